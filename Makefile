@@ -1,0 +1,49 @@
+.DEFAULT_GOAL := help
+.PHONY: help up test lint format bench chaos
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+UV := $(shell command -v uv 2>/dev/null)
+INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(RUN),$(RUN) -m pip install --quiet --disable-pip-version-check)
+
+help: ## Show these lines
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+up: $(VENV)/.installed ## Start everything on this machine; Ctrl-C ends it
+	@$(RUN) -m config.stack up --end-with-parent
+
+test: lint ## Run everything that CI runs
+	$(RUN) -m pytest
+
+# The type checker's Django plugin loads the settings, which want a key.
+lint: export SECRET_KEY = for-the-type-checker-only
+lint: $(VENV)/.installed-dev ## Check style, types and the direction of imports
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy .
+	$(VENV)/bin/lint-imports
+
+format: $(VENV)/.installed-dev ## Rewrite the code in the common style
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+bench: $(VENV)/.installed-dev ## Run the benchmarks, each beside its baseline
+	@set -e; for script in $(notdir $(basename $(wildcard benchmarks/[a-z]*.py))); do \
+		$(RUN) -m benchmarks.$$script; done
+
+chaos: $(VENV)/.installed-dev ## Run the long forms of the chaos tests
+	CHAOS=long $(RUN) -m pytest -m chaos
+
+$(VENV)/.installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo 'Tickhook needs Python 3.11 or newer: make PYTHON=...'; exit 1; }
+	@echo 'Installing into $(VENV): about a minute.'
+	@$(PYTHON) -m venv $(VENV)
+	@$(INSTALL) -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	@echo 'Installing the tools for tests.'
+	@$(INSTALL) -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from django_filters import rest_framework as filters
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
+
+from agents.api.serializers import AgentSerializer, AgentTaskSerializer
+from agents.models import Agent, AgentTask, TaskStatus
+from agents.services.agents import delete_agent, save_agent
+
+
+class AgentViewSet(GenericViewSet[Agent]):
+    serializer_class = AgentSerializer
+    filterset_fields = ("name", "kind", "backend", "is_active")
+    lookup_value_converter = "uuid"
+    queryset = Agent.objects.defer("config")
+
+    def list(self, request: Request) -> Response:
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    def retrieve(self, request: Request, pk: UUID) -> Response:
+        return Response(self.get_serializer(self._find(pk)).data)
+
+    def create(self, request: Request) -> Response:
+        agent = self._save(Agent(), request)
+        location = request.build_absolute_uri(f"{request.path}/{agent.id}")
+        return Response(
+            self.get_serializer(agent).data,
+            status=status.HTTP_201_CREATED,
+            headers={"Location": location},
+        )
+
+    def update(self, request: Request, pk: UUID) -> Response:
+        agent = self._save(self._find(pk), request)
+        return Response(self.get_serializer(agent).data)
+
+    def partial_update(self, request: Request, pk: UUID) -> Response:
+        agent = self._save(self._find(pk), request, partial=True)
+        return Response(self.get_serializer(agent).data)
+
+    @transaction.atomic
+    def destroy(self, request: Request, pk: UUID) -> Response:
+        delete_agent(agent_id=self._find(pk).id)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def _save(self, agent: Agent, request: Request, *, partial: bool = False) -> Agent:
+        serializer = self.get_serializer(data=request.data, partial=partial)
+        serializer.is_valid(raise_exception=True)
+        return save_agent(agent, **serializer.validated_data)
+
+    def _find(self, pk: UUID) -> Agent:
+        return get_object_or_404(Agent, pk=pk)
+
+
+class TaskFilter(filters.FilterSet):
+    agent_id = filters.UUIDFilter(field_name="agent_id")
+    execution_id = filters.UUIDFilter(field_name="idempotency_key")
+    status = filters.ChoiceFilter(choices=TaskStatus.choices)
+
+    class Meta:
+        model = AgentTask
+        fields = ("agent_id", "execution_id", "status", "task_type")
+
+
+class AgentTaskViewSet(ReadOnlyModelViewSet[AgentTask]):
+    serializer_class = AgentTaskSerializer
+    filterset_class = TaskFilter
+    lookup_value_converter = "uuid"
+
+    def get_queryset(self) -> QuerySet[AgentTask]:
+        return AgentTask.objects.order_by("-id")

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from agents.models import AgentTask
+from common.errors import Fault, TickhookError
+from common.registry import Registry
+
+
+class SubmissionFailed(TickhookError):
+    """The agent's backend did not take the task."""
+
+    code = "submission_failed"
+    http_status = 503
+
+    def __init__(self, detail: str | None = None, *, retryable: bool) -> None:
+        super().__init__(detail)
+        self.is_retryable = retryable
+
+
+class AgentBackend(ABC):
+    """How tasks reach an agent. Stateless; one instance serves all agents.
+
+    `is_local` says that a committed row is enough: the sweep guarantees the rest.
+    A backend that is not is called one task at a time, on the slow queue.
+    """
+
+    is_local: ClassVar[bool] = False
+
+    @abstractmethod
+    def check_config(self, config: Mapping[str, object]) -> list[Fault]:
+        """Return what is wrong with an agent's config; pointers into the config."""
+
+    @abstractmethod
+    def submit(self, tasks: Sequence[AgentTask]) -> None:
+        """Hand tasks over; raise SubmissionFailed if they were not taken.
+
+        A task may be handed over again: the receiver sees the same idempotency key.
+        """
+
+
+backends: Registry[type[AgentBackend]] = Registry("agent backend")
+
+
+class UnknownBackend(TickhookError):
+    """There is no agent backend of this name."""
+
+    code = "unknown_backend"
+    http_status = 400
+
+
+def get_backend(name: str) -> AgentBackend:
+    backend = backends.get(name)
+    if backend is None:
+        known = ", ".join(backends.names())
+        raise UnknownBackend(f"There is no agent backend '{name}'; known: {known}")
+    return backend()

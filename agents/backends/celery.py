@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from celery import current_app
+from django.conf import settings
+from kombu.exceptions import KombuError
+
+from agents.backends.base import AgentBackend, SubmissionFailed, backends
+from agents.models import AgentTask
+from common.errors import Fault
+
+KEYS = {"task", "queue"}
+QUEUE = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+DEFAULT_QUEUE = "agents"
+KILL_AFTER_SECONDS = 30
+
+
+@backends.register("celery")
+class CeleryBackend(AgentBackend):
+    """Your own Celery workers: config `{"task": <name>, "queue": <name>}`.
+
+    The Celery task is called with the id of the AgentTask; the idempotency key travels
+    in its headers. Only Celery tasks of TICKHOOK_AGENT_TASKS may be named.
+    """
+
+    is_local = True
+
+    def check_config(self, config: Mapping[str, object]) -> list[Fault]:
+        faults = [
+            Fault(f"/{key}", f"Unknown key '{key}'; known: queue, task")
+            for key in sorted(set(config) - KEYS)
+        ]
+        if config.get("task") not in settings.TICKHOOK_AGENT_TASKS:
+            allowed = ", ".join(settings.TICKHOOK_AGENT_TASKS)
+            faults.append(Fault("/task", f"Must be a Celery task of: {allowed}"))
+        queue = config.get("queue", DEFAULT_QUEUE)
+        if not isinstance(queue, str) or not QUEUE.fullmatch(queue):
+            faults.append(
+                Fault("/queue", "Must be a queue's name: letters, digits, _.-")
+            )
+        return faults
+
+    def submit(self, tasks: Sequence[AgentTask]) -> None:
+        try:
+            with current_app.producer_or_acquire() as producer, producer.batch(500):
+                for task in tasks:
+                    _publish(task, producer)
+        except KombuError as error:
+            raise SubmissionFailed(
+                "The broker does not answer", retryable=True
+            ) from error
+
+
+def _publish(task: AgentTask, producer: object) -> None:
+    config, limit = task.agent.config, task.agent.task_timeout_seconds
+    current_app.send_task(
+        config["task"],
+        args=(str(task.id),),
+        queue=config.get("queue", DEFAULT_QUEUE),
+        task_id=f"{task.id}:{task.publications}",
+        headers={"idempotency_key": str(task.idempotency_key)},
+        soft_time_limit=limit,
+        time_limit=limit + KILL_AFTER_SECONDS,
+        producer=producer,
+    )

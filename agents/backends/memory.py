@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+from uuid import UUID
+
+from agents.backends.base import AgentBackend, SubmissionFailed, backends
+from agents.models import AgentTask
+from common.errors import Fault
+
+
+@backends.register("memory")
+class MemoryBackend(AgentBackend):
+    """Keeps what it is given, for tests. `fail_next` refuses that many submissions."""
+
+    is_local = True
+    submitted: ClassVar[list[UUID]] = []
+    fail_next: ClassVar[int] = 0
+
+    def check_config(self, config: Mapping[str, object]) -> list[Fault]:
+        return [Fault(f"/{key}", f"Unknown key '{key}'") for key in sorted(config)]
+
+    def submit(self, tasks: Sequence[AgentTask]) -> None:
+        if MemoryBackend.fail_next:
+            MemoryBackend.fail_next -= 1
+            raise SubmissionFailed("Refused, as asked", retryable=True)
+        self.submitted.extend(task.id for task in tasks)

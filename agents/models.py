@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from django.contrib.auth.models import Group
+from django.db import models
+from django.db.models import Q
+
+from common.fields import EncryptedJSONField, RawJSONField
+from common.ids import uuid7
+
+
+class AgentKind(models.TextChoices):
+    AGENT = "agent"
+    WORKFLOW = "workflow"
+
+
+class TaskStatus(models.TextChoices):
+    PENDING = "pending"
+    SUBMITTED = "submitted"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+
+
+FINAL_TASK_STATUSES = (
+    TaskStatus.SUCCEEDED,
+    TaskStatus.FAILED,
+    TaskStatus.TIMEOUT,
+    TaskStatus.CANCELLED,
+)
+
+
+class Agent(models.Model):
+    """Somebody who does work for triggers, and the backend through which it is reached."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=255)
+    kind = models.CharField(
+        max_length=20, choices=AgentKind.choices, default=AgentKind.AGENT
+    )
+    is_active = models.BooleanField(default=True)
+    backend = models.CharField(max_length=50)
+    config = EncryptedJSONField(default=dict, blank=True)
+    parameters_schema = models.JSONField(default=dict, blank=True)
+    task_timeout_seconds = models.PositiveIntegerField(default=3600)
+    groups = models.ManyToManyField(Group, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("name",)
+        constraints = (
+            models.UniqueConstraint(fields=("name",), name="agent_name_unique"),
+            models.CheckConstraint(
+                condition=Q(kind__in=AgentKind.values), name="agent_kind_valid"
+            ),
+            models.CheckConstraint(
+                condition=Q(task_timeout_seconds__gt=0), name="agent_timeout_positive"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AgentTask(models.Model):
+    """One unit of an agent's work. Its key makes creating it twice impossible."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="tasks")
+    task_type = models.CharField(max_length=100, default="", blank=True)
+    title = models.CharField(max_length=255, default="", blank=True)
+    parameters = RawJSONField(default=dict)
+    metadata = RawJSONField(default=dict)
+    status = models.CharField(
+        max_length=20, choices=TaskStatus.choices, default=TaskStatus.PENDING
+    )
+    result = RawJSONField(null=True)
+    error = models.TextField(default="", blank=True)
+    external_id = models.CharField(max_length=255, default="", blank=True)
+    workflow_id = models.CharField(max_length=255, default="", blank=True)
+    run_id = models.CharField(max_length=255, default="", blank=True)
+    idempotency_key = models.UUIDField()
+    claimed_by = models.UUIDField(null=True)
+    attempt = models.PositiveIntegerField(default=1)
+    publications = models.PositiveIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+    submitted_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    deadline_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("idempotency_key",), name="agent_task_idempotency_key_unique"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=TaskStatus.values),
+                name="agent_task_status_valid",
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=("next_attempt_at",),
+                condition=Q(status__in=(TaskStatus.PENDING, TaskStatus.SUBMITTED)),
+                name="agent_task_to_submit",
+            ),
+            models.Index(
+                fields=("claimed_by",),
+                condition=Q(status=TaskStatus.RUNNING),
+                name="agent_task_running",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.title or str(self.id)
+
+    @property
+    def is_final(self) -> bool:
+        return self.status in FINAL_TASK_STATUSES
+
+
+class Worker(models.Model):
+    """The heartbeat of one worker process; silent for 20 s, its work is taken back."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    name = models.CharField(max_length=255)
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        indexes = (models.Index(fields=("seen_at",), name="worker_seen_at"),)
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,79 @@
+"""One heartbeat row per worker process, renewed by a thread of its own.
+
+What a worker held is taken back when its row is 20 s old, or gone.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import Error, close_old_connections, connection
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from agents.models import Worker
+from common.ids import uuid7
+
+logger = logging.getLogger(__name__)
+
+BEAT_SECONDS = 5.0
+SILENT_AFTER = timedelta(seconds=20)
+FORGET_AFTER = timedelta(hours=1)
+
+_lock = threading.Lock()
+_current: tuple[int, UUID] | None = None
+
+
+def worker_name() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def current_worker() -> UUID:
+    """Return this process's id; the first call enters it and starts its heartbeat."""
+    global _current
+    with _lock:
+        if _current is None or _current[0] != os.getpid():
+            worker_id = uuid7()
+            beat(worker_id=worker_id)
+            threading.Thread(
+                target=_beat_for_ever, args=(worker_id,), name="heartbeat", daemon=True
+            ).start()
+            _current = (os.getpid(), worker_id)
+        return _current[1]
+
+
+def beat(*, worker_id: UUID) -> None:
+    """Renew the row of a worker, or enter it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO agents_worker (id, name, started_at, seen_at) "
+            "VALUES (%s, %s, statement_timestamp(), statement_timestamp()) "
+            "ON CONFLICT (id) DO UPDATE SET seen_at = statement_timestamp()",
+            [worker_id, worker_name()],
+        )
+
+
+def live_workers() -> QuerySet[Worker]:
+    return Worker.objects.filter(seen_at__gte=Now() - SILENT_AFTER)
+
+
+def forget_old_workers() -> int:
+    """Delete the rows of workers that fell silent an hour ago."""
+    return Worker.objects.filter(seen_at__lt=timezone.now() - FORGET_AFTER).delete()[0]
+
+
+def _beat_for_ever(worker_id: UUID) -> None:
+    while True:
+        time.sleep(BEAT_SECONDS)
+        try:
+            close_old_connections()
+            beat(worker_id=worker_id)
+        except Error as error:
+            logger.warning("Heartbeat failed: %s", type(error).__name__)

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from agents.models import AgentTask, TaskStatus
+from agents.services.heartbeat import current_worker
+from common.fields import dump_json
+from common.text import clean_text
+
+RESULT_MAX_BYTES = 16 * 1024 * 1024
+ERROR_MAX_CHARS = 10_000
+
+
+class ResultRefused(ValueError):
+    """The agent's result is not JSON or larger than 16 MB."""
+
+
+def claim_task(*, task_id: UUID) -> AgentTask | None:
+    """Move SUBMITTED to RUNNING for this worker; None if another got there first."""
+    task = (
+        AgentTask.objects.select_related("agent")
+        .filter(pk=task_id, status=TaskStatus.SUBMITTED)
+        .first()
+    )
+    if task is None:
+        return None
+    now = timezone.now()
+    deadline = now + timedelta(seconds=task.agent.task_timeout_seconds)
+    submitted = AgentTask.objects.filter(
+        pk=task_id, status=TaskStatus.SUBMITTED, attempt=task.attempt
+    )
+    claimed = submitted.update(
+        status=TaskStatus.RUNNING,
+        claimed_by=current_worker(),
+        started_at=now,
+        deadline_at=deadline,
+    )
+    return task if claimed else None
+
+
+def finish_task(
+    *,
+    task: AgentTask,
+    status: TaskStatus,
+    result: object = None,
+    error: str = "",
+) -> bool:
+    """Record how a running task ended; False if this attempt no longer has it.
+
+    `executions` hears of it in the same transaction. Raises ResultRefused.
+    """
+    stored = None if result is None else _checked(result)
+    running = AgentTask.objects.filter(
+        pk=task.pk, status=TaskStatus.RUNNING, attempt=task.attempt
+    )
+    with transaction.atomic():
+        finished = running.update(
+            status=status,
+            result=stored,
+            error=clean_text(error, limit=ERROR_MAX_CHARS),
+            finished_at=timezone.now(),
+        )
+        if finished:
+            _tell([task.pk])
+    return bool(finished)
+
+
+def take_back_silent() -> int:
+    """Resubmit what workers held that fell silent, as a further attempt."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE agents_agenttask t SET status = 'submitted', attempt = attempt + 1, "
+            "claimed_by = NULL, next_attempt_at = statement_timestamp() "
+            "WHERE status = 'running' AND NOT EXISTS (SELECT 1 FROM agents_worker w "
+            "WHERE w.id = t.claimed_by "
+            "AND w.seen_at > statement_timestamp() - interval '20 seconds')"
+        )
+        return int(cursor.rowcount)
+
+
+def time_out_overdue() -> int:
+    """End running tasks that passed their deadline; return how many."""
+    now = timezone.now()
+    overdue = AgentTask.objects.filter(status=TaskStatus.RUNNING, deadline_at__lt=now)
+    ended = 0
+    for task in overdue.select_related("agent")[:500]:
+        seconds = task.agent.task_timeout_seconds
+        ended += finish_task(
+            task=task,
+            status=TaskStatus.TIMEOUT,
+            error=f"No answer within {seconds} s",
+        )
+    return ended
+
+
+def _tell(task_ids: list[UUID]) -> None:
+    import_string(settings.TICKHOOK_ON_TASK_FINISHED)(task_ids=task_ids)
+
+
+def _checked(result: object) -> object:
+    try:
+        size = len(dump_json(result))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ResultRefused(f"The agent's result is not JSON: {error}") from error
+    if size > RESULT_MAX_BYTES:
+        raise ResultRefused(f"The agent's result of {size:,} bytes exceeds 16 MB")
+    return result

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from uuid import UUID
+
+from django.db import connection
+
+from agents.backends.base import SubmissionFailed, get_backend
+from agents.models import AgentTask, TaskStatus
+
+logger = logging.getLogger(__name__)
+
+BATCH = 500
+
+# The n-th publication that nobody answers is repeated after 15 s, 30 s, … 10 min.
+_CLAIM = """
+UPDATE agents_agenttask SET
+    status = 'submitted', submitted_at = statement_timestamp(),
+    publications = publications + 1,
+    next_attempt_at = statement_timestamp()
+        + least(600, 15 * 2 ^ least(publications, 10)) * interval '1 second'
+WHERE id IN (
+    SELECT id FROM agents_agenttask
+    WHERE status IN ('pending', 'submitted') AND next_attempt_at <= statement_timestamp()
+    {only}
+    ORDER BY next_attempt_at LIMIT %s FOR UPDATE SKIP LOCKED
+)
+RETURNING id
+"""
+
+
+def submit_tasks(task_ids: Sequence[UUID]) -> int:
+    """Hand new tasks to their agents' backends; return how many were handed over.
+
+    Called twice it does nothing: a task is claimed before it is handed over. What
+    fails, or is never answered, is handed over again by the sweep.
+    """
+    sent = 0
+    for start in range(0, len(task_ids), BATCH):
+        chunk = list(task_ids[start : start + BATCH])
+        sent += _hand_over(_claim("AND id = ANY(%s)", [chunk]))
+    return sent
+
+
+def submit_overdue() -> int:
+    """Hand over what is still unsubmitted or unanswered; at most 500 tasks a call."""
+    return _hand_over(_claim("", []))
+
+
+def _claim(only: str, parameters: list[object]) -> list[UUID]:
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM.format(only=only), [*parameters, BATCH])
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _hand_over(task_ids: Iterable[UUID]) -> int:
+    tasks = AgentTask.objects.filter(pk__in=task_ids).select_related("agent")
+    by_backend = groupby(
+        sorted(tasks.defer("parameters", "metadata"), key=_backend), _backend
+    )
+    return sum(_submit_to(name, list(group)) for name, group in by_backend)
+
+
+def _backend(task: AgentTask) -> str:
+    return task.agent.backend
+
+
+def _submit_to(backend: str, tasks: list[AgentTask]) -> int:
+    try:
+        get_backend(backend).submit(tasks)
+    except SubmissionFailed as error:
+        logger.warning("%d tasks not submitted to %s: %s", len(tasks), backend, error)
+        _give_back([task.id for task in tasks])
+        return 0
+    return len(tasks)
+
+
+def _give_back(task_ids: list[UUID]) -> None:
+    """Make tasks `pending` again; their next attempt stays where the claim put it."""
+    AgentTask.objects.filter(pk__in=task_ids, status=TaskStatus.SUBMITTED).update(
+        status=TaskStatus.PENDING
+    )

@@ -1,0 +1,61 @@
+"""Bulk INSERTs as one statement over arrays: constant text, so planned once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+
+from django.db import connection, models
+
+_JSON_TYPES = {"json", "jsonb"}
+
+
+@cache
+def insert_sql(model: type[models.Model], *names: str, **computed: str) -> str:
+    """Return `INSERT INTO … SELECT … FROM unnest(…)`, one array parameter a name.
+
+    `computed` gives SQL for further fields. Text for JSON fields must be JSON.
+    """
+    fields = [model._meta.get_field(name) for name in names]
+    types = [_array_type(field) for field in fields]
+    columns = [field.column for field in fields]
+    values = [
+        f"v.{column}::{kind}" if kind in _JSON_TYPES else f"v.{column}"
+        for column, kind in zip(columns, types, strict=True)
+    ]
+    arrays = ", ".join(
+        f"%s::{'text' if kind in _JSON_TYPES else kind}[]" for kind in types
+    )
+    return (
+        f'INSERT INTO "{model._meta.db_table}" '  # noqa: S608 - names of our own models
+        f"({', '.join([*columns, *computed])}) "
+        f"SELECT {', '.join([*values, *computed.values()])} "
+        f"FROM unnest({arrays}) AS v({', '.join(columns)})"
+    )
+
+
+def columns_of(rows: Iterable[Sequence[object]], *, width: int) -> list[list[object]]:
+    """Turn rows into one list a column, as `insert_sql` takes its parameters."""
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    return columns or [[] for _ in range(width)]
+
+
+def insert_rows(
+    model: type[models.Model],
+    names: tuple[str, ...],
+    rows: Sequence[Sequence[object]],
+    **computed: str,
+) -> None:
+    """Insert `rows` (database-ready values in the order of `names`) at once."""
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                insert_sql(model, *names, **computed),
+                columns_of(rows, width=len(names)),
+            )
+
+
+def _array_type(field: models.Field) -> str:  # type: ignore[type-arg]  # any column
+    kind = field.rel_db_type(connection) if field.is_relation else None
+    kind = kind or field.db_type(connection) or "text"
+    return "text" if kind.startswith("varchar") else kind

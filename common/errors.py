@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with an input: where (JSON Pointer, RFC 6901) and what."""
+
+    pointer: str
+    detail: str
+
+
+class TickhookError(Exception):
+    """Something went wrong in Tickhook."""
+
+    code: ClassVar[str] = "error"
+    http_status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self, detail: str | None = None, *, faults: Sequence[Fault] = ()
+    ) -> None:
+        self.detail = detail or (type(self).__doc__ or "").strip().splitlines()[0]
+        self.faults = tuple(faults)
+        super().__init__(self.detail)
+
+
+class InvalidInput(TickhookError):
+    """The request is not valid."""
+
+    code = "invalid"
+    http_status = 400
+
+
+class NotFound(TickhookError):
+    """There is nothing here under this name."""
+
+    code = "not_found"
+    http_status = 404
+
+
+class Conflict(TickhookError):
+    """Another one already has this name or key."""
+
+    code = "conflict"
+    http_status = 409
+
+
+class RateLimited(TickhookError):
+    """Too many requests; try again later."""
+
+    code = "rate_limited"
+    http_status = 429
+    retryable = True
+
+    def __init__(self, detail: str | None = None, *, retry_after_seconds: int) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ServiceUnavailable(TickhookError):
+    """The database or the broker can't be reached; try again later."""
+
+    code = "unavailable"
+    http_status = 503
+    retryable = True

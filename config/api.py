@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from django.urls import path
+from rest_framework.routers import DefaultRouter
+
+from agents.api.views import AgentTaskViewSet, AgentViewSet
+from events.api.views import EventTypeViewSet
+from executions.api.views import (
+    EventWithExecutionsViewSet,
+    ExecutionViewSet,
+    RunView,
+)
+from triggers.api.views import TriggerViewSet
+
+router = DefaultRouter(trailing_slash=False, use_regex_path=False)
+router.register("agents", AgentViewSet, basename="agent")
+router.register("tasks", AgentTaskViewSet, basename="task")
+router.register("event-types", EventTypeViewSet, basename="event-type")
+router.register("events", EventWithExecutionsViewSet, basename="event")
+router.register("triggers", TriggerViewSet, basename="trigger")
+router.register("executions", ExecutionViewSet, basename="execution")
+
+urlpatterns = [
+    path("triggers/<uuid:pk>/run", RunView.as_view(), name="trigger-run"),
+    path(
+        "triggers/<uuid:trigger_id>/executions",
+        ExecutionViewSet.as_view({"get": "list"}),
+        name="trigger-executions",
+    ),
+    *router.urls,
+]

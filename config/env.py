@@ -1,0 +1,58 @@
+"""Reads the environment once; a bad value is refused by the variable's name."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from cryptography.fernet import Fernet
+from django.core.exceptions import ImproperlyConfigured
+from environs import Env
+
+env = Env()
+env.read_env()
+
+
+def fernet_keys() -> list[str]:
+    """Return FIELD_ENCRYPTION_KEYS; the first encrypts, all decrypt."""
+    keys: list[str] = env.list("FIELD_ENCRYPTION_KEYS", default=[])
+    for position, key in enumerate(keys, start=1):
+        try:
+            Fernet(key)
+        except ValueError as error:
+            raise ImproperlyConfigured(
+                f"FIELD_ENCRYPTION_KEYS: key {position} is not a Fernet key"
+            ) from error
+    return keys
+
+
+def redis_url() -> str:
+    """Return REDIS_URL: `redis://`, `rediss://` or `unix://` (a socket's path)."""
+    url: str = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
+    if urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
+        raise ImproperlyConfigured(
+            "REDIS_URL must start with redis://, rediss:// or unix://"
+        )
+    return url
+
+
+def broker_url(redis: str) -> str:
+    """Return CELERY_BROKER_URL, by default REDIS_URL in the form Celery reads.
+
+    redis-py writes a socket as `unix:///path?db=0`, kombu as
+    `redis+socket:///path?virtual_host=0`.
+    """
+    parts = urlsplit(redis)
+    default = redis
+    if parts.scheme == "unix":
+        default = f"redis+socket://{parts.path}"
+        if parts.query:
+            default += "?" + parts.query.replace("db=", "virtual_host=")
+    url: str = env.str("CELERY_BROKER_URL", default=default)
+    return url
+
+
+def required(name: str, hint: str) -> str:
+    value: str = env.str(name, default="")
+    if not value:
+        raise ImproperlyConfigured(f"{name} is not set: {hint}")
+    return value

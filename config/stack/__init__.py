@@ -1,0 +1,3 @@
+"""The whole of Tickhook on one machine: what `make up` runs."""
+
+from __future__ import annotations

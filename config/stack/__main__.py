@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+
+from environs import EnvError
+
+from config.embedded.process import die_with_parent
+from config.stack.files import make_data_folder
+from config.stack.guard import Guard
+from config.stack.lock import stack_lock
+from config.stack.options import Options, read_options
+from config.stack.ports import Port, refuse_taken_ports
+from config.stack.report import say_error
+from config.stack.stack import Stack
+from config.stack.stopping import StopRequested, StopRequests
+
+
+def main() -> int:
+    """Run the stack; return 0 if it was asked to end, 1 if it could not work."""
+    arguments = _parse_arguments()
+    if arguments.end_with_parent:
+        die_with_parent(signal.SIGTERM)
+    requests = StopRequests()
+    requests.listen()
+    os.umask(0o077)
+    try:
+        _up(read_options(), requests)
+    except StopRequested:
+        return 0
+    except (EnvError, OSError, RuntimeError, ValueError) as error:
+        say_error(f"Tickhook cannot run: {error}")
+    return 1
+
+
+def _up(options: Options, requests: StopRequests) -> None:
+    make_data_folder(options.data)
+    with stack_lock(options.data) as lock:
+        refuse_taken_ports(
+            [
+                Port(variable="TICKHOOK_PORT", host=options.host, number=options.port),
+                Port(
+                    variable="FLOWER_PORT", host="127.0.0.1", number=options.flower_port
+                ),
+            ]
+        )
+        with Guard(lock) as guard:
+            Stack(options, requests=requests, guard=guard).run()
+
+
+def _parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m config.stack")
+    parser.add_argument("action", choices=["up"])
+    parser.add_argument(
+        "--end-with-parent",
+        action="store_true",
+        help="also end when the process that started this one ends",
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

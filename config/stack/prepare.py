@@ -1,0 +1,51 @@
+"""Brings the database up to date and makes the first account.
+
+A process of its own, because Django reads its settings once, when it starts.
+"""
+
+from __future__ import annotations
+
+import django
+from django.core.management import call_command
+
+from config.stack.files import write_private_json
+from config.stack.keys import keep_keys
+from config.stack.options import read_options
+
+_USERNAME = "admin"
+
+
+def main() -> None:
+    django.setup()
+    call_command("migrate", interactive=False)
+    options = read_options()
+    keys = keep_keys(options.data / "keys.json")
+    write_private_json(
+        options.data / "credentials.json",
+        {
+            "url": options.url,
+            "admin_username": _USERNAME,
+            **_ensure_admin(keys.admin_password),
+            "flower_url": options.flower_url,
+        },
+    )
+
+
+def _ensure_admin(password: str) -> dict[str, str | None]:
+    """Make the account unless it is there; a password that was changed stays changed.
+
+    The password is None in the answer if it is no longer the one we made.
+    """
+    from django.contrib.auth.models import User
+    from rest_framework.authtoken.models import Token
+
+    user = User.objects.filter(username=_USERNAME).first()
+    if user is None:
+        user = User.objects.create_superuser(_USERNAME, password=password)
+    token, _ = Token.objects.get_or_create(user=user)
+    is_ours = user.check_password(password)
+    return {"admin_password": password if is_ours else None, "api_token": token.key}
+
+
+if __name__ == "__main__":
+    main()

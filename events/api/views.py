@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from django_filters import rest_framework as filters
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, status
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
+
+from events.api.serializers import (
+    EmitSerializer,
+    EmittedSerializer,
+    EventSerializer,
+    EventTypeSerializer,
+)
+from events.models import Event, EventSource, EventType
+from events.services.emit import emit
+
+
+class EventTypeViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[EventType]
+):
+    queryset = EventType.objects.all()
+    serializer_class = EventTypeSerializer
+    filterset_fields = ("category",)
+    lookup_value_converter = "str"
+
+
+class EventFilter(filters.FilterSet):
+    type = filters.CharFilter()
+    source = filters.ChoiceFilter(choices=EventSource.choices)
+    endpoint_id = filters.UUIDFilter()
+    trigger_id = filters.UUIDFilter()
+    delivery_id = filters.CharFilter()
+    subject = filters.CharFilter()
+    start_date = filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="gte")
+    end_date = filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="lte")
+
+    class Meta:
+        model = Event
+        fields = ()
+
+
+class EventViewSet(ReadOnlyModelViewSet[Event]):
+    serializer_class = EventSerializer
+    filterset_class = EventFilter
+    lookup_value_converter = "uuid"
+
+    def get_queryset(self) -> QuerySet[Event]:
+        return Event.objects.defer("body").order_by("-id")
+
+    @extend_schema(request=EmitSerializer, responses={201: EmittedSerializer})
+    def create(self, request: Request) -> Response:
+        serializer = EmitSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        fields = serializer.validated_data
+        emitted = emit(fields.pop("type"), fields.pop("payload", {}), **fields)
+        location = request.build_absolute_uri(f"{request.path}/{emitted.event_id}")
+        return Response(
+            {"event_id": str(emitted.event_id), "duplicate": emitted.is_duplicate},
+            status=status.HTTP_201_CREATED,
+            headers={"Location": location},
+        )
+
+    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    @action(detail=True)
+    def body(self, request: Request, pk: UUID) -> HttpResponse:
+        """Return the raw bytes as they came; a replay's through the event it replays."""
+        event = get_object_or_404(Event, pk=pk)
+        if event.replay_of:
+            event = get_object_or_404(Event, pk=event.replay_of)
+        headers = {
+            "Content-Disposition": f'attachment; filename="{event.id}.bin"',
+            "X-Content-Type-Options": "nosniff",
+        }
+        return HttpResponse(
+            bytes(event.body), content_type="application/octet-stream", headers=headers
+        )

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from common.fields import RawJSONField
+from common.ids import uuid7
+
+
+class EventSource(models.TextChoices):
+    WEBHOOK = "webhook"
+    SCHEDULE = "schedule"
+    EMIT = "emit"
+    MANUAL = "manual"
+    INTERNAL = "internal"
+
+
+class EventType(models.Model):
+    """A kind of domain event that may be emitted, as the catalogue describes it."""
+
+    name = models.CharField(primary_key=True, max_length=200)
+    title = models.CharField(max_length=200, blank=True, default="")
+    description = models.TextField(blank=True, default="")
+    category = models.CharField(max_length=100, default="other")
+    payload_schema = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Event(models.Model):
+    """One thing that happened. Inserted once, never updated.
+
+    `endpoint_id` and `trigger_id` (which it came by, or is aimed at) are plain ids:
+    the inbox knows no upper app, and history outlives what it names. `body` is kept
+    byte for byte; a replay has none of its own and is read through `replay_of`.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    type = models.CharField(max_length=200)
+    source = models.CharField(max_length=20, choices=EventSource.choices)
+    subject = models.CharField(max_length=255, default="", blank=True)
+    body = models.BinaryField()
+    body_size = models.PositiveIntegerField()
+    content_type = models.CharField(max_length=255, default="", blank=True)
+    request = RawJSONField(null=True)
+    options = RawJSONField(null=True)
+    endpoint_id = models.UUIDField(null=True)
+    trigger_id = models.UUIDField(null=True)
+    delivery_id = models.CharField(max_length=255, default="", blank=True)
+    scheduled_for = models.DateTimeField(null=True)
+    received_at = models.DateTimeField()
+    correlation_id = models.UUIDField()
+    cause_id = models.UUIDField(null=True)
+    depth = models.PositiveSmallIntegerField(default=0)
+    replay_of = models.UUIDField(null=True)
+    dedupe_key = models.UUIDField(null=True)
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("dedupe_key",), name="event_dedupe_key_unique"
+            ),
+            models.CheckConstraint(
+                condition=Q(source__in=EventSource.values), name="event_source_valid"
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=("endpoint_id", "id"),
+                condition=Q(endpoint_id__isnull=False),
+                name="event_endpoint",
+            ),
+            models.Index(
+                fields=("trigger_id", "id"),
+                condition=Q(trigger_id__isnull=False),
+                name="event_trigger",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.id}"
+
+
+class Inbox(models.Model):
+    """An event still to be worked; deleted by the batch that commits its executions.
+
+    `deaths` counts the workers that died with it in hand.
+    """
+
+    event = models.OneToOneField(
+        Event, primary_key=True, on_delete=models.CASCADE, db_constraint=False
+    )
+    deaths = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "inbox"
+
+    def __str__(self) -> str:
+        return str(self.event_id)

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+from agents.models import AgentTask
+from common.fields import RawJSONField
+from common.ids import uuid7
+from events.models import Event
+from triggers.models import Trigger
+
+
+class ExecutionStatus(models.TextChoices):
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCESS = "success"
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+
+
+OPEN_STATUSES = (ExecutionStatus.PENDING, ExecutionStatus.RUNNING)
+
+
+class TriggerExecution(models.Model):
+    """What became of one event for one trigger. There is exactly one.
+
+    `pending` and `running` rows are moved by conditional updates that name the
+    attempt; every other status is final, with a reason.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    trigger = models.ForeignKey(
+        Trigger, on_delete=models.CASCADE, related_name="executions", db_index=False
+    )
+    event = models.ForeignKey(
+        Event,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        related_name="executions",
+    )
+    status = models.CharField(max_length=20, choices=ExecutionStatus.choices)
+    reason = models.CharField(max_length=100, default="", blank=True)
+    executed_at = models.DateTimeField()
+    execution_time_ms = models.PositiveIntegerField(null=True)
+    attempt = models.PositiveIntegerField(default=1)
+    claimed_by = models.UUIDField(null=True)
+    next_attempt_at = models.DateTimeField(null=True)
+    task = models.OneToOneField(
+        AgentTask, on_delete=models.SET_NULL, null=True, related_name="execution"
+    )
+    error_type = models.CharField(max_length=100, default="", blank=True)
+    error_message = models.TextField(default="", blank=True)
+    parameters = RawJSONField(null=True)
+    worker = models.CharField(max_length=255, default="", blank=True)
+    workflow_id = models.CharField(max_length=255, default="", blank=True)
+    run_id = models.CharField(max_length=255, default="", blank=True)
+    trigger_version = models.PositiveIntegerField()
+    replay_of = models.UUIDField(null=True)
+
+    class Meta:
+        ordering = ("-executed_at", "-id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("trigger", "event"), name="execution_trigger_event_unique"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=ExecutionStatus.values),
+                name="execution_status_valid",
+            ),
+        )
+        indexes = (
+            models.Index(fields=("executed_at",), name="execution_executed_at"),
+            models.Index(
+                fields=("trigger", "executed_at"), name="execution_trigger_executed_at"
+            ),
+            models.Index(
+                fields=("trigger", "executed_at"),
+                condition=~Q(status=ExecutionStatus.SKIPPED),
+                name="execution_hourly_limit",
+            ),
+            models.Index(
+                fields=("status", "next_attempt_at"),
+                condition=Q(status__in=OPEN_STATUSES),
+                name="execution_open",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.id}"
+
+
+class ExecutionTrace(models.Model):
+    """How an execution's conditions came to their answer. Written once."""
+
+    execution = models.OneToOneField(
+        TriggerExecution, on_delete=models.CASCADE, primary_key=True, related_name="+"
+    )
+    trace = RawJSONField()
+
+    def __str__(self) -> str:
+        return str(self.execution_id)
+
+
+class DrainLease(models.Model):
+    """The events one worker has in hand: committed before judging, gone with the batch.
+
+    The worker holds the row's lock while it works, and the server lets go of that when
+    the worker dies. So a lease that can be locked is one that nobody works.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    worker = models.CharField(max_length=255)
+    event_ids = ArrayField(models.UUIDField())
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.worker} {len(self.event_ids)}"

@@ -1,0 +1,97 @@
+"""The document that conditions are judged on, and that parameters are taken from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from conditions.document import Document
+from events.models import Event, EventSource
+from executions.pipeline.bodies import Body
+from triggers.models import Trigger
+
+_BODY_PATHS = frozenset({("body",), ("payload",), ("parsed",), ("request", "body")})
+
+
+def event_values(event: Event, body: Body) -> dict[str, object]:
+    """Return the part of the document that all triggers of an event share."""
+    request: dict[str, Any] = event.request or {}
+    headers, query = request.get("headers", {}), request.get("query", {})
+    return {
+        "event": {
+            "id": str(event.id),
+            "type": event.type,
+            "source": event.source,
+            "subject": event.subject,
+            "received_at": iso(event.received_at),
+            "delivery_id": event.delivery_id,
+            "correlation_id": str(event.correlation_id),
+        },
+        "request": {
+            "method": request.get("method", ""),
+            "headers": headers,
+            "query": query,
+            "body": body.value,
+        },
+        "payload": body.value,
+        "parsed": body.value,
+        "body": body.value,
+        "headers": headers,
+        "query": query,
+    }
+
+
+def document_for(
+    trigger: Trigger, event: Event, body: Body, shared: Mapping[str, object]
+) -> Document:
+    """Return the document of one (trigger, event): `shared` and what is the trigger's.
+
+    `hour`, `minute`, `weekday` (0 = Monday) and `date` are those of the scheduled
+    instant, else of the arrival, in the trigger's time zone.
+    """
+    local = (event.scheduled_for or event.received_at).astimezone(
+        ZoneInfo(trigger.timezone)
+    )
+    values = {
+        **shared,
+        "schedule": schedule_values(trigger, event),
+        "trigger": {
+            "id": str(trigger.id),
+            "name": trigger.name,
+            "type": trigger.trigger_type,
+            "version": trigger.version,
+        },
+        "history": {
+            "total_executions": trigger.stats.total_executions,
+            "successful_executions": trigger.stats.successful_executions,
+            "failed_executions": trigger.stats.failed_executions,
+            "consecutive_failures": trigger.stats.consecutive_failures,
+        },
+        "hour": local.hour,
+        "minute": local.minute,
+        "weekday": local.weekday(),
+        "date": local.date().isoformat(),
+    }
+    return Document(values, _BODY_PATHS if body.is_text else frozenset())
+
+
+def schedule_values(trigger: Trigger, event: Event) -> dict[str, object]:
+    """Return what a scheduled event says of its instant; lateness in seconds."""
+    if event.source != EventSource.SCHEDULE or event.scheduled_for is None:
+        return {}
+    late = (event.received_at - event.scheduled_for).total_seconds()
+    return {
+        "schedule_type": trigger.schedule_type,
+        "cron_expression": trigger.cron_expression,
+        "timezone": trigger.timezone,
+        "scheduled_for": iso(event.scheduled_for),
+        "fired_at": iso(event.received_at),
+        "lateness_seconds": round(max(late, 0.0), 3),
+    }
+
+
+def iso(instant: datetime) -> str:
+    """Return an instant in UTC as RFC 3339 writes it."""
+    return instant.isoformat().replace("+00:00", "Z")

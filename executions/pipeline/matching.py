@@ -1,0 +1,113 @@
+"""Which triggers an event concerns, with two queries for a whole batch."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Q
+
+from events.models import Event, EventSource
+from triggers.models import Trigger
+
+_SUBSCRIBERS = """
+SELECT DISTINCT v.type, v.subject, s.trigger_id
+FROM unnest(%s::text[], %s::text[], %s::text[]) AS v(type, subject, pattern)
+JOIN triggers_subscription s
+    ON s.pattern = v.pattern AND s.subject IN ('', v.subject)
+JOIN triggers_trigger t ON t.id = s.trigger_id AND t.is_active AND t.deleted_at IS NULL
+"""
+
+Topic = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A trigger and an event that concerns it: what becomes one execution."""
+
+    event: Event
+    trigger: Trigger
+
+
+def find_pairs(events: Sequence[Event]) -> list[Pair]:
+    """Return the candidates of all events, in the order of the events.
+
+    By aim and by endpoint a trigger is found even when it is switched off, so that
+    this can be said; by event type only active ones are looked at.
+    """
+    subscribers = _subscribers(events)
+    triggers = _load(events, {i for ids in subscribers.values() for i in ids})
+    by_endpoint: dict[UUID, list[Trigger]] = defaultdict(list)
+    for trigger in triggers.values():
+        if trigger.endpoint_id is not None:
+            by_endpoint[trigger.endpoint_id].append(trigger)
+    pairs: list[Pair] = []
+    for event in events:
+        found = _candidates(event, triggers, by_endpoint, subscribers)
+        pairs += [Pair(event, trigger) for trigger in found.values()]
+    return pairs
+
+
+def was_active(trigger: Trigger, event: Event) -> bool:
+    """Whether a trigger is active, and was so when the event came."""
+    since = trigger.active_since
+    return trigger.can_run and since is not None and since <= event.received_at
+
+
+def patterns_for(event_type: str, source: str) -> list[str]:
+    """Return the few patterns that match an event type.
+
+    What a stranger can send is matched only by patterns that name the slug of its
+    webhook type: never by `*`, which means "all that happens in our own house".
+    """
+    parts = event_type.split(".")
+    prefixes = [".".join(parts[:n]) + ".*" for n in range(1, len(parts))]
+    anything = [] if source == EventSource.WEBHOOK else ["*"]
+    return [event_type, *prefixes, *anything]
+
+
+def _candidates(
+    event: Event,
+    triggers: dict[UUID, Trigger],
+    by_endpoint: dict[UUID, list[Trigger]],
+    subscribers: dict[Topic, list[UUID]],
+) -> dict[UUID, Trigger]:
+    if event.trigger_id is not None:
+        aimed_at = triggers.get(event.trigger_id)
+        return {aimed_at.id: aimed_at} if aimed_at else {}
+    came_by = by_endpoint.get(event.endpoint_id, ()) if event.endpoint_id else ()
+    found = {t.id: t for t in came_by if t.created_at <= event.received_at}
+    for trigger_id in subscribers.get((event.type, event.subject), ()):
+        trigger = triggers.get(trigger_id)
+        if trigger is not None and was_active(trigger, event):
+            found[trigger_id] = trigger
+    return found
+
+
+def _subscribers(events: Iterable[Event]) -> dict[Topic, list[UUID]]:
+    topics = {(e.type, e.source, e.subject) for e in events if e.trigger_id is None}
+    asked = [
+        (event_type, subject, pattern)
+        for event_type, source, subject in sorted(topics)
+        for pattern in patterns_for(event_type, source)
+    ]
+    found: dict[Topic, list[UUID]] = defaultdict(list)
+    if asked:
+        with connection.cursor() as cursor:
+            cursor.execute(_SUBSCRIBERS, [list(column) for column in zip(*asked)])
+            for event_type, subject, trigger_id in cursor.fetchall():
+                found[event_type, subject].append(trigger_id)
+    return found
+
+
+def _load(events: Iterable[Event], subscribed: set[UUID]) -> dict[UUID, Trigger]:
+    aimed = {e.trigger_id for e in events if e.trigger_id}
+    endpoints = {e.endpoint_id for e in events if e.endpoint_id and not e.trigger_id}
+    found = Trigger.objects.present().filter(
+        Q(pk__in=aimed | subscribed) | Q(endpoint_id__in=endpoints)
+    )
+    rows = found.select_related("agent", "stats").defer("agent__config")
+    return {trigger.id: trigger for trigger in rows.order_by("pk")}

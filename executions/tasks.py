@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from celery import shared_task
+from celery.signals import worker_process_init
+
+from executions.pipeline.drain import drain
+from executions.sweep import start_sweeping
+from executions.sweep import sweep as sweep_once
+
+
+@shared_task(name="executions.tasks.drain_inbox", soft_time_limit=300, time_limit=360)
+def drain_inbox() -> None:
+    """Work what is in the inbox; a hint that may come twice or never."""
+    drain()
+
+
+@shared_task(name="executions.tasks.sweep", soft_time_limit=300, time_limit=360)
+def sweep() -> None:
+    """Find what was left behind; beat asks for it besides the workers' own threads."""
+    sweep_once()
+
+
+@worker_process_init.connect
+def _sweep_in_worker(**_: object) -> None:
+    start_sweeping()

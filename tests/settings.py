@@ -1,0 +1,9 @@
+"""The settings of the project, on servers that the tests start."""
+
+from __future__ import annotations
+
+from tests.environment import start_servers
+
+start_servers()
+
+from config.settings import *  # noqa: E402, F403 - reads what was just set

@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from common.errors import Fault
+from webhooks.definitions import (
+    BodySource,
+    ConstantSource,
+    HeaderSource,
+    InvalidDefinition,
+    get_shipped,
+    load_definition,
+    resolve,
+    shipped_slugs,
+)
+from webhooks.definitions.schemes import (
+    Encoding,
+    HeaderEntries,
+    HmacScheme,
+    PartKind,
+    SecretEncoding,
+    SecretFormat,
+    TemplatePart,
+    TimestampRule,
+    TimestampUnit,
+)
+
+TYPES = Path(__file__).parents[2] / "webhooks" / "types"
+MINIMAL: dict[str, Any] = {"slug": "acme", "name": "Acme"}
+BODY_HMAC: dict[str, Any] = {
+    "kind": "hmac",
+    "signed": "{body}",
+    "read_from": {"headers": ["X-Acme-Signature"]},
+}
+
+
+def faults_of(**fields: object) -> tuple[Fault, ...]:
+    with pytest.raises(InvalidDefinition) as refused:
+        load_definition({**MINIMAL, **fields})
+    return refused.value.faults
+
+
+def test_the_shipped_types_are_known() -> None:
+    assert shipped_slugs() == ["generic", "github", "standardwebhooks"]
+
+
+@pytest.mark.parametrize("slug", shipped_slugs())
+def test_a_shipped_file_is_named_after_its_slug(slug: str) -> None:
+    file = TYPES / f"{slug}.json"
+
+    assert load_definition(json.loads(file.read_bytes())) == get_shipped(slug)
+
+
+def test_a_shipped_type_is_found_in_any_case() -> None:  # R183
+    assert get_shipped("GitHub") is get_shipped("github")
+
+
+def test_an_unknown_type_is_not_shipped() -> None:
+    assert get_shipped("nobody") is None
+
+
+def test_an_unknown_type_is_treated_as_generic() -> None:  # R32, R184
+    assert resolve("nobody").slug == "generic"
+
+
+def test_generic_requires_no_signature() -> None:
+    assert resolve("generic").signature_required is False
+
+
+def test_left_out_fields_have_defaults() -> None:  # R182
+    definition = load_definition(MINIMAL)
+
+    assert definition.signature is None
+    assert definition.signature_required is False
+    assert definition.default_methods == ("POST",)
+    assert definition.response_format == "json"
+    assert definition.max_body_bytes == 10_485_760
+    assert definition.form_json_field is None
+
+
+def test_a_slug_is_stored_in_lower_case() -> None:  # R183
+    assert load_definition({"slug": "ACME-2", "name": "Acme"}).slug == "acme-2"
+
+
+def test_sources_keep_their_order() -> None:
+    sources = [{"header": "X-Topic"}, {"body": "/data/a~1b"}, {"constant": "sent"}]
+
+    definition = load_definition({**MINIMAL, "event_type": sources})
+
+    assert definition.event_type == (
+        HeaderSource(name="X-Topic"),
+        BodySource(path=("data", "a/b")),
+        ConstantSource(value="sent"),
+    )
+
+
+def test_an_hmac_scheme_is_read_in_full() -> None:
+    signature = {
+        "kind": "hmac",
+        "encodings": ["base64"],
+        "signed": "v0:{timestamp}:{header:x-id}{body}",
+        "read_from": {"headers": ["X-Sig"], "separator": ",", "prefixes": ["v1="]},
+        "secret": {"encoding": "base64", "prefix": "whsec_"},
+        "timestamp": {
+            "read_from": {"headers": ["X-Sig"], "separator": ",", "prefixes": ["t="]},
+            "unit": "milliseconds",
+            "tolerance_seconds": 60,
+        },
+    }
+
+    definition = load_definition({**MINIMAL, "signature": signature})
+
+    assert definition.signature == HmacScheme(
+        read_from=HeaderEntries(headers=("X-Sig",), separator=",", prefixes=("v1=",)),
+        encodings=(Encoding.BASE64,),
+        signed=(
+            TemplatePart(kind=PartKind.TEXT, text="v0:"),
+            TemplatePart(kind=PartKind.TIMESTAMP),
+            TemplatePart(kind=PartKind.TEXT, text=":"),
+            TemplatePart(kind=PartKind.HEADER, text="x-id"),
+            TemplatePart(kind=PartKind.BODY),
+        ),
+        secret=SecretFormat(encoding=SecretEncoding.BASE64, prefix="whsec_"),
+        timestamp=TimestampRule(
+            read_from=HeaderEntries(
+                headers=("X-Sig",), separator=",", prefixes=("t=",)
+            ),
+            unit=TimestampUnit.MILLISECONDS,
+            tolerance_seconds=60,
+        ),
+    )
+
+
+def test_headers_that_carry_credentials_are_named() -> None:
+    definition = load_definition(
+        {
+            **MINIMAL,
+            "signature": {"kind": "token", "read_from": {"headers": ["X-Acme-Token"]}},
+            "credential_headers": ["X-Api-Key"],
+        }
+    )
+
+    assert definition.credential_headers == {
+        "authorization",
+        "cookie",
+        "proxy-authorization",
+        "x-acme-token",
+        "x-api-key",
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [
+        ({"slug": "../etc"}, "/slug"),
+        ({"slug": "a\n"}, "/slug"),
+        ({"name": 7}, "/name"),
+        ({"name": "nul \x00"}, "/name"),
+        ({"name": "lone \ud800"}, "/name"),
+        ({"documentation_url": "javascript:alert(1)"}, "/documentation_url"),
+        ({"surprise": 1}, ""),
+        ({"default_methods": ["HEAD"]}, "/default_methods/0"),
+        ({"max_body_bytes": 26_214_401}, "/max_body_bytes"),
+        ({"event_type": [{"header": "A", "body": "/b"}]}, "/event_type/0"),
+        ({"event_type": [{"body": "type"}]}, "/event_type/0/body"),
+        ({"delivery_id": [{"constant": "same"}]}, "/delivery_id/0"),
+        ({"signature": {"kind": "rot13"}}, "/signature/kind"),
+        ({"signature": {"kind": "hmac", "signed": "{body}"}}, "/signature"),
+        ({"signature": {**BODY_HMAC, "hash": "md5"}}, "/signature/hash"),
+        ({"signature": {**BODY_HMAC, "signed": "{body"}}, "/signature/signed"),
+        ({"signature": {**BODY_HMAC, "signed": "{body!r}"}}, "/signature/signed"),
+        (
+            {"signature": {**BODY_HMAC, "signed": "{body.__class__}"}},
+            "/signature/signed",
+        ),
+        ({"signature": {**BODY_HMAC, "signed": "nothing"}}, "/signature/signed"),
+        (
+            {"signature": {**BODY_HMAC, "signed": "{timestamp}{body}"}},
+            "/signature/signed",
+        ),
+        ({"signature_required": True}, "/signature_required"),
+    ],
+)
+def test_a_faulty_definition_is_refused_with_the_place(
+    fields: dict[str, object], pointer: str
+) -> None:
+    assert [fault.pointer for fault in faults_of(**fields)] == [pointer]
+
+
+def test_a_missing_field_is_refused_by_name() -> None:  # R181
+    with pytest.raises(InvalidDefinition) as refused:
+        load_definition({"slug": "acme"})
+
+    assert refused.value.faults == (Fault("", "'name' is a required property"),)
+
+
+def test_a_timestamp_that_is_not_signed_is_refused() -> None:
+    timestamp = {"read_from": {"headers": ["X-Time"]}}
+
+    faults = faults_of(signature={**BODY_HMAC, "timestamp": timestamp})
+
+    detail = "a timestamp proves nothing unless {timestamp} is signed"
+    assert faults == (Fault("/signature/signed", detail),)
+
+
+def test_a_value_nested_beyond_reason_is_refused() -> None:
+    deep: object = "x"
+    for _ in range(100_000):
+        deep = [deep]
+
+    assert faults_of(name=deep) == (Fault("", "is nested too deeply"),)
+
+
+def test_the_detail_of_a_fault_is_bounded() -> None:
+    (fault,) = faults_of(slug="!" * 10_000)
+
+    assert len(fault.detail) == 300

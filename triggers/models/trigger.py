@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+
+from agents.models import Agent
+from common.ids import uuid7
+from webhooks.models import WebhookEndpoint
+
+
+class TriggerType(models.TextChoices):
+    CRON = "cron"
+    WEBHOOK = "webhook"
+    EVENT = "event"
+    MANUAL = "manual"
+
+
+class ScheduleType(models.TextChoices):
+    CRON = "cron"
+    INTERVAL = "interval"
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    ONCE = "once"
+
+
+class ConditionErrorPolicy(models.TextChoices):
+    FAIL = "fail"
+    SKIP = "skip"
+    MATCH = "match"
+
+
+class DstGap(models.TextChoices):
+    AFTER = "after"
+    SKIP = "skip"
+
+
+class DstOverlap(models.TextChoices):
+    FIRST = "first"
+    SECOND = "second"
+    BOTH = "both"
+
+
+class Catchup(models.TextChoices):
+    NONE = "none"
+    LATEST = "latest"
+    ALL = "all"
+
+
+class Overlap(models.TextChoices):
+    ALLOW = "allow"
+    SKIP = "skip"
+    BUFFER_ONE = "buffer_one"
+    BUFFER_ALL = "buffer_all"
+    CANCEL_PREVIOUS = "cancel_previous"
+
+
+class TriggerQuerySet(models.QuerySet["Trigger"]):
+    def present(self) -> Self:
+        """Those that nobody has deleted."""
+        return self.filter(deleted_at=None)
+
+    def active(self) -> Self:
+        return self.present().filter(is_active=True)
+
+    def due(self, now: datetime) -> Self:
+        """Those whose next run has come, by the partial due index."""
+        return self.filter(
+            is_active=True, next_run_time__isnull=False, next_run_time__lte=now
+        )
+
+
+class Trigger(models.Model):
+    """When this happens and that holds, run that agent.
+
+    Edited rarely: the one hot path that updates a row is the clock, which moves
+    `next_run_time` (due, with jitter) and `next_scheduled_for` (nominal).
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=255)
+    description = models.TextField(blank=True, default="")
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="triggers")
+    trigger_type = models.CharField(max_length=20, choices=TriggerType.choices)
+    is_active = models.BooleanField(default=True)
+    active_since = models.DateTimeField(null=True, blank=True)
+    disabled_reason = models.CharField(max_length=255, blank=True, default="")
+
+    task_type = models.CharField(max_length=100, blank=True, default="")
+    task_parameters = models.JSONField(default=dict, blank=True)
+    parameter_mapping = models.JSONField(default=dict, blank=True)
+    conditions = models.JSONField(default=dict, blank=True)
+    on_condition_error = models.CharField(
+        max_length=20,
+        choices=ConditionErrorPolicy.choices,
+        default=ConditionErrorPolicy.FAIL,
+    )
+
+    schedule_type = models.CharField(
+        max_length=20,
+        choices=ScheduleType.choices,
+        null=True,
+        blank=True,
+    )
+    schedule_config = models.JSONField(default=dict, blank=True)
+    cron_expression = models.CharField(
+        max_length=255,
+        null=True,
+        blank=True,
+    )
+    timezone = models.CharField(max_length=100, default="UTC")
+    start_at = models.DateTimeField(null=True, blank=True)
+    end_at = models.DateTimeField(null=True, blank=True)
+    max_runs = models.PositiveIntegerField(null=True, blank=True)
+    scheduled_runs = models.PositiveBigIntegerField(default=0)
+    jitter_seconds = models.PositiveIntegerField(default=0)
+    dst_gap = models.CharField(
+        max_length=10, choices=DstGap.choices, default=DstGap.AFTER
+    )
+    dst_overlap = models.CharField(
+        max_length=10, choices=DstOverlap.choices, default=DstOverlap.FIRST
+    )
+    catchup = models.CharField(
+        max_length=10, choices=Catchup.choices, default=Catchup.LATEST
+    )
+    catchup_window_seconds = models.PositiveIntegerField(default=3600)
+    misfire_grace_seconds = models.PositiveIntegerField(default=30)
+    overlap = models.CharField(
+        max_length=20, choices=Overlap.choices, default=Overlap.ALLOW
+    )
+    paused_until = models.DateTimeField(null=True, blank=True)
+    pause_note = models.CharField(max_length=255, blank=True, default="")
+    schedule_anchor = models.DateTimeField()
+    next_run_time = models.DateTimeField(null=True, blank=True)
+    next_scheduled_for = models.DateTimeField(null=True, blank=True)
+
+    endpoint = models.ForeignKey(
+        WebhookEndpoint,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="triggers",
+    )
+    subject = models.CharField(max_length=255, blank=True, default="")
+
+    timeout_seconds = models.PositiveIntegerField(default=300)
+    max_executions_per_hour = models.PositiveIntegerField(null=True, blank=True)
+    failure_threshold = models.PositiveIntegerField(default=5)
+    count_task_failures = models.BooleanField(default=True)
+
+    version = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+    created_by = models.CharField(max_length=255, blank=True, default="")
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    objects = TriggerQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("name",),
+                condition=Q(deleted_at__isnull=True),
+                name="trigger_name_unique",
+            ),
+            models.CheckConstraint(
+                condition=Q(trigger_type__in=TriggerType.values),
+                name="trigger_type_valid",
+            ),
+            models.CheckConstraint(
+                condition=~Q(trigger_type=TriggerType.CRON)
+                | Q(schedule_type__isnull=False),
+                name="trigger_cron_has_schedule",
+            ),
+            models.CheckConstraint(
+                condition=Q(schedule_type__isnull=True)
+                | ~Q(schedule_type=ScheduleType.CRON)
+                | Q(cron_expression__isnull=False),
+                name="trigger_cron_has_expression",
+            ),
+            models.CheckConstraint(
+                condition=~Q(trigger_type=TriggerType.WEBHOOK)
+                | Q(endpoint__isnull=False),
+                name="trigger_webhook_has_endpoint",
+            ),
+            models.CheckConstraint(
+                condition=Q(failure_threshold__gt=0),
+                name="trigger_failure_threshold_positive",
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=("trigger_type", "is_active"), name="trigger_type_active"
+            ),
+            models.Index(
+                fields=("next_run_time",),
+                condition=Q(is_active=True, next_run_time__isnull=False),
+                name="trigger_due",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def has_schedule(self) -> bool:
+        return self.trigger_type == TriggerType.CRON
+
+    @property
+    def can_run(self) -> bool:
+        """Whether it takes part in what happens: switched on and not deleted."""
+        return self.is_active and self.deleted_at is None

@@ -1,0 +1,30 @@
+"""Schedules as plain values: when does a trigger come due next?
+
+`build_schedule` checks a trigger's fields and returns a `Schedule`, whose one pure
+function `next_after` everything else is built on.
+"""
+
+from __future__ import annotations
+
+from triggers.schedules.base import DstNote, Schedule
+from triggers.schedules.build import build_schedule
+from triggers.schedules.cron import validate_cron
+from triggers.schedules.errors import InvalidSchedule
+from triggers.schedules.presets import CronPreset, build_cron, get_preset, list_presets
+from triggers.schedules.preview import Occurrence, next_runs, occurrences, preview
+
+__all__ = [
+    "CronPreset",
+    "DstNote",
+    "InvalidSchedule",
+    "Occurrence",
+    "Schedule",
+    "build_cron",
+    "build_schedule",
+    "get_preset",
+    "list_presets",
+    "next_runs",
+    "occurrences",
+    "preview",
+    "validate_cron",
+]

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+
+class DstNote(StrEnum):
+    """What a change of the clocks has to do with an occurrence."""
+
+    GAP = "dst_gap"
+    OVERLAP = "dst_overlap"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule(ABC):
+    """When a trigger comes due: an immutable value that can be hashed and shared.
+
+    Occurrences before `start_at` or after `end_at` do not count; one exactly at
+    either does.
+    """
+
+    timezone: str
+    start_at: datetime | None = None
+    end_at: datetime | None = None
+
+    def next_after(self, instant: datetime) -> datetime | None:
+        """Return the first occurrence later than `instant`, in UTC, if there is one.
+
+        Raises ValueError for an instant without a time zone.
+        """
+        if instant.tzinfo is None:
+            raise ValueError("an instant needs a time zone")
+        try:
+            following = self._next(self._not_before_start(instant.astimezone(UTC)))
+        except OverflowError:  # the calendar ends with the year 9999
+            return None
+        if following is None or (self.end_at is not None and following > self.end_at):
+            return None
+        return following
+
+    def _not_before_start(self, after: datetime) -> datetime:
+        if self.start_at is None or after >= self.start_at:
+            return after
+        return self.start_at.astimezone(UTC) - timedelta(microseconds=1)
+
+    @abstractmethod
+    def _next(self, after: datetime) -> datetime | None:
+        """Return the first occurrence later than `after` (UTC), window aside."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Say in plain words when the schedule comes due."""
+
+    def note_for(self, occurrence: datetime) -> DstNote | None:
+        """Tell whether a change of the clocks moved or repeats the occurrence's hour.
+
+        None for schedules that do not go by a clock on the wall.
+        """
+        return None

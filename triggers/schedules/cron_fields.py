@@ -1,0 +1,121 @@
+"""The fields of a cron expression: what may stand in them, as plain numbers.
+
+Cron libraries take more than Debian's cron does, or read it otherwise (`22-2`, `5-5`,
+`W`, random values), so a field is checked and written out in numbers here first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+class CronSyntaxError(ValueError):
+    """The cron expression is not valid."""
+
+
+def _numbered(names: str, *, start: int) -> dict[str, int]:
+    return {name: number for number, name in enumerate(names.split(), start)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CronField:
+    """One field: its bounds, and the names that stand for numbers, upper-case."""
+
+    name: str
+    low: int
+    high: int
+    names: Mapping[str, int] = field(default_factory=dict)
+
+
+SECOND = CronField(name="second", low=0, high=59)
+MINUTE = CronField(name="minute", low=0, high=59)
+HOUR = CronField(name="hour", low=0, high=23)
+DAY = CronField(name="day of month", low=1, high=31)
+MONTH = CronField(
+    name="month",
+    low=1,
+    high=12,
+    names=_numbered("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC", start=1),
+)
+# 0 and 7 are both Sunday, so that ranges such as 5-7 can end with it.
+WEEKDAY = CronField(
+    name="day of week",
+    low=0,
+    high=7,
+    names=_numbered("SUN MON TUE WED THU FRI SAT", start=0),
+)
+
+
+def is_star(text: str) -> bool:
+    """Tell whether a field counts as not set: also `*/2` does, as in Debian's cron."""
+    return text.startswith("*")
+
+
+def write_numbers(cron_field: CronField, text: str) -> str:
+    """Return the field as a list of numbers, or `*` where it leaves none out."""
+    numbers: set[int] = set()
+    for term in text.split(","):
+        numbers.update(parse_term(cron_field, term))
+    return write_list(cron_field, numbers)
+
+
+def write_list(cron_field: CronField, numbers: set[int]) -> str:
+    if len(numbers) > cron_field.high - cron_field.low:
+        return "*"
+    return ",".join(str(number) for number in sorted(numbers))
+
+
+def parse_term(cron_field: CronField, term: str) -> range:
+    """Return the numbers of one term: `*`, `5`, `1-5`, each with or without a step."""
+    base, slash, step_text = term.partition("/")
+    step = _parse_step(cron_field, term, step_text) if slash else 1
+    if base == "*":
+        return range(cron_field.low, cron_field.high + 1, step)
+    low_text, dash, high_text = base.partition("-")
+    low = parse_value(cron_field, low_text, term)
+    if dash:
+        high = _parse_range_end(cron_field, low, high_text, term)
+    else:
+        high = cron_field.high if slash else low
+    return range(low, high + 1, step)
+
+
+def parse_value(cron_field: CronField, text: str, term: str) -> int:
+    """Return a number or name as a number; the term is what an error shows."""
+    if text in cron_field.names:
+        return cron_field.names[text]
+    if not text.isdecimal():
+        raise CronSyntaxError(f"'{term}' is not a valid {cron_field.name}")
+    value = int(text)
+    if not cron_field.low <= value <= cron_field.high:
+        bounds = f"{cron_field.low} to {cron_field.high}"
+        raise CronSyntaxError(
+            f"{cron_field.name} {value} is out of range, it goes from {bounds}"
+        )
+    return value
+
+
+def _parse_range_end(cron_field: CronField, low: int, text: str, term: str) -> int:
+    high = parse_value(cron_field, text, term)
+    if low > high:
+        first = _write_range(low, cron_field.high)
+        second = _write_range(cron_field.low, high)
+        raise CronSyntaxError(
+            f"the {cron_field.name} range '{term}' runs backwards;"
+            f" write '{first},{second}'"
+        )
+    return high
+
+
+def _write_range(low: int, high: int) -> str:
+    return str(low) if low == high else f"{low}-{high}"
+
+
+def _parse_step(cron_field: CronField, term: str, text: str) -> int:
+    step = int(text) if text.isdecimal() else 0
+    if step == 0:
+        raise CronSyntaxError(
+            f"the step in '{term}' ({cron_field.name}) must be a whole number above 0"
+        )
+    return step

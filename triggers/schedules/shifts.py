@@ -1,0 +1,87 @@
+"""Where a zone's clocks jump.
+
+Three kinds of time appear here: an instant (aware, UTC), a wall time (naive, what the
+clock on the wall shows), and a shift, the instant at which the zone's offset changes.
+A shift forward leaves a gap of wall times that never show; a shift back makes an
+overlap of wall times that show twice.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+ONE_SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shift:
+    """A change of a zone's UTC offset, from `before` to `after`, at one instant."""
+
+    at: datetime
+    before: timedelta
+    after: timedelta
+
+    @property
+    def is_gap(self) -> bool:
+        return self.after > self.before
+
+    @property
+    def wall_before(self) -> datetime:
+        """What the clocks would show at the shift had they not been changed."""
+        return self.at.replace(tzinfo=None) + self.before
+
+    @property
+    def wall_after(self) -> datetime:
+        """What the changed clocks show at the shift."""
+        return self.at.replace(tzinfo=None) + self.after
+
+
+def wall_at(instant: datetime, zone: ZoneInfo) -> datetime:
+    return instant.astimezone(zone).replace(tzinfo=None, fold=0)
+
+
+def offset_of_wall(wall: datetime, zone: ZoneInfo, *, fold: int = 0) -> timedelta:
+    """Return the offset for a wall time, as PEP 495 defines it for gaps and overlaps.
+
+    In both, fold 0 gives the offset before the shift and fold 1 the one after it.
+    """
+    return _offset(wall.replace(tzinfo=zone, fold=fold))
+
+
+def shift_around_wall(wall: datetime, zone: ZoneInfo) -> Shift | None:
+    """Return the shift in whose gap or overlap the wall time lies, if in any."""
+    before = offset_of_wall(wall, zone, fold=0)
+    after = offset_of_wall(wall, zone, fold=1)
+    if before == after:
+        return None
+    earlier, later = sorted((wall - before, wall - after))
+    start = earlier.replace(tzinfo=UTC)
+    seconds = bisect_left(
+        range((later - earlier) // ONE_SECOND),
+        True,
+        key=lambda n: _offset_at(start + n * ONE_SECOND, zone) == after,
+    )
+    return Shift(at=start + seconds * ONE_SECOND, before=before, after=after)
+
+
+def gap_ending_at(instant: datetime, zone: ZoneInfo) -> Shift | None:
+    """Return the shift forward that happens at exactly this instant, if one does."""
+    before = _offset_at(instant - ONE_SECOND, zone)
+    after = _offset_at(instant, zone)
+    if after <= before:
+        return None
+    return Shift(at=instant, before=before, after=after)
+
+
+def _offset_at(instant: datetime, zone: ZoneInfo) -> timedelta:
+    return _offset(instant.astimezone(zone))
+
+
+def _offset(moment: datetime) -> timedelta:
+    offset = moment.utcoffset()
+    if offset is None:
+        raise ValueError("the moment has no time zone")
+    return offset

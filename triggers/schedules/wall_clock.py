@@ -1,0 +1,156 @@
+"""Schedules that name wall times (cron, daily, weekly): from wall times to instants.
+
+The rules are those of Debian's cron. A wall time that does not exist comes due at the
+first instant after the gap; one that shows twice comes due once, at the first. Rules
+that follow elapsed time come due at every real instant whose wall time matches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import lru_cache
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from triggers.schedules.base import DstNote, Schedule
+from triggers.schedules.shifts import (
+    ONE_SECOND,
+    gap_ending_at,
+    offset_of_wall,
+    shift_around_wall,
+    wall_at,
+)
+from triggers.schedules.zones import load_zone
+
+CACHED_OCCURRENCES = 16_384
+
+
+class DstGap(StrEnum):
+    """What becomes of a fixed wall time that the clocks leave out."""
+
+    AFTER = "after"
+    SKIP = "skip"
+
+
+class DstOverlap(StrEnum):
+    """At which showing a fixed wall time comes due that the clocks show twice."""
+
+    FIRST = "first"
+    SECOND = "second"
+    BOTH = "both"
+
+
+class WallClockRule(Protocol):
+    """The wall times of a schedule, in whole seconds. Rules are hashable values."""
+
+    @property
+    def follows_elapsed_time(self) -> bool:
+        """Whether every real instant that matches counts, whatever the clocks do."""
+
+    def next_wall(self, after: datetime) -> datetime | None:
+        """Return the first wall time later than `after`; both are naive."""
+
+    def describe(self) -> str: ...
+
+    def __hash__(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WallClockSchedule(Schedule):
+    """A rule for wall times, in a time zone."""
+
+    rule: WallClockRule
+    dst_gap: DstGap = DstGap.AFTER
+    dst_overlap: DstOverlap = DstOverlap.FIRST
+
+    def _next(self, after: datetime) -> datetime | None:
+        minute = after.replace(second=0, microsecond=0)
+        following = self._next_cached(minute)
+        if following is not None and following <= after:
+            return self._next_cached(after.replace(microsecond=0))
+        return following
+
+    def _next_cached(self, after: datetime) -> datetime | None:
+        return next_instant(
+            self.rule, self.timezone, self.dst_gap, self.dst_overlap, after
+        )
+
+    def describe(self) -> str:
+        return self.rule.describe()
+
+    def note_for(self, occurrence: datetime) -> DstNote | None:
+        """Return GAP if it makes up for a skipped wall time, OVERLAP if its own recurs.
+
+        A wall time that recurs is noted at both of its showings.
+        """
+        zone = load_zone(self.timezone)
+        gap = gap_ending_at(occurrence, zone)
+        if gap is not None and self._moves_to_end_of_gaps():
+            skipped = self.rule.next_wall(gap.wall_before - ONE_SECOND)
+            if skipped is not None and skipped < gap.wall_after:
+                return DstNote.GAP
+        around = shift_around_wall(wall_at(occurrence, zone), zone)
+        return None if around is None else DstNote.OVERLAP
+
+    def _moves_to_end_of_gaps(self) -> bool:
+        return self.dst_gap is DstGap.AFTER and not self.rule.follows_elapsed_time
+
+
+# Many triggers share a rule, a zone and the minute in which they are claimed.
+@lru_cache(maxsize=CACHED_OCCURRENCES)
+def next_instant(
+    rule: WallClockRule,
+    timezone: str,
+    dst_gap: DstGap,
+    dst_overlap: DstOverlap,
+    after: datetime,
+) -> datetime | None:
+    """Return the first instant later than `after` (UTC, whole seconds) that is due."""
+    zone = load_zone(timezone)
+    if rule.follows_elapsed_time:
+        dst_gap, dst_overlap = DstGap.SKIP, DstOverlap.BOTH
+    instants = (
+        _next_showing(rule, zone, after, dst_gap, fold)
+        for fold in _folds(dst_overlap, after, zone)
+    )
+    return min((found for found in instants if found is not None), default=None)
+
+
+def _folds(dst_overlap: DstOverlap, after: datetime, zone: ZoneInfo) -> tuple[int, ...]:
+    """Return which showings to search: the first (0), the second (1), or both."""
+    if dst_overlap is DstOverlap.FIRST:
+        return (0,)
+    if dst_overlap is DstOverlap.SECOND:
+        return (1,)
+    # Only from within an overlap can a second showing come before the next first one.
+    in_overlap = shift_around_wall(wall_at(after, zone), zone) is not None
+    return (0, 1) if in_overlap else (0,)
+
+
+def _next_showing(
+    rule: WallClockRule, zone: ZoneInfo, after: datetime, dst_gap: DstGap, fold: int
+) -> datetime | None:
+    """Return the next due instant if only one showing of a repeated hour counts."""
+    wall = rule.next_wall(_last_wall_passed(after, zone, fold))
+    while wall is not None:
+        shift = shift_around_wall(wall, zone)
+        if shift is None or not shift.is_gap:
+            return (wall - offset_of_wall(wall, zone, fold=fold)).replace(tzinfo=UTC)
+        if dst_gap is DstGap.AFTER:
+            return shift.at
+        wall = rule.next_wall(shift.wall_after - ONE_SECOND)
+    return None
+
+
+def _last_wall_passed(after: datetime, zone: ZoneInfo, fold: int) -> datetime:
+    """Return the wall time up to which the counted showings lie in the past."""
+    local = after.astimezone(zone)
+    wall = local.replace(tzinfo=None, fold=0)
+    shift = shift_around_wall(wall, zone)
+    if shift is None or local.fold == fold:
+        return wall
+    if fold == 0:
+        return shift.wall_before - ONE_SECOND
+    return shift.wall_after - ONE_SECOND

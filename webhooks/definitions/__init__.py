@@ -1,0 +1,30 @@
+"""What the service knows about a sender, read from data.
+
+A definition is a JSON document (`schema.json`). Shipped types are files in
+`webhooks/types`; an uploaded type has exactly the same format.
+"""
+
+from __future__ import annotations
+
+from webhooks.definitions.loading import InvalidDefinition, load_definition
+from webhooks.definitions.model import (
+    BodySource,
+    ConstantSource,
+    HeaderSource,
+    Source,
+    WebhookTypeDefinition,
+)
+from webhooks.definitions.shipped import get_shipped, resolve, shipped_slugs
+
+__all__ = [
+    "BodySource",
+    "ConstantSource",
+    "HeaderSource",
+    "InvalidDefinition",
+    "Source",
+    "WebhookTypeDefinition",
+    "get_shipped",
+    "load_definition",
+    "resolve",
+    "shipped_slugs",
+]

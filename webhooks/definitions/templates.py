@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import string
+from collections.abc import Iterator
+
+from webhooks.definitions.schemes import PartKind, TemplatePart
+
+PLAIN_PLACEHOLDERS = {
+    "body": PartKind.BODY,
+    "timestamp": PartKind.TIMESTAMP,
+    "method": PartKind.METHOD,
+    "url": PartKind.URL,
+}
+
+
+def parse_template(template: str) -> tuple[TemplatePart, ...]:
+    """Split a signed template such as `{header:webhook-id}.{timestamp}.{body}`.
+
+    Raise ValueError where a brace is left open or a placeholder is unknown.
+    """
+    return tuple(_parts(template))
+
+
+def _parts(template: str) -> Iterator[TemplatePart]:
+    for text, name, argument, conversion in string.Formatter().parse(template):
+        if text:
+            yield TemplatePart(kind=PartKind.TEXT, text=text)
+        if name is not None:
+            yield _placeholder(name, argument or "", conversion)
+
+
+def _placeholder(name: str, argument: str, conversion: str | None) -> TemplatePart:
+    if conversion is None and name == "header" and argument:
+        return TemplatePart(kind=PartKind.HEADER, text=argument)
+    if conversion is None and name in PLAIN_PLACEHOLDERS and not argument:
+        return TemplatePart(kind=PLAIN_PLACEHOLDERS[name])
+    known = ", ".join([*PLAIN_PLACEHOLDERS, "header:<name>"])
+    raise ValueError(f"unknown placeholder {name!r}; known are {known}")

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qsl
+
+from django.http import HttpRequest
+
+from common.errors import TickhookError
+from webhooks.definitions import WebhookTypeDefinition
+from webhooks.models import WebhookEndpoint
+from webhooks.parsing import ParsedBody, parse_body
+from webhooks.parsing.forms import collect
+
+MAX_QUERY_FIELDS = 1000
+
+
+class BodyTooLarge(TickhookError):
+    """The body is larger than this endpoint takes."""
+
+    code = "body_too_large"
+    http_status = 413
+
+
+class MalformedRequest(TickhookError):
+    """The request can't be read."""
+
+    code = "malformed_request"
+    http_status = 400
+
+
+@dataclass(slots=False, kw_only=True)
+class Delivery:
+    """One attempt by a sender to deliver, as the checks of the door see it."""
+
+    endpoint: WebhookEndpoint
+    definition: WebhookTypeDefinition
+    http: HttpRequest = field(repr=False)
+    method: str
+    url: str
+
+    @cached_property
+    def headers(self) -> dict[str, str]:
+        """Header names in lower case, values as they came (latin-1)."""
+        meta: Mapping[str, Any] = self.http.META
+        headers = {
+            name[5:].replace("_", "-").lower(): value
+            for name, value in meta.items()
+            if name.startswith("HTTP_")
+        }
+        headers["content-type"] = meta.get("CONTENT_TYPE", "")
+        return headers
+
+    @cached_property
+    def query(self) -> dict[str, object]:
+        raw = self.http.META.get("QUERY_STRING", "")
+        try:
+            pairs = parse_qsl(
+                raw,
+                keep_blank_values=True,
+                errors="replace",
+                max_num_fields=MAX_QUERY_FIELDS,
+            )
+        except ValueError as error:
+            raise MalformedRequest("The query has too many fields") from error
+        return collect(pairs)
+
+    @cached_property
+    def body(self) -> bytes:
+        """The raw bytes; raises BodyTooLarge before it has read more than it may."""
+        limit = self.definition.max_body_bytes
+        length = self._content_length()
+        if length > limit:
+            raise BodyTooLarge(f"At most {limit:,} bytes are taken here")
+        return self.http.META["wsgi.input"].read(length) if length else b""
+
+    @cached_property
+    def parsed(self) -> ParsedBody:
+        return parse_body(
+            self.body,
+            self.content_type,
+            form_json_field=self.definition.form_json_field,
+        )
+
+    @property
+    def content_type(self) -> str:
+        return self.headers["content-type"]
+
+    def _content_length(self) -> int:
+        try:
+            return max(0, int(self.http.META.get("CONTENT_LENGTH") or 0))
+        except ValueError as error:
+            raise MalformedRequest("Content-Length is not a number") from error

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from common.api.errors import problem_response
+from common.errors import NotFound
+from webhooks.definitions import resolve
+from webhooks.door.checks import CHECKS, MethodNotAllowed
+from webhooks.door.record import Recorded, record_delivery
+from webhooks.door.request import Delivery
+from webhooks.models import WebhookEndpoint
+from webhooks.services.endpoints import METHODS
+
+
+class WebhookNotFound(NotFound):
+    """Trigger not found"""
+
+    code = "webhook_not_found"
+
+
+class WebhookView(APIView):
+    """Receives what senders POST: checked, recorded, answered; never judged here."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    http_method_names = [method.lower() for method in (*METHODS, "HEAD", "OPTIONS")]
+    schema = None
+
+    def receive(self, request: Request, webhook_id: str) -> HttpResponseBase:
+        delivery = _open(request._request, webhook_id)
+        for check in CHECKS:
+            check(delivery)
+        return _accepted(record_delivery(delivery))
+
+    get = post = put = patch = delete = receive
+
+    def head(self, request: Request, webhook_id: str) -> HttpResponseBase:
+        """Answer as HTTP asks, without recording anything."""
+        delivery = _open(request._request, webhook_id)
+        if "GET" not in delivery.endpoint.allowed_methods:
+            raise MethodNotAllowed
+        return HttpResponse()
+
+    def options(  # type: ignore[override]  # the path names the endpoint
+        self, request: Request, webhook_id: str
+    ) -> HttpResponseBase:
+        endpoint = _open(request._request, webhook_id).endpoint
+        return HttpResponse(status=204, headers={"Allow": _allow(endpoint)})
+
+    def handle_exception(self, exc: Exception) -> Response:
+        context: dict[str, Any] = self.get_exception_handler_context()
+        response = problem_response(exc, context)
+        response.data |= {"success": False, "error": response.data["detail"]}
+        if isinstance(exc, MethodNotAllowed):
+            response["Allow"] = _allow(_find(self.kwargs["webhook_id"]))
+        response.exception = True
+        return response
+
+
+def _open(request: HttpRequest, webhook_id: str) -> Delivery:
+    endpoint = _find(webhook_id)
+    return Delivery(
+        endpoint=endpoint,
+        definition=resolve(endpoint.type),
+        http=request,
+        method=request.method or "",
+        url=settings.PUBLIC_URL + request.get_full_path(),
+    )
+
+
+def _find(webhook_id: str) -> WebhookEndpoint:
+    """Return an active endpoint; a disabled one is as unknown as one that never was."""
+    found = WebhookEndpoint.objects.filter(webhook_id=webhook_id, is_active=True)
+    try:
+        endpoint = found.first()
+    except (OperationalError, InterfaceError):
+        # The server was restarted since this thread's last request: connect anew.
+        connection.close()
+        endpoint = found.first()
+    if endpoint is None:
+        raise WebhookNotFound
+    return endpoint
+
+
+def _accepted(recorded: Recorded) -> HttpResponse:
+    body = {
+        "success": True,
+        "status": "duplicate" if recorded.is_duplicate else "accepted",
+        "event_id": str(recorded.event_id),
+        "executions": [],
+    }
+    return HttpResponse(orjson.dumps(body), content_type="application/json")
+
+
+def _allow(endpoint: WebhookEndpoint) -> str:
+    return ", ".join([*endpoint.allowed_methods, "OPTIONS"])

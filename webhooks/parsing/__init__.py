@@ -1,0 +1,16 @@
+"""Reads bodies of any kind into plain values. Knows no framework."""
+
+from __future__ import annotations
+
+from webhooks.parsing.bodies import BodyKind, ParsedBody, parse_body
+from webhooks.parsing.errors import MalformedBody
+from webhooks.parsing.identity import Identity, extract
+
+__all__ = [
+    "BodyKind",
+    "Identity",
+    "MalformedBody",
+    "ParsedBody",
+    "extract",
+    "parse_body",
+]

@@ -16,9 +16,10 @@ def insert_sql(model: type[models.Model], *names: str, **computed: str) -> str:
 
     `computed` gives SQL for further fields. Text for JSON fields must be JSON.
     """
-    fields = [model._meta.get_field(name) for name in names]
+    by_name = {field.name: field for field in model._meta.local_fields}
+    fields = [by_name[name] for name in names]
     types = [_array_type(field) for field in fields]
-    columns = [field.column for field in fields]
+    columns = [str(field.column) for field in fields]
     values = [
         f"v.{column}::{kind}" if kind in _JSON_TYPES else f"v.{column}"
         for column, kind in zip(columns, types, strict=True)
@@ -56,6 +57,5 @@ def insert_rows(
 
 
 def _array_type(field: models.Field) -> str:  # type: ignore[type-arg]  # any column
-    kind = field.rel_db_type(connection) if field.is_relation else None
-    kind = kind or field.db_type(connection) or "text"
+    kind = field.cast_db_type(connection) or "text"
     return "text" if kind.startswith("varchar") else kind

@@ -15,12 +15,19 @@ FIELD_ENCRYPTION_KEYS = fernet_keys()
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
 HTTPS = PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = 3600 if HTTPS else 0
 SECURE_PROXY_SSL_HEADER = (
-    ("HTTP_X_FORWARDED_PROTO", "https") if env.list("TRUSTED_PROXIES", []) else None
+    ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 )
+
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005",  # whether subdomains are HTTPS only is for their owner to say
+    "security.W008",  # the proxy that ends TLS redirects; it speaks HTTP to us
+    "security.W021",  # so is preloading
+]
 
 INSTALLED_APPS = [
     "unfold",
@@ -106,7 +113,6 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = True
 
 REST_FRAMEWORK = {
@@ -137,7 +143,6 @@ TICKHOOK_ON_TASK_FINISHED = "executions.services.outcomes.task_finished"
 TICKHOOK_EVENT_OUTCOME = "executions.selectors.event_outcome"
 
 REDIS_URL = redis_url()
-TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 # Celery tasks that an agent of the backend `celery` may name.
 TICKHOOK_AGENT_TASKS = env.list("TICKHOOK_AGENT_TASKS", default=["agents.tasks.echo"])
 

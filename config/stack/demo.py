@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from config.stack.options import Options
 from config.stack.site import SiteSilentError, fetch
 
 _FIRST_EXECUTION_TIMEOUT_SECONDS = 20
-_SHOWN_EXECUTIONS = 5
+DEMO_EXECUTIONS = 3
 
 
 def wants_demo(options: Options) -> bool:
@@ -30,23 +30,29 @@ def settle_demo(options: Options) -> None:
 def first_executions(
     url: str, *, token: str, check: Callable[[], None]
 ) -> list[dict[str, Any]]:
-    """Wait a moment for executions; return the newest ones, or none if none came.
+    """Wait until each demo trigger's task succeeded; return the executions there are.
 
-    `check` may raise to give up waiting.
+    Not longer than 20 s, so what comes back may be less. `check` may raise to give up
+    waiting.
     """
-    path = f"/api/v1/executions?page_size={_SHOWN_EXECUTIONS}"
+    path = f"/api/v1/executions?page_size={DEMO_EXECUTIONS}"
     found: list[dict[str, Any]] = []
 
-    def any_came() -> bool:
+    def all_succeeded() -> bool:
         check()
         try:
             found[:] = fetch(url, path, token=token).get("executions", [])
         except SiteSilentError:
             return False
-        return bool(found)
+        return count_succeeded(found) == DEMO_EXECUTIONS
 
-    wait_until(any_came, timeout_seconds=_FIRST_EXECUTION_TIMEOUT_SECONDS)
+    wait_until(all_succeeded, timeout_seconds=_FIRST_EXECUTION_TIMEOUT_SECONDS)
     return found
+
+
+def count_succeeded(executions: Sequence[Mapping[str, Any]]) -> int:
+    """Return how many executions had their task done."""
+    return sum(e.get("task_status") == "succeeded" for e in executions)
 
 
 def _settled_mark(options: Options) -> Path:

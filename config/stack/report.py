@@ -5,9 +5,14 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
+from config.stack.demo import DEMO_EXECUTIONS, count_succeeded
 from config.stack.options import Options
+
+_HEADINGS = ("trigger", "execution", "task", "reason")
+_COLUMNS = ("trigger_name", "status", "task_status", "reason")
 
 
 def say(line: str) -> None:
@@ -34,15 +39,30 @@ def where_to_look(options: Options, credentials: Mapping[str, str | None]) -> st
     return "\n".join(["", "Tickhook is running.", "", *lines, "", "Stop: Ctrl-C"])
 
 
-def executions_table(executions: Sequence[Mapping[str, Any]]) -> str:
-    """Return a few executions as lines: what ran, how it ended, and why."""
-    lines = ["", "First executions:"]
-    for execution in executions:
-        name = str(execution.get("trigger_name", ""))
-        status = str(execution.get("status", ""))
-        reason = str(execution.get("reason") or "")
-        lines.append(f"  {status:<10} {name:<32} {reason}".rstrip())
-    return "\n".join(lines)
+def executions_table(executions: Sequence[Mapping[str, Any]], *, logs: Path) -> str:
+    """Return the first executions as a table, and what is amiss, if something is."""
+    lines = ["", "First executions, as the API tells them:", "", _line(_HEADINGS)]
+    lines += [_line([str(e.get(key) or "-") for key in _COLUMNS]) for e in executions]
+    return "\n".join([*lines, *_complaint(executions, logs)])
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"  {cells[0]:<28} {cells[1]:<11} {cells[2]:<13} {cells[3]}".rstrip()
+
+
+def _complaint(executions: Sequence[Mapping[str, Any]], logs: Path) -> list[str]:
+    """Say which program to look at when the demo did not get through."""
+    if len(executions) < DEMO_EXECUTIONS:
+        missing = DEMO_EXECUTIONS - len(executions)
+        program, what = (
+            "worker",
+            f"{missing} events wait: the worker has not taken them",
+        )
+    elif count_succeeded(executions) < DEMO_EXECUTIONS:
+        program, what = "worker-slow", "Not every task has succeeded yet"
+    else:
+        return []
+    return ["", f"  {what}. See {logs / program}.log"]
 
 
 def _show(line: str, stream: TextIO) -> None:

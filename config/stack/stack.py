@@ -93,12 +93,14 @@ class Stack:
 
     def _load_demo(self) -> None:
         if wants_demo(self._options):
-            self._run_step("demo", ROOT / "manage.py", "load_demo")
+            self._run_step(
+                "demo", ROOT / "manage.py", "load_demo", "--url", self._options.url
+            )
             token = read_json(self._options.data / "credentials.json")["api_token"]
             executions = first_executions(
                 self._options.url, token=token, check=self._tick
             )
-            say(executions_table(executions))
+            say(executions_table(executions, logs=self._logs))
         settle_demo(self._options)
 
     def _welcome(self) -> None:

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.utils.module_loading import import_string
+
+# The calls that go upwards are named by settings: nothing else would notice a typo.
+DOTTED_PATHS = (
+    "TICKHOOK_ON_NEWS",
+    "TICKHOOK_ON_TASK_FINISHED",
+    "TICKHOOK_EVENT_OUTCOME",
+    "TICKHOOK_CLOCK",
+)
+
+
+@register
+def check_dotted_paths(**_: Any) -> list[CheckMessage]:
+    """Import what the settings name."""
+    return [error for name in DOTTED_PATHS for error in _check_path(name)]
+
+
+@register
+def check_encryption_keys(**_: Any) -> list[CheckMessage]:
+    if settings.FIELD_ENCRYPTION_KEYS:
+        return []
+    hint = (
+        "Make one: python -c 'from cryptography.fernet import Fernet; "
+        "print(Fernet.generate_key().decode())'"
+    )
+    text = "FIELD_ENCRYPTION_KEYS is not set: no secret can be stored"
+    return [Error(text, hint=hint, id="common.E002")]
+
+
+@register(deploy=True)
+def check_public_url(**_: Any) -> list[CheckMessage]:
+    """Ask for HTTPS: a webhook URL is given to strangers."""
+    if settings.PUBLIC_URL.startswith("https://"):
+        return []
+    text = "PUBLIC_URL is not https: what senders POST can be read on its way"
+    return [Warning(text, hint="Set it to the address of the proxy", id="common.W001")]
+
+
+def _check_path(name: str) -> list[CheckMessage]:
+    path = getattr(settings, name)
+    try:
+        import_string(path)
+    except ImportError as error:
+        text = f"{name} names {path!r}, which can't be imported: {error}"
+        return [Error(text, hint="Give the path of a function", id="common.E001")]
+    return []

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+from pytest_django import Settings
+
+from common.checks import (
+    DOTTED_PATHS,
+    check_dotted_paths,
+    check_encryption_keys,
+    check_public_url,
+)
+
+
+def test_the_shipped_settings_name_what_can_be_imported() -> None:
+    assert check_dotted_paths() == []
+
+
+@pytest.mark.parametrize("name", DOTTED_PATHS)
+def test_a_path_that_leads_nowhere_is_an_error(settings: Settings, name: str) -> None:
+    setattr(settings, name, "executions.nowhere.drain")
+
+    [error] = check_dotted_paths()
+
+    assert error.id == "common.E001"
+    assert error.msg.startswith(f"{name} names 'executions.nowhere.drain'")
+
+
+def test_no_key_to_encrypt_with_is_an_error(settings: Settings) -> None:
+    settings.FIELD_ENCRYPTION_KEYS = []
+
+    [error] = check_encryption_keys()
+
+    assert error.id == "common.E002"
+
+
+def test_a_public_url_without_tls_is_warned_of_before_a_deployment(
+    settings: Settings,
+) -> None:
+    settings.PUBLIC_URL = "http://hooks.example.test"
+    [warning] = check_public_url()
+    settings.PUBLIC_URL = "https://hooks.example.test"
+
+    assert warning.id == "common.W001"
+    assert check_public_url() == []

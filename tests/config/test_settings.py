@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+
+from config.env import broker_url
+
+ROOT = Path(__file__).parents[2]
+READ = re.compile(r"""(?:env\.\w+|required)\(\s*["']([A-Z_]+)["']""")
+
+
+def test_env_example_names_every_variable_that_is_read() -> None:
+    sources = (ROOT / "config" / "settings.py", ROOT / "config" / "env.py")
+    read = {name for path in sources for name in READ.findall(path.read_text())}
+    example = (ROOT / ".env.example").read_text()
+
+    named = set(re.findall(r"^#? ?([A-Z_]+)=", example, re.MULTILINE))
+
+    assert read <= named
+    assert "SECRET_KEY" in read
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("SECRET_KEY", "", "SECRET_KEY is not set"),
+        ("FIELD_ENCRYPTION_KEYS", "short", "FIELD_ENCRYPTION_KEYS: key 1 is not"),
+        ("REDIS_URL", "http://x", "REDIS_URL must start with"),
+        ("DEBUG", "perhaps", 'Environment variable "DEBUG" invalid'),
+    ],
+)
+def test_a_bad_value_is_refused_by_name(
+    variable: str, value: str, message: str
+) -> None:
+    answer = subprocess.run(  # noqa: S603 - this interpreter
+        [sys.executable, "-c", "import config.settings"],
+        cwd=ROOT,
+        env={**os.environ, variable: value},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert answer.returncode != 0
+    assert message in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("redis", "broker"),
+    [
+        ("redis://h:1/2", "redis://h:1/2"),
+        ("unix:///s/v.sock?db=3", "redis+socket:///s/v.sock?virtual_host=3"),
+        ("unix:///s/v.sock", "redis+socket:///s/v.sock"),
+    ],
+)
+def test_the_broker_is_redis_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, redis: str, broker: str
+) -> None:
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)
+
+    assert broker_url(redis) == broker
+
+
+@pytest.mark.django_db
+def test_models_and_migrations_agree() -> None:
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)
+
+
+def test_a_deployment_passes_djangos_checks() -> None:
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "PUBLIC_URL": "https://hooks.example.test",
+        "SECRET_KEY": "a-long-text-of-many-different-characters-0123456789-xyz",
+    }
+
+    answer = subprocess.run(  # noqa: S603 - this interpreter
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert answer.returncode == 0, answer.stderr

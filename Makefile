@@ -29,8 +29,7 @@ format: $(VENV)/.installed-dev ## Rewrite the code in the common style
 	$(RUN) -m ruff format .
 
 bench: $(VENV)/.installed-dev ## Run the benchmarks, each beside its baseline
-	@set -e; for script in $(notdir $(basename $(wildcard benchmarks/[a-z]*.py))); do \
-		$(RUN) -m benchmarks.$$script; done
+	@$(RUN) -m benchmarks
 
 chaos: $(VENV)/.installed-dev ## Run the long forms of the chaos tests
 	CHAOS=long $(RUN) -m pytest -m chaos

@@ -32,7 +32,7 @@ FINAL_TASK_STATUSES = (
 
 
 class Agent(models.Model):
-    """Somebody who does work for triggers, and the backend through which it is reached."""
+    """Somebody who does work for triggers, and the backend that reaches it."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=255)

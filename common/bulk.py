@@ -8,6 +8,8 @@ from functools import cache
 from django.db import connection, models
 
 _JSON_TYPES = {"json", "jsonb"}
+# In text form each quote and backslash of a value would be escaped, in Python.
+_SENT_AS_BINARY = {"text", "bytea"}
 
 
 @cache
@@ -24,9 +26,7 @@ def insert_sql(model: type[models.Model], *names: str, **computed: str) -> str:
         f"v.{column}::{kind}" if kind in _JSON_TYPES else f"v.{column}"
         for column, kind in zip(columns, types, strict=True)
     ]
-    arrays = ", ".join(
-        f"%s::{'text' if kind in _JSON_TYPES else kind}[]" for kind in types
-    )
+    arrays = ", ".join(_placeholder(kind) for kind in types)
     return (
         f'INSERT INTO "{model._meta.db_table}" '  # noqa: S608 - names of our own models
         f"({', '.join([*columns, *computed])}) "
@@ -54,6 +54,11 @@ def insert_rows(
                 insert_sql(model, *names, **computed),
                 columns_of(rows, width=len(names)),
             )
+
+
+def _placeholder(kind: str) -> str:
+    sent = "text" if kind in _JSON_TYPES else kind
+    return f"{'%b' if sent in _SENT_AS_BINARY else '%s'}::{sent}[]"
 
 
 def _array_type(field: models.Field) -> str:  # type: ignore[type-arg]  # any column

@@ -3,7 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core import checks
+from django.core.checks import CheckMessage, Error, register
 from django.utils.module_loading import import_string
 
 # The calls that go upwards are named by settings: nothing else would notice a typo.
@@ -39,7 +40,8 @@ def check_public_url(**_: Any) -> list[CheckMessage]:
     if settings.PUBLIC_URL.startswith("https://"):
         return []
     text = "PUBLIC_URL is not https: what senders POST can be read on its way"
-    return [Warning(text, hint="Set it to the address of the proxy", id="common.W001")]
+    hint = "Set it to the address of the proxy that ends TLS"
+    return [checks.Warning(text, hint=hint, id="common.W001")]
 
 
 def _check_path(name: str) -> list[CheckMessage]:

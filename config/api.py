@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import include, path
 from rest_framework.routers import DefaultRouter
 
 from agents.api.views import AgentTaskViewSet, AgentViewSet
 from events.api.views import EventTypeViewSet
 from executions.api.views import (
     EventWithExecutionsViewSet,
+    ExecutionsOfTriggerView,
     ExecutionViewSet,
     RunView,
 )
@@ -23,9 +24,10 @@ router.register("executions", ExecutionViewSet, basename="execution")
 urlpatterns = [
     path("triggers/<uuid:pk>/run", RunView.as_view(), name="trigger-run"),
     path(
-        "triggers/<uuid:trigger_id>/executions",
-        ExecutionViewSet.as_view({"get": "list"}),
+        "triggers/<uuid:pk>/executions",
+        ExecutionsOfTriggerView.as_view(),
         name="trigger-executions",
     ),
+    path("auth/", include("rest_framework.urls")),
     *router.urls,
 ]

@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from common.api.views import UnknownPathView
 from config.health import livez, readyz
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -13,6 +14,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("config.api")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(), name="docs"),
+    path("api/v1", RedirectView.as_view(pattern_name="api-root")),
+    path("api/<path:rest>", UnknownPathView.as_view()),
     path("livez", livez),
     path("readyz", readyz),
     path("", include("webhooks.urls")),

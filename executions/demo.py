@@ -18,7 +18,8 @@ from events.services.emit import emit
 from triggers.models import Trigger
 from triggers.services.lifecycle import create_trigger
 from webhooks.models import WebhookEndpoint
-from webhooks.services.endpoints import live_secrets
+from webhooks.services.endpoints import EndpointFields
+from webhooks.services.secrets import live_secrets
 from webhooks.signatures import sign_request
 
 AGENT = "Demo: echo"
@@ -33,7 +34,7 @@ class DemoTrigger:
     name: str
     fields: dict[str, Any]
     event_types: tuple[str, ...] = ()
-    webhook: dict[str, Any] | None = None
+    webhook: EndpointFields | None = None
 
 
 def load_triggers() -> None:

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
+from agents.services import heartbeat
 from common.redis import ask_redis
 
 
@@ -16,14 +15,21 @@ def _empty_redis(request: pytest.FixtureRequest) -> None:
         ask_redis(lambda r: bool(r.flushall()), otherwise=False)
 
 
+@pytest.fixture(autouse=True)
+def _no_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each test enter a worker of its own, whose heart beats only when asked."""
+    monkeypatch.setattr(heartbeat, "_current", None)
+    monkeypatch.setattr(heartbeat, "_beat_for_ever", lambda _: None)
+
+
 @pytest.fixture
 def admin(db: None) -> User:
     return User.objects.create_superuser("ana", "ana@example.test", "secret")
 
 
 @pytest.fixture
-def api(admin: User) -> Iterator[APIClient]:
+def api(admin: User) -> APIClient:
     """A client of the API with every right."""
     client = APIClient()
     client.force_authenticate(admin)
-    yield client
+    return client

@@ -2,24 +2,30 @@ from __future__ import annotations
 
 from typing import Any
 
-import factory
+from factory.declarations import Sequence
 from factory.django import DjangoModelFactory
 
-from agents.models import Agent
-from events.models import EventSource
-from events.services.record import NewEvent
+from agents.models import Agent, AgentTask
+from agents.services.create import NewTask, create_tasks
+from common.ids import uuid7
+from events.models import Event, EventSource
+from events.services.record import NewEvent, record_events
 from triggers.models import Trigger
-from triggers.services.lifecycle import Created, create_trigger
+from triggers.services.lifecycle import SavedTrigger, create_trigger
 
 
 class AgentFactory(DjangoModelFactory[Agent]):
     """An agent that keeps what it is given."""
 
-    name = factory.Sequence(lambda n: f"agent-{n}")
+    name = Sequence(lambda n: f"agent-{n}")  # type: ignore[no-untyped-call]  # no stubs
     backend = "memory"
 
     class Meta:
         model = Agent
+
+
+def make_agent(**fields: Any) -> Agent:
+    return AgentFactory.create(**fields)
 
 
 _names = (f"trigger-{n}" for n in range(10**9))
@@ -27,14 +33,14 @@ _names = (f"trigger-{n}" for n in range(10**9))
 
 def make_created(
     *, event_types: Any = (), webhook: Any = None, **fields: Any
-) -> Created:
+) -> SavedTrigger:
     """Create a trigger by its service; what is not given is valid."""
     fields.setdefault("agent", None)
     columns = {
         "name": next(_names),
         "trigger_type": "manual",
         **fields,
-        "agent": fields["agent"] or AgentFactory(),
+        "agent": fields["agent"] or make_agent(),
     }
     return create_trigger(fields=columns, event_types=event_types, webhook=webhook)
 
@@ -48,3 +54,44 @@ def new_event(**fields: Any) -> NewEvent:
     return NewEvent(
         **{"type": "invoice.paid", "source": EventSource.EMIT, "body": b"{}", **fields}
     )
+
+
+def make_listener(**fields: Any) -> Trigger:
+    """A trigger that hears `invoice.*`, without a limit."""
+    return make_trigger(
+        **{
+            "trigger_type": "event",
+            "event_types": ["invoice.*"],
+            "max_executions_per_hour": None,
+            **fields,
+        }
+    )
+
+
+def record(**fields: Any) -> Event:
+    """Record an event of the house and return its row."""
+    event = new_event(**fields)
+    record_events([event])
+    return Event.objects.get(pk=event.id)
+
+
+def new_task(agent: Agent, **fields: Any) -> NewTask:
+    """A task for an agent, not yet stored."""
+    return NewTask(
+        **{
+            "agent_id": agent.id,
+            "idempotency_key": uuid7(),
+            "task_type": "",
+            "title": "",
+            "parameters": '{"a":1}',
+            "metadata": "{}",
+            **fields,
+        }
+    )
+
+
+def make_task(*, agent: Agent | None = None, **fields: Any) -> AgentTask:
+    """A stored task that nobody has handed over yet."""
+    task = new_task(agent or make_agent(), **fields)
+    create_tasks([task])
+    return AgentTask.objects.select_related("agent").get(pk=task.id)

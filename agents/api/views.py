@@ -2,9 +2,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import QuerySet
-from django.shortcuts import get_object_or_404
 from django_filters import rest_framework as filters
 from rest_framework import status
 from rest_framework.request import Request
@@ -12,13 +10,36 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
 
 from agents.api.serializers import AgentSerializer, AgentTaskSerializer
-from agents.models import Agent, AgentTask, TaskStatus
-from agents.services.agents import delete_agent, save_agent
+from agents.models import Agent, AgentKind, AgentTask, TaskStatus
+from agents.services.agents import AgentNotFound, delete_agent, save_agent
+from common.api.filters import AnyCaseChoiceFilter, FlagFilter
+
+
+class AgentFilter(filters.FilterSet):
+    name = filters.CharFilter(lookup_expr="icontains")
+    kind = AnyCaseChoiceFilter(choices=AgentKind.choices)
+    backend = filters.CharFilter()
+    is_active = FlagFilter()
+
+    class Meta:
+        model = Agent
+        fields = ()
+
+
+class TaskFilter(filters.FilterSet):
+    agent_id = filters.UUIDFilter(field_name="agent_id")
+    execution_id = filters.UUIDFilter(field_name="idempotency_key")
+    status = AnyCaseChoiceFilter(choices=TaskStatus.choices)
+    task_type = filters.CharFilter()
+
+    class Meta:
+        model = AgentTask
+        fields = ()
 
 
 class AgentViewSet(GenericViewSet[Agent]):
     serializer_class = AgentSerializer
-    filterset_fields = ("name", "kind", "backend", "is_active")
+    filterset_class = AgentFilter
     lookup_value_converter = "uuid"
     queryset = Agent.objects.defer("config")
 
@@ -46,9 +67,8 @@ class AgentViewSet(GenericViewSet[Agent]):
         agent = self._save(self._find(pk), request, partial=True)
         return Response(self.get_serializer(agent).data)
 
-    @transaction.atomic
     def destroy(self, request: Request, pk: UUID) -> Response:
-        delete_agent(agent_id=self._find(pk).id)
+        delete_agent(agent_id=pk)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def _save(self, agent: Agent, request: Request, *, partial: bool = False) -> Agent:
@@ -57,17 +77,10 @@ class AgentViewSet(GenericViewSet[Agent]):
         return save_agent(agent, **serializer.validated_data)
 
     def _find(self, pk: UUID) -> Agent:
-        return get_object_or_404(Agent, pk=pk)
-
-
-class TaskFilter(filters.FilterSet):
-    agent_id = filters.UUIDFilter(field_name="agent_id")
-    execution_id = filters.UUIDFilter(field_name="idempotency_key")
-    status = filters.ChoiceFilter(choices=TaskStatus.choices)
-
-    class Meta:
-        model = AgentTask
-        fields = ("agent_id", "execution_id", "status", "task_type")
+        agent = Agent.objects.filter(pk=pk).first()
+        if agent is None:
+            raise AgentNotFound
+        return agent
 
 
 class AgentTaskViewSet(ReadOnlyModelViewSet[AgentTask]):

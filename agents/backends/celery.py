@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from celery import current_app
 from django.conf import settings
+from kombu import Producer
 from kombu.exceptions import KombuError
 
 from agents.backends.base import AgentBackend, SubmissionFailed, backends
@@ -53,7 +54,7 @@ class CeleryBackend(AgentBackend):
             ) from error
 
 
-def _publish(task: AgentTask, producer: object) -> None:
+def _publish(task: AgentTask, producer: Producer) -> None:
     config, limit = task.agent.config, task.agent.task_timeout_seconds
     current_app.send_task(
         config["task"],

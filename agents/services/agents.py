@@ -4,17 +4,23 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from jsonschema import Draft202012Validator, SchemaError
 
 from agents.backends.base import UnknownBackend, get_backend
 from agents.models import Agent
-from common.errors import Conflict, Fault, InvalidInput
+from common.errors import Conflict, Fault, InvalidInput, NotFound
+from common.json_schema import find_schema_faults
 
 
 class InvalidAgent(InvalidInput):
     """The agent's configuration is not valid."""
 
     code = "invalid_agent"
+
+
+class AgentNotFound(NotFound):
+    """There is no such agent."""
+
+    code = "agent_not_found"
 
 
 class AgentNameTaken(Conflict):
@@ -37,29 +43,31 @@ def save_agent(agent: Agent, **fields: Any) -> Agent:
         raise InvalidAgent("; ".join(f.detail for f in faults), faults=faults)
     try:
         with transaction.atomic():
-            agent.save()
+            is_new = agent._state.adding
+            agent.save(update_fields=None if is_new else [*fields, "updated_at"])
     except IntegrityError as error:
         raise AgentNameTaken(faults=[Fault("/name", "Is taken")]) from error
     return agent
 
 
 def delete_agent(*, agent_id: UUID) -> None:
-    """Delete an agent that nothing names; raise AgentInUse otherwise."""
-    agent = Agent.objects.select_for_update().get(pk=agent_id)
-    if agent.triggers.exists() or agent.tasks.exists():
-        raise AgentInUse
-    agent.delete()
+    """Delete an agent that nothing names; raise AgentInUse, AgentNotFound."""
+    with transaction.atomic():
+        agent = Agent.objects.select_for_update().filter(pk=agent_id).first()
+        if agent is None:
+            raise AgentNotFound
+        if agent.triggers.exists() or agent.tasks.exists():
+            raise AgentInUse
+        agent.delete()
 
 
 def _find_faults(agent: Agent) -> list[Fault]:
     faults = []
     try:
-        for fault in get_backend(agent.backend).check_config(agent.config):
-            faults.append(Fault(f"/config{fault.pointer}", fault.detail))
+        found = get_backend(agent.backend).check_config(agent.config)
+        faults += [Fault(f"/config{fault.pointer}", fault.detail) for fault in found]
     except UnknownBackend as error:
         faults.append(Fault("/backend", error.detail))
-    try:
-        Draft202012Validator.check_schema(agent.parameters_schema)
-    except SchemaError as error:
-        faults.append(Fault("/parameters_schema", error.message[:500]))
+    found = find_schema_faults(agent.parameters_schema)
+    faults += [Fault(f"/parameters_schema{f.pointer}", f.detail) for f in found]
     return faults

@@ -75,8 +75,9 @@ def take_back_silent() -> int:
     """Resubmit what workers held that fell silent, as a further attempt."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE agents_agenttask t SET status = 'submitted', attempt = attempt + 1, "
-            "claimed_by = NULL, next_attempt_at = statement_timestamp() "
+            "UPDATE agents_agenttask t SET "
+            "status = 'submitted', attempt = attempt + 1, claimed_by = NULL, "
+            "next_attempt_at = statement_timestamp() "
             "WHERE status = 'running' AND NOT EXISTS (SELECT 1 FROM agents_worker w "
             "WHERE w.id = t.claimed_by "
             "AND w.seen_at > statement_timestamp() - interval '20 seconds')"

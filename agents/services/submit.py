@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from uuid import UUID
 
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from agents.backends.base import SubmissionFailed, get_backend
-from agents.models import AgentTask, TaskStatus
+from agents.models import Agent, AgentTask, TaskStatus
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,8 @@ UPDATE agents_agenttask SET
         + least(600, 15 * 2 ^ least(publications, 10)) * interval '1 second'
 WHERE id IN (
     SELECT id FROM agents_agenttask
-    WHERE status IN ('pending', 'submitted') AND next_attempt_at <= statement_timestamp()
+    WHERE status IN ('pending', 'submitted')
+    AND next_attempt_at <= statement_timestamp()
     {only}
     ORDER BY next_attempt_at LIMIT %s FOR UPDATE SKIP LOCKED
 )
@@ -49,18 +50,25 @@ def submit_overdue() -> int:
     return _hand_over(_claim("", []))
 
 
-def _claim(only: str, parameters: list[object]) -> list[UUID]:
+def _claim(only: str, parameters: list[list[UUID]]) -> list[UUID]:
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM.format(only=only), [*parameters, BATCH])
         return [row[0] for row in cursor.fetchall()]
 
 
 def _hand_over(task_ids: Iterable[UUID]) -> int:
-    tasks = AgentTask.objects.filter(pk__in=task_ids).select_related("agent")
-    by_backend = groupby(
-        sorted(tasks.defer("parameters", "metadata"), key=_backend), _backend
-    )
+    by_backend = groupby(sorted(_load(task_ids), key=_backend), _backend)
     return sum(_submit_to(name, list(group)) for name, group in by_backend)
+
+
+def _load(task_ids: Iterable[UUID]) -> list[AgentTask]:
+    """Load tasks; those of one agent share it, and so one reading of its config."""
+    tasks = AgentTask.objects.filter(pk__in=task_ids).select_related("agent")
+    agents: dict[UUID, Agent] = {}
+    loaded = list(tasks.defer("parameters", "metadata", "agent__config"))
+    for task in loaded:
+        task.agent = agents.setdefault(task.agent_id, task.agent)
+    return loaded
 
 
 def _backend(task: AgentTask) -> str:
@@ -68,11 +76,21 @@ def _backend(task: AgentTask) -> str:
 
 
 def _submit_to(backend: str, tasks: list[AgentTask]) -> int:
+    """Submit tasks together; one that raises is found by halving, and waits alone."""
     try:
         get_backend(backend).submit(tasks)
     except SubmissionFailed as error:
         logger.warning("%d tasks not submitted to %s: %s", len(tasks), backend, error)
         _give_back([task.id for task in tasks])
+        return 0
+    except DatabaseError:
+        raise
+    except Exception:
+        if len(tasks) > 1:
+            middle = len(tasks) // 2
+            return sum(_submit_to(backend, t) for t in (tasks[:middle], tasks[middle:]))
+        logger.exception("Task %s can't be submitted to %s", tasks[0].id, backend)
+        _give_back([tasks[0].id])
         return 0
     return len(tasks)
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import (
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
 from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from django.utils import timezone
@@ -16,6 +21,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
+from common.api.parsers import RequestTooLarge
 from common.errors import (
     Fault,
     InvalidInput,
@@ -30,6 +36,7 @@ logger = logging.getLogger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
+FAULTS_IN_DETAIL = 5
 
 TITLES = {
     400: "The request is not valid",
@@ -54,106 +61,126 @@ class Forbidden(TickhookError):
     http_status = 403
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What an error is to the one who asked."""
+
+    status: int
+    code: str
+    detail: str
+    faults: Sequence[Fault] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
 def problem_response(error: Exception, context: dict[str, Any]) -> Response:
     """Answer any exception of a view; what nobody foresaw is logged and a 500."""
-    request_id = _request_id(context)
-    problem, headers = _describe(error, request_id)
-    set_rollback()
     request = context.get("request")
-    problem["instance"] = request.path if request is not None else ""
-    response = Response(problem, status=problem["status"], headers=headers)
+    request_id = _request_id(request)
+    problem = _describe(error)
+    if problem is None:
+        logger.error("Unforeseen error, request %s", request_id, exc_info=error)
+        problem = _own(TickhookError("An error was logged under this request_id."))
+    set_rollback()
+    body = _body(problem, request_id=request_id)
+    body["instance"] = request.path if request is not None else ""
+    response = Response(body, status=problem.status, headers=dict(problem.headers))
     renderer = getattr(request, "accepted_renderer", None)
-    if renderer is None or renderer.format == "json":
+    if renderer is None or renderer.format != "api":
         response.content_type = PROBLEM_JSON
     return response
 
 
-def problem_body(error: TickhookError, *, request_id: UUID) -> dict[str, Any]:
-    """Return the problem document of one of our own errors."""
-    return _body(
-        error.http_status, error.code, error.detail, error.faults, request_id=request_id
-    )
+def faults_of(detail: Any, pointer: str = "") -> Iterator[Fault]:
+    """Turn DRF's nested error lists into faults with JSON Pointers."""
+    if isinstance(detail, Mapping):
+        for key, value in detail.items():
+            is_general = key == api_settings.NON_FIELD_ERRORS_KEY
+            place = "" if is_general else f"/{_escape(str(key))}"
+            yield from faults_of(value, pointer + place)
+    elif isinstance(detail, list):
+        for number, item in enumerate(detail):
+            is_nested = isinstance(item, (Mapping, list))
+            yield from faults_of(item, f"{pointer}/{number}" if is_nested else pointer)
+    else:
+        yield Fault(pointer, str(detail))
 
 
-def _describe(
-    error: Exception, request_id: UUID
-) -> tuple[dict[str, Any], dict[str, str]]:
-    if isinstance(error, exceptions.APIException):
-        return _describe_api(error, request_id)
-    own = _as_own(error)
-    if own is None:
-        logger.error("Unforeseen error, request %s", request_id, exc_info=error)
-        own = TickhookError("An error was logged under this request_id.")
-    return problem_body(own, request_id=request_id), _retry_after(own)
-
-
-def _as_own(error: Exception) -> TickhookError | None:
+def _describe(error: Exception) -> Problem | None:
+    """Return what we make of an error; None for one that nobody foresaw."""
     match error:
+        case exceptions.ValidationError():
+            return _invalid(list(faults_of(error.detail)))
+        case exceptions.APIException():
+            return _of_drf(error)
         case TickhookError():
-            return error
+            return _own(error)
         case OperationalError() | InterfaceError():
             logger.warning("Database unavailable: %s", type(error).__name__)
-            return ServiceUnavailable()
+            return _own(ServiceUnavailable())
         case Http404():
-            return NotFound()
+            return _own(NotFound())
         case PermissionDenied():
-            return Forbidden()
+            return _own(Forbidden())
+        case RequestDataTooBig():
+            return _own(RequestTooLarge())
+        case SuspiciousOperation():
+            return _own(InvalidInput())
     return None
 
 
-def _describe_api(
-    error: exceptions.APIException, request_id: UUID
-) -> tuple[dict[str, Any], dict[str, str]]:
-    faults = []
-    code, detail = str(error.default_code), str(error.detail)
-    if isinstance(error, exceptions.ValidationError):
-        faults = list(_faults(error.detail))
-        code = InvalidInput.code
-        detail = "; ".join(f"{f.pointer or '/'}: {f.detail}" for f in faults[:5])
+def _own(error: TickhookError) -> Problem:
+    return Problem(
+        status=error.http_status,
+        code=error.code,
+        detail=error.detail,
+        faults=error.faults,
+        headers=_retry_after(error),
+    )
+
+
+def _of_drf(error: exceptions.APIException) -> Problem:
     headers = {}
     if header := getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = header
     if wait := getattr(error, "wait", None):
         headers["Retry-After"] = str(int(wait))
-    body = _body(error.status_code, code, detail, faults, request_id=request_id)
-    return body, headers
+    return Problem(
+        status=error.status_code,
+        code=str(error.default_code),
+        detail=str(error.detail),
+        headers=headers,
+    )
 
 
-def _faults(detail: Any, pointer: str = "") -> Iterator[Fault]:
-    """Turn DRF's nested error lists into JSON Pointers."""
-    if isinstance(detail, Mapping):
-        for key, value in detail.items():
-            is_general = key == api_settings.NON_FIELD_ERRORS_KEY
-            yield from _faults(value, pointer if is_general else f"{pointer}/{key}")
-    elif isinstance(detail, list):
-        for place, item in enumerate(detail):
-            is_nested = isinstance(item, (Mapping, list))
-            yield from _faults(item, f"{pointer}/{place}" if is_nested else pointer)
-    else:
-        yield Fault(pointer, str(detail))
+def _invalid(faults: Sequence[Fault]) -> Problem:
+    told = [f"{f.pointer or '/'}: {f.detail}" for f in faults[:FAULTS_IN_DETAIL]]
+    return Problem(
+        status=InvalidInput.http_status,
+        code=InvalidInput.code,
+        detail="; ".join(told),
+        faults=faults,
+    )
 
 
-def _body(
-    status: int,
-    code: str,
-    detail: str,
-    faults: Any,
-    *,
-    request_id: UUID,
-) -> dict[str, Any]:
-    errors = [{"pointer": fault.pointer, "detail": fault.detail} for fault in faults]
+def _body(problem: Problem, *, request_id: UUID) -> dict[str, Any]:
+    errors = [{"pointer": f.pointer, "detail": f.detail} for f in problem.faults]
     return {
-        "type": f"urn:tickhook:error:{code}",
-        "title": TITLES.get(status, "Error"),
-        "status": status,
-        "detail": detail,
+        "type": f"urn:tickhook:error:{problem.code}",
+        "title": TITLES.get(problem.status, "Error"),
+        "status": problem.status,
+        "detail": problem.detail,
         "errors": errors,
-        "error_code": code,
-        "error_message": detail,
+        "error_code": problem.code,
+        "error_message": problem.detail,
         "details": errors,
         "timestamp": timezone.now().isoformat(),
         "request_id": str(request_id),
     }
+
+
+def _escape(name: str) -> str:
+    """Write a member's name as JSON Pointer does (RFC 6901)."""
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _retry_after(error: TickhookError) -> dict[str, str]:
@@ -164,8 +191,8 @@ def _retry_after(error: TickhookError) -> dict[str, str]:
     return {}
 
 
-def _request_id(context: dict[str, Any]) -> UUID:
-    request = context.get("request")
+def _request_id(request: Any) -> UUID:
+    """Return the caller's own id of this request, or a new one."""
     sent = request.headers.get("X-Request-Id", "") if request is not None else ""
     try:
         return UUID(sent)

@@ -1,15 +1,25 @@
 from __future__ import annotations
 
-from typing import ClassVar
-
 from rest_framework.permissions import DjangoModelPermissions
+
+_CHANGE = "%(app_label)s.change_%(model_name)s"
+_VIEW = "%(app_label)s.view_%(model_name)s"
 
 
 class ModelPermissions(DjangoModelPermissions):
     """Django's model permissions; reading needs `view`, not only a login."""
 
-    perms_map: ClassVar[dict[str, list[str]]] = {
+    perms_map = {  # noqa: RUF012 - DRF declares it on instances
         **DjangoModelPermissions.perms_map,
-        "GET": ["%(app_label)s.view_%(model_name)s"],
-        "HEAD": ["%(app_label)s.view_%(model_name)s"],
+        "GET": [_VIEW],
+        "HEAD": [_VIEW],
+    }
+
+
+class ChangePermissions(ModelPermissions):
+    """For a POST that acts on an object there is already."""
+
+    perms_map = {  # noqa: RUF012 - see above
+        **ModelPermissions.perms_map,
+        "POST": [_CHANGE],
     }

@@ -3,17 +3,20 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
 
+from common.api.filters import AnyCaseChoiceFilter, SinceFilter, UntilFilter
+from common.api.renderers import RawBytesRenderer
 from events.api.serializers import (
     EmitSerializer,
     EmittedSerializer,
@@ -22,6 +25,8 @@ from events.api.serializers import (
 )
 from events.models import Event, EventSource, EventType
 from events.services.emit import emit
+
+OCTET_STREAM = RawBytesRenderer.media_type
 
 
 class EventTypeViewSet(
@@ -32,16 +37,23 @@ class EventTypeViewSet(
     filterset_fields = ("category",)
     lookup_value_converter = "str"
 
+    def get_object(self) -> EventType:
+        if not self.kwargs["pk"].isprintable():
+            raise Http404
+        return super().get_object()
+
 
 class EventFilter(filters.FilterSet):
     type = filters.CharFilter()
-    source = filters.ChoiceFilter(choices=EventSource.choices)
+    source = AnyCaseChoiceFilter(choices=EventSource.choices)
     endpoint_id = filters.UUIDFilter()
     trigger_id = filters.UUIDFilter()
     delivery_id = filters.CharFilter()
     subject = filters.CharFilter()
-    start_date = filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="gte")
-    end_date = filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="lte")
+    start_date = SinceFilter("received_at")
+    end_date = UntilFilter("received_at")
+    start_time = SinceFilter("received_at")
+    end_time = UntilFilter("received_at")
 
     class Meta:
         model = Event
@@ -69,17 +81,17 @@ class EventViewSet(ReadOnlyModelViewSet[Event]):
             headers={"Location": location},
         )
 
-    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
-    @action(detail=True)
+    @extend_schema(responses={(200, OCTET_STREAM): OpenApiTypes.BINARY})
+    @action(detail=True, renderer_classes=(JSONRenderer, RawBytesRenderer))
     def body(self, request: Request, pk: UUID) -> HttpResponse:
-        """Return the raw bytes as they came; a replay's through the event it replays."""
+        """Return the raw bytes as they came; a replay has those of what it replays."""
         event = get_object_or_404(Event, pk=pk)
         if event.replay_of:
             event = get_object_or_404(Event, pk=event.replay_of)
         headers = {
-            "Content-Disposition": f'attachment; filename="{event.id}.bin"',
+            "Content-Disposition": f'attachment; filename="{pk}.bin"',
             "X-Content-Type-Options": "nosniff",
         }
         return HttpResponse(
-            bytes(event.body), content_type="application/octet-stream", headers=headers
+            bytes(event.body), content_type=OCTET_STREAM, headers=headers
         )

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from uuid import UUID
 
 from common.errors import Fault, InvalidInput
 from common.fields import dump_json
+from common.text import clean_text
 from events.models import Event, EventSource, EventType
 from events.services.record import NewEvent, dedupe_key, record_events
+
+LONGEST_TYPE = 200
+LONGEST_SUBJECT = 255
 
 
 class UnknownEventType(InvalidInput):
@@ -35,10 +39,12 @@ def emit(
 ) -> Emitted:
     """Record a domain event of the catalogue; raise UnknownEventType for others.
 
+    A subject that can't be stored raises InvalidInput.
     Called again with the same subject and idempotency key it records nothing and
     returns the first event's id.
     """
     require_known_type(type)
+    _require_storable(subject)
     key = (
         dedupe_key(EventSource.EMIT, subject, idempotency_key)
         if idempotency_key
@@ -49,10 +55,11 @@ def emit(
         source=EventSource.EMIT,
         subject=subject,
         body=dump_json(payload).encode(),
-        delivery_id=idempotency_key[:255],
+        delivery_id=clean_text(idempotency_key, limit=255),
         dedupe_key=key,
-        **_caused_by(cause),
     )
+    if cause is not None:
+        event = caused_by(cause, event)
     if record_events([event]):
         return Emitted(event_id=event.id, is_duplicate=False)
     first = Event.objects.values_list("id", flat=True).get(dedupe_key=key)
@@ -60,21 +67,27 @@ def emit(
 
 
 def require_known_type(name: str) -> None:
-    if EventType.objects.filter(name=name).exists():
+    readable = clean_text(name, limit=LONGEST_TYPE)
+    if readable == name and EventType.objects.filter(name=name).exists():
         return
-    close = get_close_matches(
-        name, EventType.objects.values_list("name", flat=True), n=1
-    )
+    known = EventType.objects.values_list("name", flat=True)
+    close = get_close_matches(readable, known, n=1)
     hint = f"; did you mean '{close[0]}'?" if close else ""
-    detail = f"Event type '{name[:200]}' is not in the catalogue{hint}"
+    detail = f"Event type '{readable}' is not in the catalogue{hint}"
     raise UnknownEventType(detail, faults=[Fault("/type", detail)])
 
 
-def _caused_by(cause: Event | None) -> dict[str, object]:
-    if cause is None:
-        return {}
-    return {
-        "cause_id": cause.id,
-        "depth": cause.depth + 1,
-        "correlation_id": cause.correlation_id,
-    }
+def _require_storable(subject: str) -> None:
+    if clean_text(subject, limit=LONGEST_SUBJECT) != subject:
+        detail = f"Must be at most {LONGEST_SUBJECT} characters, all of them Unicode"
+        raise InvalidInput(detail, faults=[Fault("/subject", detail)])
+
+
+def caused_by(cause: Event, event: NewEvent) -> NewEvent:
+    """Return an event that says what led to it: one step deeper, same correlation."""
+    return replace(
+        event,
+        cause_id=cause.id,
+        depth=cause.depth + 1,
+        correlation_id=cause.correlation_id,
+    )

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Mapping
 
+from django.db.models import F, OrderBy
 from django_filters import rest_framework as filters
 
+from common.api.filters import AnyCaseChoiceFilter, SinceFilter, UntilFilter
+from common.errors import Fault, InvalidInput
 from executions.models import ExecutionStatus, TriggerExecution
+from triggers.api.filters import TriggerTypeFilter
 from triggers.models import TriggerType
 
 SORTABLE = {
@@ -19,31 +23,36 @@ class ExecutionFilter(filters.FilterSet):
     trigger_id = filters.UUIDFilter()
     event_id = filters.UUIDFilter()
     agent_id = filters.UUIDFilter(field_name="trigger__agent_id")
-    status = filters.ChoiceFilter(choices=ExecutionStatus.choices)
-    trigger_type = filters.ChoiceFilter(
+    status = AnyCaseChoiceFilter(choices=ExecutionStatus.choices)
+    trigger_type = TriggerTypeFilter(
         field_name="trigger__trigger_type", choices=TriggerType.choices
     )
     error_type = filters.CharFilter()
     reason = filters.CharFilter()
-    start_date = filters.IsoDateTimeFilter(field_name="executed_at", lookup_expr="gte")
-    end_date = filters.IsoDateTimeFilter(field_name="executed_at", lookup_expr="lte")
-    start_time = filters.IsoDateTimeFilter(field_name="executed_at", lookup_expr="gte")
-    end_time = filters.IsoDateTimeFilter(field_name="executed_at", lookup_expr="lte")
+    start_date = SinceFilter("executed_at")
+    end_date = UntilFilter("executed_at")
+    start_time = SinceFilter("executed_at")
+    end_time = UntilFilter("executed_at")
 
     class Meta:
         model = TriggerExecution
         fields = ()
 
-    def __init__(self, data: Any = None, **kwargs: Any) -> None:
-        super().__init__(_in_lower_case(data, "status", "trigger_type"), **kwargs)
+
+def read_order(query: Mapping[str, str]) -> tuple[OrderBy, OrderBy]:
+    """Read `sort_by` and `sort_order` (newest first); raise InvalidInput."""
+    column = SORTABLE.get(query.get("sort_by", "executed_at"))
+    direction = query.get("sort_order", "desc").lower()
+    if column is None:
+        raise _unsortable("sort_by", SORTABLE)
+    if direction not in {"asc", "desc"}:
+        raise _unsortable("sort_order", ("asc", "desc"))
+    columns = F(column), F("id")
+    if direction == "asc":
+        return columns[0].asc(nulls_last=True), columns[1].asc()
+    return columns[0].desc(nulls_last=True), columns[1].desc()
 
 
-def _in_lower_case(data: Any, *names: str) -> Any:
-    """Choices are written in lower case and read in any."""
-    if data is None:
-        return None
-    lowered = data.copy()
-    for name in names:
-        if name in lowered:
-            lowered[name] = lowered[name].lower()
-    return lowered
+def _unsortable(name: str, choices: Iterable[str]) -> InvalidInput:
+    detail = f"{name} must be one of: {', '.join(choices)}"
+    return InvalidInput(detail, faults=[Fault(f"/{name}", detail)])

@@ -2,12 +2,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from common.api.serializers import JSONObjectField, StrictSerializer
-from events.api.serializers import EventSerializer
+from events.api.serializers import EVENT_FIELDS, EventSerializer
 from events.models import Event
 from executions.models import ExecutionTrace, TriggerExecution
+
+VIEW_EXECUTIONS = "executions.view_triggerexecution"
+LISTED: tuple[str, ...] = (
+    "id", "trigger_id", "trigger_name", "trigger_type", "event_id", "status",
+    "reason", "executed_at", "execution_time_ms", "attempt", "task_id",
+    "task_status", "error_type", "error_message", "trigger_data",
+    "trigger_version", "workflow_id", "run_id", "replay_of",
+)  # fmt: skip
 
 
 class ExecutionSerializer(serializers.ModelSerializer[TriggerExecution]):
@@ -20,14 +30,10 @@ class ExecutionSerializer(serializers.ModelSerializer[TriggerExecution]):
 
     class Meta:
         model = TriggerExecution
-        fields = (
-            "id", "trigger_id", "trigger_name", "trigger_type", "event_id", "status",
-            "reason", "executed_at", "execution_time_ms", "attempt", "task_id",
-            "task_status", "error_type", "error_message", "trigger_data",
-            "trigger_version", "workflow_id", "run_id", "replay_of",
-        )  # fmt: skip
+        fields = LISTED
         read_only_fields = fields
 
+    @extend_schema_field(OpenApiTypes.OBJECT)
     def get_trigger_data(self, execution: TriggerExecution) -> dict[str, Any]:
         """What the event says of itself; its body is at the event's own address."""
         event = execution.event
@@ -49,7 +55,7 @@ class ExecutionDetailSerializer(ExecutionSerializer):
     worker = serializers.CharField()
 
     class Meta(ExecutionSerializer.Meta):
-        fields = (*ExecutionSerializer.Meta.fields, "parameters", "trace", "worker")  # type: ignore[assignment]  # more fields
+        fields = (*LISTED, "parameters", "trace", "worker")
         read_only_fields = fields
 
     def get_parameters(self, execution: TriggerExecution) -> Any:
@@ -78,10 +84,14 @@ class EventDetailSerializer(EventSerializer):
     executions = serializers.SerializerMethodField()
 
     class Meta(EventSerializer.Meta):
-        fields = (*EventSerializer.Meta.fields, "executions")  # type: ignore[assignment]  # more fields
+        fields = (*EVENT_FIELDS, "executions")
         read_only_fields = fields
 
-    def get_executions(self, event: Event) -> list[dict[str, Any]]:
+    @extend_schema_field(ExecutionSerializer(many=True, allow_null=True))
+    def get_executions(self, event: Event) -> list[dict[str, Any]] | None:
+        """The event's executions; null for one who may not see executions."""
+        if not self.context["request"].user.has_perm(VIEW_EXECUTIONS):
+            return None
         rows = TriggerExecution.objects.filter(event_id=event.pk).select_related(
             "trigger", "task", "event"
         )

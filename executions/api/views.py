@@ -6,6 +6,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
+from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
@@ -13,9 +14,9 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from common.api.pagination import ExecutionPagination
-from common.errors import Fault, InvalidInput
+from common.api.permissions import ChangePermissions
 from events.api.views import EventViewSet
-from executions.api.filters import SORTABLE, ExecutionFilter
+from executions.api.filters import ExecutionFilter, read_order
 from executions.api.serializers import (
     EventDetailSerializer,
     ExecutionDetailSerializer,
@@ -25,7 +26,12 @@ from executions.api.serializers import (
 )
 from executions.models import TriggerExecution
 from executions.services.run import run_trigger
+from triggers.api.permissions import AgentPermission
 from triggers.models import Trigger
+from triggers.services.lifecycle import TriggerNotFound
+
+UNSHOWN = ("event__body", "event__request", "event__options", "task__result")
+UNLISTED = ("parameters", "task__parameters", "task__metadata")
 
 
 class ExecutionViewSet(ReadOnlyModelViewSet[TriggerExecution]):
@@ -35,17 +41,30 @@ class ExecutionViewSet(ReadOnlyModelViewSet[TriggerExecution]):
     queryset = TriggerExecution.objects.all()
 
     def get_queryset(self) -> QuerySet[TriggerExecution]:
-        rows = TriggerExecution.objects.select_related("trigger", "event", "task")
-        rows = rows.defer("event__body", "event__request", "task__result")
         if self.action == "list":
-            rows = rows.defer("task__parameters", "task__metadata")
-        if trigger_id := self.kwargs.get("trigger_id"):
-            rows = rows.filter(trigger_id=trigger_id)
-        return rows.order_by(*_order(self.request.query_params))
+            return _listed(self.request)
+        rows = TriggerExecution.objects.select_related("trigger", "event", "task")
+        return rows.defer(*UNSHOWN)
 
     def get_serializer_class(self) -> type[ExecutionSerializer]:
         is_list = self.action == "list"
         return ExecutionSerializer if is_list else ExecutionDetailSerializer
+
+
+class ExecutionsOfTriggerView(ListAPIView[TriggerExecution]):
+    """The executions of one trigger."""
+
+    queryset = TriggerExecution.objects.all()
+    serializer_class = ExecutionSerializer
+    pagination_class = ExecutionPagination
+    filterset_class = ExecutionFilter
+
+    def get_queryset(self) -> QuerySet[TriggerExecution]:
+        return _listed(self.request).filter(trigger_id=self.kwargs["pk"])
+
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        _find_trigger(kwargs["pk"])
+        return super().get(request, *args, **kwargs)
 
 
 class EventWithExecutionsViewSet(EventViewSet):
@@ -61,9 +80,11 @@ class RunView(APIView):
     """Run a trigger now, by hand."""
 
     queryset = Trigger.objects.all()
+    permission_classes = (ChangePermissions, AgentPermission)
 
     @extend_schema(request=RunSerializer, responses={202: RunStartedSerializer})
     def post(self, request: Request, pk: UUID) -> Response:
+        self.check_object_permissions(request, _find_trigger(pk))
         serializer = RunSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         event_id = run_trigger(trigger_id=pk, **serializer.validated_data)
@@ -74,14 +95,16 @@ class RunView(APIView):
         )
 
 
-def _order(query: Any) -> tuple[str, str]:
-    column = SORTABLE.get(query.get("sort_by", "executed_at"))
-    direction = query.get("sort_order", "desc").lower()
-    if column is None:
-        detail = f"sort_by must be one of: {', '.join(SORTABLE)}"
-        raise InvalidInput(detail, faults=[Fault("/sort_by", detail)])
-    if direction not in {"asc", "desc"}:
-        detail = "sort_order must be asc or desc"
-        raise InvalidInput(detail, faults=[Fault("/sort_order", detail)])
-    sign = "-" if direction == "desc" else ""
-    return f"{sign}{column}", f"{sign}id"
+def _listed(request: Request) -> QuerySet[TriggerExecution]:
+    """Return executions as a list shows them, in the order that was asked for."""
+    rows = TriggerExecution.objects.select_related("trigger", "event", "task")
+    rows = rows.defer(*UNSHOWN, *UNLISTED)
+    return rows.order_by(*read_order(request.query_params))
+
+
+def _find_trigger(pk: UUID) -> Trigger:
+    """Return a trigger that nobody has deleted; raise TriggerNotFound."""
+    trigger = Trigger.objects.present().filter(pk=pk).first()
+    if trigger is None:
+        raise TriggerNotFound
+    return trigger

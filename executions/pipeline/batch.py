@@ -11,7 +11,7 @@ import logging
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import Error, connection, transaction
 from django.utils import timezone
 
 from agents.services.submit import submit_tasks
@@ -24,12 +24,17 @@ from executions.pipeline.document import event_values
 from executions.pipeline.judge import judge
 from executions.pipeline.leases import Lease, close_lease, hold_lease
 from executions.pipeline.matching import Pair, find_pairs
+from executions.pipeline.misfire import find_misfires
 from executions.pipeline.outcome import Outcome, Reason
 from executions.pipeline.store import store_outcomes
 
 logger = logging.getLogger(__name__)
 
 MAX_PAIRS = 5000
+
+# SQLSTATEs: connection lost, read-only standby, rolled back for another's sake, no room
+# or memory, lock not to be had, server stopping, server broken.
+_NOBODYS_FAULT = ("08", "25006", "40", "53", "55P03", "57P", "58")
 
 
 class LeaseLost(Exception):
@@ -128,7 +133,16 @@ def _work_pair(pair: Pair) -> list[UUID]:
 def _judge_all(events: Sequence[Event], pairs: Sequence[Pair]) -> list[Outcome]:
     bodies = read_bodies(events)
     shared = {event.id: event_values(event, bodies[event.id]) for event in events}
-    return [judge(p, bodies[p.event.id], shared[p.event.id]) for p in pairs]
+    missed = find_misfires(pairs)
+    return [
+        judge(
+            pair,
+            bodies[pair.event.id],
+            shared[pair.event.id],
+            is_missed=pair.event.id in missed,
+        )
+        for pair in pairs
+    ]
 
 
 def _store_poison(pair: Pair, error: Exception) -> None:
@@ -170,10 +184,10 @@ def _raise_if_away(error: Exception) -> None:
 
     An OperationalError can be either: "index row too large" is one, too.
     """
-    if not isinstance(error, (OperationalError, InterfaceError)):
+    if not isinstance(error, Error):
         return
-    was_rolled_back = str(getattr(error.__cause__, "sqlstate", "")).startswith("40")
-    if was_rolled_back or not connection.is_usable():
+    state = getattr(error.__cause__, "sqlstate", None) or ""
+    if state.startswith(_NOBODYS_FAULT) or not connection.is_usable():
         raise DatabaseAway from error
 
 

@@ -33,12 +33,14 @@ MAX_COMPILED = 10_000
 _compiled: dict[tuple[UUID, int], CompiledCondition] = {}
 
 
-def judge(pair: Pair, body: Body, shared: Mapping[str, object]) -> Outcome:
+def judge(
+    pair: Pair, body: Body, shared: Mapping[str, object], *, is_missed: bool = False
+) -> Outcome:
     """Return what is to become of a pair. Raises nothing: a fault is an outcome."""
     outcome = Outcome(
         pair=pair, executed_at=timezone.now(), status=ExecutionStatus.SUCCESS
     )
-    if reason := _refusal(pair):
+    if reason := _refusal(pair, is_missed=is_missed):
         outcome.skip(reason)
         return outcome
     try:
@@ -51,12 +53,14 @@ def judge(pair: Pair, body: Body, shared: Mapping[str, object]) -> Outcome:
     return outcome
 
 
-def _refusal(pair: Pair) -> Reason | None:
+def _refusal(pair: Pair, *, is_missed: bool) -> Reason | None:
     trigger, event = pair.trigger, pair.event
     if event.type == "schedule.missed":
         return Reason.MISSED
     if event.source != EventSource.MANUAL and not was_active(trigger, event):
         return Reason.INACTIVE
+    if is_missed:
+        return Reason.MISSED
     if not trigger.agent.is_active:
         return Reason.AGENT_INACTIVE
     if event.depth > MAX_DEPTH:

@@ -1,7 +1,7 @@
 """Which worker has which events in hand.
 
 A lease is committed before anything is judged, and its row stays locked while the batch
-is worked. A process that dies loses its connection and with it the lock: a lease that is
+is worked. A process that dies loses its connection and so the lock: a lease that is
 a few seconds old and can be locked has no worker any more. Its events were in the hands
 of a worker that died, so from then on each is worked alone.
 """

@@ -14,14 +14,15 @@ from events.models import Event, EventSource
 from triggers.models import Trigger
 
 _SUBSCRIBERS = """
-SELECT DISTINCT v.type, v.subject, s.trigger_id
-FROM unnest(%s::text[], %s::text[], %s::text[]) AS v(type, subject, pattern)
+SELECT DISTINCT v.type, v.source, v.subject, s.trigger_id
+FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[])
+    AS v(type, source, subject, pattern)
 JOIN triggers_subscription s
     ON s.pattern = v.pattern AND s.subject IN ('', v.subject)
 JOIN triggers_trigger t ON t.id = s.trigger_id AND t.is_active AND t.deleted_at IS NULL
 """
 
-Topic = tuple[str, str]
+Topic = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def _candidates(
         return {aimed_at.id: aimed_at} if aimed_at else {}
     came_by = by_endpoint.get(event.endpoint_id, ()) if event.endpoint_id else ()
     found = {t.id: t for t in came_by if t.created_at <= event.received_at}
-    for trigger_id in subscribers.get((event.type, event.subject), ()):
+    for trigger_id in subscribers.get(_topic(event), ()):
         trigger = triggers.get(trigger_id)
         if trigger is not None and was_active(trigger, event):
             found[trigger_id] = trigger
@@ -88,19 +89,25 @@ def _candidates(
 
 
 def _subscribers(events: Iterable[Event]) -> dict[Topic, list[UUID]]:
-    topics = {(e.type, e.source, e.subject) for e in events if e.trigger_id is None}
+    topics = {_topic(event) for event in events if event.trigger_id is None}
     asked = [
-        (event_type, subject, pattern)
+        (event_type, source, subject, pattern)
         for event_type, source, subject in sorted(topics)
         for pattern in patterns_for(event_type, source)
     ]
     found: dict[Topic, list[UUID]] = defaultdict(list)
     if asked:
         with connection.cursor() as cursor:
-            cursor.execute(_SUBSCRIBERS, [list(column) for column in zip(*asked)])
-            for event_type, subject, trigger_id in cursor.fetchall():
-                found[event_type, subject].append(trigger_id)
+            cursor.execute(
+                _SUBSCRIBERS, [list(column) for column in zip(*asked, strict=True)]
+            )
+            for event_type, source, subject, trigger_id in cursor.fetchall():
+                found[event_type, source, subject].append(trigger_id)
     return found
+
+
+def _topic(event: Event) -> Topic:
+    return event.type, event.source, event.subject
 
 
 def _load(events: Iterable[Event], subscribed: set[UUID]) -> dict[UUID, Trigger]:

@@ -38,7 +38,7 @@ def test_env_example_names_every_variable_that_is_read() -> None:
 def test_a_bad_value_is_refused_by_name(
     variable: str, value: str, message: str
 ) -> None:
-    answer = subprocess.run(  # noqa: S603 - this interpreter
+    answer = subprocess.run(
         [sys.executable, "-c", "import config.settings"],
         cwd=ROOT,
         env={**os.environ, variable: value},
@@ -80,7 +80,7 @@ def test_a_deployment_passes_djangos_checks() -> None:
         "SECRET_KEY": "a-long-text-of-many-different-characters-0123456789-xyz",
     }
 
-    answer = subprocess.run(  # noqa: S603 - this interpreter
+    answer = subprocess.run(
         [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
         cwd=ROOT,
         env=environment,

@@ -2,15 +2,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Q
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from agents.models import Agent
 from common.api.serializers import (
     AnyCaseChoiceField,
     JSONObjectField,
     StrictSerializer,
+)
+from triggers.api.fields import (
+    AgentField,
+    EndpointField,
+    EventTypesField,
+    TriggerTypeField,
 )
 from triggers.models import (
     Catchup,
@@ -22,151 +26,132 @@ from triggers.models import (
     Trigger,
     TriggerType,
 )
-from webhooks.models import WebhookEndpoint
-from webhooks.services.endpoints import webhook_url
+from triggers.services.columns import default_hourly_limit
+from webhooks.services.endpoints import METHODS, webhook_url
 
-MAX_PATTERNS = 50
-COLUMNS_OF_ENDPOINT = {
-    "webhook_type": "type_slug",
-    "webhook_config": "config",
-    "allowed_methods": "allowed_methods",
-    "validation_rules": "validation_rules",
-}
-
-
-class TriggerTypeField(AnyCaseChoiceField):
-    """`schedule` is another word for `cron`."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, str) and data.lower() == "schedule":
-            return TriggerType.CRON
-        return super().to_internal_value(data)
-
-
-class AgentField(serializers.UUIDField):
-    """The id of an agent that the caller may use."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        agent_id = super().to_internal_value(data)
-        agent = _usable_agents(self.context["request"].user).filter(pk=agent_id)
-        if found := agent.first():
-            return found
-        raise serializers.ValidationError(
-            f"Agent with ID {agent_id} not found or not accessible"
-        )
-
-    def to_representation(self, value: Any) -> str:
-        return str(value.pk)
-
-
-class EndpointField(serializers.UUIDField):
-    def to_internal_value(self, data: Any) -> Any:
-        endpoint_id = super().to_internal_value(data)
-        if found := WebhookEndpoint.objects.filter(pk=endpoint_id).first():
-            return found
-        raise serializers.ValidationError(f"There is no endpoint {endpoint_id}")
-
-    def to_representation(self, value: Any) -> str:
-        return str(value.pk)
-
-
-class StatisticsSerializer(serializers.Serializer[Any]):
-    total_executions = serializers.IntegerField()
-    successful_executions = serializers.IntegerField()
-    failed_executions = serializers.IntegerField()
-    skipped_executions = serializers.IntegerField()
-    consecutive_failures = serializers.IntegerField()
-    last_execution_at = serializers.DateTimeField(allow_null=True)
+MAX_INTEGER = 2**31 - 1
+DAY_SECONDS = 86_400
 
 
 class TriggerSerializer(StrictSerializer):
-    """A trigger as the API shows and takes it; its endpoint's fields are its own."""
+    """A trigger as the API shows and takes it; its endpoint's fields are its own.
+
+    What a full body leaves out has the default named here. That of the fields of an
+    endpoint depends on whom it serves; what can't be read back is never reset.
+    """
 
     id = serializers.UUIDField(read_only=True)
     name = serializers.CharField(max_length=255)
-    description = serializers.CharField(
-        required=False, allow_blank=True, max_length=10_000
-    )
+    description = serializers.CharField(default="", allow_blank=True, max_length=10_000)
     agent_id = AgentField(source="agent")
     trigger_type = TriggerTypeField(choices=TriggerType.choices)
-    is_active = serializers.BooleanField(required=False)
-    task_type = serializers.CharField(required=False, allow_blank=True, max_length=100)
-    task_parameters = JSONObjectField(required=False)
-    parameter_mapping = JSONObjectField(required=False)
-    conditions = JSONObjectField(required=False)
+    is_active = serializers.BooleanField(default=True)
+    task_type = serializers.CharField(default="", allow_blank=True, max_length=100)
+    task_parameters = JSONObjectField(default=dict)
+    parameter_mapping = JSONObjectField(default=dict)
+    conditions = JSONObjectField(default=dict)
     on_condition_error = AnyCaseChoiceField(
-        choices=ConditionErrorPolicy.choices, required=False
+        choices=ConditionErrorPolicy.choices, default=ConditionErrorPolicy.FAIL
     )
+
     schedule_type = AnyCaseChoiceField(
-        choices=ScheduleType.choices, required=False, allow_null=True
+        choices=ScheduleType.choices, default=None, allow_null=True
     )
-    schedule_config = JSONObjectField(required=False)
+    schedule_config = JSONObjectField(default=dict)
     cron_expression = serializers.CharField(
-        required=False, allow_null=True, max_length=255
+        default=None, allow_null=True, max_length=255
     )
-    timezone = serializers.CharField(required=False, max_length=100)
-    start_at = serializers.DateTimeField(required=False, allow_null=True)
-    end_at = serializers.DateTimeField(required=False, allow_null=True)
+    timezone = serializers.CharField(default="UTC", max_length=100)
+    start_at = serializers.DateTimeField(default=None, allow_null=True)
+    end_at = serializers.DateTimeField(default=None, allow_null=True)
     max_runs = serializers.IntegerField(
-        required=False, allow_null=True, min_value=1, max_value=2**31 - 1
+        default=None, allow_null=True, min_value=1, max_value=MAX_INTEGER
     )
     jitter_seconds = serializers.IntegerField(
-        required=False, min_value=0, max_value=86_400
+        default=0, min_value=0, max_value=DAY_SECONDS
     )
-    dst_gap = AnyCaseChoiceField(choices=DstGap.choices, required=False)
-    dst_overlap = AnyCaseChoiceField(choices=DstOverlap.choices, required=False)
-    catchup = AnyCaseChoiceField(choices=Catchup.choices, required=False)
+    dst_gap = AnyCaseChoiceField(choices=DstGap.choices, default=DstGap.AFTER)
+    dst_overlap = AnyCaseChoiceField(
+        choices=DstOverlap.choices, default=DstOverlap.FIRST
+    )
+    catchup = AnyCaseChoiceField(choices=Catchup.choices, default=Catchup.LATEST)
     catchup_window_seconds = serializers.IntegerField(
-        required=False, min_value=0, max_value=366 * 86_400
+        default=3600, min_value=0, max_value=366 * DAY_SECONDS
     )
     misfire_grace_seconds = serializers.IntegerField(
-        required=False, min_value=1, max_value=86_400
+        default=30, min_value=1, max_value=DAY_SECONDS
     )
-    overlap = AnyCaseChoiceField(choices=Overlap.choices, required=False)
-    paused_until = serializers.DateTimeField(required=False, allow_null=True)
-    pause_note = serializers.CharField(required=False, allow_blank=True, max_length=255)
-    event_types = serializers.ListField(
-        child=serializers.CharField(max_length=200),
-        required=False,
-        max_length=MAX_PATTERNS,
-    )
-    subject = serializers.CharField(required=False, allow_blank=True, max_length=255)
+    overlap = AnyCaseChoiceField(choices=Overlap.choices, default=Overlap.ALLOW)
+    paused_until = serializers.DateTimeField(default=None, allow_null=True)
+    pause_note = serializers.CharField(default="", allow_blank=True, max_length=255)
+
+    event_types = EventTypesField(default=list)
+    subject = serializers.CharField(default="", allow_blank=True, max_length=255)
     endpoint_id = EndpointField(source="endpoint", required=False, allow_null=True)
-    webhook_type = serializers.CharField(required=False, max_length=50)
-    webhook_config = JSONObjectField(required=False, write_only=True)
+    webhook_type = serializers.CharField(required=False, allow_null=True, max_length=50)
+    webhook_config = JSONObjectField(required=False, allow_null=True, write_only=True)
     allowed_methods = serializers.ListField(
-        child=serializers.CharField(max_length=10), required=False, max_length=5
+        child=serializers.CharField(max_length=10),
+        required=False,
+        allow_null=True,
+        max_length=len(METHODS),
     )
-    validation_rules = JSONObjectField(required=False)
+    validation_rules = JSONObjectField(required=False, allow_null=True)
+
     timeout_seconds = serializers.IntegerField(
-        required=False, min_value=1, max_value=86_400
+        default=300, min_value=1, max_value=DAY_SECONDS
     )
     max_executions_per_hour = serializers.IntegerField(
-        required=False, allow_null=True, min_value=1, max_value=2**31 - 1
+        required=False, allow_null=True, min_value=1, max_value=MAX_INTEGER
     )
     failure_threshold = serializers.IntegerField(
-        required=False, min_value=1, max_value=10_000
+        default=5, min_value=1, max_value=10_000
     )
-    count_task_failures = serializers.BooleanField(required=False)
+    count_task_failures = serializers.BooleanField(default=True)
 
     version = serializers.IntegerField(read_only=True)
     disabled_reason = serializers.CharField(read_only=True)
-    next_run_time = serializers.DateTimeField(read_only=True)
+    next_run_time = serializers.DateTimeField(read_only=True, allow_null=True)
     webhook_url = serializers.SerializerMethodField()
     webhook_secret = serializers.SerializerMethodField()
     shared_with = serializers.SerializerMethodField()
+    total_executions = serializers.IntegerField(
+        source="stats.total_executions", read_only=True
+    )
+    successful_executions = serializers.IntegerField(
+        source="stats.successful_executions", read_only=True
+    )
+    failed_executions = serializers.IntegerField(
+        source="stats.failed_executions", read_only=True
+    )
+    skipped_executions = serializers.IntegerField(
+        source="stats.skipped_executions", read_only=True
+    )
+    consecutive_failures = serializers.IntegerField(
+        source="stats.consecutive_failures", read_only=True
+    )
+    last_execution_at = serializers.DateTimeField(
+        source="stats.last_execution_at", read_only=True, allow_null=True
+    )
     created_at = serializers.DateTimeField(read_only=True)
     updated_at = serializers.DateTimeField(read_only=True)
     created_by = serializers.CharField(read_only=True)
 
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not self.partial:
+            limit = default_hourly_limit(attrs["trigger_type"])
+            attrs.setdefault("max_executions_per_hour", limit)
+        return attrs
+
     def to_representation(self, instance: Any) -> dict[str, Any]:
-        shown = super().to_representation(instance)
         endpoint = instance.endpoint
-        shown["webhook_type"] = endpoint.type if endpoint else None
-        shown["allowed_methods"] = endpoint.allowed_methods if endpoint else None
-        shown["validation_rules"] = endpoint.validation_rules if endpoint else None
-        shown["event_types"] = sorted(s.pattern for s in instance.subscriptions.all())
-        return shown | StatisticsSerializer(instance.stats).data
+        return {
+            **super().to_representation(instance),
+            "event_types": sorted(s.pattern for s in instance.subscriptions.all()),
+            "webhook_type": endpoint and endpoint.type,
+            "allowed_methods": endpoint and endpoint.allowed_methods,
+            "validation_rules": endpoint and endpoint.validation_rules,
+        }
 
     def get_webhook_url(self, trigger: Trigger) -> str | None:
         return webhook_url(trigger.endpoint) if trigger.endpoint else None
@@ -182,12 +167,4 @@ class TriggerSerializer(StrictSerializer):
         if trigger.endpoint is None:
             return []
         served = trigger.endpoint.triggers.all()
-        return [str(t.pk) for t in served if t.pk != trigger.pk and not t.deleted_at]
-
-
-def _usable_agents(user: Any) -> Any:
-    """Those without groups, and those of the user's; all for a superuser."""
-    if user.is_superuser:
-        return Agent.objects.all()
-    mine = Q(groups=None) | Q(groups__in=user.groups.all())
-    return Agent.objects.filter(mine).distinct()
+        return [str(t.pk) for t in served if t.pk != trigger.pk]

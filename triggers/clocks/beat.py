@@ -17,7 +17,7 @@ STALLED_AFTER = timedelta(seconds=30)
 
 
 class BeatScheduler(TriggerScheduler):
-    """Celery beat: one PeriodicTask a second guarantees, a mirror per trigger is prompt.
+    """Celery beat: a PeriodicTask a second guarantees, a mirror per trigger is prompt.
 
     The mirrors are what people see where they look at Celery's schedules.
     """
@@ -50,7 +50,7 @@ class BeatScheduler(TriggerScheduler):
         ticks = PeriodicTask.objects.filter(
             name=HEARTBEAT_NAME, last_run_at__gte=timezone.now() - STALLED_AFTER
         )
-        return ticks.exists()
+        return bool(ticks.exists())
 
     def shutdown(self) -> None:
         """Nothing of beat runs in this process."""

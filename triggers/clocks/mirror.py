@@ -28,19 +28,19 @@ _NICKNAMES = {
 
 
 def beat_schedule(trigger: Trigger) -> dict[str, Any]:
-    """Return the schedule columns of a trigger's PeriodicTask, making rows as needed."""
+    """Return the schedule columns of a trigger's PeriodicTask; makes rows as needed."""
     config = trigger.schedule_config
     match trigger.schedule_type:
         case ScheduleType.INTERVAL:
             return {
-                "interval": _interval(config.get("interval_seconds", 3600)),
+                "interval": _interval(config.get("interval_seconds") or 3600),
                 "crontab": None,
             }
         case ScheduleType.DAILY:
-            fields = _at(config.get("time", "09:00"))
+            fields = _at(config.get("time") or "09:00")
         case ScheduleType.WEEKLY:
-            fields = _at(config.get("time", "09:00"))
-            fields["day_of_week"] = str((config.get("day", 0) + 1) % 7)
+            fields = _at(config.get("time") or "09:00")
+            fields["day_of_week"] = str(((config.get("day") or 0) + 1) % 7)
         case ScheduleType.ONCE:
             fields = {}
         case _:

@@ -9,6 +9,7 @@ from django.db import connection
 from common.fields import dump_json
 from events.models import EventSource
 from events.services.record import NewEvent, record_events
+from triggers.clocks.base import get_clock
 from triggers.services.versions import close_version
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ def disable_failing(trigger_ids: Sequence[UUID]) -> list[UUID]:
     for trigger_id, _name, failures in disabled:
         logger.error("Trigger %s auto-disabled after %d failures", trigger_id, failures)
         close_version(trigger_id=trigger_id)
+        get_clock().unschedule_trigger(trigger_id)
     record_events([_announcement(*row) for row in disabled])
     return [row[0] for row in disabled]
 

@@ -16,8 +16,10 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 
 from common.fields import dump_json
+from common.text import clean_text
 from events.models import EventSource
 from events.services.record import NewEvent, dedupe_key, record_events
+from triggers.clocks.base import get_clock
 from triggers.models import Catchup, Trigger
 from triggers.schedules import Schedule
 from triggers.services.scheduling import jitter_of, schedule_of
@@ -26,6 +28,7 @@ from triggers.services.versions import close_version
 logger = logging.getLogger(__name__)
 
 MAX_OCCURRENCES = 1000
+GROWTH = 8
 
 _MOVE = """
 UPDATE triggers_trigger t SET next_scheduled_for = v.nominal, next_run_time = v.due,
@@ -47,10 +50,10 @@ class Claim:
 
 
 def claim_due(*, now: datetime | None = None, limit: int = MAX_OCCURRENCES) -> int:
-    """Record an event for each occurrence that is due; return how many.
+    """Record an event for each occurrence that is due; return how many came due.
 
-    At most `limit` occurrences a call: call again while it returns that many. `now` is
-    the database's clock unless told.
+    Those that were missed count, too. It stops at `limit`: call again while it returns
+    that many. `now` is the database's clock unless told.
     """
     with transaction.atomic():
         now = now or _database_now()
@@ -63,10 +66,27 @@ def claim_due(*, now: datetime | None = None, limit: int = MAX_OCCURRENCES) -> i
             claim = _claim(trigger, now, budget)
             if claim is not None:
                 claims.append(claim)
-                budget -= len(claim.fired)
+                budget -= len(claim.fired) + len(claim.missed)
         record_events([event for claim in claims for event in _events(claim)])
         _move(claims)
     return limit - budget
+
+
+def record_due(trigger: Trigger, now: datetime) -> int:
+    """Record what is due of one trigger that is about to change; return how many run.
+
+    The caller holds its row and plans its next run.
+    """
+    due_at = trigger.next_run_time if trigger.is_active else None
+    if due_at is None or due_at > now:
+        return 0
+    try:
+        claim = _judge(trigger, schedule_of(trigger), now, MAX_OCCURRENCES)
+    except Exception:
+        logger.exception("Trigger %s has no runs that can be computed", trigger.id)
+        return 0
+    record_events(_events(claim))
+    return len(claim.fired)
 
 
 def _claim(trigger: Trigger, now: datetime, budget: int) -> Claim | None:
@@ -99,9 +119,23 @@ def _judge(trigger: Trigger, schedule: Schedule, now: datetime, budget: int) -> 
 
 
 def _due(schedule: Schedule, first: datetime, until: datetime) -> list[datetime]:
-    """Return the due occurrences; of more than 1,000 the latest."""
+    """Return the due occurrences; of more than 1,000 the latest.
+
+    Looked for in stretches before `until` that grow: a schedule that comes due every
+    second may have waited for a month.
+    """
+    stretch = timedelta(seconds=MAX_OCCURRENCES)
+    while until - first > stretch:
+        start = schedule.next_after(until - stretch)
+        due = _walk(schedule, start, until)
+        if len(due) == MAX_OCCURRENCES:
+            return due
+        stretch *= GROWTH
+    return _walk(schedule, first, until)
+
+
+def _walk(schedule: Schedule, at: datetime | None, until: datetime) -> list[datetime]:
     latest: deque[datetime] = deque(maxlen=MAX_OCCURRENCES)
-    at: datetime | None = first
     while at is not None and at <= until:
         latest.append(at)
         at = schedule.next_after(at)
@@ -197,9 +231,12 @@ def _set_aside(trigger: Trigger, error: Exception) -> None:
         next_run_time=None,
         next_scheduled_for=None,
         version=trigger.version + 1,
-        disabled_reason=f"its next run can't be computed: {error}"[:255],
+        disabled_reason=clean_text(
+            f"its next run can't be computed: {error}", limit=255
+        ),
     )
     close_version(trigger_id=trigger.id)
+    get_clock().unschedule_trigger(trigger.id)
     body = {"trigger_id": str(trigger.id), "name": trigger.name, "error": str(error)}
     record_events(
         [

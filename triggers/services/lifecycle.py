@@ -16,16 +16,17 @@ from django.db import IntegrityError, connection, transaction
 
 from common.errors import Conflict, Fault, NotFound
 from triggers.clocks.base import get_clock
-from triggers.models import Subscription, Trigger, TriggerStats, TriggerType
+from triggers.models import Subscription, Trigger, TriggerStats
+from triggers.services.claim import record_due
+from triggers.services.columns import default_hourly_limit, set_columns
+from triggers.services.endpoints import equip, retire_endpoint
 from triggers.services.scheduling import plan_next
-from triggers.services.stats import reset_failures
+from triggers.services.stats import lock_stats, reset_failures
 from triggers.services.validation import check_trigger
-from triggers.services.versions import write_version
-from webhooks.models import WebhookEndpoint
-from webhooks.services.endpoints import create_endpoint
+from triggers.services.versions import definition_of, write_version
+from webhooks.services.endpoints import EndpointFields
 
-HOURLY_LIMIT = 60
-_LIMITED = (TriggerType.WEBHOOK, TriggerType.EVENT)
+BY_HAND = "by hand"
 
 
 class TriggerNameTaken(Conflict):
@@ -45,8 +46,8 @@ class TriggerNotFound(NotFound):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Created:
-    """A new trigger, and its endpoint's secret if one was made: shown this once."""
+class SavedTrigger:
+    """A trigger as stored, and its endpoint's secret if this set it: shown once."""
 
     trigger: Trigger
     webhook_secret: str | None
@@ -56,24 +57,22 @@ def create_trigger(
     *,
     fields: Mapping[str, Any],
     event_types: Sequence[str] = (),
-    webhook: Mapping[str, Any] | None = None,
+    webhook: EndpointFields | None = None,
     created_by: str = "",
-) -> Created:
-    """Create a trigger from its columns; a webhook trigger without an endpoint gets one.
+) -> SavedTrigger:
+    """Create a trigger; a webhook trigger without an endpoint gets one.
 
-    Raises InvalidTrigger, InvalidEndpoint, TriggerNameTaken.
+    Raises InvalidTrigger, TriggerNameTaken.
     """
     with transaction.atomic():
         now = database_now()
         trigger = Trigger(
-            **fields, created_by=created_by, created_at=now, updated_at=now,
-            schedule_anchor=now,
-        )  # fmt: skip
-        if "max_executions_per_hour" not in fields:
-            is_limited = trigger.trigger_type in _LIMITED
-            trigger.max_executions_per_hour = HOURLY_LIMIT if is_limited else None
-        check_trigger(trigger, event_types=event_types)
-        secret = _give_endpoint(trigger, webhook or {})
+            created_by=created_by, created_at=now, updated_at=now, schedule_anchor=now
+        )
+        trigger.max_executions_per_hour = default_hourly_limit(fields["trigger_type"])
+        set_columns(trigger, fields)
+        check_trigger(trigger, event_types=event_types, webhook=webhook)
+        secret = equip(trigger, webhook)
         trigger.active_since = now if trigger.is_active else None
         plan_next(trigger, after=now)
         _save(trigger, force_insert=True)
@@ -81,7 +80,7 @@ def create_trigger(
         _subscribe(trigger, event_types)
         write_version(trigger)
         _tell_clock(trigger)
-    return Created(trigger=trigger, webhook_secret=secret)
+    return SavedTrigger(trigger=trigger, webhook_secret=secret)
 
 
 def update_trigger(
@@ -89,45 +88,45 @@ def update_trigger(
     trigger_id: UUID,
     fields: Mapping[str, Any],
     event_types: Sequence[str] | None = None,
-) -> Trigger:
-    """Change columns of a trigger; applies to events from now on.
+    webhook: EndpointFields | None = None,
+) -> SavedTrigger:
+    """Change columns of a trigger and of its endpoint; applies to events from now on.
 
     Raises TriggerNotFound, InvalidTrigger, TriggerNameTaken.
     """
     with transaction.atomic():
         trigger, now = _hold(trigger_id), database_now()
-        was_active = trigger.is_active
-        for name, value in fields.items():
-            setattr(trigger, name, value)
+        was_active, old_endpoint_id = trigger.is_active, trigger.endpoint_id
+        set_columns(trigger, fields)
         patterns = event_types if event_types is not None else patterns_of(trigger)
-        check_trigger(trigger, event_types=patterns)
-        if trigger.is_active and not was_active:
-            trigger.active_since, trigger.disabled_reason = now, ""
+        check_trigger(trigger, event_types=patterns, webhook=webhook)
+        secret = equip(trigger, webhook)
+        if trigger.is_active != was_active:
+            _switch(trigger, is_active=trigger.is_active, now=now)
         _apply(trigger, now)
         _subscribe(trigger, patterns)
-    return trigger
+        if trigger.endpoint_id != old_endpoint_id:
+            retire_endpoint(old_endpoint_id)
+    return SavedTrigger(trigger=trigger, webhook_secret=secret)
 
 
 def enable_trigger(*, trigger_id: UUID) -> Trigger:
-    """Switch a trigger on and forget its failures; nothing happens to one that is on."""
+    """Switch a trigger on, forget its failures; nothing happens to one that is on."""
     with transaction.atomic():
         trigger, now = _hold(trigger_id), database_now()
         if not trigger.is_active:
-            trigger.is_active, trigger.active_since = True, now
-            trigger.disabled_reason = ""
+            _switch(trigger, is_active=True, now=now)
             _apply(trigger, now)
-            reset_failures([trigger.id])
     return trigger
 
 
-def disable_trigger(*, trigger_id: UUID, reason: str = "by hand") -> Trigger:
+def disable_trigger(*, trigger_id: UUID, reason: str = BY_HAND) -> Trigger:
     """Switch a trigger off; nothing happens to one that is off."""
     with transaction.atomic():
-        trigger = _hold(trigger_id)
+        trigger, now = _hold(trigger_id), database_now()
         if trigger.is_active:
-            trigger.is_active, trigger.active_since = False, None
-            trigger.disabled_reason = reason
-            _apply(trigger, database_now())
+            _switch(trigger, is_active=False, now=now, reason=reason)
+            _apply(trigger, now)
     return trigger
 
 
@@ -139,7 +138,7 @@ def delete_trigger(*, trigger_id: UUID) -> None:
         trigger.deleted_at = now
         _apply(trigger, now)
         Subscription.objects.filter(trigger=trigger).delete()
-        _retire_endpoint(trigger)
+        retire_endpoint(trigger.endpoint_id)
         get_clock().unschedule_trigger(trigger.id)
 
 
@@ -158,21 +157,38 @@ def database_now() -> datetime:
 
 
 def _hold(trigger_id: UUID) -> Trigger:
+    lock_stats([trigger_id])
     rows = Trigger.objects.present().select_related("agent", "endpoint")
-    trigger = rows.select_for_update(of=("self",)).filter(pk=trigger_id).first()
+    held = rows.select_for_update(of=("self",), no_key=True)
+    trigger = held.filter(pk=trigger_id).first()
     if trigger is None:
         raise TriggerNotFound
     return trigger
 
 
 def _apply(trigger: Trigger, now: datetime) -> None:
-    """Save a changed trigger as its next version."""
+    """Save a changed trigger as its next version.
+
+    Where its schedule is another, what was still due by the old one is recorded first.
+    """
     trigger.version += 1
     trigger.updated_at = now
-    plan_next(trigger, after=now)
+    before = Trigger.objects.get(pk=trigger.pk)
+    if _is_other_schedule(trigger, before):
+        trigger.scheduled_runs += record_due(before, now)
+        plan_next(trigger, after=now)
     _save(trigger)
     write_version(trigger)
     _tell_clock(trigger)
+    if before.has_schedule and not trigger.has_schedule:
+        get_clock().unschedule_trigger(trigger.id)
+
+
+def _is_other_schedule(trigger: Trigger, before: Trigger) -> bool:
+    is_switched = trigger.can_run != before.can_run
+    is_retyped = trigger.has_schedule != before.has_schedule
+    is_redefined = definition_of(trigger) != definition_of(before)
+    return is_switched or is_retyped or is_redefined
 
 
 def _save(trigger: Trigger, *, force_insert: bool = False) -> None:
@@ -194,22 +210,14 @@ def _subscribe(trigger: Trigger, patterns: Sequence[str]) -> None:
     )
 
 
-def _give_endpoint(trigger: Trigger, webhook: Mapping[str, Any]) -> str | None:
-    if trigger.trigger_type != TriggerType.WEBHOOK or trigger.endpoint_id:
-        return None
-    made = create_endpoint(**webhook, subject=trigger.subject)
-    trigger.endpoint = made.endpoint
-    return made.secret
-
-
-def _retire_endpoint(trigger: Trigger) -> None:
-    """Close the endpoint of a deleted trigger, unless it serves others."""
-    if trigger.endpoint_id is None:
-        return
-    others = Trigger.objects.present().filter(endpoint_id=trigger.endpoint_id)
-    if not others.exists():
-        endpoints = WebhookEndpoint.objects.filter(pk=trigger.endpoint_id)
-        endpoints.update(is_active=False)
+def _switch(
+    trigger: Trigger, *, is_active: bool, now: datetime, reason: str = BY_HAND
+) -> None:
+    trigger.is_active = is_active
+    trigger.active_since = now if is_active else None
+    trigger.disabled_reason = "" if is_active else reason
+    if is_active:
+        reset_failures([trigger.id])
 
 
 def _tell_clock(trigger: Trigger) -> None:

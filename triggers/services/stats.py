@@ -70,7 +70,10 @@ class Run:
 
 
 def record_runs(runs: Sequence[Run]) -> None:
-    """Add a batch's executions, in event order, to the numbers of their triggers."""
+    """Add a batch's executions, in event order, to the numbers of their triggers.
+
+    Called in the transaction that stores the executions.
+    """
     by_trigger: dict[UUID, list[Run]] = defaultdict(list)
     for run in runs:
         by_trigger[run.trigger.id].append(run)
@@ -106,6 +109,12 @@ def reset_failures(trigger_ids: Iterable[UUID]) -> None:
             TriggerStats.objects.filter(pk__in=held).update(consecutive_failures=0)
 
 
+def lock_stats(trigger_ids: Iterable[UUID]) -> None:
+    """Lock the numbers of triggers, in key order; before the triggers' own rows."""
+    rows = TriggerStats.objects.filter(pk__in=list(trigger_ids)).order_by("pk")
+    list(rows.select_for_update(no_key=True).values_list("pk"))
+
+
 def _count_failures(groups: Iterable[Sequence[Run]]) -> None:
     """Keep what a batch says of consecutive failures; rows are locked in key order.
 
@@ -122,16 +131,11 @@ def _count_failures(groups: Iterable[Sequence[Run]]) -> None:
         if failed := sum(run.is_failure for run in group[after:]):
             failures[trigger.id] = failed
     if failures:
-        _lock([*resets, *failures])
+        lock_stats([*resets, *failures])
     if resets:
         reset_failures(resets)
     for trigger_id in sorted(failures):
         count_failures(trigger_id, failures=failures[trigger_id])
-
-
-def _lock(trigger_ids: Iterable[UUID]) -> None:
-    rows = TriggerStats.objects.filter(pk__in=list(trigger_ids)).order_by("pk")
-    list(rows.select_for_update().values_list("pk"))
 
 
 def _places_of_success(group: Sequence[Run]) -> list[int]:

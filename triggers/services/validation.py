@@ -5,15 +5,19 @@ from __future__ import annotations
 import string
 from collections.abc import Callable, Iterator, Sequence
 
-from jsonschema import Draft202012Validator
-from referencing import Registry
-
 from common.errors import Fault, InvalidInput
+from common.json_schema import UnusableSchema, find_value_faults
 from conditions.engine import validate_condition
 from conditions.fields import UnreadableFieldError, parse_field
-from triggers.models import Overlap, Trigger, TriggerType
+from triggers.models import Overlap, ScheduleType, Trigger, TriggerType
 from triggers.schedules import InvalidSchedule
 from triggers.services.scheduling import schedule_of
+from webhooks.models import WebhookEndpoint
+from webhooks.services.endpoints import (
+    API_NAMES,
+    EndpointFields,
+    find_endpoint_faults,
+)
 
 HOUR_SECONDS = 3600
 _PATTERN_CHARACTERS = frozenset(string.ascii_letters + string.digits + "_-:")
@@ -25,28 +29,65 @@ class InvalidTrigger(InvalidInput):
     code = "invalid_trigger"
 
 
-def check_trigger(trigger: Trigger, *, event_types: Sequence[str]) -> None:
+def check_trigger(
+    trigger: Trigger,
+    *,
+    event_types: Sequence[str],
+    webhook: EndpointFields | None = None,
+) -> None:
     """Raise InvalidTrigger with all that is wrong with an unsaved trigger."""
-    faults = [fault for check in _CHECKS for fault in check(trigger)]
-    faults += _check_patterns(trigger, event_types)
-    if faults:
+    if faults := find_faults(trigger, event_types=event_types, webhook=webhook):
         detail = "; ".join(fault.detail for fault in faults[:5])
         raise InvalidTrigger(detail, faults=faults)
 
 
+def find_faults(
+    trigger: Trigger,
+    *,
+    event_types: Sequence[str],
+    webhook: EndpointFields | None = None,
+) -> list[Fault]:
+    """Return all that is wrong with an unsaved trigger; pointers name the API's fields.
+
+    `webhook` is what would be set of its endpoint.
+    """
+    faults = [fault for check in _CHECKS for fault in check(trigger)]
+    faults += _check_patterns(trigger, event_types)
+    faults += _check_webhook(trigger, webhook or {})
+    return faults
+
+
+def _check_name(trigger: Trigger) -> Iterator[Fault]:
+    if not trigger.name.isprintable():
+        yield Fault("/name", "Must be one line of printable text")
+
+
 def _check_agent(trigger: Trigger) -> Iterator[Fault]:
+    if not hasattr(trigger, "agent"):
+        yield Fault("/agent_id", "A trigger needs an agent")
+        return
     if not trigger.agent.is_active:
         yield Fault("/agent_id", f"Agent '{trigger.agent.name}' is switched off")
+    if trigger.agent.parameters_schema:
+        yield from _check_parameters(trigger)
+
+
+def _check_parameters(trigger: Trigger) -> Iterator[Fault]:
+    """Hold the task's parameters against the agent's JSON Schema."""
     schema = trigger.agent.parameters_schema
-    if schema:
-        validator = Draft202012Validator(schema, registry=Registry())
-        for error in validator.iter_errors(trigger.task_parameters):
-            pointer = "".join(f"/{part}" for part in error.absolute_path)
-            yield Fault(f"/task_parameters{pointer}", error.message[:500])
+    try:
+        for fault in find_value_faults(schema, trigger.task_parameters):
+            yield Fault(f"/task_parameters{fault.pointer}", fault.detail)
+    except UnusableSchema:
+        detail = f"The parameters_schema of agent '{trigger.agent.name}' is unusable"
+        yield Fault("/agent_id", detail)
 
 
 def _check_schedule(trigger: Trigger) -> Iterator[Fault]:
-    if trigger.has_schedule:
+    is_cron = trigger.schedule_type == ScheduleType.CRON
+    if trigger.has_schedule and is_cron and trigger.cron_expression is None:
+        yield Fault("/cron_expression", "A cron schedule needs a cron_expression")
+    elif trigger.has_schedule:
         try:
             schedule_of(trigger)
         except InvalidSchedule as invalid:
@@ -110,6 +151,20 @@ def _check_patterns(trigger: Trigger, event_types: Sequence[str]) -> Iterator[Fa
             yield Fault(f"/event_types/{place}", detail)
 
 
+def _check_webhook(trigger: Trigger, webhook: EndpointFields) -> Iterator[Fault]:
+    if trigger.trigger_type == TriggerType.WEBHOOK:
+        endpoint = trigger.endpoint or WebhookEndpoint()
+        yield from find_endpoint_faults(endpoint, **webhook)
+        return
+    detail = (
+        f"Only webhook triggers have this; trigger_type is '{trigger.trigger_type}'"
+    )
+    if trigger.endpoint is not None:
+        yield Fault("/endpoint_id", detail)
+    for name in webhook:
+        yield Fault(f"/{API_NAMES[name]}", detail)
+
+
 def is_pattern(pattern: str) -> bool:
     """Whether this can match event types: `a.b`, `a.*` or `*`."""
     if pattern == "*":
@@ -121,6 +176,7 @@ def is_pattern(pattern: str) -> bool:
 
 
 _CHECKS: tuple[Callable[[Trigger], Iterator[Fault]], ...] = (
+    _check_name,
     _check_agent,
     _check_schedule,
     _check_conditions,

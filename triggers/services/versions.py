@@ -40,7 +40,7 @@ def write_version(trigger: Trigger) -> None:
             id=uuid7(),
             trigger=trigger,
             is_active=trigger.can_run,
-            definition={name: _plain(trigger, name) for name in _FIELDS},
+            definition=definition_of(trigger),
             valid_from=Now(),
         )
 
@@ -48,6 +48,11 @@ def write_version(trigger: Trigger) -> None:
 def close_version(*, trigger_id: UUID) -> None:
     current = ScheduleVersion.objects.filter(trigger_id=trigger_id, valid_to=None)
     current.update(valid_to=Now())
+
+
+def definition_of(trigger: Trigger) -> dict[str, object]:
+    """Return all that says when a trigger comes due, as JSON values."""
+    return {name: _plain(trigger, name) for name in _FIELDS}
 
 
 def _plain(trigger: Trigger, name: str) -> object:

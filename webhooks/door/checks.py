@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from common.errors import Fault, InvalidInput, TickhookError
 from webhooks.door.request import Delivery
+from webhooks.models import WebhookEndpoint
 from webhooks.services.endpoints import live_secrets
 from webhooks.signatures import verify
 
@@ -20,6 +21,10 @@ class MethodNotAllowed(TickhookError):
     code = "method_not_allowed"
     http_status = 405
 
+    def __init__(self, endpoint: WebhookEndpoint) -> None:
+        super().__init__()
+        self.allow = allow(endpoint)
+
 
 class ValidationRulesFailed(InvalidInput):
     """The request doesn't fit the endpoint's validation rules."""
@@ -27,9 +32,14 @@ class ValidationRulesFailed(InvalidInput):
     code = "validation_failed"
 
 
+def allow(endpoint: WebhookEndpoint) -> str:
+    """Return the Allow header of an endpoint (RFC 9110)."""
+    return ", ".join([*endpoint.allowed_methods, "OPTIONS"])
+
+
 def check_method(delivery: Delivery) -> None:
     if delivery.method not in delivery.endpoint.allowed_methods:
-        raise MethodNotAllowed
+        raise MethodNotAllowed(delivery.endpoint)
 
 
 def check_size(delivery: Delivery) -> None:

@@ -23,6 +23,9 @@ class BodyTooLarge(TickhookError):
     code = "body_too_large"
     http_status = 413
 
+    def __init__(self, *, limit: int) -> None:
+        super().__init__(f"At most {limit:,} bytes are taken here")
+
 
 class MalformedRequest(TickhookError):
     """The request can't be read."""
@@ -31,7 +34,7 @@ class MalformedRequest(TickhookError):
     http_status = 400
 
 
-@dataclass(slots=False, kw_only=True)
+@dataclass(kw_only=True)
 class Delivery:
     """One attempt by a sender to deliver, as the checks of the door see it."""
 
@@ -70,11 +73,15 @@ class Delivery:
     @cached_property
     def body(self) -> bytes:
         """The raw bytes; raises BodyTooLarge before it has read more than it may."""
-        limit = self.definition.max_body_bytes
-        length = self._content_length()
-        if length > limit:
-            raise BodyTooLarge(f"At most {limit:,} bytes are taken here")
-        return self.http.META["wsgi.input"].read(length) if length else b""
+        limit, length = self.definition.max_body_bytes, self._content_length()
+        if length is not None and length > limit:
+            raise BodyTooLarge(limit=limit)
+        body = self._read(limit + 1 if length is None else length)
+        if len(body) > limit:
+            raise BodyTooLarge(limit=limit)
+        if length is not None and len(body) < length:
+            raise MalformedRequest("The body is shorter than its Content-Length")
+        return body
 
     @cached_property
     def parsed(self) -> ParsedBody:
@@ -88,8 +95,16 @@ class Delivery:
     def content_type(self) -> str:
         return self.headers["content-type"]
 
-    def _content_length(self) -> int:
+    def _content_length(self) -> int | None:
+        """Return the length that was announced; None for a body sent in chunks."""
+        meta = self.http.META
+        if not meta.get("CONTENT_LENGTH") and meta.get("HTTP_TRANSFER_ENCODING"):
+            return None
         try:
-            return max(0, int(self.http.META.get("CONTENT_LENGTH") or 0))
+            return max(0, int(meta.get("CONTENT_LENGTH") or 0))
         except ValueError as error:
             raise MalformedRequest("Content-Length is not a number") from error
+
+    def _read(self, size: int) -> bytes:
+        data: bytes = self.http.META["wsgi.input"].read(size) if size else b""
+        return data

@@ -1,22 +1,45 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from common.errors import Conflict, Fault, InvalidInput
 from webhooks.definitions import WebhookTypeDefinition, resolve
 from webhooks.models import WebhookEndpoint
-from webhooks.signatures import is_usable_secret, new_secret
+from webhooks.services.rules import find_rule_faults
+from webhooks.services.secrets import find_secret_faults, live_secrets, set_secret
+
+__all__ = [
+    "API_NAMES",
+    "METHODS",
+    "EndpointFields",
+    "InvalidEndpoint",
+    "SavedEndpoint",
+    "WebhookUrlTaken",
+    "create_endpoint",
+    "find_endpoint_faults",
+    "live_secrets",
+    "update_endpoint",
+    "webhook_url",
+]
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+CHANGEABLE = (
+    "type", "secrets", "config", "allowed_methods", "validation_rules", "updated_at",
+)  # fmt: skip
+# What the API of triggers calls the fields of an endpoint.
+API_NAMES = {
+    "type_slug": "webhook_type",
+    "config": "webhook_config",
+    "allowed_methods": "allowed_methods",
+    "validation_rules": "validation_rules",
+}
 
 
 class InvalidEndpoint(InvalidInput):
@@ -31,122 +54,99 @@ class WebhookUrlTaken(Conflict):
     code = "webhook_url_in_use"
 
 
+class EndpointFields(TypedDict, total=False):
+    """What may be set of an endpoint; None and what is left out stay as they are."""
+
+    type_slug: str | None
+    config: Mapping[str, Any] | None
+    allowed_methods: Sequence[str] | None
+    validation_rules: Mapping[str, Any] | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewEndpoint:
-    """An endpoint just made, and its secret: shown this once."""
+class SavedEndpoint:
+    """An endpoint as stored, and the secret that this act set: shown this once."""
 
     endpoint: WebhookEndpoint
     secret: str | None
 
 
 def create_endpoint(
-    *,
-    type_slug: str = "generic",
-    config: Mapping[str, Any] | None = None,
-    allowed_methods: list[str] | None = None,
-    validation_rules: Mapping[str, Any] | None = None,
-    subject: str = "",
-) -> NewEndpoint:
+    *, subject: str = "", **given: Unpack[EndpointFields]
+) -> SavedEndpoint:
     """Make an endpoint with a URL of its own; raise InvalidEndpoint with the faults.
 
     An unknown type is `generic`. A type that signs gets a secret unless
     `config["secret"]` brings one; `generic` gets one only if asked (`true`).
     """
-    definition = resolve(type_slug)
-    config = dict(config or {})
-    secret = _choose_secret(definition, config.pop("secret", None))
     endpoint = WebhookEndpoint(
-        webhook_id=f"wht_{secrets.token_hex(16)}",
-        type=definition.slug,
-        secrets=[{"secret": secret, "valid_until": None}] if secret else [],
-        config=config,
-        allowed_methods=check_methods(definition, allowed_methods or ["POST"]),
-        validation_rules=validation_rules or {},
-        subject=subject,
+        webhook_id=f"wht_{secrets.token_hex(16)}", subject=subject
     )
+    secret = _change(endpoint, **given)
     try:
         with transaction.atomic():
             endpoint.save(force_insert=True)
     except IntegrityError as error:
         raise WebhookUrlTaken from error
-    return NewEndpoint(endpoint=endpoint, secret=secret)
+    return SavedEndpoint(endpoint=endpoint, secret=secret)
 
 
 def update_endpoint(
-    *,
-    endpoint_id: UUID,
-    type_slug: str | None = None,
-    config: Mapping[str, Any] | None = None,
-    allowed_methods: list[str] | None = None,
-    validation_rules: Mapping[str, Any] | None = None,
-) -> WebhookEndpoint:
+    *, endpoint_id: UUID, **given: Unpack[EndpointFields]
+) -> SavedEndpoint:
     """Change what is given of an endpoint; concerns every trigger it serves.
 
-    A secret that is given replaces the present one. Raises InvalidEndpoint.
+    A secret in the config replaces the present one. Raises InvalidEndpoint.
     """
     with transaction.atomic():
         endpoint = WebhookEndpoint.objects.select_for_update().get(pk=endpoint_id)
-        definition = resolve(type_slug or endpoint.type)
-        endpoint.type = definition.slug
-        if config is not None:
-            rest = dict(config)
-            _replace_secret(endpoint, definition, rest.pop("secret", None))
-            endpoint.config = rest
-        if validation_rules is not None:
-            endpoint.validation_rules = validation_rules
-        methods = allowed_methods or endpoint.allowed_methods
-        endpoint.allowed_methods = check_methods(definition, methods)
-        endpoint.save()
-    return endpoint
+        secret = _change(endpoint, **given)
+        endpoint.save(update_fields=CHANGEABLE)
+    return SavedEndpoint(endpoint=endpoint, secret=secret)
 
 
-def check_methods(definition: WebhookTypeDefinition, methods: list[str]) -> list[str]:
-    """Return methods in upper case; raise InvalidEndpoint for one that can't be."""
-    allowed = [method.upper() for method in methods]
-    for place, method in enumerate(allowed):
-        if method not in METHODS or method not in definition.default_methods:
-            possible = ", ".join(definition.default_methods)
-            detail = f"{definition.name} is received by: {possible}"
-            fault = Fault(f"/allowed_methods/{place}", detail)
-            raise InvalidEndpoint(detail, faults=[fault])
-    return list(dict.fromkeys(allowed))
-
-
-def live_secrets(
-    endpoint: WebhookEndpoint, *, now: datetime | None = None
-) -> list[str]:
-    """Return the secrets that count at this moment."""
-    now = now or timezone.now()
-    return [
-        entry["secret"]
-        for entry in endpoint.secrets
-        if not entry["valid_until"]
-        or datetime.fromisoformat(entry["valid_until"]) > now
-    ]
+def find_endpoint_faults(
+    endpoint: WebhookEndpoint, **given: Unpack[EndpointFields]
+) -> Iterator[Fault]:
+    """Find what is wrong with a change of an endpoint, by the API's fields."""
+    definition = resolve(given.get("type_slug") or endpoint.type)
+    methods = given.get("allowed_methods")
+    if methods is None:
+        methods = endpoint.allowed_methods
+    yield from _find_method_faults(definition, methods)
+    secret = (given.get("config") or {}).get("secret")
+    for fault in find_secret_faults(definition, secret):
+        yield Fault(f"/webhook_config{fault.pointer}", fault.detail)
+    for fault in find_rule_faults(given.get("validation_rules") or {}):
+        yield Fault(f"/validation_rules{fault.pointer}", fault.detail)
 
 
 def webhook_url(endpoint: WebhookEndpoint) -> str:
     return f"{settings.PUBLIC_URL}/webhooks/{endpoint.webhook_id}"
 
 
-def _replace_secret(
-    endpoint: WebhookEndpoint, definition: WebhookTypeDefinition, given: object
-) -> None:
-    if given is not None:
-        secret = _choose_secret(definition, given)
-        endpoint.secrets = [{"secret": secret, "valid_until": None}] if secret else []
+def _change(endpoint: WebhookEndpoint, **given: Unpack[EndpointFields]) -> str | None:
+    """Set what is given of an unsaved endpoint; return the secret if that set one."""
+    if faults := list(find_endpoint_faults(endpoint, **given)):
+        raise InvalidEndpoint("; ".join(f.detail for f in faults[:5]), faults=faults)
+    definition = resolve(given.get("type_slug") or endpoint.type)
+    endpoint.type = definition.slug
+    if (methods := given.get("allowed_methods")) is not None:
+        endpoint.allowed_methods = list(dict.fromkeys(map(str.upper, methods)))
+    if (rules := given.get("validation_rules")) is not None:
+        endpoint.validation_rules = rules
+    if (config := given.get("config")) is not None:
+        endpoint.config = {key: config[key] for key in config if key != "secret"}
+    return set_secret(endpoint, definition, (config or {}).get("secret"))
 
 
-def _choose_secret(definition: WebhookTypeDefinition, given: object) -> str | None:
-    scheme = definition.signature
-    if scheme is None or given is False:
-        return None
-    if given is True or (given is None and definition.signature_required):
-        return new_secret(scheme)
-    if given is None:
-        return None
-    if not isinstance(given, str) or not is_usable_secret(scheme, given):
-        detail = f"Is not a secret that {definition.name} could use"
-        fault = Fault("/webhook_config/secret", detail)
-        raise InvalidEndpoint(detail, faults=[fault])
-    return given
+def _find_method_faults(
+    definition: WebhookTypeDefinition, methods: Sequence[str]
+) -> Iterator[Fault]:
+    possible = [name for name in METHODS if name in definition.default_methods]
+    detail = f"{definition.name} is received by: {', '.join(possible)}"
+    if not methods:
+        yield Fault("/allowed_methods", f"Name at least one; {detail}")
+    for place, method in enumerate(methods):
+        if method.upper() not in possible:
+            yield Fault(f"/allowed_methods/{place}", detail)

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import (
+    AutocompleteSelectFilter,
+    ChoicesDropdownFilter,
+)
+
+from agents.forms import AgentForm
+from agents.models import Agent, AgentTask, Worker
+from agents.services.agents import AgentInUse, delete_agent
+from agents.services.heartbeat import SILENT_AFTER
+from common.admin.base import HistoryAdmin, HouseAdmin
+from common.admin.display import (
+    NOTHING,
+    badge,
+    json_block,
+    list_link,
+    page_link,
+    short_id,
+    text_block,
+)
+
+
+@admin.register(Agent)
+class AgentAdmin(HouseAdmin[Agent]):
+    form = AgentForm
+    list_display = (
+        "name",
+        "status",
+        "kind",
+        "backend",
+        "task_timeout_seconds",
+        "tasks",
+    )
+    list_filter = ("is_active", ("kind", ChoicesDropdownFilter))
+    search_fields = ("name",)
+    filter_horizontal = ("groups",)
+    readonly_fields = ("id", "tasks", "created_at", "updated_at")
+    actions = None
+    fieldsets = (
+        (None, {"fields": ("name", "kind", "is_active")}),
+        ("How it is reached", {"fields": ("backend", "new_config")}),
+        ("Its tasks", {"fields": ("parameters_schema", "task_timeout_seconds")}),
+        ("Who may use it", {"fields": ("groups",)}),
+        ("Record", {"fields": ("id", "tasks", "created_at", "updated_at")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Agent]:
+        return super().get_queryset(request).defer("config")
+
+    @admin.display(description="Status", ordering="is_active")
+    def status(self, agent: Agent) -> SafeString:
+        return badge("active" if agent.is_active else "disabled")
+
+    @admin.display(description="Tasks")
+    def tasks(self, agent: Agent) -> SafeString:
+        return list_link("agents_agenttask", "Tasks", agent__id__exact=agent.pk)
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: Agent,
+        form: forms.ModelForm[Agent],
+        change: bool,
+    ) -> None:
+        """Do nothing: the form's service has stored it."""
+
+    def delete_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        extra_context: dict[str, object] | None = None,
+    ) -> HttpResponse:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except AgentInUse as error:
+            messages.error(request, error.detail)
+            return HttpResponseRedirect("../change/")
+
+    def delete_model(self, request: HttpRequest, obj: Agent) -> None:
+        delete_agent(agent_id=obj.pk)
+
+    def get_deleted_objects(
+        self, objs: QuerySet[Agent] | Sequence[Agent], request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Name the agent alone: one that has tasks is not deleted anyway."""
+        return [str(agent) for agent in objs], {}, set(), []
+
+
+@admin.register(AgentTask)
+class AgentTaskAdmin(HistoryAdmin[AgentTask]):
+    id_search_fields = ("pk", "idempotency_key")
+    list_display = (
+        "short_id", "status_badge", "agent", "title", "task_type", "attempt",
+        "created_at", "finished_at", "execution_link",
+    )  # fmt: skip
+    list_filter = (
+        ("status", ChoicesDropdownFilter),
+        ("agent", AutocompleteSelectFilter),
+    )
+    search_fields = ("title", "task_type", "external_id")
+    list_select_related = ("agent",)
+    ordering = ("-id",)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "id", "status_badge", "agent_link", "execution_link",
+                    "trigger_link", "event_link", "title", "task_type", "error_text",
+                )
+            },
+        ),
+        ("What it was given", {"fields": ("parameters_json", "metadata_json")}),
+        ("What came of it", {"fields": ("result_json",)}),
+        (
+            "How it went",
+            {
+                "fields": (
+                    "attempt", "publications", "worker_link", "next_attempt_at",
+                    "created_at", "submitted_at", "started_at", "deadline_at",
+                    "finished_at",
+                )
+            },
+        ),
+        (
+            "Names elsewhere",
+            {
+                "fields": (
+                    "idempotency_key", "external_id", "workflow_id", "run_id",
+                )
+            },
+        ),
+    )  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AgentTask]:
+        rows = super().get_queryset(request)
+        return rows.defer("parameters", "metadata", "result", "agent__config")
+
+    @admin.display(description="Task", ordering="id")
+    def short_id(self, task: AgentTask) -> str:
+        return short_id(task.pk)
+
+    @admin.display(description="Status", ordering="status")
+    def status_badge(self, task: AgentTask) -> SafeString:
+        return badge(task.status)
+
+    @admin.display(description="Agent")
+    def agent_link(self, task: AgentTask) -> SafeString:
+        return page_link("agents_agent", task.agent_id, task.agent)
+
+    @admin.display(description="Execution")
+    def execution_link(self, task: AgentTask) -> SafeString:
+        return page_link("executions_triggerexecution", task.idempotency_key)
+
+    @admin.display(description="Trigger")
+    def trigger_link(self, task: AgentTask) -> SafeString:
+        return page_link("triggers_trigger", task.metadata.get("trigger_id"))
+
+    @admin.display(description="Event")
+    def event_link(self, task: AgentTask) -> SafeString:
+        return page_link("events_event", task.metadata.get("event_id"))
+
+    @admin.display(description="Worker")
+    def worker_link(self, task: AgentTask) -> SafeString:
+        return page_link("agents_worker", task.claimed_by)
+
+    @admin.display(description="Error")
+    def error_text(self, task: AgentTask) -> SafeString:
+        return text_block(task.error) if task.error else NOTHING
+
+    @admin.display(description="Parameters")
+    def parameters_json(self, task: AgentTask) -> SafeString:
+        return json_block(task.parameters)
+
+    @admin.display(description="Metadata")
+    def metadata_json(self, task: AgentTask) -> SafeString:
+        return json_block(task.metadata)
+
+    @admin.display(description="Result")
+    def result_json(self, task: AgentTask) -> SafeString:
+        return json_block(task.result)
+
+
+@admin.register(Worker)
+class WorkerAdmin(HistoryAdmin[Worker]):
+    list_display = ("name", "status", "started_at", "seen_at")
+    search_fields = ("name",)
+    ordering = ("-seen_at",)
+    readonly_fields: ClassVar[tuple[str, ...]] = ("status",)
+    fields = ("id", "name", "status", "started_at", "seen_at")
+
+    @admin.display(description="Status", ordering="seen_at")
+    def status(self, worker: Worker) -> SafeString:
+        is_alive = timezone.now() - worker.seen_at < SILENT_AFTER
+        return badge("active" if is_alive else "silent")

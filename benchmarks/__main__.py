@@ -1,0 +1,41 @@
+"""Runs both benchmarks on what is checked out and keeps their tables in results.md."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+from benchmarks.report import commit
+from benchmarks.servers import ROOT
+
+RESULTS = ROOT / "benchmarks" / "results.md"
+BENCHMARKS = {"Receiving webhooks": "bench_ingest", "Working events": "bench_pipeline"}
+
+
+def main() -> None:
+    parts = [_heading()]
+    for title, module in BENCHMARKS.items():
+        command = [sys.executable, "-m", f"benchmarks.{module}"]
+        ended = subprocess.run(  # noqa: S603 - our own modules
+            command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
+        )
+        parts.append(f"## {title}: `{module}.py`\n\n{ended.stdout}")
+        print(parts[-1])
+    RESULTS.write_text("\n".join(parts))
+    print(f"Kept in {RESULTS.relative_to(ROOT)}")
+
+
+def _heading() -> str:
+    today = datetime.now(UTC).date().isoformat()
+    return (
+        f"# Results\n\n{today}, commit {commit()}, {os.cpu_count()} CPUs, "
+        f"Python {platform.python_version()}. Made by `make bench`; what the figures "
+        "mean is told in [`docs/benchmarks.md`](../docs/benchmarks.md).\n"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    pid: int
+    parent: int
+    ticks: int
+
+
+def tree_cpu_seconds(root: int) -> float:
+    """Return the CPU seconds, user and system, that a process and its offspring used.
+
+    A child that ended counts in the parent that waited for it.
+    """
+    children: dict[int, list[_Process]] = defaultdict(list)
+    ticks, waiting = 0, []
+    for process in _processes():
+        children[process.parent].append(process)
+        if process.pid == root:
+            waiting.append(process)
+    while waiting:
+        process = waiting.pop()
+        ticks += process.ticks
+        waiting += children[process.pid]
+    return ticks / _TICKS_PER_SECOND
+
+
+def _processes() -> Iterator[_Process]:
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            stat = (folder / "stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        # proc(5): what follows the name in parentheses starts with field 3.
+        fields = stat.rsplit(")", 1)[1].split()
+        ticks = sum(int(field) for field in fields[11:15])
+        yield _Process(int(folder.name), parent=int(fields[1]), ticks=ticks)

@@ -1,0 +1,71 @@
+"""A closed loop of HTTP clients: each sends its next request when it has its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+
+CONNECTIONS = 16
+
+
+class UnexpectedAnswer(Exception):
+    """The server answered something else than 200."""
+
+
+def send_all(requests: Sequence[bytes], *, port: int) -> float:
+    """Send all requests over 16 connections that stay open; return the seconds taken.
+
+    Raises UnexpectedAnswer at the first answer that is not 200.
+    """
+    return asyncio.run(_send_all(requests, port))
+
+
+def build_request(path: str, body: bytes, headers: dict[str, str]) -> bytes:
+    lines = [
+        f"POST {path} HTTP/1.1",
+        "Host: 127.0.0.1",
+        "User-Agent: forge-hookshot/1",
+        "Accept: */*",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+async def _send_all(requests: Sequence[bytes], port: int) -> float:
+    left = iter(requests)
+    streams = [
+        await asyncio.open_connection("127.0.0.1", port) for _ in range(CONNECTIONS)
+    ]
+    started = time.perf_counter()
+    try:
+        async with asyncio.TaskGroup() as group:
+            for reader, writer in streams:
+                group.create_task(_send(left, reader, writer))
+        return time.perf_counter() - started
+    finally:
+        for _, writer in streams:
+            writer.close()
+        closed = [writer.wait_closed() for _, writer in streams]
+        await asyncio.gather(*closed, return_exceptions=True)
+
+
+async def _send(
+    left: Iterator[bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    for request in left:
+        writer.write(request)
+        head = await reader.readuntil(b"\r\n\r\n")
+        body = await reader.readexactly(_content_length(head))
+        if not head.startswith(b"HTTP/1.1 200 "):
+            raise UnexpectedAnswer(f"{head[:40]!r} {body[:500]!r}")
+
+
+def _content_length(head: bytes) -> int:
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            return int(value)
+    raise UnexpectedAnswer(f"No Content-Length in {head[:500]!r}")

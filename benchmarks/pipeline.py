@@ -1,0 +1,136 @@
+"""Events that wait, worked by one Celery worker process: naive tasks and the drain.
+
+Both sides work the same body by the same two triggers: one whose condition holds, one
+whose condition does not. Each event ends as two executions and one agent task.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+
+from benchmarks import naive_events, our_events
+from benchmarks.cpu import tree_cpu_seconds
+from benchmarks.leftovers import forget_everything, queue_length
+from benchmarks.report import Target, interleave
+from benchmarks.servers import ProgramFailed, celery_worker
+from config.embedded.process import wait_until
+
+WARM_UP = 50
+TIMEOUT_SECONDS = 600
+# Starting takes several times as long and is only shown: a fourth of the events do.
+STARTED_PART = 4
+
+Counter = Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineRun:
+    committed_per_cpu_second: float
+    committed_per_second: float
+    started_per_cpu_second: float
+    started_per_second: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One way to work events.
+
+    `waiting(n)` is a context that makes n events and lets the worker see them, all at
+    once, when it ends.
+    """
+
+    queue: str
+    agents_queue: str
+    waiting: Callable[[int], AbstractContextManager[None]]
+    executions: Counter
+    started: Counter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speed:
+    per_second: float
+    per_cpu_second: float
+
+
+SIDES = {
+    "naive": Side(
+        queue="naive",
+        agents_queue="naive-agents",
+        waiting=naive_events.waiting,
+        executions=naive_events.count_executions,
+        started=naive_events.count_started,
+    ),
+    "ours": Side(
+        queue="pipeline",
+        agents_queue="agents",
+        waiting=our_events.waiting,
+        executions=our_events.count_executions,
+        started=our_events.count_started,
+    ),
+}
+
+
+def measure_pipeline(*, rounds: int, count: int) -> dict[str, PipelineRun]:
+    naive_events.make_triggers()
+    our_events.make_triggers()
+    runs = {name: _runner(side, count) for name, side in SIDES.items()}
+    return interleave(runs, rounds=rounds)
+
+
+def pipeline_targets(medians: dict[str, PipelineRun]) -> list[Target]:
+    naive, ours = medians["naive"], medians["ours"]
+    ratio = ours.committed_per_cpu_second / naive.committed_per_cpu_second
+    what = "Events to committed executions and tasks, per CPU second"
+    return [Target(what=what, ratio=ratio, at_least=5.0)]
+
+
+def _runner(side: Side, count: int) -> Callable[[], PipelineRun]:
+    def run() -> PipelineRun:
+        committed = _measure(side, count, [side.queue], _committed)
+        queues = [side.queue, side.agents_queue]
+        started = _measure(side, max(1, count // STARTED_PART), queues, _started)
+        return PipelineRun(
+            committed_per_cpu_second=committed.per_cpu_second,
+            committed_per_second=committed.per_second,
+            started_per_cpu_second=started.per_cpu_second,
+            started_per_second=started.per_second,
+        )
+
+    return run
+
+
+def _measure(
+    side: Side, count: int, queues: list[str], done: Callable[[Side, int], bool]
+) -> Speed:
+    """Work `count` events by a warm worker a queue; CPU is that of the workers."""
+    forget_everything()
+    with ExitStack() as workers:
+        pids = [workers.enter_context(celery_worker(queue)) for queue in queues]
+        with side.waiting(WARM_UP):
+            pass
+        _wait(lambda: done(side, WARM_UP))
+        with side.waiting(count):
+            cpu = sum(map(tree_cpu_seconds, pids))
+            since = time.perf_counter()
+        _wait(lambda: done(side, WARM_UP + count))
+        taken = time.perf_counter() - since
+        cpu = sum(map(tree_cpu_seconds, pids)) - cpu
+    return Speed(per_second=count / taken, per_cpu_second=count / cpu)
+
+
+def _committed(side: Side, count: int) -> bool:
+    """Whether all is stored and the agents' tasks are in their queue."""
+    published = queue_length(side.agents_queue) >= count
+    return published and side.executions() == 2 * count
+
+
+def _started(side: Side, count: int) -> bool:
+    return side.started() == count
+
+
+def _wait(done: Callable[[], bool]) -> None:
+    if not wait_until(done, timeout_seconds=TIMEOUT_SECONDS):
+        raise ProgramFailed(f"Not done within {TIMEOUT_SECONDS} s")

@@ -1,0 +1,125 @@
+"""The real programs that are measured, on servers of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import django
+from cryptography.fernet import Fernet
+from django.core.management import call_command
+
+from config.embedded import EmbeddedServers, embedded_servers
+from config.embedded.places import remove_place
+from config.embedded.process import kill_group, spawn, wait_until
+
+ROOT = Path(__file__).resolve().parent.parent
+PROGRAMS = Path(sys.executable).parent
+
+
+class ProgramFailed(RuntimeError):
+    """A program ended or did not become ready; its log is in the message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebServer:
+    port: int
+    pid: int
+
+
+@contextmanager
+def benchmark_servers() -> Iterator[EmbeddedServers]:
+    """Run PostgreSQL, as safe as in production, and Valkey; point Django at them.
+
+    All they hold is deleted at the end.
+    """
+    with ExitStack() as cleanup:
+        made = tempfile.TemporaryDirectory(prefix="tickhook-bench-")
+        folder = Path(cleanup.enter_context(made))
+        for name in ("postgres", "valkey"):
+            cleanup.callback(remove_place, folder / name)
+        servers = cleanup.enter_context(embedded_servers(folder))
+        _point_at(servers, folder)
+        django.setup()
+        call_command("migrate", run_syncdb=True, verbosity=0)
+        yield servers
+
+
+@contextmanager
+def web_server() -> Iterator[WebServer]:
+    """Run granian as the Procfile does, on a free port, until the context ends."""
+    port = _free_port()
+    options = ("--interface", "wsgi", "--workers", "2", "--blocking-threads", "4")
+    address = ("--host", "127.0.0.1", "--port", str(port))
+    command = [str(PROGRAMS / "granian"), *options, *address, "config.wsgi:application"]
+    with _running(command, name="web") as process:
+        if not wait_until(lambda: _answers(port), timeout_seconds=60):
+            raise ProgramFailed(_log("web").read_text())
+        yield WebServer(port=port, pid=process.pid)
+
+
+@contextmanager
+def celery_worker(queue: str) -> Iterator[int]:
+    """Run one Celery worker process on a queue; yield its parent's process id."""
+    options = ("-A", "config", "worker", "-Q", queue, "-c", "1", "-n", f"{queue}@bench")
+    with _running([str(PROGRAMS / "celery"), *options], name=queue) as process:
+        yield process.pid
+
+
+@contextmanager
+def _running(command: Sequence[str], *, name: str) -> Iterator[subprocess.Popen[bytes]]:
+    process = spawn(
+        command,
+        folder=ROOT,
+        log=_log(name),
+        environment=os.environ,
+        death_signal=signal.SIGTERM,
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            kill_group(process)
+
+
+def _point_at(servers: EmbeddedServers, folder: Path) -> None:
+    os.environ.update(
+        DJANGO_SETTINGS_MODULE="benchmarks.settings",
+        TICKHOOK_DATA=str(folder),
+        DATABASE_URL=servers.database_url,
+        REDIS_URL=servers.redis_url,
+        SECRET_KEY="benchmarks",  # noqa: S106 - of throw-away servers
+        FIELD_ENCRYPTION_KEYS=Fernet.generate_key().decode(),
+    )
+    for name in ("CELERY_BROKER_URL", "DEBUG", "TRUSTED_PROXIES"):
+        os.environ.pop(name, None)
+
+
+def _log(name: str) -> Path:
+    return Path(os.environ["TICKHOOK_DATA"]) / "logs" / f"{name}.log"
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/livez") as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False

@@ -1,0 +1,15 @@
+"""The settings of the project, and the naive baseline as one more app."""
+
+from __future__ import annotations
+
+from config.settings import *  # noqa: F403 - all of them, unchanged
+from config.settings import CELERY_TASK_ROUTES as PROJECT_ROUTES
+from config.settings import INSTALLED_APPS as PROJECT_APPS
+
+INSTALLED_APPS = [*PROJECT_APPS, "benchmarks.naive"]
+ROOT_URLCONF = "benchmarks.urls"
+CELERY_TASK_ROUTES = {
+    **PROJECT_ROUTES,
+    "benchmarks.naive.tasks.process_hook": {"queue": "naive"},
+    "benchmarks.naive.tasks.run_agent": {"queue": "naive-agents"},
+}

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from uuid import UUID
+
+from django.contrib.admin import ShowFacets
+from django.db import DataError, models
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from unfold import paginator
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from common.admin.fields import JSONObjectField
+
+if TYPE_CHECKING:
+    # unfold ships no types; its ModelAdmin is Django's with another face.
+    from django.contrib.admin import ModelAdmin
+else:
+    from unfold.admin import ModelAdmin as UnfoldModelAdmin
+
+    class ModelAdmin(UnfoldModelAdmin):
+        def __class_getitem__(cls, _: object) -> type:
+            return cls
+
+
+_M = TypeVar("_M", bound=Model)
+
+MAX_PAGES = 1000
+PAGE_SIZE = 50
+
+
+# unfold's templates know it by this name.
+class InfinitePaginator(paginator.InfinitePaginator):  # type: ignore[misc]  # is untyped
+    """Pages of a table too large to count; the far end is for filters to reach."""
+
+    count = MAX_PAGES * PAGE_SIZE
+
+
+class HouseAdmin(ModelAdmin[_M]):
+    """Searches by id as by text, and answers odd input without an error page.
+
+    `id_search_fields` are the UUID columns in which a searched id is looked for.
+    """
+
+    id_search_fields: ClassVar[tuple[str, ...]] = ("pk",)
+    list_per_page = PAGE_SIZE
+    list_filter_submit = True
+    list_filter_sheet = False
+    list_fullwidth = True
+    show_full_result_count = False
+    show_facets = ShowFacets.NEVER
+    formfield_overrides: ClassVar[dict[Any, dict[str, Any]]] = {
+        models.JSONField: {
+            "form_class": JSONObjectField,
+            "widget": UnfoldAdminTextareaWidget,
+        },
+    }
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[_M], search_term: str
+    ) -> tuple[QuerySet[_M], bool]:
+        if "\x00" in search_term:
+            return queryset.none(), False
+        if wanted := _as_uuid(search_term):
+            either = Q()
+            for name in self.id_search_fields:
+                either |= Q((name, wanted))
+            return queryset.filter(either), False
+        return super().get_search_results(request, queryset, search_term)
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> _M | None:
+        if "\x00" in object_id:
+            return None
+        return super().get_object(request, object_id, from_field)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Answer a filter that the database can't read with the unfiltered list."""
+        if request.method != "GET":
+            return super().changelist_view(request, extra_context)
+        try:
+            response = super().changelist_view(request, extra_context)
+            return _rendered(response)
+        except DataError:
+            return HttpResponseRedirect(f"{request.path}?e=1")
+
+
+class HistoryAdmin(HouseAdmin[_M]):
+    """Rows that record what happened: nobody adds, changes or deletes them by hand."""
+
+    actions = None
+    paginator = InfinitePaginator
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> bool:
+        return False
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> bool:
+        return False
+
+
+def _rendered(response: HttpResponse) -> HttpResponse:
+    """Run the list's query now, where its error can be answered."""
+    if isinstance(response, TemplateResponse):
+        response.render()
+    return response
+
+
+def _as_uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text.strip())
+    except ValueError:
+        return None

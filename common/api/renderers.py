@@ -1,0 +1,10 @@
+from __future__ import annotations
+
+from rest_framework.renderers import JSONRenderer
+
+
+class RawBytesRenderer(JSONRenderer):
+    """Lets a client ask for `application/octet-stream`; only errors are rendered."""
+
+    media_type = "application/octet-stream"
+    format = "bin"

@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+from codecs import utf_8_decode
+from datetime import datetime
+from typing import ClassVar
+
+from django.contrib import admin
+from django.db.models import BinaryField, Exists, OuterRef, QuerySet
+from django.db.models.functions import Substr
+from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat
+from django.urls import reverse
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+
+from common.admin.base import HistoryAdmin
+from common.admin.display import (
+    NOTHING,
+    badge,
+    json_block,
+    link,
+    list_link,
+    page_link,
+    text_block,
+)
+from events.models import Event, EventType, Inbox
+
+MAX_SHOWN_BYTES = 20_000
+
+
+@admin.register(EventType)
+class EventTypeAdmin(HistoryAdmin[EventType]):
+    """The catalogue of what may be emitted; it comes with the release."""
+
+    id_search_fields = ()
+    list_display = ("name", "title", "category", "description")
+    list_filter = ("category",)
+    search_fields = ("name", "title", "description")
+    readonly_fields: ClassVar[tuple[str, ...]] = ("schema",)
+    fields = ("name", "title", "category", "description", "schema")
+
+    @admin.display(description="Payload schema")
+    def schema(self, event_type: EventType) -> SafeString:
+        return json_block(event_type.payload_schema)
+
+
+@admin.register(Event)
+class EventAdmin(HistoryAdmin[Event]):
+    id_search_fields = (
+        "pk", "endpoint_id", "trigger_id", "correlation_id", "cause_id", "replay_of",
+    )  # fmt: skip
+    list_display = (
+        "received_at", "type", "source_badge", "state", "subject", "endpoint_link",
+        "trigger_link", "size", "delivery_id", "executions_link",
+    )  # fmt: skip
+    list_filter = (
+        ("source", ChoicesDropdownFilter),
+        ("received_at", RangeDateTimeFilter),
+    )
+    search_fields = ("type__istartswith", "delivery_id__exact", "subject__exact")
+    search_help_text = "How its type starts, a delivery id, a subject, or any id"
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "id", "type", "source_badge", "state", "received_at", "subject",
+                    "endpoint_link", "trigger_link", "executions_link",
+                )
+            },
+        ),
+        ("What came", {"fields": ("content_type", "size", "body_text", "body_file")}),
+        ("The request", {"fields": ("delivery_id", "request_json", "options_json")}),
+        (
+            "Where it belongs",
+            {
+                "fields": (
+                    "scheduled_for", "correlation_id", "cause_link", "depth",
+                    "replay_link",
+                )
+            },
+        ),
+    )  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
+        rows = super().get_queryset(request).defer("body", "request", "options")
+        is_waiting = Exists(Inbox.objects.filter(pk=OuterRef("pk")))
+        return rows.annotate(is_waiting=is_waiting)
+
+    @admin.display(description="Source", ordering="source")
+    def source_badge(self, event: Event) -> SafeString:
+        return badge(event.source)
+
+    @admin.display(description="State")
+    def state(self, event: Event) -> SafeString:
+        return badge("waiting" if getattr(event, "is_waiting", False) else "done")
+
+    @admin.display(description="Endpoint")
+    def endpoint_link(self, event: Event) -> SafeString:
+        return page_link("webhooks_webhookendpoint", event.endpoint_id)
+
+    @admin.display(description="Aimed at")
+    def trigger_link(self, event: Event) -> SafeString:
+        return page_link("triggers_trigger", event.trigger_id)
+
+    @admin.display(description="Executions")
+    def executions_link(self, event: Event) -> SafeString:
+        model = "executions_triggerexecution"
+        return list_link(model, "Executions", event__id__exact=event.pk)
+
+    @admin.display(description="Size", ordering="body_size")
+    def size(self, event: Event) -> str:
+        return filesizeformat(event.body_size)
+
+    @admin.display(description="Body")
+    def body_text(self, event: Event) -> SafeString:
+        start = _body_start(event)
+        if not start:
+            return NOTHING
+        try:
+            text = _decoded(start)
+        except UnicodeDecodeError:
+            return SafeString("Not text: fetch it as a file")
+        rest = len(start) > MAX_SHOWN_BYTES
+        return text_block(text) + SafeString("<p>Shortened.</p>" if rest else "")
+
+    @admin.display(description="As a file")
+    def body_file(self, event: Event) -> SafeString:
+        return link(reverse("event-body", args=[event.pk]), "The raw bytes")
+
+    @admin.display(description="Request")
+    def request_json(self, event: Event) -> SafeString:
+        return json_block(event.request)
+
+    @admin.display(description="Options of the run")
+    def options_json(self, event: Event) -> SafeString:
+        return json_block(event.options)
+
+    @admin.display(description="Caused by")
+    def cause_link(self, event: Event) -> SafeString:
+        return page_link("events_event", event.cause_id)
+
+    @admin.display(description="Replay of")
+    def replay_link(self, event: Event) -> SafeString:
+        return page_link("events_event", event.replay_of)
+
+
+@admin.register(Inbox)
+class InboxAdmin(HistoryAdmin[Inbox]):
+    id_search_fields = ("pk",)
+    list_display = ("event", "received_at", "deaths")
+    list_select_related = ("event",)
+    search_fields = ("event__type__istartswith",)
+    ordering = ("pk",)
+    readonly_fields: ClassVar[tuple[str, ...]] = ("event_page",)
+    fields = ("event_page", "deaths")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Inbox]:
+        heavy = ("event__body", "event__request", "event__options")
+        return super().get_queryset(request).defer(*heavy)
+
+    @admin.display(description="Received at", ordering="event__received_at")
+    def received_at(self, inbox: Inbox) -> datetime:
+        return inbox.event.received_at
+
+    @admin.display(description="Event")
+    def event_page(self, inbox: Inbox) -> SafeString:
+        return page_link("events_event", inbox.event_id)
+
+
+def _body_start(event: Event) -> bytes:
+    """Return a body's first bytes, one more than are shown; a replay's original."""
+    start = Substr("body", 1, MAX_SHOWN_BYTES + 1, output_field=BinaryField())
+    rows = Event.objects.filter(pk=event.replay_of or event.pk)
+    return bytes(rows.values_list(start, flat=True).first() or b"")
+
+
+def _decoded(start: bytes) -> str:
+    """Return the text that bytes start with; raise UnicodeDecodeError if none.
+
+    The cut may go through a character: what is incomplete at the end is left out.
+    """
+    text, _used = utf_8_decode(start[:MAX_SHOWN_BYTES], "strict", False)
+    return text

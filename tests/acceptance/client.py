@@ -1,0 +1,132 @@
+"""Senders of webhooks and a user of the API, over HTTP."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.acceptance.stack import Stack
+
+_TIMEOUT_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a request came to, and how long that took."""
+
+    status: int
+    body: bytes
+    seconds: float
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    path: str
+    method: str = "POST"
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def send(url: str, request: Request) -> Answer:
+    """Make one request on a connection of its own."""
+    return send_all(url, [request], senders=1)[0]
+
+
+def send_all(
+    url: str, requests: Sequence[Request], *, senders: int = 8
+) -> list[Answer]:
+    """Make requests from a few senders at once; return the answers in their order."""
+    shares = [requests[start::senders] for start in range(senders)]
+    with ThreadPoolExecutor(senders) as pool:
+        answered = list(pool.map(lambda share: _send_share(url, share), shares))
+    answers: dict[int, Answer] = {}
+    for start, share in enumerate(answered):
+        answers |= {start + senders * place: a for place, a in enumerate(share)}
+    return [answers[place] for place in range(len(requests))]
+
+
+class Api:
+    """The API as an administrator uses it."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+
+    def get(self, path: str) -> Any:
+        """Return the JSON at a path below `/api/v1`, which must be there."""
+        answer = self._send("GET", path)
+        assert answer.status == 200, answer
+        return answer.json
+
+    def get_bytes(self, path: str) -> bytes:
+        answer = self._send("GET", path)
+        assert answer.status == 200, answer
+        return answer.body
+
+    def post(self, path: str, content: Mapping[str, object] | None = None) -> Any:
+        answer = self._send("POST", path, json.dumps(content or {}).encode())
+        assert answer.status in {200, 201, 202}, answer
+        return answer.json
+
+    def make_echo_agent(self) -> str:
+        """Make an agent that answers with what it is given; return its id."""
+        agent = self.post(
+            "/agents",
+            {
+                "name": "echo",
+                "backend": "celery",
+                "config": {"task": "agents.tasks.echo"},
+            },
+        )
+        return str(agent["id"])
+
+    def make_trigger(self, **fields: object) -> dict[str, Any]:
+        """Make a trigger without an hourly limit."""
+        made: dict[str, Any] = self.post(
+            "/triggers", {"max_executions_per_hour": None, **fields}
+        )
+        return made
+
+    def _send(self, method: str, path: str, body: bytes = b"") -> Answer:
+        headers = {
+            "Authorization": f"Token {self._stack.api_token}",
+            "Content-Type": "application/json",
+        }
+        request = Request(
+            method=method, path=f"/api/v1{path}", body=body, headers=headers
+        )
+        return send(self._stack.url, request)
+
+
+def path_of(webhook: Mapping[str, Any]) -> str:
+    """Return the path at which a trigger receives webhooks."""
+    return urlsplit(str(webhook["webhook_url"])).path
+
+
+def _send_share(url: str, requests: Sequence[Request]) -> list[Answer]:
+    address = urlsplit(url)
+    connection = HTTPConnection(
+        address.hostname or "", address.port, timeout=_TIMEOUT_SECONDS
+    )
+    with closing(connection):
+        return [_send_on(connection, request) for request in requests]
+
+
+def _send_on(connection: HTTPConnection, request: Request) -> Answer:
+    started = time.monotonic()
+    connection.request(
+        request.method, request.path, body=request.body, headers=dict(request.headers)
+    )
+    with connection.getresponse() as response:
+        body = response.read()
+    return Answer(status=response.status, body=body, seconds=time.monotonic() - started)

@@ -1,0 +1,100 @@
+"""`make up` in a copy of the repository, as a newcomer would run it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from config.embedded.places import remove_place
+from config.embedded.process import kill_group, spawn
+from config.stack.files import read_json
+from config.stack.options import ROOT
+from tests.acceptance.stack import free_port
+from tests.acceptance.waiting import wait_for
+
+_UP_TIMEOUT_SECONDS = 150
+_DOWN_TIMEOUT_SECONDS = 30
+
+
+class Clone:
+    """A fresh clone whose packages are installed already."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._log = folder.with_suffix(".log")
+        _copy_repository(folder)
+        _borrow_packages(folder / ".venv")
+
+    @contextmanager
+    def up(self) -> Iterator[str]:
+        """Run `make up` until it says where to look; yield all that it has said."""
+        process = spawn(
+            ["make", "up"],
+            folder=self.folder,
+            log=self._log,
+            environment=_newcomer(),
+            death_signal=signal.SIGTERM,
+        )
+        try:
+            wait_for(
+                lambda: self._has_said("Tickhook is running.") or process.poll(),
+                timeout_seconds=_UP_TIMEOUT_SECONDS,
+            )
+            yield self._log.read_text()
+        finally:
+            self._end(process)
+
+    def processes(self) -> dict[str, int]:
+        """Return the processes that `make up` names while it runs."""
+        stack = read_json(self.folder / ".data" / "stack.json")
+        return dict(stack["processes"])
+
+    def drop_from_procfile(self, *names: str) -> None:
+        procfile = self.folder / "Procfile"
+        lines = procfile.read_text().splitlines(keepends=True)
+        kept = [line for line in lines if line.partition(":")[0] not in names]
+        procfile.write_text("".join(kept))
+
+    def _has_said(self, line: str) -> bool:
+        return line in self._log.read_text()
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        """Press Ctrl-C, wait for the end of all, and delete what lies elsewhere."""
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(_DOWN_TIMEOUT_SECONDS)
+        finally:
+            kill_group(process)
+            for server in ("postgres", "valkey"):
+                remove_place(self.folder / ".data" / server)
+
+
+def _copy_repository(folder: Path) -> None:
+    """Copy what git would clone, with the changes that are not yet committed."""
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(listing, cwd=ROOT, capture_output=True, check=True)  # noqa: S603 - no shell
+    for name in listed.stdout.decode().split("\0"):
+        if name and (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+
+
+def _borrow_packages(venv: Path) -> None:
+    """Make a virtual environment of the packages that run this test."""
+    venv.mkdir()
+    for name in ("bin", "lib", "pyvenv.cfg"):
+        (venv / name).symlink_to(Path(sys.prefix) / name)
+    (venv / ".installed").touch()
+
+
+def _newcomer() -> dict[str, str]:
+    """Return the environment of somebody who has set nothing but free ports."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    ports = {name: str(free_port()) for name in ("TICKHOOK_PORT", "FLOWER_PORT")}
+    return {**kept, **ports}

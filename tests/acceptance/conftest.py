@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.acceptance.client import Api
+from tests.acceptance.fixtures import (
+    note_figure,
+    pytest_runtest_makereport,
+    pytest_terminal_summary,
+    shown_stack,
+)
+from tests.acceptance.stack import Stack
+
+__all__ = ["note_figure", "pytest_runtest_makereport", "pytest_terminal_summary"]
+
+
+@pytest.fixture(scope="module")
+def stack(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    """A database and a broker of the module's own; the tests start the programs."""
+    with shown_stack(request, tmp_path_factory) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def client(stack: Stack) -> Api:
+    return Api(stack)

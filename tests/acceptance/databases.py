@@ -1,0 +1,77 @@
+"""Databases for real processes: copies of one that was migrated once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from itertools import count
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from config.stack.files import read_json
+from config.stack.options import ROOT
+
+_TEMPLATE = "acceptance_template"
+_numbers = count(1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """A migrated database with an administrator, whose API token this is."""
+
+    api_token: str
+
+
+def program_environment(**values: str) -> dict[str, str]:
+    """Return the environment of a program: the product's settings, not the tests'."""
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    settings = {"DJANGO_SETTINGS_MODULE": "config.settings", "PYTHONUNBUFFERED": "1"}
+    return {**os.environ, **settings, "PATH": programs, **values}
+
+
+@cache
+def migrated_template() -> Template:
+    """Migrate a database as `make up` does, and make its administrator; once a run."""
+    _administer(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_TEMPLATE)))
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(
+            [sys.executable, "-m", "config.stack.prepare"],
+            cwd=ROOT,
+            env=program_environment(
+                DATABASE_URL=_url_of(_TEMPLATE), TICKHOOK_DATA=folder
+            ),
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+        credentials = read_json(Path(folder) / "credentials.json")
+    return Template(api_token=credentials["api_token"])
+
+
+@contextmanager
+def copied_database() -> Iterator[str]:
+    """Copy the template; yield the copy's URL, and drop it in the end."""
+    name = f"acceptance_{next(_numbers)}"
+    copy, template = sql.Identifier(name), sql.Identifier(_TEMPLATE)
+    _administer(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(copy, template))
+    try:
+        yield _url_of(name)
+    finally:
+        _administer(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(copy))
+
+
+def _administer(statement: sql.Composed) -> None:
+    with psycopg.connect(_url_of("postgres"), autocommit=True) as connection:
+        connection.execute(statement)
+
+
+def _url_of(name: str) -> str:
+    """Return the URL of another database on the server that the tests started."""
+    return f"{os.environ['DATABASE_URL'].rpartition('/')[0]}/{name}"

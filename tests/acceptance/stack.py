@@ -1,0 +1,183 @@
+"""Tickhook's own programs, as the Procfile starts them, for a test to use and abuse."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any, LiteralString
+
+import psycopg
+import redis
+
+from config.embedded.places import remove_place
+from config.embedded.process import kill_group, spawn
+from config.embedded.valkey import start_valkey
+from config.stack.guard import Guard
+from config.stack.options import ROOT
+from config.stack.procfile import read_procfile
+from config.stack.site import is_ready
+from tests.acceptance.databases import (
+    copied_database,
+    migrated_template,
+    program_environment,
+)
+from tests.acceptance.waiting import wait_for
+
+_READY_TIMEOUT_SECONDS = 60
+_STOP_TIMEOUT_SECONDS = 15
+# What Celery's programs say at this level once they work; the web server is asked.
+_LOG_OPTIONS = ("--loglevel", "INFO")
+_READY_LINES = {"worker": " ready.", "worker-slow": " ready.", "beat": "beat: Starting"}
+_SHOWN_CHARACTERS = 6000
+
+
+class Stack:
+    """Programs by their names in the Procfile, with a database and a Valkey."""
+
+    def __init__(
+        self, folder: Path, *, database_url: str, api_token: str, guard: Guard
+    ) -> None:
+        self.api_token = api_token
+        self.logs = folder / "logs"
+        self.database = psycopg.connect(database_url, autocommit=True)
+        self._broker_data = folder / "valkey"
+        self._broker = start_valkey(self._broker_data)
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._starts = count(1)
+        self._guard = guard
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self.environment = program_environment(
+            DATABASE_URL=database_url,
+            REDIS_URL=self._broker.url,
+            PUBLIC_URL=self.url,
+            TICKHOOK_HOST="127.0.0.1",
+            TICKHOOK_PORT=str(port),
+            FLOWER_PORT="0",
+        )
+
+    def start(self, *names: str, app: str = "config") -> None:
+        """Start programs and wait until all work; `app` is the Celery app they run."""
+        logs = {name: self._spawn(name, app) for name in names}
+        for name, log in logs.items():
+            self._wait_until_ready(name, log)
+
+    def stop(self, *names: str) -> None:
+        """Ask programs to end, as an operator does, and wait for it."""
+        for name in names:
+            self._running[name].send_signal(signal.SIGTERM)
+        for name in names:
+            self._running[name].wait(_STOP_TIMEOUT_SECONDS)
+            self.kill(name)
+
+    def kill(self, *names: str) -> None:
+        """Kill programs with all their processes, with no chance to tidy up."""
+        for name in names:
+            kill_group(self._running.pop(name))
+        self._tell_guard()
+
+    def freeze(self, *names: str) -> None:
+        """Stop programs where they stand, until they are thawed or killed."""
+        for name in names:
+            os.killpg(self._running[name].pid, signal.SIGSTOP)
+
+    def thaw(self, *names: str) -> None:
+        for name in names:
+            os.killpg(self._running[name].pid, signal.SIGCONT)
+
+    def lose_broker(self) -> None:
+        """Kill Valkey and delete all that it kept."""
+        self._broker.kill()
+        shutil.rmtree(self._broker_data / "appendonlydir")
+
+    def start_broker(self) -> None:
+        self._broker = start_valkey(self._broker_data)
+
+    def broker_client(self) -> redis.Redis:
+        return redis.Redis.from_url(self._broker.url, decode_responses=True)
+
+    def rows(self, query: LiteralString, *values: object) -> list[tuple[Any, ...]]:
+        return self.database.execute(query, values).fetchall()
+
+    def number(self, query: LiteralString, *values: object) -> int:
+        """Return the one number that a query answers with."""
+        return int(self.rows(query, *values)[0][0])
+
+    def log_tails(self) -> Iterator[tuple[str, str]]:
+        """Return what the programs said last, for a person to read."""
+        for log in sorted(self.logs.glob("*.log")):
+            yield log.name, log.read_text(errors="replace")[-_SHOWN_CHARACTERS:]
+
+    def close(self) -> None:
+        """End everything; nothing is left but the logs."""
+        self.kill(*self._running)
+        self._broker.kill()
+        remove_place(self._broker_data)
+        self.database.close()
+
+    def _spawn(self, name: str, app: str) -> Path:
+        log = self.logs / f"{name}-{next(self._starts)}.log"
+        self._running[name] = spawn(
+            self._command(name, app),
+            folder=ROOT,
+            log=log,
+            environment=self.environment,
+            death_signal=signal.SIGTERM,
+        )
+        self._tell_guard()
+        return log
+
+    def _tell_guard(self) -> None:
+        """Name the process groups that must not outlive us, should we be killed."""
+        self._guard.watch(process.pid for process in self._running.values())
+
+    def _command(self, name: str, app: str) -> list[str]:
+        procfile = read_procfile(ROOT / "Procfile", self.environment)
+        [program] = [program for program in procfile if program.name == name]
+        if name == "web":
+            return list(program.command)
+        words = (app if word == "config" else word for word in program.command)
+        return [*words, *_LOG_OPTIONS]
+
+    def _wait_until_ready(self, name: str, log: Path) -> None:
+        wait_for(
+            lambda: self._is_ready(name, log), timeout_seconds=_READY_TIMEOUT_SECONDS
+        )
+
+    def _is_ready(self, name: str, log: Path) -> bool:
+        assert self._running[name].poll() is None, f"{name} ended"
+        if name == "web":
+            return is_ready(self.url)
+        return _READY_LINES[name] in log.read_text(errors="replace")
+
+
+@contextmanager
+def running_stack(folder: Path) -> Iterator[Stack]:
+    """Yield a stack without programs; in the end nothing of it is left."""
+    template = migrated_template()
+    with ExitStack() as cleanup:
+        database_url = cleanup.enter_context(copied_database())
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        cleanup.callback(os.close, lock)
+        stack = Stack(
+            folder,
+            database_url=database_url,
+            api_token=template.api_token,
+            guard=cleanup.enter_context(Guard(lock)),
+        )
+        cleanup.callback(stack.close)
+        yield stack
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

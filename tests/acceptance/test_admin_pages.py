@@ -1,0 +1,122 @@
+"""A real browser walks through the admin: adds a trigger, runs it, reads what came."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.urls import reverse
+from playwright.sync_api import Page, expect, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+from executions.models import TriggerExecution
+from executions.pipeline.drain import drain
+from tests.factories import AgentFactory, make_created
+from triggers.models import Trigger
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(
+        not CHROMIUM.exists() and "CI" not in os.environ, reason="needs chromium"
+    ),
+]
+
+
+@pytest.fixture
+def page(
+    live_server: LiveServer, admin: User, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Page]:
+    """A browser's page, logged in; the test fails if a script of the pages did."""
+    # Playwright keeps an event loop running in this thread.
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+    # The server's threads must not keep connections: the database is to be dropped.
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", 0)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=list(ARGUMENTS)
+        )
+        page = browser.new_page(base_url=live_server.url)
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        log_in(page)
+        yield page
+        browser.close()
+        # Beside a running loop Django keeps another connection than without one.
+        connection.close()
+    assert errors == []
+
+
+def log_in(page: Page) -> None:
+    page.goto(reverse("admin:login"))
+    page.get_by_label("Username").fill("ana")
+    page.get_by_label("Password").fill("secret")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("link", name="Triggers").first).to_be_visible()
+
+
+def choose_agent(page: Page, name: str) -> None:
+    page.locator(
+        ".field-agent .select2-selection, #select2-id_agent-container"
+    ).first.click()
+    page.locator(".select2-search__field").fill(name)
+    page.locator(".select2-results__option", has_text=name).click()
+
+
+def test_the_form_shows_only_what_the_kind_of_trigger_needs(page: Page) -> None:
+    page.goto(reverse("admin:triggers_trigger_add"))
+    kind = page.locator("#id_trigger_type")
+
+    kind.select_option("event")
+
+    expect(page.locator("#id_event_types")).to_be_visible()
+    expect(page.locator("#id_cron_expression")).to_be_hidden()
+
+    kind.select_option("cron")
+    page.locator("#id_schedule_type").select_option("cron")
+    expect(page.locator("#id_cron_expression")).to_be_visible()
+    expect(page.locator("#id_event_types")).to_be_hidden()
+
+
+def test_a_trigger_is_added_run_and_followed_to_its_event(page: Page) -> None:
+    AgentFactory.create(name="writer")
+    page.goto(reverse("admin:triggers_trigger_add"))
+    page.locator("#id_name").fill("weekly report")
+    choose_agent(page, "writer")
+    page.locator("#id_trigger_type").select_option("manual")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_role("link", name="weekly report").first.click()
+
+    page.get_by_role("button", name="Run now").click()
+    expect(page.get_by_text("is asked to run")).to_be_visible()
+    drain()
+    page.reload()
+
+    execution = TriggerExecution.objects.get()
+    assert execution.trigger == Trigger.objects.get(name="weekly report")
+    page.get_by_role("link", name=f"…{str(execution.pk)[-8:]}").click()
+    expect(page.get_by_text("trigger.run").first).to_be_visible()
+    page.get_by_role("link", name="trigger.run").click()
+    expect(page.get_by_text("The raw bytes")).to_be_visible()
+
+
+def test_the_signed_line_is_copied(page: Page) -> None:
+    created = make_created(trigger_type="webhook", webhook={"type_slug": "github"})
+    page.goto(reverse("admin:triggers_trigger_change", args=[created.trigger.pk]))
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+
+    page.get_by_role("button", name="Copy").nth(1).click()
+
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith("curl -X POST http://testserver/webhooks/wht_")

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytest
+from celery import Task
+from celery.exceptions import SoftTimeLimitExceeded
+
+from agents.agent_task import agent_task
+from agents.models import AgentTask, TaskStatus
+from agents.services.submit import submit_tasks
+from agents.tasks import echo
+from tests.factories import make_task
+from tests.races import race
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+calls: list[int] = []
+
+
+@agent_task
+def answer(task: AgentTask) -> object:
+    calls.append(task.attempt)
+    return {"got": task.parameters}
+
+
+@agent_task
+def fail(_: AgentTask) -> object:
+    raise RuntimeError("no \x00")
+
+
+@agent_task
+def take_too_long(_: AgentTask) -> object:
+    raise SoftTimeLimitExceeded
+
+
+@agent_task
+def answer_nonsense(_: AgentTask) -> object:
+    return object()
+
+
+@pytest.fixture(autouse=True)
+def _forget_calls() -> None:
+    calls.clear()
+
+
+def ran(message: Task[Any, Any]) -> AgentTask:
+    """A submitted task whose message has come once."""
+    task = make_task()
+    submit_tasks([task.id])
+    message(str(task.id))
+    task.refresh_from_db()
+    return task
+
+
+def test_what_the_code_returns_is_the_result() -> None:
+    task = ran(answer)
+
+    assert task.status == TaskStatus.SUCCEEDED
+    assert task.result == {"got": {"a": 1}}
+    assert calls == [1]
+
+
+def test_eight_messages_run_the_code_once() -> None:
+    for _ in range(5):
+        task = make_task()
+        submit_tasks([task.id])
+        calls.clear()
+
+        race(partial(answer, str(task.id)))
+
+        assert calls == [1]
+
+
+def test_a_message_for_a_finished_task_does_nothing() -> None:
+    task = ran(answer)
+
+    answer(str(task.id))
+
+    assert calls == [1]
+
+
+def test_an_exception_fails_the_task() -> None:
+    task = ran(fail)
+
+    assert task.status == TaskStatus.FAILED
+    assert task.error == "RuntimeError: no \N{REPLACEMENT CHARACTER}"
+
+
+def test_the_soft_time_limit_is_a_timeout() -> None:
+    task = ran(take_too_long)
+
+    assert (task.status, task.error) == (TaskStatus.TIMEOUT, "Stopped after 3600 s")
+
+
+def test_a_result_that_is_no_json_fails_the_task() -> None:
+    task = ran(answer_nonsense)
+
+    assert task.status == TaskStatus.FAILED
+    assert task.error.startswith("The agent's result is not JSON: ")
+
+
+def test_the_demo_agent_echoes() -> None:
+    assert ran(echo).result == {"received": {"a": 1}, "attempt": 1}

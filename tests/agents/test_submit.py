@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from celery import Celery, current_app
+from django.db.models import F
+from django.db.models.functions import Now
+
+from agents.backends.memory import MemoryBackend
+from agents.models import Agent, AgentTask, TaskStatus
+from agents.services.create import create_tasks
+from agents.services.submit import submit_overdue, submit_tasks
+from common.ids import uuid7
+from tests.factories import make_agent, make_task, new_task
+from tests.races import ROUNDS, race
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _forget_submitted() -> Iterator[None]:
+    MemoryBackend.submitted.clear()
+    yield
+    MemoryBackend.fail_next = 0
+
+
+@pytest.fixture
+def closed_broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A broker that nobody listens for."""
+    with socket.socket() as unused, Celery(set_as_current=False) as app:
+        unused.bind(("127.0.0.1", 0))
+        url = f"redis://127.0.0.1:{unused.getsockname()[1]}/0"
+        app.conf.update(broker_url=url, task_publish_retry_policy={"max_retries": 1})
+        monkeypatch.setattr("agents.backends.celery.current_app", app)
+        yield
+
+
+def celery_agent() -> Agent:
+    return make_agent(backend="celery", config={"task": "agents.tasks.echo"})
+
+
+def come_due(task: AgentTask) -> None:
+    AgentTask.objects.filter(pk=task.pk).update(next_attempt_at=Now())
+
+
+def test_a_task_is_handed_over_once_by_eight_workers() -> None:
+    for _ in range(ROUNDS):
+        task = make_task()
+
+        sent = race(partial(submit_tasks, [task.id]))
+
+        assert sum(sent) == 1
+        assert MemoryBackend.submitted.count(task.id) == 1
+
+
+def test_the_sweep_hands_over_what_nobody_did() -> None:
+    task = make_task()
+
+    assert submit_overdue() == 1
+    assert submit_overdue() == 0
+
+    task.refresh_from_db()
+    assert (task.status, task.publications) == (TaskStatus.SUBMITTED, 1)
+    assert MemoryBackend.submitted == [task.id]
+
+
+def test_one_idempotency_key_is_one_task() -> None:
+    task = make_task()
+
+    with pytest.raises(Exception, match="agent_task_idempotency_key_unique"):
+        create_tasks([new_task(task.agent, idempotency_key=task.idempotency_key)])
+
+
+@pytest.mark.parametrize(
+    ("publications", "seconds"),
+    [(0, 15), (1, 30), (2, 60), (5, 480), (6, 600), (99, 600)],
+)
+def test_an_unanswered_task_is_published_again_later_each_time(
+    publications: int, seconds: int
+) -> None:
+    task = make_task()
+    AgentTask.objects.filter(pk=task.pk).update(publications=publications)
+
+    submit_tasks([task.id])
+
+    waits = AgentTask.objects.filter(
+        pk=task.pk, next_attempt_at=F("submitted_at") + timedelta(seconds=seconds)
+    )
+    assert waits.count() == 1
+    assert submit_overdue() == 0
+    come_due(task)
+    assert submit_overdue() == 1
+    assert MemoryBackend.submitted == [task.id, task.id]
+
+
+def test_a_backend_that_refuses_gets_the_task_again_later() -> None:
+    task = make_task()
+    MemoryBackend.fail_next = 1
+
+    assert submit_tasks([task.id]) == 0
+
+    task.refresh_from_db()
+    assert task.status == TaskStatus.PENDING
+    assert submit_overdue() == 0
+    come_due(task)
+    assert submit_overdue() == 1
+    assert MemoryBackend.submitted == [task.id]
+
+
+@pytest.mark.usefixtures("closed_broker")
+def test_a_broker_that_is_down_leaves_tasks_pending(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tasks = [make_task(agent=celery_agent()) for _ in range(2)]
+
+    assert submit_tasks([task.id for task in tasks]) == 0
+
+    statuses = AgentTask.objects.values_list("status", "publications")
+    assert list(statuses) == [(TaskStatus.PENDING, 1)] * 2
+    assert "2 tasks not submitted to celery: The broker does not answer" in caplog.text
+
+
+def test_tasks_are_published_with_their_key_and_limits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    task = make_task(agent=celery_agent())
+    sent: list[tuple[object, dict[str, object]]] = []
+    monkeypatch.setattr(
+        current_app, "send_task", lambda name, **options: sent.append((name, options))
+    )
+
+    submit_tasks([task.id])
+
+    [(name, options)] = sent
+    del options["producer"]
+    assert name == "agents.tasks.echo"
+    assert options == {
+        "args": (str(task.id),),
+        "queue": "agents",
+        "task_id": f"{task.id}:1",
+        "headers": {"idempotency_key": str(task.idempotency_key)},
+        "soft_time_limit": 3600,
+        "time_limit": 3630,
+    }
+
+
+def test_an_agent_whose_secret_cannot_be_read_does_not_hold_up_the_others() -> None:
+    broken = make_task(agent=celery_agent())
+    good = [make_task(agent=celery_agent()) for _ in range(3)]
+    Agent.objects.filter(pk=broken.agent_id).update(config={})
+    unknown = make_task(agent=make_agent(backend="gone"))
+    kept = make_task()
+
+    sent = submit_tasks([task.id for task in (broken, *good, unknown, kept)])
+
+    assert sent == 4
+    pending = AgentTask.objects.filter(status=TaskStatus.PENDING)
+    assert set(pending.values_list("pk", flat=True)) == {broken.id, unknown.id}
+
+
+def test_tasks_that_are_claimed_or_over_are_not_handed_over() -> None:
+    for status in (TaskStatus.RUNNING, TaskStatus.SUCCEEDED, TaskStatus.CANCELLED):
+        task = make_task()
+        AgentTask.objects.filter(pk=task.pk).update(status=status)
+        assert submit_tasks([task.id]) == 0
+
+    assert submit_overdue() == 0
+    assert submit_tasks([uuid7()]) == 0
+    assert MemoryBackend.submitted == []

@@ -1,0 +1,34 @@
+"""The project's Celery app with one fault: judging a deadly event kills its process."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from unittest.mock import patch
+
+from celery.signals import worker_process_init
+
+from config.celery import app
+
+if TYPE_CHECKING:
+    from executions.pipeline.bodies import Body
+    from executions.pipeline.matching import Pair
+    from executions.pipeline.outcome import Outcome
+
+__all__ = ["DEADLY", "app"]
+
+DEADLY = "kills whoever judges it"
+
+
+@worker_process_init.connect
+def _arm(**_: object) -> None:
+    from executions.pipeline import batch, judge
+
+    def judge_or_die(pair: Pair, body: Body, shared: Mapping[str, object]) -> Outcome:
+        if DEADLY.encode() in body.raw:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return judge.judge(pair, body, shared)
+
+    patch.object(batch, "judge", judge_or_die).start()

@@ -1,0 +1,51 @@
+"""Valkey killed, its data deleted, and back again while webhooks arrive."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.acceptance.client import Api
+from tests.acceptance.stack import Stack
+from tests.chaos.load import Hook, count_tasks, make_hook, make_payloads
+from tests.chaos.scale import IS_LONG, SEEDS, dice
+
+pytestmark = pytest.mark.chaos
+
+EVENTS = 2000 if IS_LONG else 1000
+RETURN_SECONDS = 60
+UNPROCESSED = 300
+
+
+@pytest.fixture
+def hook(stack: Stack, client: Api) -> Hook:
+    stack.start("web", "worker", "worker-slow")
+    return make_hook(stack, client)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_broker_that_lost_everything_loses_no_event_and_no_task(
+    stack: Stack,
+    hook: Hook,
+    seed: int,
+    note_figure: Callable[[str, object], None],
+) -> None:
+    chance = dice(seed)
+    payloads = make_payloads(chance, EVENTS)
+    middle = chance.randrange(UNPROCESSED, EVENTS - UNPROCESSED)
+    hook.send(payloads[:middle])
+
+    stack.lose_broker()
+
+    answers = hook.send(payloads[middle:])
+    note_figure("slowest answer in seconds:", max(answer.seconds for answer in answers))
+    unfinished = count_tasks(EVENTS) - hook.progress().succeeded
+    stack.start_broker()
+    assert unfinished >= UNPROCESSED
+    assert max(answer.seconds for answer in answers) < 1
+    returned_at = time.monotonic()
+    hook.wait_until_done(EVENTS, timeout_seconds=RETURN_SECONDS)
+    note_figure("seconds to the end:", round(time.monotonic() - returned_at, 1))
+    hook.assert_all_were_given_what_was_sent(payloads)

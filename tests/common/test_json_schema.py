@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import pytest
+
+from common.errors import Fault
+from common.json_schema import (
+    UnusableSchema,
+    find_schema_faults,
+    find_value_faults,
+)
+
+
+def test_a_value_that_fits_has_no_faults() -> None:
+    schema = {"type": "object", "required": ["id"]}
+
+    assert find_value_faults(schema, {"id": 1}) == []
+
+
+def test_a_fault_points_to_its_place() -> None:
+    schema = {"properties": {"a/b": {"items": {"type": "integer"}}}}
+
+    faults = find_value_faults(schema, {"a/b": [1, "x"]})
+
+    assert faults == [Fault("/a~1b/1", "'x' is not of type 'integer'")]
+
+
+def test_a_pattern_that_explodes_elsewhere_is_matched_in_linear_time() -> None:
+    schema = {"pattern": "^(a+)+$"}
+
+    [fault] = find_value_faults(schema, "a" * 5000 + "b")
+
+    assert fault.pointer == ""
+
+
+def test_names_are_matched_in_linear_time_too() -> None:
+    schema = {"patternProperties": {"^(a+)+$": {"type": "integer"}}}
+
+    faults = find_value_faults(schema, {"a" * 40 + "b": "x", "aa": "x"})
+
+    assert [fault.pointer for fault in faults] == ["/aa"]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "http://127.0.0.1:1/schema.json"},
+        {"$ref": "file:///etc/passwd"},
+        {"$ref": "#"},
+    ],
+)
+def test_a_reference_that_leads_nowhere_is_never_followed(
+    schema: dict[str, str],
+) -> None:
+    with pytest.raises(UnusableSchema):
+        find_value_faults(schema, {})
+
+
+def test_a_lone_surrogate_matches_no_pattern() -> None:
+    [fault] = find_value_faults({"pattern": "x"}, "\ud800")
+
+    assert fault.pointer == ""
+
+
+def test_a_schema_of_the_wrong_form_is_refused() -> None:
+    [fault] = find_schema_faults({"properties": {"a": {"type": "text"}}})
+
+    assert fault.pointer == "/properties/a/type"
+
+
+def test_a_pattern_that_the_engine_does_not_know_is_refused_by_place() -> None:
+    [fault] = find_schema_faults({"allOf": [{"pattern": "(?=a)b"}]})
+
+    assert fault.pointer == "/allOf/0/pattern"
+    assert fault.detail.startswith("Not a pattern of RE2")

@@ -1,0 +1,101 @@
+"""The API's pages for people and programs: schema, Swagger, browsable API."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+import re2
+import yaml
+from django.contrib.auth.models import User
+from django.contrib.staticfiles import finders
+from django.core.management import call_command
+from django.test import Client
+
+from tests.factories import make_trigger
+
+LINKS = re2.compile(r'(?:src|href)="([^"]+)"')
+PATHS = ["", "triggers", "agents", "tasks", "events", "event-types", "executions"]
+
+
+@pytest.fixture
+def browser(client: Client, admin: User) -> Client:
+    client.force_login(admin)
+    return client
+
+
+def test_the_schema_is_valid_and_without_warnings() -> None:
+    written = StringIO()
+
+    call_command("spectacular", validate=True, fail_on_warn=True, stdout=written)
+
+    paths = yaml.safe_load(written.getvalue())["paths"]
+    assert "/api/v1/triggers/{id}/run" in paths
+
+
+@pytest.mark.django_db
+def test_the_schema_is_served_to_anyone(client: Client) -> None:
+    response = client.get("/api/schema")
+
+    assert response.status_code == 200
+    assert yaml.safe_load(response.content)["info"]["title"] == "Tickhook"
+
+
+@pytest.mark.django_db
+def test_the_docs_need_no_other_host(client: Client) -> None:
+    page = client.get("/api/docs").content.decode()
+
+    links = LINKS.findall(page)
+    assert len(links) >= 3
+    assert "//" not in "".join(links)
+    assert not {"cdn.", "unpkg", "jsdelivr"} & set(page.split('"'))
+    for link in links:
+        assert finders.find(link.removeprefix("/static/")), link
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", PATHS)
+def test_every_list_can_be_browsed(browser: Client, path: str) -> None:
+    make_trigger()
+
+    response = browser.get(f"/api/v1/{path}", HTTP_ACCEPT="text/html")
+
+    assert response.status_code == 200
+    assert response["Content-Type"].startswith("text/html")
+    assert "Log out" in response.content.decode()
+
+
+@pytest.mark.django_db
+def test_one_trigger_can_be_browsed(browser: Client) -> None:
+    trigger = make_trigger(name="orders", trigger_type="webhook")
+
+    for path in ("", "/executions"):
+        response = browser.get(
+            f"/api/v1/triggers/{trigger.pk}{path}", HTTP_ACCEPT="text/html"
+        )
+        assert response.status_code == 200
+
+
+@pytest.mark.django_db
+def test_a_stranger_is_shown_the_way_in(client: Client) -> None:
+    response = client.get("/api/v1/triggers", HTTP_ACCEPT="text/html")
+
+    assert response.status_code == 401
+    assert "/api/v1/auth/login/?next=/api/v1/triggers" in response.content.decode()
+    assert client.get("/api/v1/auth/login/").status_code == 200
+
+
+@pytest.mark.django_db
+def test_the_address_without_a_slash_leads_to_the_root(client: Client) -> None:
+    response = client.get("/api/v1")
+
+    assert response.status_code == 302
+    assert response["Location"] == "/api/v1/"
+
+
+@pytest.mark.django_db
+def test_options_tell_what_can_be_sent(browser: Client) -> None:
+    response = browser.options("/api/v1/triggers")
+
+    assert response.status_code == 200
+    assert "conditions" in response.json()["actions"]["POST"]

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import redis
+from django.conf import settings
+from kombu.exceptions import OperationalError
+
+from agents import backends as package
+from agents.backends.base import SubmissionFailed, backends, get_backend
+from agents.backends.memory import MemoryBackend
+from agents.models import AgentTask
+from tests.factories import AgentFactory, make_task
+
+NOT_A_BACKEND = {"base"}
+
+
+def refuse_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryBackend, "fail_next", 1)
+
+
+def silence_the_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    def send_task(*_: object, **__: object) -> None:
+        raise OperationalError("nobody there")
+
+    monkeypatch.setattr("agents.backends.celery.current_app.send_task", send_task)
+
+
+def messages_of_the_broker() -> int:
+    length: Any = redis.Redis.from_url(settings.REDIS_URL).llen("agents")
+    return int(length)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """A valid config; how to make the receiver refuse; how often it was called."""
+
+    config: dict[str, Any]
+    refuse: Callable[[pytest.MonkeyPatch], None]
+    received: Callable[[], int]
+
+
+SAMPLES = {
+    "celery": Sample(
+        config={"task": "agents.tasks.echo", "queue": "agents"},
+        refuse=silence_the_broker,
+        received=messages_of_the_broker,
+    ),
+    "memory": Sample(
+        config={},
+        refuse=refuse_in_memory,
+        received=lambda: len(MemoryBackend.submitted),
+    ),
+}
+
+every_backend = pytest.mark.parametrize("name", backends.names())
+
+
+@pytest.fixture(autouse=True)
+def _forget_submissions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryBackend, "submitted", [])
+
+
+def task_for(backend: str) -> AgentTask:
+    config = SAMPLES[backend].config
+    return make_task(agent=AgentFactory.create(backend=backend, config=config))
+
+
+def test_every_registered_backend_has_a_sample() -> None:
+    assert backends.names() == sorted(SAMPLES)
+
+
+def test_each_module_of_the_package_registers_a_backend() -> None:
+    modules = {found.name for found in pkgutil.iter_modules(package.__path__)}
+
+    registering = {
+        cls.__module__.rpartition(".")[2]
+        for name in backends.names()
+        if (cls := backends.get(name))
+    }
+
+    assert registering == modules - NOT_A_BACKEND
+
+
+@every_backend
+def test_a_backend_keeps_no_state_of_its_own(name: str) -> None:
+    assert vars(get_backend(name)) == {}
+
+
+@every_backend
+def test_the_sample_config_is_valid(name: str) -> None:
+    assert get_backend(name).check_config(SAMPLES[name].config) == []
+
+
+@every_backend
+def test_an_unknown_key_is_refused_at_its_place(name: str) -> None:
+    faults = get_backend(name).check_config({**SAMPLES[name].config, "surprise": 1})
+
+    assert [fault.pointer for fault in faults] == ["/surprise"]
+
+
+@every_backend
+@pytest.mark.parametrize("value", [None, True, 1, "", [], {}, "\ud800"], ids=repr)
+def test_a_value_of_another_kind_is_refused_at_its_place(
+    name: str, value: object
+) -> None:
+    for key in SAMPLES[name].config:
+        faults = get_backend(name).check_config({**SAMPLES[name].config, key: value})
+
+        assert [fault.pointer for fault in faults] == [f"/{key}"]
+
+
+@every_backend
+@pytest.mark.django_db
+def test_a_task_is_handed_over_and_may_be_again(name: str) -> None:
+    task = task_for(name)
+
+    get_backend(name).submit([task])
+    get_backend(name).submit([task])
+
+    assert SAMPLES[name].received() == 2
+
+
+@every_backend
+@pytest.mark.django_db
+def test_a_receiver_that_refuses_is_a_failed_submission(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = task_for(name)
+    SAMPLES[name].refuse(monkeypatch)
+
+    with pytest.raises(SubmissionFailed) as caught:
+        get_backend(name).submit([task])
+
+    assert caught.value.is_retryable
+    assert SAMPLES[name].received() == 0

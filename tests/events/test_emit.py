@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from common.errors import InvalidInput
+from events.models import Event, EventSource, EventType, Inbox
+from events.services.emit import UnknownEventType, emit
+from tests.factories import record
+from tests.races import ROUNDS, race
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _catalogue() -> None:
+    for name in ("invoice.paid", "invoice.sent"):
+        EventType.objects.get_or_create(name=name)
+
+
+def test_an_emitted_event_is_recorded_and_queued() -> None:
+    emitted = emit("invoice.paid", {"amount": 1}, subject="acme")
+
+    event = Event.objects.get()
+    assert emitted.event_id == event.id
+    assert not emitted.is_duplicate
+    assert (event.type, event.source, event.subject) == (
+        "invoice.paid",
+        EventSource.EMIT,
+        "acme",
+    )
+    assert bytes(event.body) == b'{"amount":1}'
+    assert Inbox.objects.get().event_id == event.id
+
+
+def test_one_idempotency_key_in_eight_threads_is_one_event() -> None:
+    for round_number in range(ROUNDS):
+        key = f"order-{round_number}"
+
+        emitted = race(
+            partial(emit, "invoice.paid", {}, subject="a", idempotency_key=key)
+        )
+
+        assert len({e.event_id for e in emitted}) == 1
+        assert sum(not e.is_duplicate for e in emitted) == 1
+    assert Event.objects.count() == ROUNDS
+
+
+def test_an_idempotency_key_belongs_to_its_subject() -> None:
+    first = emit("invoice.paid", {}, subject="a", idempotency_key="1")
+    second = emit("invoice.paid", {}, subject="b", idempotency_key="1")
+
+    assert first.event_id != second.event_id
+    assert not second.is_duplicate
+
+
+def test_an_unknown_type_is_refused_with_a_suggestion() -> None:
+    with pytest.raises(UnknownEventType) as refusal:
+        emit("invoice.payed", {})
+
+    assert refusal.value.faults[0].pointer == "/type"
+    assert "did you mean 'invoice.paid'?" in refusal.value.detail
+    assert not Event.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["", "\x00", "\ud800", "a" * 10_000, "invoice.paid\x00"]
+)
+def test_no_text_is_too_odd_to_be_refused_as_a_type(name: str) -> None:
+    with pytest.raises(UnknownEventType):
+        emit(name, {})
+
+
+@pytest.mark.parametrize("subject", ["\x00", "\ud800", "s" * 256])
+def test_a_subject_that_cannot_be_stored_is_refused(subject: str) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        emit("invoice.paid", {}, subject=subject)
+
+    assert refusal.value.faults[0].pointer == "/subject"
+    assert not Event.objects.exists()
+
+
+def test_any_idempotency_key_can_be_kept() -> None:
+    key = "\x00\ud800" * 5000
+
+    first = emit("invoice.paid", {}, idempotency_key=key)
+    second = emit("invoice.paid", {}, idempotency_key=key)
+
+    assert second.event_id == first.event_id
+    assert second.is_duplicate
+
+
+def test_a_payload_keeps_what_json_can_say() -> None:
+    emit("invoice.paid", {"a": 2**70, "b": "\x00\ud800"})
+
+    body = bytes(Event.objects.get().body)
+    assert body == b'{"a":1180591620717411303424,"b":"\\u0000\\ud800"}'
+
+
+def test_an_event_caused_by_another_is_one_step_deeper() -> None:
+    cause = record(depth=3)
+
+    emitted = emit("invoice.sent", {}, cause=cause)
+
+    event = Event.objects.get(pk=emitted.event_id)
+    assert (event.cause_id, event.depth) == (cause.id, 4)
+    assert event.correlation_id == cause.correlation_id

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+import redis
+from celery import Task
+from django.conf import LazySettings
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from kombu.exceptions import OperationalError
+
+from common import redis as hints
+from events import nudge as nudges
+from events.models import Event, Inbox
+from events.nudge import KEY, nudge, take_nudge
+from events.services.record import record_events
+from executions.pipeline.drain import drain
+from executions.tasks import drain_inbox
+from tests.factories import new_event
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the Celery tasks that were published."""
+    names: list[str] = []
+
+    def publish(task: Task[..., object], *_: object) -> bool:
+        names.append(task.name)
+        return True
+
+    monkeypatch.setattr(nudges, "enqueue", publish)
+    return names
+
+
+@pytest.fixture
+def closed_redis(
+    settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """A Redis that nobody listens for, and a process that has not yet noticed."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        settings.REDIS_URL = f"redis://127.0.0.1:{unused.getsockname()[1]}/0"
+        monkeypatch.setattr(hints, "_closed_until", 0.0)
+        yield
+
+
+def test_many_events_are_one_message(published: list[str]) -> None:
+    for _ in range(50):
+        record_events([new_event()])
+
+    assert published == [drain_inbox.name]
+
+
+def test_a_duplicate_sends_no_message(published: list[str]) -> None:
+    event = new_event()
+    record_events([event])
+    take_nudge()
+
+    record_events([event])
+
+    assert len(published) == 1
+
+
+def test_a_nudge_lasts_two_seconds_at_most(published: list[str]) -> None:
+    nudge()
+
+    left = hints.ask_redis(lambda r: r.pttl(KEY), otherwise=0)
+
+    assert isinstance(left, int)
+    assert 0 < left <= 2000
+
+
+def test_once_taken_back_the_next_event_nudges_again(published: list[str]) -> None:
+    nudge()
+    take_nudge()
+    nudge()
+
+    assert len(published) == 2
+
+
+def test_a_drain_takes_the_nudge_back_before_it_looks(
+    published: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    with CaptureQueriesContext(connection) as queries:
+        monkeypatch.setattr(
+            "executions.pipeline.drain.take_nudge",
+            lambda: asked.append(len(queries.captured_queries)),
+        )
+        drain()
+
+    assert asked == [0]
+    assert len(queries.captured_queries) > 0
+
+
+def test_an_event_stored_while_a_batch_is_worked_nudges(published: list[str]) -> None:
+    record_events([new_event()])
+    take_nudge()  # as a worker does that is about to look
+
+    record_events([new_event()])
+
+    assert len(published) == 2
+
+
+def test_without_redis_an_event_is_stored_and_nothing_raised(
+    closed_redis: None, published: list[str]
+) -> None:
+    record_events([new_event()])
+
+    assert Event.objects.count() == Inbox.objects.count() == 1
+    assert published == []
+
+
+def test_a_redis_that_failed_is_left_alone_for_five_seconds(
+    closed_redis: None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    asked: list[float] = []
+    clock = iter([100.0, 100.0, 104.9, 105.1, 105.1])
+    standing = SimpleNamespace(monotonic=lambda: next(clock))
+    monkeypatch.setattr(hints, "time", standing)
+
+    def ask(client: redis.Redis) -> bool:
+        asked.append(1)
+        return bool(client.ping())
+
+    with caplog.at_level(logging.WARNING, logger="common.redis"):
+        answers = [hints.ask_redis(ask, otherwise=False) for _ in range(3)]
+
+    assert answers == [False, False, False]
+    assert len(asked) == 2
+    assert len(caplog.records) == 2
+
+
+def test_a_broker_that_is_down_raises_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(**_: object) -> None:
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(drain_inbox, "apply_async", refuse)
+
+    record_events([new_event()])
+
+    assert Inbox.objects.count() == 1
+    assert "executions.tasks.drain_inbox is left to the sweep" in caplog.text

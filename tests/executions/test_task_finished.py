@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import pytest
+
+from agents.models import AgentTask, TaskStatus
+from agents.services.run import claim_task, finish_task
+from executions.pipeline.drain import drain
+from tests.factories import make_listener, record
+from triggers.models import Trigger, TriggerStats
+
+pytestmark = pytest.mark.django_db
+
+
+def finish_next(trigger: Trigger, status: TaskStatus) -> None:
+    """Let the trigger hand over a task, and that end with a status."""
+    record()
+    drain()
+    submitted = AgentTask.objects.get(
+        execution__trigger=trigger, status=TaskStatus.SUBMITTED
+    )
+    task = claim_task(task_id=submitted.id)
+    assert task is not None
+    finish_task(task=task, status=status)
+
+
+def failures_of(trigger: Trigger) -> int:
+    return TriggerStats.objects.get(pk=trigger.pk).consecutive_failures
+
+
+@pytest.mark.parametrize(
+    ("status", "failures"),
+    [
+        (TaskStatus.FAILED, 2),
+        (TaskStatus.TIMEOUT, 2),
+        (TaskStatus.CANCELLED, 1),
+        (TaskStatus.SUCCEEDED, 0),
+    ],
+)
+def test_a_tasks_fate_counts_towards_its_trigger(
+    status: TaskStatus, failures: int
+) -> None:
+    trigger = make_listener()
+    finish_next(trigger, TaskStatus.FAILED)
+
+    finish_next(trigger, status)
+
+    assert failures_of(trigger) == failures
+
+
+def test_failing_tasks_switch_their_trigger_off() -> None:
+    trigger = make_listener(failure_threshold=2)
+
+    finish_next(trigger, TaskStatus.FAILED)
+    finish_next(trigger, TaskStatus.FAILED)
+
+    trigger.refresh_from_db()
+    assert not trigger.is_active
+
+
+def test_failing_tasks_do_not_count_where_the_trigger_says_so() -> None:
+    trigger = make_listener(failure_threshold=1, count_task_failures=False)
+
+    finish_next(trigger, TaskStatus.FAILED)
+
+    trigger.refresh_from_db()
+    assert trigger.is_active
+    assert failures_of(trigger) == 0

@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from tests.factories import AgentFactory, make_trigger
+from triggers.api.serializers import TriggerSerializer
+from triggers.models import Trigger
+from triggers.services.lifecycle import delete_trigger
+
+pytestmark = pytest.mark.django_db
+
+URL = "/api/v1/triggers"
+
+
+def body(**fields: Any) -> dict[str, Any]:
+    """The least that makes a trigger, and what is given."""
+    agent_id = fields.pop("agent_id", None) or str(AgentFactory.create().pk)
+    return {
+        "name": "orders",
+        "agent_id": agent_id,
+        "trigger_type": "manual",
+        **fields,
+    }
+
+
+def test_a_created_trigger_is_answered_with_its_address(api: APIClient) -> None:
+    response = api.post(URL, body(description="Nightly"))
+
+    assert response.status_code == 201
+    trigger = Trigger.objects.get()
+    assert response["Location"] == f"http://testserver{URL}/{trigger.id}"
+    assert response.json()["id"] == str(trigger.id)
+    assert response.json()["description"] == "Nightly"
+    assert response.json()["created_by"] == "ana"
+    assert api.get(response["Location"]).json() == response.json()
+
+
+def test_a_trigger_shows_every_field_of_the_contract(api: APIClient) -> None:
+    agent = AgentFactory.create()
+
+    shown = api.post(URL, body(agent_id=str(agent.pk))).json()
+
+    for varying in ("id", "created_at", "updated_at"):
+        assert shown.pop(varying)
+    assert shown == {
+        "name": "orders",
+        "description": "",
+        "agent_id": str(agent.pk),
+        "trigger_type": "manual",
+        "is_active": True,
+        "task_type": "",
+        "task_parameters": {},
+        "parameter_mapping": {},
+        "conditions": {},
+        "on_condition_error": "fail",
+        "schedule_type": None,
+        "schedule_config": {},
+        "cron_expression": None,
+        "timezone": "UTC",
+        "start_at": None,
+        "end_at": None,
+        "max_runs": None,
+        "jitter_seconds": 0,
+        "dst_gap": "after",
+        "dst_overlap": "first",
+        "catchup": "latest",
+        "catchup_window_seconds": 3600,
+        "misfire_grace_seconds": 30,
+        "overlap": "allow",
+        "paused_until": None,
+        "pause_note": "",
+        "event_types": [],
+        "subject": "",
+        "endpoint_id": None,
+        "webhook_type": None,
+        "allowed_methods": None,
+        "validation_rules": None,
+        "timeout_seconds": 300,
+        "max_executions_per_hour": None,
+        "failure_threshold": 5,
+        "count_task_failures": True,
+        "version": 1,
+        "disabled_reason": "",
+        "next_run_time": None,
+        "webhook_url": None,
+        "webhook_secret": None,
+        "shared_with": [],
+        "total_executions": 0,
+        "successful_executions": 0,
+        "failed_executions": 0,
+        "skipped_executions": 0,
+        "consecutive_failures": 0,
+        "last_execution_at": None,
+        "created_by": "ana",
+    }
+
+
+def test_defaults_of_the_api_are_those_of_the_row() -> None:
+    row = Trigger()
+
+    defaults = {
+        name: field.default() if callable(field.default) else field.default
+        for name, field in TriggerSerializer().fields.items()
+        if not field.required and not field.read_only and hasattr(row, name)
+        if name not in {"event_types", "endpoint_id", "max_executions_per_hour"}
+    }
+
+    assert len(defaults) > 20
+    assert defaults == {name: getattr(row, name) for name in defaults}
+
+
+@pytest.mark.parametrize(
+    ("fields", "limit"),
+    [
+        ({"trigger_type": "manual"}, None),
+        ({"trigger_type": "event", "event_types": ["invoice.*"]}, 60),
+        ({"trigger_type": "webhook"}, 60),
+        ({"trigger_type": "webhook", "max_executions_per_hour": None}, None),
+        ({"trigger_type": "cron", "cron_expression": "0 3 * * *"}, None),
+    ],
+)
+def test_the_hourly_limit_follows_the_type(
+    api: APIClient, fields: dict[str, Any], limit: int | None
+) -> None:
+    response = api.post(URL, body(**fields))
+
+    assert response.json()["max_executions_per_hour"] == limit
+
+
+def test_choices_are_read_in_any_case(api: APIClient) -> None:
+    response = api.post(
+        URL,
+        body(
+            trigger_type="SCHEDULE",
+            schedule_type="Interval",
+            schedule_config={"interval_seconds": 60},
+            catchup="ALL",
+        ),
+    )
+
+    assert response.status_code == 201, response.json()
+    shown = response.json()
+    assert shown["trigger_type"] == "cron"
+    assert shown["schedule_type"] == "interval"
+    assert shown["catchup"] == "all"
+    assert shown["next_run_time"] is not None
+
+
+def test_a_cron_expression_alone_makes_a_cron_schedule(api: APIClient) -> None:  # R239
+    response = api.post(URL, body(trigger_type="CRON", cron_expression="0 3 * * *"))
+
+    assert response.status_code == 201
+    assert response.json()["schedule_type"] == "cron"
+    assert response.json()["timezone"] == "UTC"
+
+
+def test_put_takes_what_is_left_out_back_to_its_default(api: APIClient) -> None:
+    agent = AgentFactory.create()
+    trigger = make_trigger(
+        agent=agent, description="old", failure_threshold=9, is_active=False
+    )
+
+    response = api.put(f"{URL}/{trigger.id}", body(agent_id=str(agent.pk), name="new"))
+
+    assert response.status_code == 200
+    shown = response.json()
+    assert (shown["name"], shown["description"]) == ("new", "")
+    assert shown["failure_threshold"] == 5
+    assert shown["is_active"] is True
+    assert shown["version"] == 2
+
+
+def test_patch_changes_only_what_is_given(api: APIClient) -> None:
+    trigger = make_trigger(
+        trigger_type="event", event_types=["invoice.*"], failure_threshold=9
+    )
+
+    response = api.patch(f"{URL}/{trigger.id}", {"description": "new"})
+
+    assert response.status_code == 200
+    shown = response.json()
+    assert shown["description"] == "new"
+    assert shown["failure_threshold"] == 9
+    assert shown["event_types"] == ["invoice.*"]
+    assert shown["max_executions_per_hour"] == 60
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {
+            "trigger_type": "cron",
+            "cron_expression": "0 3 * * *",
+            "timezone": "Asia/Tokyo",
+        },
+        {"trigger_type": "webhook", "validation_rules": {"body_format": "json"}},
+        {"trigger_type": "event", "event_types": ["invoice.paid", "quote.*"]},
+    ],
+)
+def test_what_was_read_can_be_put_back(api: APIClient, fields: dict[str, Any]) -> None:
+    made = api.post(URL, body(**fields)).json()
+
+    response = api.put(f"{URL}/{made['id']}", made)
+
+    assert response.status_code == 200, response.json()
+    changing = {"updated_at": None, "version": None, "next_run_time": None}
+    assert {**response.json(), **changing} == {**made, **changing}
+
+
+def test_disabling_by_patch_is_disabling_by_hand(api: APIClient) -> None:
+    trigger = make_trigger()
+
+    shown = api.patch(f"{URL}/{trigger.id}", {"is_active": False}).json()
+
+    assert (shown["is_active"], shown["disabled_reason"]) == (False, "by hand")
+    trigger.refresh_from_db()
+    assert trigger.active_since is None
+
+
+def test_enable_and_disable_answer_with_the_trigger(api: APIClient) -> None:
+    trigger = make_trigger()
+
+    disabled = api.post(f"{URL}/{trigger.id}/disable")
+    enabled = api.post(f"{URL}/{trigger.id}/enable")
+
+    assert disabled.status_code == enabled.status_code == 200
+    assert disabled.json()["is_active"] is False
+    assert enabled.json()["is_active"] is True
+    assert enabled.json()["version"] == 3
+
+
+def test_a_deleted_trigger_is_gone_and_its_name_free(api: APIClient) -> None:
+    trigger = make_trigger(name="orders")
+
+    response = api.delete(f"{URL}/{trigger.id}")
+
+    assert response.status_code == 204
+    assert response.content == b""
+    assert api.get(f"{URL}/{trigger.id}").status_code == 404
+    assert api.post(URL, body(name="orders")).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("get", ""), ("put", ""), ("patch", ""), ("delete", ""),
+        ("post", "/enable"), ("post", "/disable"), ("post", "/run"),
+        ("get", "/executions"),
+    ],
+)  # fmt: skip
+def test_a_trigger_that_is_not_there_is_404(
+    api: APIClient, method: str, path: str
+) -> None:  # R253
+    trigger = make_trigger()
+    delete_trigger(trigger_id=trigger.id)
+
+    response = getattr(api, method)(f"{URL}/{trigger.id}{path}")
+
+    assert response.status_code == 404
+    assert response.json()["error_code"] == "trigger_not_found"

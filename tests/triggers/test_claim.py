@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from django.db import transaction
+
+from events.models import Event, EventSource, Inbox
+from tests.factories import make_trigger
+from tests.races import ROUNDS, race
+from tests.triggers.due import NOON, fired, make_due
+from triggers.models import Trigger
+from triggers.services import claim
+from triggers.services.claim import claim_due
+from triggers.services.scheduling import jitter_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MINUTE = timedelta(minutes=1)
+
+
+def test_what_is_due_is_recorded_and_moved_on() -> None:
+    trigger = make_due(subject="acme")
+
+    assert claim_due(now=NOON) == 1
+
+    event = Event.objects.get()
+    assert (event.type, event.source) == ("schedule.due", EventSource.SCHEDULE)
+    assert (event.trigger_id, event.subject) == (trigger.id, "acme")
+    assert event.scheduled_for == NOON
+    assert Inbox.objects.get().event_id == event.id
+    trigger.refresh_from_db()
+    assert trigger.next_run_time == trigger.next_scheduled_for == NOON + MINUTE
+    assert trigger.scheduled_runs == 1
+
+
+def test_what_is_not_due_is_left_alone() -> None:
+    make_due()
+
+    assert claim_due(now=NOON - timedelta(microseconds=1)) == 0
+
+    assert not Event.objects.exists()
+
+
+def test_without_a_now_the_databases_clock_counts() -> None:
+    make_due(catchup="none")
+
+    claim_due()
+
+    assert Trigger.objects.filter(next_run_time__gt=NOON).count() == 1
+
+
+def test_eight_clocks_fire_each_occurrence_once() -> None:
+    triggers = [make_due() for _ in range(10)]
+    for minute in range(ROUNDS):
+        now = NOON + minute * MINUTE
+
+        claimed = race(partial(claim_due, now=now))
+
+        assert sum(claimed) == len(triggers)
+    expected = [NOON + minute * MINUTE for minute in range(ROUNDS)]
+    assert all(fired(trigger) == expected for trigger in triggers)
+
+
+def test_a_clock_that_is_set_back_records_no_occurrence_again() -> None:
+    trigger = make_due()
+    claim_due(now=NOON)
+    Trigger.objects.update(next_run_time=NOON, next_scheduled_for=NOON)
+
+    claim_due(now=NOON)
+
+    assert fired(trigger) == [NOON]
+
+
+def test_a_claim_that_is_rolled_back_leaves_all_as_it_was() -> None:
+    trigger = make_due()
+
+    with transaction.atomic():
+        claim_due(now=NOON)
+        transaction.set_rollback(True)
+
+    assert not Event.objects.exists()
+    trigger.refresh_from_db()
+    assert trigger.next_run_time == NOON
+
+
+def test_a_claim_stops_at_its_limit_and_goes_on_from_there() -> None:
+    triggers = [make_due() for _ in range(5)]
+
+    sizes = [claim_due(now=NOON, limit=2) for _ in range(4)]
+
+    assert sizes == [2, 2, 1, 0]
+    assert all(fired(trigger) == [NOON] for trigger in triggers)
+
+
+def test_the_limit_cuts_through_the_occurrences_of_one_trigger() -> None:
+    trigger = make_due(catchup="all")
+    now = NOON + 4 * MINUTE
+
+    sizes = [claim_due(now=now, limit=2) for _ in range(4)]
+
+    assert sizes == [2, 2, 1, 0]
+    assert fired(trigger) == [NOON + n * MINUTE for n in range(5)]
+
+
+def test_a_schedule_that_cannot_be_read_is_set_aside_and_the_rest_goes_on() -> None:
+    broken, good = make_due(), make_due()
+    Trigger.objects.filter(pk=broken.pk).update(cron_expression="broken")
+
+    assert claim_due(now=NOON) == 1
+
+    assert fired(good) == [NOON]
+    broken.refresh_from_db()
+    assert not broken.is_active
+    assert broken.disabled_reason.startswith("its next run can't be computed: ")
+    assert (broken.next_run_time, broken.version) == (None, 2)
+    assert Event.objects.filter(type="trigger.set_aside").count() == 1
+    assert claim_due(now=NOON + MINUTE) == 1
+
+
+def test_once_fires_once_and_is_over() -> None:
+    trigger = make_trigger(
+        trigger_type="cron",
+        schedule_type="once",
+        schedule_config={"at": "2100-01-01T00:00:00Z"},
+    )
+    at = trigger.next_run_time
+    assert at is not None
+
+    claim_due(now=at)
+    claim_due(now=at + timedelta(days=1))
+
+    assert fired(trigger) == [at]
+    trigger.refresh_from_db()
+    assert (trigger.next_run_time, trigger.is_active) == (None, True)
+
+
+def test_a_schedule_ends_after_its_runs() -> None:
+    trigger = make_due(max_runs=3, catchup="all")
+
+    claim_due(now=NOON + MINUTE)
+    claim_due(now=NOON + 5 * MINUTE)
+
+    assert fired(trigger) == [NOON + n * MINUTE for n in range(3)]
+    trigger.refresh_from_db()
+    assert (trigger.next_run_time, trigger.scheduled_runs) == (None, 3)
+
+
+def test_jitter_moves_the_run_within_its_slot_and_not_the_instant() -> None:
+    trigger = make_due(jitter_seconds=30)
+    jitter = jitter_of(trigger)
+    assert timedelta(0) <= jitter < timedelta(seconds=30)
+    Trigger.objects.update(next_run_time=NOON + jitter)
+
+    claim_due(now=NOON + jitter)
+
+    assert fired(trigger) == [NOON]
+    trigger.refresh_from_db()
+    assert trigger.next_scheduled_for == NOON + MINUTE
+    assert trigger.next_run_time == NOON + MINUTE + jitter
+
+
+def test_a_month_away_costs_no_month_of_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trigger = make_due(
+        schedule_type="interval", schedule_config={"interval_seconds": 1}
+    )
+    steps: list[int] = []
+    original = claim._walk
+
+    def counted(*arguments: object) -> object:
+        found = original(*arguments)  # type: ignore[arg-type]  # passed on
+        steps.append(len(found))
+        return found
+
+    monkeypatch.setattr(claim, "_walk", counted)
+
+    assert claim_due(now=NOON + timedelta(days=30)) == claim.MAX_OCCURRENCES
+
+    assert steps == [claim.MAX_OCCURRENCES]
+    assert len(fired(trigger)) == 30  # those within the grace

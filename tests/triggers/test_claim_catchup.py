@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from executions.models import TriggerExecution
+from executions.pipeline.drain import drain
+from tests.triggers.due import NOON, fired, make_due, missed
+from triggers.services.claim import claim_due
+
+pytestmark = pytest.mark.django_db
+
+MINUTE = timedelta(minutes=1)
+
+
+def minutes(*numbers: int) -> list[datetime]:
+    return [NOON + n * MINUTE for n in numbers]
+
+
+def lost(count: int, first: int, last: int) -> dict[str, object]:
+    start, end = minutes(first, last)
+    return {"count": count, "from": start.isoformat(), "to": end.isoformat()}
+
+
+@pytest.mark.parametrize("catchup", ["none", "latest", "all"])
+@pytest.mark.parametrize("late_seconds", [0, 30])
+def test_what_is_late_within_the_grace_runs(catchup: str, late_seconds: int) -> None:
+    trigger = make_due(catchup=catchup)
+
+    claim_due(now=NOON + timedelta(seconds=late_seconds))
+
+    assert fired(trigger) == [NOON]
+    assert missed(trigger) == []
+
+
+@pytest.mark.parametrize(
+    ("catchup", "runs", "misses"),
+    [
+        ("none", [], [lost(1, 0, 0)]),
+        ("latest", [0], []),
+        ("all", [0], []),
+    ],
+)
+def test_what_is_later_runs_as_the_policy_says(
+    catchup: str, runs: list[int], misses: list[dict[str, object]]
+) -> None:
+    trigger = make_due(catchup=catchup)
+
+    claim_due(now=NOON + timedelta(seconds=31))
+
+    assert fired(trigger) == minutes(*runs)
+    assert missed(trigger) == misses
+
+
+@pytest.mark.parametrize(
+    ("catchup", "runs", "misses"),
+    [
+        ("none", [], [lost(5, 0, 4)]),
+        ("latest", [4], [lost(4, 0, 3)]),
+        ("all", [0, 1, 2, 3, 4], []),
+    ],
+)
+def test_after_five_minutes_away(
+    catchup: str, runs: list[int], misses: list[dict[str, object]]
+) -> None:
+    trigger = make_due(catchup=catchup)
+
+    claim_due(now=NOON + timedelta(minutes=4, seconds=45))
+
+    assert fired(trigger) == minutes(*runs)
+    assert missed(trigger) == misses
+    trigger.refresh_from_db()
+    assert trigger.next_scheduled_for == NOON + 5 * MINUTE
+
+
+def test_one_that_is_on_time_is_the_latest() -> None:
+    trigger = make_due(catchup="latest")
+
+    claim_due(now=NOON + timedelta(minutes=4, seconds=5))
+
+    assert fired(trigger) == minutes(4)
+    assert missed(trigger) == [lost(4, 0, 3)]
+
+
+@pytest.mark.parametrize(
+    ("catchup", "runs", "misses"),
+    [
+        ("latest", [4], [lost(4, 0, 3)]),
+        ("all", [3, 4], [lost(3, 0, 2)]),
+    ],
+)
+def test_nothing_is_caught_up_beyond_the_window(
+    catchup: str, runs: list[int], misses: list[dict[str, object]]
+) -> None:
+    trigger = make_due(catchup=catchup, catchup_window_seconds=120)
+
+    claim_due(now=NOON + timedelta(minutes=4, seconds=45))
+
+    assert fired(trigger) == minutes(*runs)
+    assert missed(trigger) == misses
+
+
+def test_the_latest_is_missed_when_even_it_is_beyond_the_window() -> None:
+    trigger = make_due(
+        catchup="latest", cron_expression="0 12 * * *", catchup_window_seconds=60
+    )
+
+    claim_due(now=NOON + timedelta(hours=1))
+
+    assert fired(trigger) == []
+    assert missed(trigger) == [lost(1, 0, 0)]
+
+
+def test_the_grace_is_the_triggers_own() -> None:
+    trigger = make_due(catchup="none", misfire_grace_seconds=240)
+
+    claim_due(now=NOON + timedelta(minutes=4))
+
+    assert fired(trigger) == minutes(0, 1, 2, 3, 4)
+
+
+def test_a_missed_range_is_told_once_and_ends_in_one_execution() -> None:
+    trigger = make_due(catchup="none")
+    now = NOON + timedelta(minutes=4, seconds=45)
+
+    claim_due(now=now)
+    claim_due(now=now)
+    drain()
+
+    assert missed(trigger) == [lost(5, 0, 4)]
+    execution = TriggerExecution.objects.get()
+    assert (execution.status, execution.reason) == ("skipped", "missed")

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import transaction
+from pytest_django import DjangoAssertNumQueries
+
+from common.ids import uuid7
+from tests.factories import make_listener
+from tests.races import ROUNDS, race, race_all
+from triggers.models import StatsDelta, Trigger, TriggerStats
+from triggers.services.stats import Run, count_failures, fold_stats, record_runs
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def run(trigger: Trigger, outcome: str = "success", *, minute: int = 0) -> Run:
+    return Run(
+        trigger=trigger,
+        is_success=outcome == "success",
+        is_failure=outcome == "failure",
+        executed_at=AT + timedelta(minutes=minute),
+        execution_time_ms=10,
+    )
+
+
+def store(runs: list[Run]) -> None:
+    """Record runs as a batch does: in its transaction."""
+    with transaction.atomic():
+        record_runs(runs)
+
+
+def stats_of(trigger: Trigger) -> TriggerStats:
+    return TriggerStats.objects.get(pk=trigger.pk)
+
+
+def test_a_batch_is_folded_into_the_numbers() -> None:
+    trigger = make_listener()
+    store([run(trigger), run(trigger, "failure", minute=2), run(trigger, "skip")])
+    store([run(trigger, minute=1)])
+
+    assert fold_stats() == 2
+
+    stats = stats_of(trigger)
+    assert (stats.total_executions, stats.successful_executions) == (4, 2)
+    assert (stats.failed_executions, stats.skipped_executions) == (1, 1)
+    assert stats.execution_time_ms_sum == 40
+    assert stats.last_execution_at == AT + timedelta(minutes=2)
+    assert not StatsDelta.objects.exists()
+
+
+def test_an_older_batch_does_not_turn_the_last_execution_back() -> None:
+    trigger = make_listener()
+    for minute in (5, 1):
+        store([run(trigger, minute=minute)])
+        fold_stats()
+
+    assert stats_of(trigger).last_execution_at == AT + timedelta(minutes=5)
+
+
+def test_deltas_are_folded_once_by_eight_sweeps_while_others_write() -> None:
+    trigger = make_listener(failure_threshold=10**6)
+
+    def write() -> int:
+        store([run(trigger)])
+        return 0
+
+    def fail() -> int:
+        count_failures(trigger.id, failures=1)
+        return 0
+
+    acts: list[Callable[[], int]] = [fold_stats] * 4 + [write] * 2 + [fail] * 2
+    for _ in range(ROUNDS):
+        race_all(acts)
+    fold_stats()
+
+    stats = stats_of(trigger)
+    assert stats.total_executions == stats.successful_executions == 2 * ROUNDS
+    assert stats.consecutive_failures == 2 * ROUNDS
+    assert not StatsDelta.objects.exists()
+
+
+def test_one_sweep_folds_at_a_time() -> None:
+    trigger = make_listener()
+    for _ in range(ROUNDS):
+        store([run(trigger)])
+
+        assert sum(race(fold_stats)) == 1
+
+
+def test_the_delta_of_a_purged_trigger_holds_up_nobody() -> None:
+    trigger = make_listener()
+    StatsDelta.objects.create(trigger_id=uuid7(), total=1)
+    store([run(trigger)])
+
+    assert fold_stats() == 2
+
+    assert stats_of(trigger).total_executions == 1
+
+
+def test_failures_in_a_row_are_counted_across_batches() -> None:
+    trigger = make_listener(failure_threshold=100)
+
+    store([run(trigger, "failure"), run(trigger, "skip")])
+    store([run(trigger, "failure")])
+
+    assert stats_of(trigger).consecutive_failures == 2
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "failures"),
+    [
+        ("success", 0),
+        ("failure success", 0),
+        ("success failure", 1),
+        ("failure success failure failure", 2),
+        ("skip", 3),
+    ],
+)
+def test_a_success_forgets_the_failures_before_it(outcomes: str, failures: int) -> None:
+    trigger = make_listener(failure_threshold=100, count_task_failures=False)
+    store([run(trigger, "failure")] * 3)
+
+    store([run(trigger, outcome) for outcome in outcomes.split()])
+
+    assert stats_of(trigger).consecutive_failures == failures
+
+
+def test_where_tasks_count_handing_over_is_no_success_yet() -> None:
+    trigger = make_listener(failure_threshold=100, count_task_failures=True)
+    store([run(trigger, "failure")])
+
+    store([run(trigger, "success")])
+
+    assert stats_of(trigger).consecutive_failures == 1
+
+
+def test_a_trigger_that_works_costs_one_insert_a_batch(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    triggers = [make_listener() for _ in range(5)]
+
+    with transaction.atomic(), django_assert_num_queries(1):
+        record_runs([run(trigger) for trigger in triggers for _ in range(10)])
+
+    assert StatsDelta.objects.count() == 5

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
+
+from common.admin.base import HistoryAdmin
+from common.admin.display import json_block, page_link
+from triggers.models import ScheduleVersion, StatsDelta, Subscription, TriggerStats
+
+
+@admin.register(ScheduleVersion)
+class ScheduleVersionAdmin(HistoryAdmin[ScheduleVersion]):
+    list_display = ("valid_from", "valid_to", "trigger_link", "is_active")
+    list_filter = (("trigger", AutocompleteSelectFilter), "is_active")
+    list_select_related = ("trigger",)
+    search_fields = ("trigger__name",)
+    fields = (
+        "id", "trigger_link", "is_active", "valid_from", "valid_to", "definition_json",
+    )  # fmt: skip
+    readonly_fields = ("trigger_link", "definition_json")
+
+    @admin.display(description="Trigger")
+    def trigger_link(self, version: ScheduleVersion) -> SafeString:
+        return page_link("triggers_trigger", version.trigger_id, version.trigger)
+
+    @admin.display(description="Definition")
+    def definition_json(self, version: ScheduleVersion) -> SafeString:
+        return json_block(version.definition)
+
+
+@admin.register(TriggerStats)
+class TriggerStatsAdmin(HistoryAdmin[TriggerStats]):
+    list_display = (
+        "trigger", "total_executions", "successful_executions", "failed_executions",
+        "skipped_executions", "consecutive_failures", "last_execution_at",
+    )  # fmt: skip
+    list_select_related = ("trigger",)
+    search_fields = ("trigger__name",)
+    ordering = ("-pk",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TriggerStats]:
+        return super().get_queryset(request).select_related("trigger")
+
+
+@admin.register(StatsDelta)
+class StatsDeltaAdmin(HistoryAdmin[StatsDelta]):
+    id_search_fields = ("trigger_id",)
+    list_display = (
+        "id", "trigger_link", "total", "successful", "failed", "skipped",
+        "last_execution_at",
+    )  # fmt: skip
+    ordering = ("-pk",)
+
+    @admin.display(description="Trigger")
+    def trigger_link(self, delta: StatsDelta) -> SafeString:
+        return page_link("triggers_trigger", delta.trigger_id)
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(HistoryAdmin[Subscription]):
+    id_search_fields = ("trigger_id",)
+    list_display = ("pattern", "subject", "trigger_link")
+    list_filter = (("trigger", AutocompleteSelectFilter),)
+    list_select_related = ("trigger",)
+    search_fields = ("pattern__istartswith", "trigger__name")
+    ordering = ("pattern", "pk")
+
+    @admin.display(description="Trigger")
+    def trigger_link(self, subscription: Subscription) -> SafeString:
+        trigger = subscription.trigger
+        return page_link("triggers_trigger", trigger.pk, trigger)

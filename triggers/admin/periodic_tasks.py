@@ -1,0 +1,61 @@
+"""Celery beat's tables. The rows that the clock keeps there are read-only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django_celery_beat import admin as beat
+from django_celery_beat.models import (
+    ClockedSchedule,
+    CrontabSchedule,
+    IntervalSchedule,
+    PeriodicTask,
+    SolarSchedule,
+)
+
+from common.admin.base import HouseAdmin
+from triggers.clocks.beat import HEARTBEAT_NAME
+
+MIRROR_PREFIX = "cron-trigger-"
+
+SCHEDULES = (ClockedSchedule, CrontabSchedule, IntervalSchedule, SolarSchedule)
+
+for model in (PeriodicTask, *SCHEDULES):
+    admin.site.unregister(model)
+
+
+@admin.register(PeriodicTask)
+class PeriodicTaskAdmin(beat.PeriodicTaskAdmin, HouseAdmin[Any]):  # type: ignore[misc]  # is untyped
+    id_search_fields = ()
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: PeriodicTask | None = None
+    ) -> bool:
+        return not _is_kept(obj) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: PeriodicTask | None = None
+    ) -> bool:
+        return not _is_kept(obj) and super().has_delete_permission(request, obj)
+
+    def response_action(  # type: ignore[override]  # the stubs know a later Django
+        self, request: HttpRequest, queryset: QuerySet[PeriodicTask]
+    ) -> HttpResponse | None:
+        """Act on people's own rows only."""
+        kept = Q(name__startswith=MIRROR_PREFIX) | Q(name=HEARTBEAT_NAME)
+        return super().response_action(request, queryset.exclude(kept))
+
+
+@admin.register(*SCHEDULES)
+class ScheduleAdmin(HouseAdmin[Any]):
+    id_search_fields = ()
+
+
+def _is_kept(task: PeriodicTask | None) -> bool:
+    if task is None:
+        return False
+    name: str = task.name
+    return name == HEARTBEAT_NAME or name.startswith(MIRROR_PREFIX)

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import (
+    AutocompleteSelectFilter,
+    ChoicesDropdownFilter,
+)
+
+from common.admin.base import HouseAdmin
+from common.admin.display import badge, copyable, list_link, page_link
+from triggers.admin.display import starts_by, state_of
+from triggers.admin.fieldsets import (
+    CONDITIONAL_FIELDS,
+    NEW_FIELDSETS,
+    READONLY_FIELDS,
+    fieldsets_of,
+)
+from triggers.admin.filters import StateFilter
+from triggers.forms import TriggerForm
+from triggers.models import Trigger
+from triggers.services import lifecycle
+from webhooks.admin import curl_of
+from webhooks.services.endpoints import webhook_url
+
+
+@admin.register(Trigger)
+class TriggerAdmin(HouseAdmin[Trigger]):
+    form = TriggerForm
+    id_search_fields = ("pk", "agent_id", "endpoint_id")
+    list_display = (
+        "name", "status", "trigger_type", "starts_by", "agent", "next_run_time",
+        "last_execution_at", "failures", "executions",
+    )  # fmt: skip
+    list_filter = (
+        StateFilter,
+        ("trigger_type", ChoicesDropdownFilter),
+        ("agent", AutocompleteSelectFilter),
+        ("endpoint", AutocompleteSelectFilter),
+    )
+    list_select_related = ("agent", "endpoint", "stats")
+    search_fields = ("name",)
+    autocomplete_fields = ("agent", "endpoint")
+    readonly_fields = READONLY_FIELDS
+    conditional_fields = CONDITIONAL_FIELDS
+    actions: tuple[str, ...] = ("enable", "disable")
+    change_form_outer_before_template = "admin/tickhook/trigger_actions.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Trigger]:
+        rows = super().get_queryset(request).prefetch_related("subscriptions")
+        return rows.defer("agent__config", "endpoint__secrets", "endpoint__config")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Trigger | None = None) -> Any:
+        return fieldsets_of(obj) if obj else NEW_FIELDSETS
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: Trigger | None = None,
+        change: bool = False,
+        **kwargs: Any,
+    ) -> type[forms.ModelForm[Trigger]]:
+        form = super().get_form(request, obj, change, **kwargs)
+        return type(form.__name__, (form,), {"created_by": request.user.get_username()})
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: Trigger | None = None
+    ) -> bool:
+        is_deleted = obj is not None and obj.deleted_at is not None
+        return not is_deleted and super().has_change_permission(request, obj)
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: Trigger | None = None
+    ) -> bool:
+        is_deleted = obj is not None and obj.deleted_at is not None
+        return not is_deleted and super().has_delete_permission(request, obj)
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: Trigger,
+        form: forms.ModelForm[Trigger],
+        change: bool,
+    ) -> None:
+        """Say where to send webhooks to; the form's service has stored the trigger."""
+        if not change and obj.endpoint is not None:
+            messages.info(request, f"Webhook URL: {webhook_url(obj.endpoint)}")
+            if secret := getattr(form, "made_secret", None):
+                messages.warning(request, f"Secret, shown this once: {secret}")
+
+    def delete_model(self, request: HttpRequest, obj: Trigger) -> None:
+        lifecycle.delete_trigger(trigger_id=obj.pk)
+
+    def delete_queryset(
+        self, request: HttpRequest, queryset: QuerySet[Trigger]
+    ) -> None:
+        for pk in queryset.filter(deleted_at=None).values_list("pk", flat=True):
+            lifecycle.delete_trigger(trigger_id=pk)
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Name the triggers alone: their history stays."""
+        return [str(trigger) for trigger in objs], {}, set(), []
+
+    def response_action(  # type: ignore[override]  # the stubs know a later Django
+        self, request: HttpRequest, queryset: QuerySet[Trigger]
+    ) -> HttpResponse | None:
+        """Go back to the trigger's page if the action was asked for there."""
+        response = super().response_action(request, queryset)
+        chosen = request.POST.get("from_page", "")
+        if isinstance(response, HttpResponseRedirect) and chosen:
+            return HttpResponseRedirect(
+                reverse("admin:triggers_trigger_change", args=[chosen])
+            )
+        return response
+
+    @admin.action(description="Enable", permissions=["change"])
+    def enable(self, request: HttpRequest, queryset: QuerySet[Trigger]) -> None:
+        for pk in queryset.filter(deleted_at=None).values_list("pk", flat=True):
+            lifecycle.enable_trigger(trigger_id=pk)
+        messages.success(request, "Enabled.")
+
+    @admin.action(description="Disable", permissions=["change"])
+    def disable(self, request: HttpRequest, queryset: QuerySet[Trigger]) -> None:
+        reason = f"by {request.user.get_username()}"
+        for pk in queryset.filter(deleted_at=None).values_list("pk", flat=True):
+            lifecycle.disable_trigger(trigger_id=pk, reason=reason)
+        messages.success(request, "Disabled.")
+
+    @admin.display(description="Status", ordering="is_active")
+    def status(self, trigger: Trigger) -> SafeString:
+        return badge(state_of(trigger))
+
+    @admin.display(description="Started by")
+    def starts_by(self, trigger: Trigger) -> str:
+        return starts_by(trigger)
+
+    @admin.display(description="Last execution", ordering="stats__last_execution_at")
+    def last_execution_at(self, trigger: Trigger) -> object:
+        return trigger.stats.last_execution_at
+
+    @admin.display(description="Failures", ordering="stats__consecutive_failures")
+    def failures(self, trigger: Trigger) -> str:
+        return f"{trigger.stats.consecutive_failures} of {trigger.failure_threshold}"
+
+    @admin.display(description="Executions", ordering="stats__total_executions")
+    def executions(self, trigger: Trigger) -> SafeString:
+        text = f"{trigger.stats.total_executions:,}"
+        model = "executions_triggerexecution"
+        return list_link(model, text, trigger__id__exact=trigger.pk)
+
+    @admin.display(description="How they ended")
+    def outcomes(self, trigger: Trigger) -> SafeString:
+        stats = trigger.stats
+        return format_html(
+            "{} succeeded, {} failed, {} skipped",
+            stats.successful_executions,
+            stats.failed_executions,
+            stats.skipped_executions,
+        )
+
+    @admin.display(description="Schedule's history")
+    def versions(self, trigger: Trigger) -> SafeString:
+        model = "triggers_scheduleversion"
+        return list_link(model, "Versions", trigger__id__exact=trigger.pk)
+
+    @admin.display(description="Endpoint")
+    def endpoint_link(self, trigger: Trigger) -> SafeString:
+        model = "webhooks_webhookendpoint"
+        return page_link(model, trigger.endpoint_id, trigger.endpoint)
+
+    @admin.display(description="Webhook URL")
+    def url(self, trigger: Trigger) -> SafeString:
+        assert trigger.endpoint is not None  # noqa: S101 - is shown only where one is
+        return copyable(webhook_url(trigger.endpoint))
+
+    @admin.display(description="Try it")
+    def curl(self, trigger: Trigger) -> SafeString:
+        assert trigger.endpoint is not None  # noqa: S101 - is shown only where one is
+        return curl_of(trigger.endpoint)

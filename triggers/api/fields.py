@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from agents.models import Agent
+from agents.selectors import usable_agents
+from common.api.serializers import AnyCaseChoiceField
+from triggers.models import TriggerType
+from triggers.services.event_types import explain_unsupported
+from webhooks.models import WebhookEndpoint
+
+MAX_PATTERNS = 50
+
+
+class TriggerTypeField(AnyCaseChoiceField):
+    """`schedule` is another word for `cron`."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, str) and data.lower() == "schedule":
+            return TriggerType.CRON.value
+        return super().to_internal_value(data)
+
+
+class AgentField(serializers.UUIDField):
+    """The id of an agent that the caller may use."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        agent_id = super().to_internal_value(data)
+        usable = usable_agents(self.context["request"].user)
+        agent: Agent | None = usable.filter(pk=agent_id).first()
+        if agent is None:
+            raise serializers.ValidationError(
+                f"Agent with ID {agent_id} not found or not accessible"
+            )
+        return agent
+
+    def to_representation(self, value: Any) -> str:
+        return str(value.pk)
+
+
+class EventTypesField(serializers.ListField):
+    """Patterns of event types; those that nothing could match are refused."""
+
+    child = serializers.CharField(max_length=200)
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=MAX_PATTERNS, **options)
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        patterns: list[str] = super().to_internal_value(data)
+        if faults := explain_unsupported(patterns):
+            raise serializers.ValidationError(
+                {str(place): detail for place, detail in faults.items()}
+            )
+        return patterns
+
+
+class EndpointField(serializers.UUIDField):
+    """The id of an endpoint that is open, or is the trigger's own."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        endpoint_id = super().to_internal_value(data)
+        endpoint = WebhookEndpoint.objects.filter(pk=endpoint_id).first()
+        trigger = getattr(self.parent, "instance", None)
+        is_own = trigger is not None and trigger.endpoint_id == endpoint_id
+        if endpoint is None or not (endpoint.is_active or is_own):
+            raise serializers.ValidationError(f"There is no endpoint {endpoint_id}")
+        return endpoint
+
+    def to_representation(self, value: Any) -> str:
+        return str(value.pk)

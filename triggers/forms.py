@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+)
+
+from common.admin.fields import LinesField
+from common.admin.forms import ServiceForm
+from triggers.models import Trigger, TriggerType
+from triggers.services.lifecycle import create_trigger, patterns_of, update_trigger
+from webhooks.forms import METHOD_CHOICES, TYPE_CHOICES, SecretField
+from webhooks.services.endpoints import EndpointFields
+
+BASICS = ("name", "description", "agent", "trigger_type")
+SCHEDULE = (
+    "schedule_type", "cron_expression", "schedule_config", "timezone", "start_at",
+    "end_at", "max_runs", "jitter_seconds", "dst_gap", "dst_overlap", "catchup",
+    "catchup_window_seconds", "misfire_grace_seconds",
+)  # fmt: skip
+CONDITIONS = ("conditions", "on_condition_error")
+TASK = ("task_type", "task_parameters", "parameter_mapping")
+LIMITS = (
+    "timeout_seconds", "max_executions_per_hour", "failure_threshold",
+    "count_task_failures",
+)  # fmt: skip
+COLUMNS = (*BASICS, *SCHEDULE, "subject", *CONDITIONS, *TASK, *LIMITS)
+NEW_WEBHOOK = ("endpoint", "webhook_type", "webhook_secret", "allowed_methods")
+
+
+class TriggerForm(ServiceForm[Trigger]):
+    """A trigger, and on creation what is to be known of its new endpoint.
+
+    `created_by` is set before it is validated; `made_secret` is the new endpoint's
+    secret, if one was made: to be shown once.
+    """
+
+    field_of = {  # noqa: RUF012 - read only
+        "agent_id": "agent",
+        "endpoint_id": "endpoint",
+        "webhook_config": "webhook_secret",
+    }
+
+    event_types = LinesField(
+        required=False,
+        widget=UnfoldAdminTextareaWidget({"rows": 4}),
+        help_text="One a line: invoice.paid, invoice.* or github.push",
+    )
+    webhook_type = forms.ChoiceField(
+        choices=TYPE_CHOICES,
+        required=False,
+        initial="generic",
+        widget=UnfoldAdminSelectWidget,
+    )
+    webhook_secret = SecretField(
+        help_text="Empty: one is made where the sender signs, and shown once."
+    )
+    allowed_methods = forms.MultipleChoiceField(
+        choices=METHOD_CHOICES,
+        required=False,
+        initial=["POST"],
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+    )
+
+    class Meta:
+        model = Trigger
+        fields = (*COLUMNS, "endpoint", "is_active")
+        help_texts = {  # noqa: RUF012 - read only
+            "conditions": "JSON. {} always matches.",
+            "parameter_mapping": 'JSON: {"invoice": "body.id"}',
+            "cron_expression": "Five fields, or six with seconds first: 0 9 * * 1-5",
+            "schedule_config": 'JSON: {"interval_seconds": 60}, {"time": "09:00"}',
+            "endpoint": "Empty: the trigger gets a URL of its own.",
+            "max_executions_per_hour": (
+                "Empty on a new trigger: 60 for webhooks and events, else no limit."
+            ),
+        }
+
+    created_by = ""
+    made_secret: str | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.instance._state.adding:
+            self.initial["event_types"] = patterns_of(self.instance)
+            if "trigger_type" in self.fields:
+                self.fields["trigger_type"].disabled = True
+
+    def store(self) -> Trigger:
+        return self._create() if self.instance._state.adding else self._update()
+
+    def _create(self) -> Trigger:
+        fields = self.given(*COLUMNS, "endpoint", "is_active")
+        for name in ("max_executions_per_hour", "endpoint"):
+            if fields.get(name) is None:
+                fields.pop(name, None)
+        created = create_trigger(
+            fields=fields,
+            event_types=self.cleaned_data["event_types"],
+            webhook=self._new_webhook(),
+            created_by=self.created_by,
+        )
+        self.made_secret = created.webhook_secret
+        return created.trigger
+
+    def _update(self) -> Trigger:
+        is_told = self.add_prefix("event_types") in self.data
+        return update_trigger(
+            trigger_id=self.instance.pk,
+            fields=self.given(*COLUMNS),
+            event_types=self.cleaned_data["event_types"] if is_told else None,
+        ).trigger
+
+    def _new_webhook(self) -> EndpointFields | None:
+        """Return what is asked of a new endpoint; None where there is to be none."""
+        is_webhook = self.cleaned_data["trigger_type"] == TriggerType.WEBHOOK
+        if not is_webhook or self.cleaned_data.get("endpoint"):
+            return None
+        secret = self.cleaned_data["webhook_secret"]
+        return EndpointFields(
+            type_slug=self.cleaned_data["webhook_type"] or None,
+            config={"secret": secret} if secret else {},
+            allowed_methods=self.cleaned_data["allowed_methods"] or None,
+        )

@@ -1,4 +1,4 @@
-"""Bulk INSERTs as one statement over arrays: constant text, so planned once."""
+"""INSERTs of constant text, so planned once: of one row, and of many over arrays."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def insert_sql(model: type[models.Model], *names: str, **computed: str) -> str:
     """
     by_name = {field.name: field for field in model._meta.local_fields}
     fields = [by_name[name] for name in names]
-    types = [_array_type(field) for field in fields]
+    types = [_column_type(field) for field in fields]
     columns = [str(field.column) for field in fields]
     values = [
         f"v.{column}::{kind}" if kind in _JSON_TYPES else f"v.{column}"
@@ -32,6 +32,23 @@ def insert_sql(model: type[models.Model], *names: str, **computed: str) -> str:
         f"({', '.join([*columns, *computed])}) "
         f"SELECT {', '.join([*values, *computed.values()])} "
         f"FROM unnest({arrays}) AS v({', '.join(columns)})"
+    )
+
+
+@cache
+def insert_one_sql(model: type[models.Model], *names: str, **computed: str) -> str:
+    """Return `INSERT INTO … VALUES …`, one parameter a name.
+
+    For the hottest path: arrays of one cost a fifth of a request more.
+    """
+    by_name = {field.name: field for field in model._meta.local_fields}
+    fields = [by_name[name] for name in names]
+    columns = [str(field.column) for field in fields]
+    values = [f"%s::{_column_type(field)}" for field in fields]
+    return (
+        f'INSERT INTO "{model._meta.db_table}" '  # noqa: S608 - names of our own models
+        f"({', '.join([*columns, *computed])}) "
+        f"VALUES ({', '.join([*values, *computed.values()])})"
     )
 
 
@@ -61,6 +78,6 @@ def _placeholder(kind: str) -> str:
     return f"{'%b' if sent in _SENT_AS_BINARY else '%s'}::{sent}[]"
 
 
-def _array_type(field: models.Field) -> str:  # type: ignore[type-arg]  # any column
+def _column_type(field: models.Field) -> str:  # type: ignore[type-arg]  # any column
     kind = field.cast_db_type(connection) or "text"
     return "text" if kind.startswith("varchar") else kind

@@ -99,6 +99,11 @@ class Inbox(models.Model):
 
     class Meta:
         verbose_name_plural = "inbox"
+        indexes = (
+            models.Index(
+                fields=("event",), condition=Q(deaths__gt=0), name="inbox_suspects"
+            ),
+        )
 
     def __str__(self) -> str:
         return str(self.event_id)

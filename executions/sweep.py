@@ -16,7 +16,7 @@ from collections.abc import Callable
 from django.db import Error, close_old_connections
 
 from agents.services.heartbeat import forget_old_workers
-from agents.services.run import take_back_silent, time_out_overdue
+from agents.services.run import give_up_deadly, take_back_silent, time_out_overdue
 from agents.services.submit import submit_overdue
 from executions.pipeline.batch import DatabaseAway
 from executions.pipeline.drain import drain
@@ -31,6 +31,7 @@ STEPS: tuple[Callable[[], int], ...] = (
     take_back_orphans,
     drain,
     take_back_silent,
+    give_up_deadly,
     time_out_overdue,
     submit_overdue,
     fold_stats,

@@ -6,6 +6,8 @@ from rest_framework.test import APIClient
 
 from agents.services import heartbeat
 from common.redis import ask_redis
+from events.nudge import nudge
+from events.services import record
 
 
 @pytest.fixture(autouse=True)
@@ -13,6 +15,12 @@ def _empty_redis(request: pytest.FixtureRequest) -> None:
     """Let no nudge and no message of one test reach the next."""
     if "db" in request.fixturenames or request.node.get_closest_marker("django_db"):
         ask_redis(lambda r: bool(r.flushall()), otherwise=False)
+
+
+@pytest.fixture(autouse=True)
+def _nudge_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nudge where the event is stored: a thread could reach into the next test."""
+    monkeypatch.setattr(record, "nudge_soon", nudge)
 
 
 @pytest.fixture(autouse=True)

@@ -4,17 +4,20 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from agents.models import AgentTask, TaskStatus
-from agents.services.heartbeat import current_worker
+from agents.services.heartbeat import current_worker, live_workers
 from common.fields import dump_json
 from common.text import clean_text
 
 RESULT_MAX_BYTES = 16 * 1024 * 1024
 ERROR_MAX_CHARS = 10_000
+MAX_ATTEMPTS = 5
 
 
 class ResultRefused(ValueError):
@@ -50,17 +53,16 @@ def finish_task(
     status: TaskStatus,
     result: object = None,
     error: str = "",
+    was: TaskStatus = TaskStatus.RUNNING,
 ) -> bool:
-    """Record how a running task ended; False if this attempt no longer has it.
+    """Record how a task ended; False if this attempt no longer has it.
 
     `executions` hears of it in the same transaction. Raises ResultRefused.
     """
     stored = None if result is None else _checked(result)
-    running = AgentTask.objects.filter(
-        pk=task.pk, status=TaskStatus.RUNNING, attempt=task.attempt
-    )
+    held = AgentTask.objects.filter(pk=task.pk, status=was, attempt=task.attempt)
     with transaction.atomic():
-        finished = running.update(
+        finished = held.update(
             status=status,
             result=stored,
             error=clean_text(error, limit=ERROR_MAX_CHARS),
@@ -73,16 +75,25 @@ def finish_task(
 
 def take_back_silent() -> int:
     """Resubmit what workers held that fell silent, as a further attempt."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE agents_agenttask t SET "
-            "status = 'submitted', attempt = attempt + 1, claimed_by = NULL, "
-            "next_attempt_at = statement_timestamp() "
-            "WHERE status = 'running' AND NOT EXISTS (SELECT 1 FROM agents_worker w "
-            "WHERE w.id = t.claimed_by "
-            "AND w.seen_at > statement_timestamp() - interval '20 seconds')"
+    return (
+        _silent()
+        .filter(attempt__lt=MAX_ATTEMPTS)
+        .update(
+            status=TaskStatus.SUBMITTED,
+            attempt=F("attempt") + 1,
+            claimed_by=None,
+            next_attempt_at=Now(),
         )
-        return int(cursor.rowcount)
+    )
+
+
+def give_up_deadly() -> int:
+    """End tasks whose worker fell silent in each of five attempts; return how many."""
+    error = f"Its worker died or fell silent in each of {MAX_ATTEMPTS} attempts"
+    deadly = _silent().filter(attempt__gte=MAX_ATTEMPTS)[:500]
+    return sum(
+        finish_task(task=task, status=TaskStatus.FAILED, error=error) for task in deadly
+    )
 
 
 def time_out_overdue() -> int:
@@ -98,6 +109,12 @@ def time_out_overdue() -> int:
             error=f"No answer within {seconds} s",
         )
     return ended
+
+
+def _silent() -> QuerySet[AgentTask]:
+    """Return running tasks whose worker is not known to live."""
+    alive = live_workers().filter(pk=OuterRef("claimed_by"))
+    return AgentTask.objects.filter(~Exists(alive), status=TaskStatus.RUNNING)
 
 
 def _tell(task_ids: list[UUID]) -> None:

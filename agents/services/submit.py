@@ -9,6 +9,7 @@ from django.db import DatabaseError, connection
 
 from agents.backends.base import SubmissionFailed, get_backend
 from agents.models import Agent, AgentTask, TaskStatus
+from agents.services.run import finish_task
 
 logger = logging.getLogger(__name__)
 
@@ -76,27 +77,49 @@ def _backend(task: AgentTask) -> str:
 
 
 def _submit_to(backend: str, tasks: list[AgentTask]) -> int:
-    """Submit tasks together; one that raises is found by halving, and waits alone."""
+    """Submit tasks together; one that can't be is found by halving, and stands alone.
+
+    It waits for its next attempt, or has failed if the backend says that it never can.
+    """
     try:
         get_backend(backend).submit(tasks)
-    except SubmissionFailed as error:
-        logger.warning("%d tasks not submitted to %s: %s", len(tasks), backend, error)
-        _give_back([task.id for task in tasks])
-        return 0
     except DatabaseError:
         raise
+    except SubmissionFailed as error:
+        if error.is_retryable:
+            logger.warning(
+                "%d tasks not submitted to %s: %s", len(tasks), backend, error
+            )
+            return _give_back(tasks)
+        return _halve(backend, tasks) if len(tasks) > 1 else _fail(tasks[0], error)
     except Exception:
         if len(tasks) > 1:
-            middle = len(tasks) // 2
-            return sum(_submit_to(backend, t) for t in (tasks[:middle], tasks[middle:]))
+            return _halve(backend, tasks)
         logger.exception("Task %s can't be submitted to %s", tasks[0].id, backend)
-        _give_back([tasks[0].id])
-        return 0
+        return _give_back(tasks)
     return len(tasks)
 
 
-def _give_back(task_ids: list[UUID]) -> None:
-    """Make tasks `pending` again; their next attempt stays where the claim put it."""
-    AgentTask.objects.filter(pk__in=task_ids, status=TaskStatus.SUBMITTED).update(
-        status=TaskStatus.PENDING
+def _halve(backend: str, tasks: list[AgentTask]) -> int:
+    middle = len(tasks) // 2
+    return sum(_submit_to(backend, half) for half in (tasks[:middle], tasks[middle:]))
+
+
+def _fail(task: AgentTask, error: SubmissionFailed) -> int:
+    """End a task that its backend refused for good."""
+    finish_task(
+        task=task,
+        status=TaskStatus.FAILED,
+        error=error.detail,
+        was=TaskStatus.SUBMITTED,
     )
+    return 0
+
+
+def _give_back(tasks: list[AgentTask]) -> int:
+    """Make tasks `pending` again; their next attempt stays where the claim put it."""
+    submitted = AgentTask.objects.filter(
+        pk__in=[task.id for task in tasks], status=TaskStatus.SUBMITTED
+    )
+    submitted.update(status=TaskStatus.PENDING)
+    return 0

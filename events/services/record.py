@@ -10,11 +10,11 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from common.bulk import columns_of, insert_sql
+from common.bulk import columns_of, insert_one_sql, insert_sql
 from common.fields import dump_json
 from common.ids import uuid7
 from events.models import Event, EventSource, Inbox
-from events.nudge import nudge
+from events.nudge import nudge_soon
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,19 +62,22 @@ def record_events(events: Sequence[NewEvent]) -> set[UUID]:
     if not events:
         return set()
     rows = [(*_values(event), len(event.body)) for event in events]
+    is_one = len(rows) == 1
     with connection.cursor() as cursor:
-        cursor.execute(_record_sql(), columns_of(rows, width=len(_NAMES) + 1))
+        cursor.execute(
+            _record_sql(is_one=is_one),
+            rows[0] if is_one else columns_of(rows, width=len(_NAMES) + 1),
+        )
         recorded = {row[0] for row in cursor.fetchall()}
     if recorded:
-        transaction.on_commit(nudge, robust=True)
+        transaction.on_commit(nudge_soon, robust=True)
     return recorded
 
 
 @cache
-def _record_sql() -> str:
-    insert = insert_sql(
-        Event, *_NAMES, "body_size", received_at="statement_timestamp()"
-    )
+def _record_sql(*, is_one: bool) -> str:
+    write = insert_one_sql if is_one else insert_sql
+    insert = write(Event, *_NAMES, "body_size", received_at="statement_timestamp()")
     return (
         f"WITH recorded AS ({insert} ON CONFLICT DO NOTHING RETURNING id), "  # noqa: S608
         f'queued AS (INSERT INTO "{Inbox._meta.db_table}" (event_id, deaths) '

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 
+from events.models import Inbox
 from events.nudge import nudge, take_nudge
 from executions.pipeline.batch import work_lease, work_poison
 from executions.pipeline.leases import claim_batch, claim_poison, claim_suspect
@@ -17,6 +18,8 @@ def drain() -> int:
     worked that was in hand when a worker died, so such events never hold up the rest.
     """
     take_nudge()
+    if not Inbox.objects.exists():
+        return 0
     done, deadline = 0, time.monotonic() + MAX_SECONDS
     for _ in range(MAX_BATCHES):
         batch, suspect = _work_batch(), _work_suspect()
@@ -39,6 +42,8 @@ def _work_batch() -> int:
 
 
 def _work_suspect() -> int:
+    if not Inbox.objects.filter(deaths__gt=0).exists():
+        return 0
     if lease := claim_suspect():
         return work_lease(lease)
     if lease := claim_poison():

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.models import Q
+from django.db.models.expressions import RawSQL
 
 from events.models import Event, EventSource
 from triggers.models import Trigger
@@ -110,11 +111,16 @@ def _topic(event: Event) -> Topic:
     return event.type, event.source, event.subject
 
 
+def _array(ids: set[UUID]) -> RawSQL:
+    """Pass ids as one parameter: a statement takes 65,535, a type may have more."""
+    return RawSQL("SELECT unnest(%s::uuid[])", [list(ids)])
+
+
 def _load(events: Iterable[Event], subscribed: set[UUID]) -> dict[UUID, Trigger]:
     aimed = {e.trigger_id for e in events if e.trigger_id}
     endpoints = {e.endpoint_id for e in events if e.endpoint_id and not e.trigger_id}
     found = Trigger.objects.present().filter(
-        Q(pk__in=aimed | subscribed) | Q(endpoint_id__in=endpoints)
+        Q(pk__in=_array(aimed | subscribed)) | Q(endpoint_id__in=_array(endpoints))
     )
     rows = found.select_related("agent", "stats").defer("agent__config")
     return {trigger.id: trigger for trigger in rows.order_by("pk")}

@@ -74,7 +74,10 @@ def repository(stack: Stack, client: Api) -> Repository:
         endpoint_id=hook["endpoint_id"],
         conditions=rules(rule("body.action", "eq", "opened")),
     )
-    for name, pattern in {"pushes": "github.push", "elsewhere": "stripe.*"}.items():
+    for name, pattern in {
+        "pushes": "github.push",
+        "elsewhere": "standardwebhooks.*",
+    }.items():
         client.make_trigger(
             name=name, agent_id=agent, trigger_type="event", event_types=[pattern]
         )

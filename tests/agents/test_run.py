@@ -9,9 +9,11 @@ from django.db.models.functions import Now
 from agents.models import AgentTask, TaskStatus, Worker
 from agents.services.heartbeat import beat, current_worker, forget_old_workers
 from agents.services.run import (
+    MAX_ATTEMPTS,
     ResultRefused,
     claim_task,
     finish_task,
+    give_up_deadly,
     take_back_silent,
     time_out_overdue,
 )
@@ -65,6 +67,26 @@ def test_a_live_workers_task_is_left_alone() -> None:
     beat(worker_id=current_worker())
 
     assert take_back_silent() == 0
+
+
+def test_a_task_that_silences_each_worker_fails_after_five_attempts() -> None:
+    task = running()
+    AgentTask.objects.filter(pk=task.pk).update(attempt=MAX_ATTEMPTS)
+    fall_silent()
+
+    assert take_back_silent() == 0
+    assert give_up_deadly() == 1
+
+    task.refresh_from_db()
+    assert task.status == TaskStatus.FAILED
+    assert task.error == "Its worker died or fell silent in each of 5 attempts"
+
+
+def test_a_task_in_its_last_attempt_is_left_to_a_worker_that_lives() -> None:
+    task = running()
+    AgentTask.objects.filter(pk=task.pk).update(attempt=MAX_ATTEMPTS)
+
+    assert give_up_deadly() == 0
 
 
 @pytest.mark.parametrize("is_forgotten", [False, True])

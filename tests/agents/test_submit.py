@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -10,6 +10,7 @@ from celery import Celery, current_app
 from django.db.models import F
 from django.db.models.functions import Now
 
+from agents.backends.base import SubmissionFailed
 from agents.backends.memory import MemoryBackend
 from agents.models import Agent, AgentTask, TaskStatus
 from agents.services.create import create_tasks
@@ -111,6 +112,27 @@ def test_a_backend_that_refuses_gets_the_task_again_later() -> None:
     assert MemoryBackend.submitted == [task.id]
 
 
+def test_a_task_that_is_refused_for_good_fails_and_the_others_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tasks = [make_task() for _ in range(3)]
+
+    def submit(_: object, given: Sequence[AgentTask]) -> None:
+        if tasks[1].id in {task.id for task in given}:
+            raise SubmissionFailed("No such workflow", retryable=False)
+
+    monkeypatch.setattr(MemoryBackend, "submit", submit)
+
+    assert submit_tasks([task.id for task in tasks]) == 2
+
+    statuses = AgentTask.objects.order_by("id").values_list("status", "error")
+    assert list(statuses) == [
+        (TaskStatus.SUBMITTED, ""),
+        (TaskStatus.FAILED, "No such workflow"),
+        (TaskStatus.SUBMITTED, ""),
+    ]
+
+
 @pytest.mark.usefixtures("closed_broker")
 def test_a_broker_that_is_down_leaves_tasks_pending(
     caplog: pytest.LogCaptureFixture,
@@ -121,7 +143,7 @@ def test_a_broker_that_is_down_leaves_tasks_pending(
 
     statuses = AgentTask.objects.values_list("status", "publications")
     assert list(statuses) == [(TaskStatus.PENDING, 1)] * 2
-    assert "2 tasks not submitted to celery: The broker does not answer" in caplog.text
+    assert "2 tasks wait for celery: The broker does not answer" in caplog.text
 
 
 def test_tasks_are_published_with_their_key_and_limits(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from celery.signals import worker_process_init
@@ -26,9 +25,9 @@ DEADLY = "kills whoever judges it"
 def _arm(**_: object) -> None:
     from executions.pipeline import batch, judge
 
-    def judge_or_die(pair: Pair, body: Body, shared: Mapping[str, object]) -> Outcome:
+    def judge_or_die(pair: Pair, body: Body, *rest: Any, **options: Any) -> Outcome:
         if DEADLY.encode() in body.raw:
             os.kill(os.getpid(), signal.SIGKILL)
-        return judge.judge(pair, body, shared)
+        return judge.judge(pair, body, *rest, **options)
 
     patch.object(batch, "judge", judge_or_die).start()

@@ -22,7 +22,7 @@ RETURN_SECONDS = 60
 
 @pytest.fixture
 def hook(stack: Stack, client: Api) -> Hook:
-    stack.start("web", "worker", "worker-slow")
+    stack.start("web", "worker")
     return make_hook(stack, client)
 
 
@@ -40,7 +40,7 @@ def test_what_a_killed_worker_had_in_hand_is_done_once(
     stack.kill("worker")
 
     assert unprocessed >= UNPROCESSED
-    stack.start("worker")
+    stack.start("worker", "worker-slow")
     returned_at = time.monotonic()
     hook.wait_until_done(EVENTS, timeout_seconds=RETURN_SECONDS)
     note_figure("unprocessed when killed:", unprocessed)
@@ -52,6 +52,7 @@ def test_what_a_killed_worker_had_in_hand_is_done_once(
 def test_tasks_that_died_with_their_worker_run_again_marked_as_such(
     stack: Stack, hook: Hook, seed: int
 ) -> None:
+    stack.start("worker-slow")
     payloads = make_payloads(dice(seed), EVENTS // 4)
     hook.send(payloads)
     wait_for(lambda: is_frozen_at_work(stack), timeout_seconds=30)

@@ -36,7 +36,7 @@ def test_the_statement_can_be_shown_for_debugging() -> None:
     with CaptureQueriesContext(connection) as queries:
         record_events([new_event()])
 
-    assert "unnest" in queries[0]["sql"]
+    assert "ON CONFLICT" in queries[0]["sql"]
 
 
 def test_no_rows_are_no_statement() -> None:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
 from collections.abc import Iterator
+from queue import Queue
 from types import SimpleNamespace
 
 import pytest
@@ -16,7 +18,7 @@ from kombu.exceptions import OperationalError
 from common import redis as hints
 from events import nudge as nudges
 from events.models import Event, Inbox
-from events.nudge import KEY, nudge, take_nudge
+from events.nudge import KEY, nudge, nudge_soon, take_nudge
 from events.services.record import record_events
 from executions.pipeline.drain import drain
 from executions.tasks import drain_inbox
@@ -55,6 +57,34 @@ def test_many_events_are_one_message(published: list[str]) -> None:
         record_events([new_event()])
 
     assert published == [drain_inbox.name]
+
+
+def test_a_burst_is_nudged_for_by_the_process_s_own_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: Queue[str] = Queue()
+    monkeypatch.setattr(
+        nudges, "nudge", lambda: asked.put(threading.current_thread().name)
+    )
+
+    for _ in range(500):
+        nudge_soon()
+
+    assert asked.get(timeout=10) == "nudge"
+    assert asked.qsize() < 50
+
+
+def test_what_is_asked_while_a_nudge_is_sent_is_nudged_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: Queue[None] = Queue()
+    monkeypatch.setattr(nudges, "nudge", lambda: asked.put(None))
+    nudge_soon()
+    asked.get(timeout=10)
+
+    nudge_soon()
+
+    assert asked.get(timeout=10) is None
 
 
 def test_a_duplicate_sends_no_message(published: list[str]) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
@@ -18,10 +17,11 @@ from django.db import connection, transaction
 from common.fields import dump_json
 from common.text import clean_text
 from events.models import EventSource
-from events.services.record import NewEvent, dedupe_key, record_events
+from events.services.record import NewEvent, record_events
 from triggers.clocks.base import get_clock
 from triggers.models import Catchup, Trigger
 from triggers.schedules import Schedule
+from triggers.services.occurrences import Claim, events_of
 from triggers.services.scheduling import jitter_of, schedule_of
 from triggers.services.versions import close_version
 
@@ -37,16 +37,6 @@ FROM unnest(%s::uuid[], %s::timestamptz[], %s::timestamptz[], %s::bigint[])
     AS v(id, nominal, due, fired)
 WHERE t.id = v.id
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """What one due trigger came to: the occurrences to run, those missed, the next."""
-
-    trigger: Trigger
-    fired: Sequence[datetime]
-    missed: Sequence[datetime]
-    next_nominal: datetime | None
 
 
 def claim_due(*, now: datetime | None = None, limit: int = MAX_OCCURRENCES) -> int:
@@ -67,7 +57,7 @@ def claim_due(*, now: datetime | None = None, limit: int = MAX_OCCURRENCES) -> i
             if claim is not None:
                 claims.append(claim)
                 budget -= len(claim.fired) + len(claim.missed)
-        record_events([event for claim in claims for event in _events(claim)])
+        record_events([event for claim in claims for event in events_of(claim)])
         _move(claims)
     return limit - budget
 
@@ -85,7 +75,7 @@ def record_due(trigger: Trigger, now: datetime) -> int:
     except Exception:
         logger.exception("Trigger %s has no runs that can be computed", trigger.id)
         return 0
-    record_events(_events(claim))
+    record_events(events_of(claim))
     return len(claim.fired)
 
 
@@ -167,45 +157,6 @@ def _is_last(trigger: Trigger, fired: int) -> bool:
     if trigger.max_runs is None:
         return False
     return trigger.scheduled_runs + fired >= trigger.max_runs
-
-
-def _events(claim: Claim) -> list[NewEvent]:
-    events = [_occurrence(claim.trigger, at) for at in claim.fired]
-    if claim.missed:
-        events.append(_missed(claim))
-    return events
-
-
-def _occurrence(trigger: Trigger, at: datetime) -> NewEvent:
-    body = {
-        "trigger_type": "schedule",
-        "schedule_type": trigger.schedule_type,
-        "scheduled_time": at.isoformat(),
-    }
-    return NewEvent(
-        type="schedule.due",
-        source=EventSource.SCHEDULE,
-        trigger_id=trigger.id,
-        subject=trigger.subject,
-        scheduled_for=at,
-        body=dump_json(body).encode(),
-        dedupe_key=dedupe_key(EventSource.SCHEDULE, trigger.id, at.isoformat()),
-    )
-
-
-def _missed(claim: Claim) -> NewEvent:
-    first, last = claim.missed[0].isoformat(), claim.missed[-1].isoformat()
-    body = {"count": len(claim.missed), "from": first, "to": last}
-    return NewEvent(
-        type="schedule.missed",
-        source=EventSource.SCHEDULE,
-        trigger_id=claim.trigger.id,
-        subject=claim.trigger.subject,
-        body=dump_json(body).encode(),
-        dedupe_key=dedupe_key(
-            EventSource.SCHEDULE, claim.trigger.id, f"missed {first} {last}"
-        ),
-    )
 
 
 def _move(claims: Sequence[Claim]) -> None:

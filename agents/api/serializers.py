@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -41,7 +43,7 @@ class AgentSerializer(StrictSerializer):
 class AgentTaskSerializer(serializers.ModelSerializer[AgentTask]):
     execution_id = serializers.UUIDField(source="idempotency_key", read_only=True)
     parameters = AnyJSONField(read_only=True)
-    metadata = AnyJSONField(read_only=True)
+    metadata = serializers.SerializerMethodField()
     result = AnyJSONField(read_only=True, allow_null=True)
 
     class Meta:
@@ -53,3 +55,8 @@ class AgentTaskSerializer(serializers.ModelSerializer[AgentTask]):
             "finished_at",
         )  # fmt: skip
         read_only_fields = fields
+
+    @extend_schema_field(OpenApiTypes.OBJECT)
+    def get_metadata(self, task: AgentTask) -> dict[str, Any]:
+        """What led to the task, and the attempt that it is in."""
+        return {**task.metadata, "attempt": task.attempt}

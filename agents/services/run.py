@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -19,6 +18,15 @@ RESULT_MAX_BYTES = 16 * 1024 * 1024
 ERROR_MAX_CHARS = 10_000
 MAX_ATTEMPTS = 5
 
+_CLAIM = """
+UPDATE agents_agenttask t SET status = 'running', claimed_by = %s,
+    started_at = statement_timestamp(),
+    deadline_at = statement_timestamp() + a.task_timeout_seconds * interval '1 second'
+FROM agents_agent a
+WHERE t.id = %s AND t.status = 'submitted' AND a.id = t.agent_id
+RETURNING t.*
+"""
+
 
 class ResultRefused(ValueError):
     """The agent's result is not JSON or larger than 16 MB."""
@@ -26,25 +34,8 @@ class ResultRefused(ValueError):
 
 def claim_task(*, task_id: UUID) -> AgentTask | None:
     """Move SUBMITTED to RUNNING for this worker; None if another got there first."""
-    task = (
-        AgentTask.objects.select_related("agent")
-        .filter(pk=task_id, status=TaskStatus.SUBMITTED)
-        .first()
-    )
-    if task is None:
-        return None
-    now = timezone.now()
-    deadline = now + timedelta(seconds=task.agent.task_timeout_seconds)
-    submitted = AgentTask.objects.filter(
-        pk=task_id, status=TaskStatus.SUBMITTED, attempt=task.attempt
-    )
-    claimed = submitted.update(
-        status=TaskStatus.RUNNING,
-        claimed_by=current_worker(),
-        started_at=now,
-        deadline_at=deadline,
-    )
-    return task if claimed else None
+    claimed = AgentTask.objects.raw(_CLAIM, [current_worker(), task_id])
+    return next(iter(claimed), None)
 
 
 def finish_task(
@@ -69,7 +60,7 @@ def finish_task(
             finished_at=timezone.now(),
         )
         if finished:
-            _tell([task.pk])
+            _tell(task.pk, status)
     return bool(finished)
 
 
@@ -117,8 +108,9 @@ def _silent() -> QuerySet[AgentTask]:
     return AgentTask.objects.filter(~Exists(alive), status=TaskStatus.RUNNING)
 
 
-def _tell(task_ids: list[UUID]) -> None:
-    import_string(settings.TICKHOOK_ON_TASK_FINISHED)(task_ids=task_ids)
+def _tell(task_id: UUID, status: TaskStatus) -> None:
+    tell = import_string(settings.TICKHOOK_ON_TASK_FINISHED)
+    tell(task_id=task_id, status=status)
 
 
 def _checked(result: object) -> object:

@@ -87,9 +87,7 @@ def _submit_to(backend: str, tasks: list[AgentTask]) -> int:
         raise
     except SubmissionFailed as error:
         if error.is_retryable:
-            logger.warning(
-                "%d tasks not submitted to %s: %s", len(tasks), backend, error
-            )
+            logger.warning("%d tasks wait for %s: %s", len(tasks), backend, error)
             return _give_back(tasks)
         return _halve(backend, tasks) if len(tasks) > 1 else _fail(tasks[0], error)
     except Exception:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Sequence
 from uuid import UUID
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import Error, connection, transaction
 from django.utils import timezone
 
@@ -182,8 +183,11 @@ def _bounded(events: list[Event], pairs: list[Pair]) -> tuple[list[Event], list[
 def _raise_if_away(error: Exception) -> None:
     """Raise DatabaseAway unless the fault lies in what was to be written.
 
-    An OperationalError can be either: "index row too large" is one, too.
+    An OperationalError can be either: "index row too large" is one, too. Being out of
+    time is no fault of the event at hand, and raised on.
     """
+    if isinstance(error, SoftTimeLimitExceeded):
+        raise error
     if not isinstance(error, Error):
         return
     state = getattr(error.__cause__, "sqlstate", None) or ""

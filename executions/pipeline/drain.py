@@ -5,7 +5,7 @@ import time
 from events.models import Inbox
 from events.nudge import nudge, take_nudge
 from executions.pipeline.batch import work_lease, work_poison
-from executions.pipeline.leases import claim_batch, claim_poison, claim_suspect
+from executions.pipeline.leases import claim_batch, claim_poison, claim_suspects
 
 MAX_SECONDS = 5.0
 MAX_BATCHES = 20
@@ -14,15 +14,15 @@ MAX_BATCHES = 20
 def drain() -> int:
     """Work what is in the inbox for at most 5 s or 20 batches; return the events done.
 
-    Any number of workers may drain at once. After each batch at most one event is
-    worked that was in hand when a worker died, so such events never hold up the rest.
+    Any number of workers may drain at once. After each batch a few events are worked
+    that were in hand when a worker died, so such events never hold up the rest.
     """
     take_nudge()
     if not Inbox.objects.exists():
         return 0
     done, deadline = 0, time.monotonic() + MAX_SECONDS
     for _ in range(MAX_BATCHES):
-        batch, suspect = _work_batch(), _work_suspect()
+        batch, suspect = _work_batch(), _work_suspects()
         done += batch + suspect
         if not batch and not suspect:
             return done
@@ -41,10 +41,10 @@ def _work_batch() -> int:
     return work_lease(lease)
 
 
-def _work_suspect() -> int:
+def _work_suspects() -> int:
     if not Inbox.objects.filter(deaths__gt=0).exists():
         return 0
-    if lease := claim_suspect():
+    if lease := claim_suspects():
         return work_lease(lease)
     if lease := claim_poison():
         return work_poison(lease)

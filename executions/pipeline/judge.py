@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Mapping
 from uuid import UUID
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 
 from agents.services.create import NewTask
@@ -45,6 +46,8 @@ def judge(
         return outcome
     try:
         _decide(outcome, body, shared)
+    except SoftTimeLimitExceeded:
+        raise
     except Exception as error:
         logger.exception(
             "Judging failed: trigger %s, event %s", pair.trigger.id, pair.event.id
@@ -130,7 +133,6 @@ def _metadata(outcome: Outcome) -> dict[str, object]:
         "correlation_id": str(event.correlation_id),
         "cause_id": str(event.cause_id) if event.cause_id else None,
         "depth": event.depth,
-        "attempt": 1,
         "created_at": iso(outcome.executed_at),
         **schedule_values(trigger, event),
     }

@@ -3,7 +3,8 @@
 A lease is committed before anything is judged, and its row stays locked while the batch
 is worked. A process that dies loses its connection and so the lock: a lease that is
 a few seconds old and can be locked has no worker any more. Its events were in the hands
-of a worker that died, so from then on each is worked alone.
+of a worker that died: they are worked in small batches, after a second death alone, and
+after a third they are poison.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from executions.models import DrainLease
 MAX_EVENTS = 500
 MAX_BODY_BYTES = 16 * 1024 * 1024
 MAX_DEATHS = 3
+MAX_SUSPECTS = 25
 ORPHANED_AFTER = timedelta(seconds=3)
 
 _CLAIM_LOCK = 0x7469636B686F6F6B
@@ -64,9 +66,13 @@ def claim_batch() -> Lease | None:
     return _claim("= 0", limit=MAX_EVENTS)
 
 
-def claim_suspect() -> Lease | None:
-    """Take one event that was in hand when a worker died."""
-    return _claim(f"BETWEEN 1 AND {MAX_DEATHS - 1}", limit=1)
+def claim_suspects() -> Lease | None:
+    """Take events that were in hand when a worker died: a few, or one that saw two.
+
+    Few enough that a second death leaves few to be worked alone, and not so few that
+    the innocent of a full batch take long.
+    """
+    return _claim("= 1", limit=MAX_SUSPECTS) or _claim(f"= {MAX_DEATHS - 1}", limit=1)
 
 
 def claim_poison() -> Lease | None:
@@ -85,7 +91,7 @@ def close_lease(lease_id: UUID) -> None:
 
 
 def take_back_orphans() -> int:
-    """Return the events of dead workers to the inbox, each to be worked alone."""
+    """Return the events of dead workers to the inbox, as suspects."""
     taken = 0
     with transaction.atomic():
         orphans = DrainLease.objects.select_for_update(skip_locked=True).filter(

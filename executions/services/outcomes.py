@@ -1,25 +1,34 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
 from uuid import UUID
 
+from django.db import connection
+
 from agents.models import TaskStatus
-from executions.models import TriggerExecution
 from triggers.services.stats import count_failures, reset_failures
 
-_COUNTED = (TaskStatus.FAILED, TaskStatus.TIMEOUT)
+_FAILED = (TaskStatus.FAILED, TaskStatus.TIMEOUT)
+
+_TRIGGER_AND_FAILURES = """
+SELECT s.trigger_id, s.consecutive_failures FROM executions_triggerexecution e
+JOIN triggers_trigger t ON t.id = e.trigger_id
+JOIN triggers_triggerstats s ON s.trigger_id = t.id
+WHERE e.task_id = %s AND t.count_task_failures
+"""
 
 
-def task_finished(*, task_ids: Sequence[UUID]) -> None:
-    """Let the fate of tasks count towards their triggers' auto-disable.
+def task_finished(*, task_id: UUID, status: TaskStatus) -> None:
+    """Let the fate of a task count towards its trigger's auto-disable.
 
-    Called by `agents` in the transaction that ends the tasks.
+    Called by `agents` in the transaction that ends the task.
     """
-    ended = TriggerExecution.objects.filter(
-        task_id__in=task_ids, trigger__count_task_failures=True
-    ).order_by("trigger_id")
-    for trigger_id, status in ended.values_list("trigger_id", "task__status"):
-        if status in _COUNTED:
-            count_failures(trigger_id, failures=1)
-        elif status == TaskStatus.SUCCEEDED:
-            reset_failures([trigger_id])
+    with connection.cursor() as cursor:
+        cursor.execute(_TRIGGER_AND_FAILURES, [task_id])
+        found = cursor.fetchone()
+    if found is None:
+        return
+    trigger_id, failures = found
+    if status in _FAILED:
+        count_failures(trigger_id, failures=1)
+    elif status == TaskStatus.SUCCEEDED and failures:
+        reset_failures([trigger_id])

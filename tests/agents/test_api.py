@@ -175,7 +175,8 @@ def test_a_task_shows_what_became_of_it(api: APIClient) -> None:
     assert shown["execution_id"] == str(task.idempotency_key)
     assert shown["status"] == "succeeded"
     assert shown["result"] == ["\ud800"]
-    assert (shown["parameters"], shown["metadata"]) == ({"a": 1}, {"trigger_id": "t"})
+    assert shown["parameters"] == {"a": 1}
+    assert shown["metadata"] == {"trigger_id": "t", "attempt": 1}
     assert (shown["error"], shown["external_id"]) == ("", "x-1")
 
 

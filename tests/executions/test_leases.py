@@ -10,13 +10,14 @@ from django.db.models.functions import Now
 
 from events.models import Inbox
 from executions.models import DrainLease, TriggerExecution
+from executions.pipeline import leases
 from executions.pipeline.batch import work_lease
 from executions.pipeline.drain import drain
 from executions.pipeline.leases import (
     Lease,
     claim_batch,
     claim_poison,
-    claim_suspect,
+    claim_suspects,
     take_back_orphans,
 )
 from tests.factories import make_listener, record
@@ -77,7 +78,10 @@ def test_a_lease_that_is_worked_is_left_alone_however_old() -> None:
     assert DrainLease.objects.count() == 1
 
 
-def test_a_killed_workers_events_are_worked_one_at_a_time() -> None:
+def test_a_killed_workers_events_are_worked_in_a_small_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(leases, "MAX_SUSPECTS", 2)
     make_listener()
     record(), record(), record()
     other = another_worker(claimed())
@@ -90,14 +94,24 @@ def test_a_killed_workers_events_are_worked_one_at_a_time() -> None:
     assert take_back_orphans() == 3
 
     assert deaths() == [1, 1, 1]
-    suspect = claim_suspect()
-    assert suspect is not None
-    assert len(suspect.event_ids) == 1
+    suspects = claim_suspects()
+    assert suspects is not None
+    assert len(suspects.event_ids) == 2
     assert claim_batch() is None
-    work_lease(suspect)
-    assert drain() == 2
+    work_lease(suspects)
+    assert drain() == 1
     assert TriggerExecution.objects.filter(status="success").count() == 3
     assert not DrainLease.objects.exists()
+
+
+def test_after_a_second_death_an_event_is_worked_alone() -> None:
+    record(), record()
+    Inbox.objects.update(deaths=2)
+
+    alone = claim_suspects()
+
+    assert alone is not None
+    assert len(alone.event_ids) == 1
 
 
 def test_eight_sweeps_take_a_lease_back_once() -> None:
@@ -118,7 +132,7 @@ def test_an_event_at_three_deaths_is_poison_and_never_judged(
     claimed()
     take_back_orphans()
     for _ in range(2):
-        assert claim_suspect() is not None
+        assert claim_suspects() is not None
         grow_old()
         take_back_orphans()
     assert deaths() == [3]

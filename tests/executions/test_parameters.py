@@ -170,6 +170,5 @@ def test_metadata_tells_where_a_task_comes_from() -> None:
         "correlation_id": str(event.correlation_id),
         "cause_id": None,
         "depth": 2,
-        "attempt": 1,
         "created_at": None,
     }

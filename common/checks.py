@@ -11,7 +11,6 @@ from django.utils.module_loading import import_string
 DOTTED_PATHS = (
     "TICKHOOK_ON_NEWS",
     "TICKHOOK_ON_TASK_FINISHED",
-    "TICKHOOK_EVENT_OUTCOME",
     "TICKHOOK_CLOCK",
 )
 

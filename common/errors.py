@@ -13,12 +13,17 @@ class Fault:
     detail: str
 
 
+def json_pointer(*tokens: object) -> str:
+    """Return the JSON Pointer (RFC 6901) that these tokens make."""
+    escaped = (str(token).replace("~", "~0").replace("/", "~1") for token in tokens)
+    return "".join(f"/{token}" for token in escaped)
+
+
 class TickhookError(Exception):
     """Something went wrong in Tickhook."""
 
     code: ClassVar[str] = "error"
     http_status: ClassVar[int] = 500
-    retryable: ClassVar[bool] = False
 
     def __init__(
         self, detail: str | None = None, *, faults: Sequence[Fault] = ()
@@ -54,7 +59,6 @@ class RateLimited(TickhookError):
 
     code = "rate_limited"
     http_status = 429
-    retryable = True
 
     def __init__(self, detail: str | None = None, *, retry_after_seconds: int) -> None:
         super().__init__(detail)
@@ -66,4 +70,3 @@ class ServiceUnavailable(TickhookError):
 
     code = "unavailable"
     http_status = 503
-    retryable = True

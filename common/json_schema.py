@@ -6,16 +6,25 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import re2
-from jsonschema import Draft202012Validator, SchemaError, ValidationError
+from jsonschema import (
+    Draft202012Validator,
+    FormatChecker,
+    SchemaError,
+    ValidationError,
+)
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from common.errors import Fault
+from common.errors import Fault, json_pointer
 
 MAX_FAULTS = 20
 MAX_DETAIL_LENGTH = 300
+MIXED = "unevaluatedProperties can't be used together with patternProperties"
+
+# The format `regex` would hand patterns to Python's own engine.
+_NO_FORMATS = FormatChecker(formats=())
 
 
 class UnusableSchema(ValueError):
@@ -25,9 +34,11 @@ class UnusableSchema(ValueError):
 def find_schema_faults(schema: Mapping[str, Any]) -> list[Fault]:
     """Return what is wrong with a schema itself."""
     try:
-        Draft202012Validator.check_schema(schema)
+        Draft202012Validator.check_schema(schema, _NO_FORMATS)
     except SchemaError as error:
         return [_as_fault(error)]
+    if _mixes_unevaluated(schema):
+        return [Fault("", MIXED)]
     return list(_bad_patterns(schema, ""))
 
 
@@ -36,6 +47,8 @@ def find_value_faults(schema: Mapping[str, Any], value: Any) -> list[Fault]:
 
     Raises UnusableSchema.
     """
+    if _mixes_unevaluated(schema):
+        raise UnusableSchema(MIXED)
     try:
         errors = list(_validator(schema).iter_errors(value))
     except (Unresolvable, RecursionError, re2.error) as error:
@@ -63,9 +76,30 @@ def _check_pattern_properties(
                 )
 
 
+def _check_additional_properties(
+    validator: Validator, subschema: object, instance: object, schema: Mapping[str, Any]
+) -> Iterator[ValidationError]:
+    if not isinstance(instance, dict):
+        return
+    named, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+    for name, value in instance.items():
+        if name in named or any(_matches(pattern, name) for pattern in patterns):
+            continue
+        if subschema is False:
+            yield ValidationError(f"{name!r} is not a property that is allowed here")
+        else:
+            yield from validator.descend(  # type: ignore[attr-defined]  # no stub
+                value, subschema, path=name
+            )
+
+
 _SafeValidator: type[Validator] = extend(  # type: ignore[no-untyped-call]  # no stub
     Draft202012Validator,
-    {"pattern": _check_pattern, "patternProperties": _check_pattern_properties},
+    {
+        "pattern": _check_pattern,
+        "patternProperties": _check_pattern_properties,
+        "additionalProperties": _check_additional_properties,
+    },
 )
 
 
@@ -90,8 +124,32 @@ def _bad_patterns(schema: object, pointer: str) -> Iterator[Fault]:
     pattern = schema.get("pattern")
     if isinstance(pattern, str) and (problem := _problem_of(pattern)):
         yield Fault(f"{pointer}/pattern", problem)
+    for name in _keys(schema.get("patternProperties")):
+        if problem := _problem_of(name):
+            yield Fault(pointer + json_pointer("patternProperties", name), problem)
     for name, item in schema.items():
-        yield from _bad_patterns(item, f"{pointer}/{_escaped(name)}")
+        yield from _bad_patterns(item, pointer + json_pointer(name))
+
+
+def _keys(value: object) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        yield from value
+
+
+def _mixes_unevaluated(schema: Mapping[str, Any]) -> bool:
+    """Whether jsonschema would match names by Python's engine: it looks through
+    `$ref`, `allOf` and the like for the patterns of what is evaluated elsewhere.
+    """
+    names: set[str] = set()
+    level: list[object] = [schema]
+    while level:
+        item = level.pop()
+        if isinstance(item, Mapping):
+            names.update(item)
+            level.extend(item.values())
+        elif isinstance(item, list):
+            level.extend(item)
+    return {"unevaluatedProperties", "patternProperties"} <= names
 
 
 def _problem_of(pattern: str) -> str:
@@ -105,10 +163,5 @@ def _problem_of(pattern: str) -> str:
 
 
 def _as_fault(error: ValidationError | SchemaError) -> Fault:
-    tokens = (_escaped(str(token)) for token in error.absolute_path)
-    pointer = "".join(f"/{token}" for token in tokens)
+    pointer = json_pointer(*error.absolute_path)
     return Fault(pointer, error.message[:MAX_DETAIL_LENGTH])
-
-
-def _escaped(token: str) -> str:
-    return token.replace("~", "~0").replace("/", "~1")

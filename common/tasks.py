@@ -4,7 +4,6 @@ import logging
 from typing import Any
 
 from celery import Task
-from django.db import transaction
 from kombu.exceptions import OperationalError
 
 logger = logging.getLogger(__name__)
@@ -21,8 +20,3 @@ def enqueue(task: Task[Any, Any], *args: object) -> bool:
         logger.warning("The broker does not answer; %s is left to the sweep", task.name)
         return False
     return True
-
-
-def enqueue_on_commit(task: Task[Any, Any], *args: object) -> None:
-    """Publish once the current transaction has committed, or now outside of one."""
-    transaction.on_commit(lambda: enqueue(task, *args), robust=True)

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from common.errors import Fault
+from common.errors import Fault, json_pointer
 from common.registry import Registry
 from conditions.bounded import storable
 from conditions.outcomes import CompiledCondition
@@ -35,7 +35,7 @@ class Place:
 
     def at(self, *steps: str | int) -> Place:
         """Return the place some keys and positions further down."""
-        pointer = self.pointer + "".join(f"/{_escaped(step)}" for step in steps)
+        pointer = self.pointer + json_pointer(*(storable(str(s)) for s in steps))
         return Place(survey=self.survey, pointer=pointer, depth=self.depth)
 
     def inside(self, *steps: str | int) -> Place:
@@ -111,7 +111,3 @@ def _type_of(
 
 def _available() -> str:
     return f"available: {', '.join(condition_types.names())}"
-
-
-def _escaped(step: str | int) -> str:
-    return storable(str(step)).replace("~", "~0").replace("/", "~1")

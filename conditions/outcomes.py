@@ -46,7 +46,6 @@ class CompiledCondition:
     """What the trace says of it whether or not it was judged."""
     cost: int
     """Cheap ones are judged first; a single rule costs 1."""
-    is_slow: bool = False
 
     def evaluate(self, document: Document) -> Evaluation:
         outcome, trace = self.judge(document)

@@ -14,6 +14,7 @@ from executions.api.views import (
 from triggers.api.views import TriggerViewSet
 
 router = DefaultRouter(trailing_slash=False, use_regex_path=False)
+router.include_format_suffixes = False
 router.register("agents", AgentViewSet, basename="agent")
 router.register("tasks", AgentTaskViewSet, basename="task")
 router.register("event-types", EventTypeViewSet, basename="event-type")

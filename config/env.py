@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
@@ -49,6 +50,20 @@ def broker_url(redis: str) -> str:
             default += "?" + parts.query.replace("db=", "virtual_host=")
     url: str = env.str("CELERY_BROKER_URL", default=default)
     return url
+
+
+def trusted_proxies() -> list[IPv4Network | IPv6Network]:
+    """Return TRUSTED_PROXIES; an address is a network of one."""
+    texts: list[str] = env.list("TRUSTED_PROXIES", default=[])
+    networks = []
+    for text in texts:
+        try:
+            networks.append(ip_network(text.strip()))
+        except ValueError as error:
+            raise ImproperlyConfigured(
+                f"TRUSTED_PROXIES: '{text}' is neither an address nor a network"
+            ) from error
+    return networks
 
 
 def required(name: str, hint: str) -> str:

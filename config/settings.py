@@ -5,7 +5,14 @@ from typing import Any
 
 import dj_database_url
 
-from config.env import broker_url, env, fernet_keys, redis_url, required
+from config.env import (
+    broker_url,
+    env,
+    fernet_keys,
+    redis_url,
+    required,
+    trusted_proxies,
+)
 from config.navigation import UNFOLD as UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -16,13 +23,12 @@ FIELD_ENCRYPTION_KEYS = fernet_keys()
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
-TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
+TRUSTED_PROXIES = trusted_proxies()
 HTTPS = PUBLIC_URL.startswith("https://")
+# Messages show new tokens and secrets: none of them may lie in a readable cookie.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = 3600 if HTTPS else 0
-SECURE_PROXY_SSL_HEADER = (
-    ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
-)
 
 SILENCED_SYSTEM_CHECKS = [
     "security.W005",  # whether subdomains are HTTPS only is for their owner to say
@@ -56,6 +62,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "common.middleware.ForwardedRequests",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -148,10 +155,9 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-# The three calls that go upwards, against the direction of imports.
+# The two calls that go upwards, against the direction of imports.
 TICKHOOK_ON_NEWS = "executions.tasks.drain_inbox"
 TICKHOOK_ON_TASK_FINISHED = "executions.services.outcomes.task_finished"
-TICKHOOK_EVENT_OUTCOME = "executions.selectors.event_outcome"
 
 REDIS_URL = redis_url()
 # Celery tasks that an agent of the backend `celery` may name.
@@ -171,7 +177,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+# Claims live in PostgreSQL: a message that comes again finds its task taken.
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_RESULT_BACKEND = "django-db"
@@ -186,7 +193,6 @@ CELERY_TASK_SOFT_TIME_LIMIT = 3720
 CELERY_TASK_DEFAULT_QUEUE = "pipeline"
 CELERY_TASK_ROUTES = {
     "triggers.tasks.*": {"queue": "clock"},
-    "executions.tasks.work_slow": {"queue": "slow"},
     "executions.tasks.*": {"queue": "pipeline"},
     "agents.tasks.*": {"queue": "agents"},
 }

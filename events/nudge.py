@@ -6,6 +6,7 @@ that look sends the next one. A nudge that is lost costs time, never an event.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -18,6 +19,8 @@ from django.utils.module_loading import import_string
 
 from common.redis import ask_redis
 from common.tasks import enqueue
+
+logger = logging.getLogger(__name__)
 
 KEY = "tickhook:nudge"
 LIFETIME_MS = 2000
@@ -59,5 +62,8 @@ def _nudge_for_ever(news: threading.Event) -> None:
     while True:
         news.wait()
         news.clear()
-        nudge()
+        try:
+            nudge()
+        except Exception:
+            logger.exception("The nudge failed; the sweep finds what is stored")
         time.sleep(PAUSE_SECONDS)

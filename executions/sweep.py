@@ -15,11 +15,11 @@ from collections.abc import Callable
 
 from django.db import Error, close_old_connections
 
-from agents.services.heartbeat import forget_old_workers
+from agents.services.heartbeat import forget_old_workers, has_watched_long_enough
 from agents.services.run import give_up_deadly, take_back_silent, time_out_overdue
 from agents.services.submit import submit_overdue
-from executions.pipeline.batch import DatabaseAway
 from executions.pipeline.drain import drain
+from executions.pipeline.faults import DatabaseAway
 from executions.pipeline.leases import take_back_orphans
 from triggers.services.stats import fold_stats
 
@@ -27,11 +27,18 @@ logger = logging.getLogger(__name__)
 
 EVERY_SECONDS = 2.0
 
+
+def watch_agents() -> int:
+    """Take back what silent workers held, once their silence is sure."""
+    if not has_watched_long_enough():
+        return 0
+    return take_back_silent() + give_up_deadly()
+
+
 STEPS: tuple[Callable[[], int], ...] = (
     take_back_orphans,
     drain,
-    take_back_silent,
-    give_up_deadly,
+    watch_agents,
     time_out_overdue,
     submit_overdue,
     fold_stats,

@@ -8,6 +8,7 @@ from agents.services import heartbeat
 from common.redis import ask_redis
 from events.nudge import nudge
 from events.services import record
+from tests import memory_backend as memory_backend  # registers itself
 
 
 @pytest.fixture(autouse=True)

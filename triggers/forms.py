@@ -3,17 +3,21 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.contrib.auth.models import AnonymousUser, User
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
 )
 
+from agents.selectors import usable_agents
 from common.admin.fields import LinesField
 from common.admin.forms import ServiceForm
 from triggers.models import Trigger, TriggerType
+from triggers.services.endpoints import FOREIGN_ENDPOINT, is_open_to
 from triggers.services.lifecycle import create_trigger, patterns_of, update_trigger
 from webhooks.forms import METHOD_CHOICES, TYPE_CHOICES, SecretField
+from webhooks.models import WebhookEndpoint
 from webhooks.services.endpoints import EndpointFields
 
 BASICS = ("name", "description", "agent", "trigger_type")
@@ -35,8 +39,8 @@ NEW_WEBHOOK = ("endpoint", "webhook_type", "webhook_secret", "allowed_methods")
 class TriggerForm(ServiceForm[Trigger]):
     """A trigger, and on creation what is to be known of its new endpoint.
 
-    `created_by` is set before it is validated; `made_secret` is the new endpoint's
-    secret, if one was made: to be shown once.
+    `user`, who fills it in, is set before it is made; `made_secret` is the new
+    endpoint's secret, if one was made: to be shown once.
     """
 
     field_of = {  # noqa: RUF012 - read only
@@ -80,15 +84,25 @@ class TriggerForm(ServiceForm[Trigger]):
             ),
         }
 
-    created_by = ""
+    user: User | AnonymousUser = AnonymousUser()
     made_secret: str | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "agent" in self.fields:
+            agent = self.fields["agent"]
+            assert isinstance(agent, forms.ModelChoiceField)  # noqa: S101 - it names a row
+            agent.queryset = usable_agents(self.user)
         if not self.instance._state.adding:
             self.initial["event_types"] = patterns_of(self.instance)
             if "trigger_type" in self.fields:
                 self.fields["trigger_type"].disabled = True
+
+    def clean_endpoint(self) -> WebhookEndpoint | None:
+        endpoint: WebhookEndpoint | None = self.cleaned_data["endpoint"]
+        if endpoint is not None and not is_open_to(self.user, endpoint.pk):
+            raise forms.ValidationError(FOREIGN_ENDPOINT)
+        return endpoint
 
     def store(self) -> Trigger:
         return self._create() if self.instance._state.adding else self._update()
@@ -102,7 +116,7 @@ class TriggerForm(ServiceForm[Trigger]):
             fields=fields,
             event_types=self.cleaned_data["event_types"],
             webhook=self._new_webhook(),
-            created_by=self.created_by,
+            created_by=self.user.get_username(),
         )
         self.made_secret = created.webhook_secret
         return created.trigger

@@ -4,7 +4,7 @@ import time
 
 from celery import shared_task
 
-from triggers.services.claim import MAX_OCCURRENCES
+from triggers.services.catchup import MAX_OCCURRENCES
 from triggers.services.claim import claim_due as claim_due_triggers
 
 MAX_SECONDS = 5.0

@@ -46,12 +46,9 @@ class EndpointForm(ServiceForm[WebhookEndpoint]):
         fields = ("type", "allowed_methods", "validation_rules")
 
     def store(self) -> WebhookEndpoint:
-        config = None
-        if self.cleaned_data["secret"]:
-            config = {**self.instance.config, "secret": self.cleaned_data["secret"]}
         return update_endpoint(
             endpoint_id=self.instance.pk,
             type_slug=self.cleaned_data["type"],
-            config=config,
+            secret=self.cleaned_data["secret"] or None,
             **self.given("allowed_methods", "validation_rules"),
         ).endpoint

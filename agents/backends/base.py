@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
 
 from agents.models import AgentTask
 from common.errors import Fault, TickhookError
@@ -21,13 +20,7 @@ class SubmissionFailed(TickhookError):
 
 
 class AgentBackend(ABC):
-    """How tasks reach an agent. Stateless; one instance serves all agents.
-
-    `is_local` says that a committed row is enough: the sweep guarantees the rest.
-    A backend that is not is called one task at a time, on the slow queue.
-    """
-
-    is_local: ClassVar[bool] = False
+    """How tasks reach an agent. Stateless; an instance is made for each call."""
 
     @abstractmethod
     def check_config(self, config: Mapping[str, object]) -> list[Fault]:

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
+import re2
 from celery import current_app
 from django.conf import settings
 from kombu import Producer
@@ -13,7 +13,8 @@ from agents.models import AgentTask
 from common.errors import Fault
 
 KEYS = {"task", "queue"}
-QUEUE = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+QUEUE = re2.compile(r"[A-Za-z0-9_.-]{1,100}")
+OWN_QUEUES = {"clock", "pipeline", "slow"}
 DEFAULT_QUEUE = "agents"
 KILL_AFTER_SECONDS = 30
 
@@ -23,10 +24,9 @@ class CeleryBackend(AgentBackend):
     """Your own Celery workers: config `{"task": <name>, "queue": <name>}`.
 
     The Celery task is called with the id of the AgentTask; the idempotency key travels
-    in its headers. Only Celery tasks of TICKHOOK_AGENT_TASKS may be named.
+    in its headers. Only Celery tasks of TICKHOOK_AGENT_TASKS may be named, and none of
+    the queues on which Tickhook does its own work.
     """
-
-    is_local = True
 
     def check_config(self, config: Mapping[str, object]) -> list[Fault]:
         faults = [
@@ -36,14 +36,13 @@ class CeleryBackend(AgentBackend):
         if config.get("task") not in settings.TICKHOOK_AGENT_TASKS:
             allowed = ", ".join(settings.TICKHOOK_AGENT_TASKS)
             faults.append(Fault("/task", f"Must be a Celery task of: {allowed}"))
-        queue = config.get("queue", DEFAULT_QUEUE)
-        if not isinstance(queue, str) or not QUEUE.fullmatch(queue):
-            faults.append(
-                Fault("/queue", "Must be a queue's name: letters, digits, _.-")
-            )
+        if problem := _problem_of_queue(config.get("queue", DEFAULT_QUEUE)):
+            faults.append(Fault("/queue", problem))
         return faults
 
     def submit(self, tasks: Sequence[AgentTask]) -> None:
+        for task in tasks:
+            _require_allowed(task)
         try:
             with current_app.producer_or_acquire() as producer, producer.batch(500):
                 for task in tasks:
@@ -52,6 +51,21 @@ class CeleryBackend(AgentBackend):
             raise SubmissionFailed(
                 "The broker does not answer", retryable=True
             ) from error
+
+
+def _problem_of_queue(queue: object) -> str:
+    if not isinstance(queue, str) or not queue.isascii() or not QUEUE.fullmatch(queue):
+        return "Must be a queue's name: letters, digits, _.-"
+    if queue in OWN_QUEUES:
+        return f"Tickhook's own work is done on the queue '{queue}'"
+    return ""
+
+
+def _require_allowed(task: AgentTask) -> None:
+    """Refuse what was allowed when the agent was saved, and is not any more."""
+    if task.agent.config["task"] not in settings.TICKHOOK_AGENT_TASKS:
+        detail = "The agent's Celery task is no longer one of TICKHOOK_AGENT_TASKS"
+        raise SubmissionFailed(detail, retryable=False)
 
 
 def _publish(task: AgentTask, producer: Producer) -> None:

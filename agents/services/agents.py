@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -36,13 +37,13 @@ class AgentInUse(Conflict):
 
 
 def save_agent(agent: Agent, **fields: Any) -> Agent:
-    """Set fields of a new or stored agent; raise InvalidAgent or AgentNameTaken."""
-    for name, value in fields.items():
-        setattr(agent, name, value)
-    if faults := _find_faults(agent):
-        raise InvalidAgent("; ".join(f.detail for f in faults), faults=faults)
+    """Set fields of a new or stored agent; raise InvalidAgent, AgentNameTaken or
+    AgentNotFound.
+    """
     try:
         with transaction.atomic():
+            _lock(agent)
+            _set(agent, fields)
             is_new = agent._state.adding
             agent.save(update_fields=None if is_new else [*fields, "updated_at"])
     except IntegrityError as error:
@@ -59,6 +60,23 @@ def delete_agent(*, agent_id: UUID) -> None:
         if agent.triggers.exists() or agent.tasks.exists():
             raise AgentInUse
         agent.delete()
+
+
+def _lock(agent: Agent) -> None:
+    """Read a stored agent again: another may have changed what is checked with it."""
+    if not agent._state.adding:
+        try:
+            stored = Agent.objects.select_for_update(no_key=True)
+            agent.refresh_from_db(from_queryset=stored)
+        except Agent.DoesNotExist:
+            raise AgentNotFound from None
+
+
+def _set(agent: Agent, fields: Mapping[str, Any]) -> None:
+    for name, value in fields.items():
+        setattr(agent, name, value)
+    if faults := _find_faults(agent):
+        raise InvalidAgent("; ".join(f.detail for f in faults), faults=faults)
 
 
 def _find_faults(agent: Agent) -> list[Fault]:

@@ -6,6 +6,7 @@ What a worker held is taken back when its row is 20 s old, or gone.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import socket
 import threading
@@ -13,7 +14,7 @@ import time
 from datetime import timedelta
 from uuid import UUID
 
-from django.db import Error, close_old_connections, connection
+from django.db import close_old_connections, connection
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -29,6 +30,7 @@ FORGET_AFTER = timedelta(hours=1)
 
 _lock = threading.Lock()
 _current: tuple[int, UUID] | None = None
+_steady_since = math.inf
 
 
 def worker_name() -> str:
@@ -37,11 +39,12 @@ def worker_name() -> str:
 
 def current_worker() -> UUID:
     """Return this process's id; the first call enters it and starts its heartbeat."""
-    global _current
+    global _current, _steady_since
     with _lock:
         if _current is None or _current[0] != os.getpid():
             worker_id = uuid7()
             beat(worker_id=worker_id)
+            _steady_since = time.monotonic()
             threading.Thread(
                 target=_beat_for_ever, args=(worker_id,), name="heartbeat", daemon=True
             ).start()
@@ -69,11 +72,24 @@ def forget_old_workers() -> int:
     return Worker.objects.filter(seen_at__lt=timezone.now() - FORGET_AFTER).delete()[0]
 
 
+def has_watched_long_enough() -> bool:
+    """Whether this process reached the database throughout the last 20 s.
+
+    Only then is another's silence that other's: after an outage all rows are old.
+    """
+    current_worker()
+    return time.monotonic() - _steady_since >= SILENT_AFTER.total_seconds()
+
+
 def _beat_for_ever(worker_id: UUID) -> None:
+    global _steady_since
     while True:
         time.sleep(BEAT_SECONDS)
         try:
             close_old_connections()
             beat(worker_id=worker_id)
-        except Error as error:
+        except Exception as error:  # noqa: BLE001 - a heart that stops costs work twice
+            _steady_since = math.inf
             logger.warning("Heartbeat failed: %s", type(error).__name__)
+        else:
+            _steady_since = min(_steady_since, time.monotonic())

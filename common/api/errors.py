@@ -29,6 +29,7 @@ from common.errors import (
     RateLimited,
     ServiceUnavailable,
     TickhookError,
+    json_pointer,
 )
 from common.ids import uuid7
 
@@ -95,7 +96,7 @@ def faults_of(detail: Any, pointer: str = "") -> Iterator[Fault]:
     if isinstance(detail, Mapping):
         for key, value in detail.items():
             is_general = key == api_settings.NON_FIELD_ERRORS_KEY
-            place = "" if is_general else f"/{_escape(str(key))}"
+            place = "" if is_general else json_pointer(key)
             yield from faults_of(value, pointer + place)
     elif isinstance(detail, list):
         for number, item in enumerate(detail):
@@ -176,11 +177,6 @@ def _body(problem: Problem, *, request_id: UUID) -> dict[str, Any]:
         "timestamp": timezone.now().isoformat(),
         "request_id": str(request_id),
     }
-
-
-def _escape(name: str) -> str:
-    """Write a member's name as JSON Pointer does (RFC 6901)."""
-    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _retry_after(error: TickhookError) -> dict[str, str]:

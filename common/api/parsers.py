@@ -10,6 +10,7 @@ from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
 from common.errors import TickhookError
+from common.json_depth import is_deeper_than
 
 MAX_DEPTH = 100
 
@@ -41,7 +42,7 @@ class BoundedJSONParser(BaseParser):
             raise _too_deep() from error
         except ValueError as error:
             raise ParseError(f"The body is not JSON: {error}") from error
-        if _depth_exceeds(value, MAX_DEPTH):
+        if is_deeper_than(value, MAX_DEPTH):
             raise _too_deep()
         return value
 
@@ -67,21 +68,3 @@ def _refuse(name: str) -> float:
 
 def _too_deep() -> ParseError:
     return ParseError(f"The body is nested deeper than {MAX_DEPTH} levels")
-
-
-def _depth_exceeds(value: Any, limit: int) -> bool:
-    level = [value]
-    for _ in range(limit):
-        level = [child for parent in level for child in _children(parent)]
-        if not level:
-            return False
-    return True
-
-
-def _children(value: Any) -> list[Any]:
-    match value:
-        case dict():
-            return list(value.values())
-        case list():
-            return value
-    return []

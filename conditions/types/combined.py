@@ -52,7 +52,6 @@ def _combined(logic: Logic, operands: Sequence[CompiledCondition]) -> CompiledCo
         judge=_judge(logic, operands, label),
         label=label,
         cost=sum(operand.cost for operand in operands),
-        is_slow=any(operand.is_slow for operand in operands),
     )
 
 

@@ -91,6 +91,8 @@ def wait_until(ready: Callable[[], bool], *, timeout_seconds: float) -> bool:
 def _tie_to(parent: int, death_signal: signal.Signals) -> Callable[[], None]:
     def in_child() -> None:
         die_with_parent(death_signal)
+        # A shell starts what it puts in the background with Ctrl-C ignored.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         # The parent may have died before the line above took effect.
         if os.getppid() != parent:
             os._exit(1)

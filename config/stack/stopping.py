@@ -5,8 +5,6 @@ from __future__ import annotations
 import signal
 from types import FrameType
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
 
 class StopRequested(Exception):
     """Somebody asked the stack to end."""
@@ -19,10 +17,15 @@ class StopRequests:
         self._count = 0
 
     def listen(self) -> None:
-        """Take over the signals, except those that `nohup` and others set aside."""
-        for number in _SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._note)
+        """Take over the signals, but leave a hang-up aside that `nohup` set aside.
+
+        A script starts what it puts in the background with Ctrl-C ignored; `kill -INT`
+        must end that all the same.
+        """
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._note)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self._note)
 
     def check(self) -> None:
         """Raise `StopRequested` once somebody asked to stop."""

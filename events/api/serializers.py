@@ -30,7 +30,10 @@ class EventTypeSerializer(serializers.ModelSerializer[EventType]):
 
 
 class EmitSerializer(StrictSerializer):
-    """A domain event; `customer_id` is another name of `subject`."""
+    """A domain event; `customer_id` is another name of `subject`.
+
+    `cause_id` is the event that led to this one.
+    """
 
     type = serializers.CharField(max_length=200)
     payload = JSONObjectField(required=False)
@@ -39,6 +42,7 @@ class EmitSerializer(StrictSerializer):
         required=False, allow_blank=True, max_length=255
     )
     idempotency_key = serializers.CharField(required=False, max_length=1000)
+    cause_id = serializers.UUIDField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         alias = attrs.pop("customer_id", None)

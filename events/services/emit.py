@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from uuid import UUID
 
-from common.errors import Fault, InvalidInput
+from common.causes import Cause, current_cause
+from common.errors import Conflict, Fault, InvalidInput
 from common.fields import dump_json
 from common.text import clean_text
 from events.models import Event, EventSource, EventType
@@ -19,6 +21,12 @@ class UnknownEventType(InvalidInput):
     """The event type is not in the catalogue."""
 
     code = "unsupported_event_type"
+
+
+class IdempotencyKeyConflict(Conflict):
+    """Another event was emitted with this subject and idempotency key."""
+
+    code = "idempotency_key_conflict"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +43,15 @@ def emit(
     *,
     subject: str = "",
     idempotency_key: str = "",
-    cause: Event | None = None,
+    cause_id: UUID | None = None,
 ) -> Emitted:
     """Record a domain event of the catalogue; raise UnknownEventType for others.
 
-    A subject that can't be stored raises InvalidInput.
-    Called again with the same subject and idempotency key it records nothing and
-    returns the first event's id.
+    A subject that can't be stored raises InvalidInput. Called again with the same
+    subject and idempotency key it records nothing and returns the first event's id;
+    if the type or the payload is another, it raises IdempotencyKeyConflict.
+    The cause is the event `cause_id` (InvalidInput if there is none), or what the
+    code around says: see `emitting_because_of`.
     """
     require_known_type(type)
     _require_storable(subject)
@@ -58,12 +68,12 @@ def emit(
         delivery_id=clean_text(idempotency_key, limit=255),
         dedupe_key=key,
     )
+    cause = _load_cause(cause_id) if cause_id else current_cause()
     if cause is not None:
-        event = caused_by(cause, event)
+        event = _caused_by(cause, event)
     if record_events([event]):
         return Emitted(event_id=event.id, is_duplicate=False)
-    first = Event.objects.values_list("id", flat=True).get(dedupe_key=key)
-    return Emitted(event_id=first, is_duplicate=True)
+    return Emitted(event_id=_first_of(event), is_duplicate=True)
 
 
 def require_known_type(name: str) -> None:
@@ -83,11 +93,28 @@ def _require_storable(subject: str) -> None:
         raise InvalidInput(detail, faults=[Fault("/subject", detail)])
 
 
-def caused_by(cause: Event, event: NewEvent) -> NewEvent:
+def _first_of(event: NewEvent) -> UUID:
+    """Return the id of the event that was first under this key, if it is the same."""
+    first = Event.objects.only("type", "body").get(dedupe_key=event.dedupe_key)
+    is_same = json.loads(bytes(first.body)) == json.loads(event.body)
+    if first.type != event.type or not is_same:
+        raise IdempotencyKeyConflict
+    return first.id
+
+
+def _load_cause(event_id: UUID) -> Cause:
+    found = Event.objects.filter(pk=event_id).values("depth", "correlation_id").first()
+    if found is None:
+        detail = "There is no such event"
+        raise InvalidInput(detail, faults=[Fault("/cause_id", detail)])
+    return Cause(event_id=event_id, **found)
+
+
+def _caused_by(cause: Cause, event: NewEvent) -> NewEvent:
     """Return an event that says what led to it: one step deeper, same correlation."""
     return replace(
         event,
-        cause_id=cause.id,
+        cause_id=cause.event_id,
         depth=cause.depth + 1,
         correlation_id=cause.correlation_id,
     )

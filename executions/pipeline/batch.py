@@ -8,10 +8,13 @@ away is nobody's fault: the lease is given back and the error passed on.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from uuid import UUID
 
-from celery.exceptions import SoftTimeLimitExceeded
 from django.db import Error, connection, transaction
 from django.utils import timezone
 
@@ -22,6 +25,7 @@ from executions.models import ExecutionStatus
 from executions.pipeline.admit import admit
 from executions.pipeline.bodies import read_bodies
 from executions.pipeline.document import event_values
+from executions.pipeline.faults import describe, raise_if_nobodys_fault
 from executions.pipeline.judge import judge
 from executions.pipeline.leases import Lease, close_lease, hold_lease
 from executions.pipeline.matching import Pair, find_pairs
@@ -33,132 +37,185 @@ logger = logging.getLogger(__name__)
 
 MAX_PAIRS = 5000
 
-# SQLSTATEs: connection lost, read-only standby, rolled back for another's sake, no room
-# or memory, lock not to be had, server stopping, server broken.
-_NOBODYS_FAULT = ("08", "25006", "40", "53", "55P03", "57P", "58")
+# The server ends a transaction that is idle for 30 s.
+MAX_JUDGING_SECONDS = 10.0
 
 
 class LeaseLost(Exception):
     """Another worker has taken the lease back."""
 
 
-class DatabaseAway(Exception):
-    """The database is away, or ended a transaction for another's sake: try again."""
+@dataclass(slots=True)
+class Done:
+    """What has been committed so far of a lease."""
+
+    events: int = 0
+    task_ids: list[UUID] = field(default_factory=list)
+
+    def add(self, events: int, outcomes: Iterable[Outcome]) -> None:
+        self.events += events
+        self.task_ids += [o.task.id for o in outcomes if o.task]
 
 
 def work_lease(lease: Lease) -> int:
     """Work all events of a lease; return how many. What was lost is left to others."""
-    try:
-        done = _work(lease.id, lease.event_ids)
-    except LeaseLost:
-        logger.warning("Lease %s was taken back before it was worked", lease.id)
-        return 0
-    except DatabaseAway:
-        if connection.is_usable():
-            close_lease(lease.id)
-        raise
-    close_lease(lease.id)
-    return done
+    done = Done()
+    with _closing(lease):
+        _work(lease.id, lease.event_ids, done)
+    submit_tasks(done.task_ids)
+    return done.events
 
 
 def work_poison(lease: Lease) -> int:
     """Record an event that killed its worker three times, without judging it."""
-    error = RuntimeError("Its worker died three times while working it")
-    with transaction.atomic():
-        _hold(lease.id)
-        for pair in find_pairs(_load(lease.event_ids)):
-            _store_poison(pair, error)
-        _settle(lease.event_ids)
-    close_lease(lease.id)
+    with _closing(lease):
+        try:
+            _record_poison(lease)
+        except LeaseLost:
+            raise
+        except Exception as error:  # noqa: BLE001 - its end is written and logged
+            raise_if_nobodys_fault(error)
+            _drop(lease, error)
     return len(lease.event_ids)
 
 
-def _work(lease_id: UUID, event_ids: Sequence[UUID]) -> int:
+@contextmanager
+def _closing(lease: Lease) -> Iterator[None]:
+    """Close the lease however its work ends: only a worker's death leaves it open."""
     try:
-        task_ids, done = _work_together(lease_id, event_ids)
+        yield
+    except LeaseLost:
+        logger.warning("Lease %s was taken back before it was worked", lease.id)
+        return
+    except BaseException:
+        _give_back(lease)
+        raise
+    close_lease(lease.id)
+
+
+def _give_back(lease: Lease) -> None:
+    try:
+        if not connection.is_usable():
+            connection.close()
+        close_lease(lease.id)
+    except Error:
+        logger.warning("Lease %s is left to the sweep", lease.id)
+
+
+def _work(lease_id: UUID, event_ids: Sequence[UUID], done: Done) -> None:
+    try:
+        done.add(*_work_together(lease_id, event_ids))
     except LeaseLost:
         raise
-    except Exception as error:
-        _raise_if_away(error)
+    except Exception as error:  # noqa: BLE001 - halved until one has it
+        raise_if_nobodys_fault(error)
         if len(event_ids) == 1:
-            logger.exception("Event %s can't be worked", event_ids[0])
-            return _work_apart(lease_id, event_ids[0], error)
-        logger.warning("A batch of %d events raised; halved", len(event_ids))
+            logger.warning("Event %s, tried apart: %s", event_ids[0], describe(error))
+            done.add(1, _work_apart(lease_id, event_ids[0]))
+            return
+        logger.warning("%d events, halved: %s", len(event_ids), describe(error))
         middle = len(event_ids) // 2
-        return _work(lease_id, event_ids[:middle]) + _work(lease_id, event_ids[middle:])
-    submit_tasks(task_ids)
-    return done
+        _work(lease_id, event_ids[:middle], done)
+        _work(lease_id, event_ids[middle:], done)
 
 
-def _work_together(lease_id: UUID, event_ids: Sequence[UUID]) -> tuple[list[UUID], int]:
-    """Work events in one transaction; return the new tasks and how many events."""
+def _work_together(
+    lease_id: UUID, event_ids: Sequence[UUID]
+) -> tuple[int, list[Outcome]]:
+    """Work events in one transaction; return how many, and what became of them.
+
+    What is over 5,000 pairs or 10 s of judging stays in the inbox.
+    """
     with transaction.atomic():
         _hold(lease_id)
-        events = _load(event_ids)
-        events, pairs = _bounded(events, find_pairs(events))
-        outcomes = _judge_all(events, pairs)
+        events, pairs = find_pairs(_load(event_ids), limit=MAX_PAIRS)
+        worked, outcomes = _judge_all(events, pairs)
         admit(outcomes)
         store_outcomes(outcomes)
-        _settle([event.id for event in events])
-    return [o.task.id for o in outcomes if o.task], len(events)
+        _settle(worked)
+    return len(worked), outcomes
 
 
-def _work_apart(lease_id: UUID, event_id: UUID, cause: Exception) -> int:
+def _work_apart(lease_id: UUID, event_id: UUID) -> list[Outcome]:
     """Work each trigger of one event under a savepoint, so that one can fail alone."""
-    task_ids: list[UUID] = []
     with transaction.atomic():
         _hold(lease_id)
-        events = _load([event_id])
-        for pair in find_pairs(events):
-            task_ids += _work_pair(pair)
+        _, pairs = find_pairs(_load([event_id]))
+        in_key_order = sorted(pairs, key=lambda pair: pair.trigger.id)
+        outcomes = [o for pair in in_key_order for o in _work_pair(pair)]
         _settle([event_id])
-    submit_tasks(task_ids)
-    logger.warning("Event %s was worked apart after %s", event_id, type(cause).__name__)
-    return len(events)
+    return outcomes
 
 
-def _work_pair(pair: Pair) -> list[UUID]:
+def _work_pair(pair: Pair) -> list[Outcome]:
     try:
         with transaction.atomic():
-            outcomes = _judge_all([pair.event], [pair])
+            _, outcomes = _judge_all([pair.event], [pair])
             admit(outcomes)
             store_outcomes(outcomes)
-    except Exception as error:
-        _raise_if_away(error)
-        logger.exception("Poison: trigger %s, event %s", pair.trigger.id, pair.event.id)
-        _store_poison(pair, error)
-        return []
-    return [o.task.id for o in outcomes if o.task]
-
-
-def _judge_all(events: Sequence[Event], pairs: Sequence[Pair]) -> list[Outcome]:
-    bodies = read_bodies(events)
-    shared = {event.id: event_values(event, bodies[event.id]) for event in events}
-    missed = find_misfires(pairs)
-    return [
-        judge(
-            pair,
-            bodies[pair.event.id],
-            shared[pair.event.id],
-            is_missed=pair.event.id in missed,
+    except Exception as error:  # noqa: BLE001 - its end is written and logged
+        raise_if_nobodys_fault(error)
+        trigger, event = pair.trigger.id, pair.event.id
+        logger.error(
+            "Poison: trigger %s, event %s: %s", trigger, event, describe(error)
         )
-        for pair in pairs
-    ]
+        _store_poison(pair, type(error).__name__, describe(error))
+        return []
+    return outcomes
 
 
-def _store_poison(pair: Pair, error: Exception) -> None:
-    store_outcomes(
-        [
-            Outcome(
-                pair=pair,
-                executed_at=timezone.now(),
-                status=ExecutionStatus.FAILED,
-                reason=Reason.POISON,
-                error_type=type(error).__name__,
-                error_message=clean_text(str(error), limit=10_000),
-            )
+def _judge_all(
+    events: Sequence[Event], pairs: Sequence[Pair]
+) -> tuple[list[UUID], list[Outcome]]:
+    """Judge event by event, at least one, until time is up; return those judged."""
+    bodies, missed = read_bodies(events), find_misfires(pairs)
+    by_event: dict[UUID, list[Pair]] = defaultdict(list)
+    for pair in pairs:
+        by_event[pair.event.id].append(pair)
+    worked: list[UUID] = []
+    outcomes: list[Outcome] = []
+    deadline = time.monotonic() + MAX_JUDGING_SECONDS
+    for event in events:
+        if worked and time.monotonic() > deadline:
+            break
+        body = bodies[event.id]
+        shared = event_values(event, body)
+        outcomes += [
+            judge(pair, body, shared, is_missed=event.id in missed)
+            for pair in by_event[event.id]
         ]
+        worked.append(event.id)
+    return worked, outcomes
+
+
+def _record_poison(lease: Lease) -> None:
+    with transaction.atomic():
+        _hold(lease.id)
+        _, pairs = find_pairs(_load(lease.event_ids))
+        for pair in pairs:
+            _store_poison(
+                pair, "WorkerDied", "Its worker died three times while working it"
+            )
+        _settle(lease.event_ids)
+
+
+def _drop(lease: Lease, error: Exception) -> None:
+    """Take events out of the inbox whose triggers can't even be found."""
+    ids = [str(event_id) for event_id in lease.event_ids]
+    logger.error("Dropped %s: %s", ids, describe(error))
+    _settle(lease.event_ids)
+
+
+def _store_poison(pair: Pair, error_type: str, message: str) -> None:
+    outcome = Outcome(
+        pair=pair,
+        executed_at=timezone.now(),
+        status=ExecutionStatus.FAILED,
+        reason=Reason.POISON,
+        error_type=error_type,
+        error_message=clean_text(message, limit=10_000),
     )
+    store_outcomes([outcome])
 
 
 def _hold(lease_id: UUID) -> None:
@@ -168,31 +225,6 @@ def _hold(lease_id: UUID) -> None:
 
 def _load(event_ids: Sequence[UUID]) -> list[Event]:
     return list(Event.objects.filter(pk__in=event_ids).order_by("pk"))
-
-
-def _bounded(events: list[Event], pairs: list[Pair]) -> tuple[list[Event], list[Pair]]:
-    """Keep as many events as make up 5,000 pairs, at least one; the rest waits."""
-    if len(pairs) <= MAX_PAIRS:
-        return events, pairs
-    last = max(pairs[MAX_PAIRS].event.id, events[0].id)
-    kept = [event for event in events if event.id < last] or events[:1]
-    ids = {event.id for event in kept}
-    return kept, [pair for pair in pairs if pair.event.id in ids]
-
-
-def _raise_if_away(error: Exception) -> None:
-    """Raise DatabaseAway unless the fault lies in what was to be written.
-
-    An OperationalError can be either: "index row too large" is one, too. Being out of
-    time is no fault of the event at hand, and raised on.
-    """
-    if isinstance(error, SoftTimeLimitExceeded):
-        raise error
-    if not isinstance(error, Error):
-        return
-    state = getattr(error.__cause__, "sqlstate", None) or ""
-    if state.startswith(_NOBODYS_FAULT) or not connection.is_usable():
-        raise DatabaseAway from error
 
 
 def _settle(event_ids: Sequence[UUID]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Mapping
 from uuid import UUID
 
@@ -21,6 +20,7 @@ from events.models import EventSource
 from executions.models import ExecutionStatus
 from executions.pipeline.bodies import Body
 from executions.pipeline.document import document_for, iso, schedule_values
+from executions.pipeline.faults import stack_of
 from executions.pipeline.matching import Pair, was_active
 from executions.pipeline.outcome import Outcome, Reason
 from executions.pipeline.parameters import build_parameters, options_of
@@ -37,7 +37,10 @@ _compiled: dict[tuple[UUID, int], CompiledCondition] = {}
 def judge(
     pair: Pair, body: Body, shared: Mapping[str, object], *, is_missed: bool = False
 ) -> Outcome:
-    """Return what is to become of a pair. Raises nothing: a fault is an outcome."""
+    """Return what is to become of a pair: a fault in judging is an outcome, too.
+
+    Raises SoftTimeLimitExceeded and nothing else.
+    """
     outcome = Outcome(
         pair=pair, executed_at=timezone.now(), status=ExecutionStatus.SUCCESS
     )
@@ -48,11 +51,14 @@ def judge(
         _decide(outcome, body, shared)
     except SoftTimeLimitExceeded:
         raise
-    except Exception as error:
-        logger.exception(
-            "Judging failed: trigger %s, event %s", pair.trigger.id, pair.event.id
+    except Exception as error:  # noqa: BLE001 - one pair's fault is no other's
+        logger.error(
+            "Judging failed: trigger %s, event %s: %s",
+            pair.trigger.id,
+            pair.event.id,
+            stack_of(error),
         )
-        _fail(outcome, Reason.ERROR, type(error).__name__, traceback.format_exc())
+        _fail(outcome, Reason.ERROR, type(error).__name__, stack_of(error))
     return outcome
 
 

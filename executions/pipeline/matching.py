@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from uuid import UUID
 
 from django.db import connection
@@ -34,23 +35,40 @@ class Pair:
     trigger: Trigger
 
 
-def find_pairs(events: Sequence[Event]) -> list[Pair]:
+def find_pairs(
+    events: Sequence[Event], *, limit: int | None = None
+) -> tuple[list[Event], list[Pair]]:
     """Return the candidates of all events, in the order of the events.
 
     By aim and by endpoint a trigger is found even when it is switched off, so that
-    this can be said; by event type only active ones are looked at.
+    this can be said; by event type only active ones are looked at. With a limit, only
+    the first events are taken, whose pairs are no more than that; at least one event.
     """
     subscribers = _subscribers(events)
-    triggers = _load(events, {i for ids in subscribers.values() for i in ids})
+    counts = [len(subscribers.get(_topic(event), ())) for event in events]
+    events = events[: _fitting(counts, limit)]
+    wanted = {i for event in events for i in subscribers.get(_topic(event), ())}
+    triggers = _load(events, wanted)
     by_endpoint: dict[UUID, list[Trigger]] = defaultdict(list)
     for trigger in triggers.values():
         if trigger.endpoint_id is not None:
             by_endpoint[trigger.endpoint_id].append(trigger)
-    pairs: list[Pair] = []
-    for event in events:
-        found = _candidates(event, triggers, by_endpoint, subscribers)
-        pairs += [Pair(event, trigger) for trigger in found.values()]
-    return pairs
+    found = [_candidates(e, triggers, by_endpoint, subscribers) for e in events]
+    taken = events[: _fitting([len(candidates) for candidates in found], limit)]
+    pairs = [
+        Pair(event, trigger)
+        for event, candidates in zip(taken, found, strict=False)
+        for trigger in candidates.values()
+    ]
+    return list(taken), pairs
+
+
+def _fitting(counts: Sequence[int], limit: int | None) -> int:
+    """Return how many counts, from the first, sum up to the limit; at least one."""
+    if limit is None:
+        return len(counts)
+    within = [total <= limit for total in accumulate(counts)]
+    return max(1, sum(within))
 
 
 def was_active(trigger: Trigger, event: Event) -> bool:

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import Max
-from django.utils import timezone
 
+from common.clock import database_now
 from events.models import Event, EventSource
 from executions.pipeline.matching import Pair
 from triggers.models import Catchup
@@ -21,7 +21,9 @@ from triggers.services.scheduling import jitter_of
 
 def find_misfires(pairs: Sequence[Pair]) -> set[UUID]:
     """Return the scheduled events that waited longer than their policy allows."""
-    now = timezone.now()
+    if not any(p.event.source == EventSource.SCHEDULE for p in pairs):
+        return set()
+    now = database_now()
     late = [pair for pair in pairs if _has_waited(pair, now)]
     latest = _latest_of(pair for pair in late if pair.trigger.catchup == Catchup.LATEST)
     return {pair.event.id for pair in late if _is_missed(pair, latest, now)}

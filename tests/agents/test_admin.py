@@ -50,6 +50,17 @@ def test_an_agent_is_added_with_its_groups(pages: Client) -> None:
     assert list(agent.groups.all()) == [group]
 
 
+def test_what_a_page_says_next_is_kept_by_the_server_not_in_a_cookie(
+    pages: Client,
+) -> None:
+    sent = filled(new_config=json.dumps(CONFIG))
+
+    response = pages.post(reverse("admin:agents_agent_add"), sent)
+
+    assert "messages" not in response.cookies
+    assert "_messages" in pages.session
+
+
 def test_a_configuration_is_never_shown_and_kept_if_none_is_given(
     pages: Client,
 ) -> None:

@@ -9,14 +9,15 @@ import pytest
 from celery import Celery, current_app
 from django.db.models import F
 from django.db.models.functions import Now
+from pytest_django import Settings
 
-from agents.backends.base import SubmissionFailed
-from agents.backends.memory import MemoryBackend
+from agents.backends.base import SubmissionFailed, get_backend
 from agents.models import Agent, AgentTask, TaskStatus
 from agents.services.create import create_tasks
 from agents.services.submit import submit_overdue, submit_tasks
 from common.ids import uuid7
 from tests.factories import make_agent, make_task, new_task
+from tests.memory_backend import MemoryBackend
 from tests.races import ROUNDS, race
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -131,6 +132,33 @@ def test_a_task_that_is_refused_for_good_fails_and_the_others_go_on(
         (TaskStatus.FAILED, "No such workflow"),
         (TaskStatus.SUBMITTED, ""),
     ]
+
+
+def test_a_celery_task_that_is_no_longer_allowed_fails_alone(
+    settings: Settings,
+) -> None:
+    settings.TICKHOOK_AGENT_TASKS = ["agents.tasks.echo", "shop.tasks.clean"]
+    allowed = make_task(agent=celery_agent())
+    config = {"task": "shop.tasks.clean"}
+    forbidden = make_task(agent=make_agent(backend="celery", config=config))
+    settings.TICKHOOK_AGENT_TASKS = ["agents.tasks.echo"]
+
+    assert submit_tasks([allowed.id, forbidden.id]) == 1
+
+    allowed.refresh_from_db()
+    forbidden.refresh_from_db()
+    assert allowed.status == TaskStatus.SUBMITTED
+    assert forbidden.status == TaskStatus.FAILED
+    assert "TICKHOOK_AGENT_TASKS" in forbidden.error
+
+
+@pytest.mark.parametrize("queue", ["clock", "pipeline", "slow"])
+def test_an_agent_may_not_work_on_tickhooks_own_queues(queue: str) -> None:
+    config = {"task": "agents.tasks.echo", "queue": queue}
+
+    [fault] = get_backend("celery").check_config(config)
+
+    assert fault.pointer == "/queue"
 
 
 @pytest.mark.usefixtures("closed_broker")

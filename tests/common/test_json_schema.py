@@ -4,6 +4,7 @@ import pytest
 
 from common.errors import Fault
 from common.json_schema import (
+    MIXED,
     UnusableSchema,
     find_schema_faults,
     find_value_faults,
@@ -40,6 +41,49 @@ def test_names_are_matched_in_linear_time_too() -> None:
     assert [fault.pointer for fault in faults] == ["/aa"]
 
 
+@pytest.mark.parametrize("others", [False, {"type": "integer"}])
+def test_further_names_are_told_apart_in_linear_time(others: object) -> None:
+    schema = {
+        "properties": {"id": {}},
+        "patternProperties": {"^(a+)+$": {}},
+        "additionalProperties": others,
+    }
+    value = {"id": "x", "aa": "x", "a" * 40 + "b": "x"}
+
+    assert len(find_value_faults(schema, value)) == 1
+    assert find_value_faults(schema, {"id": "x", "a" * 40: "x"}) == []
+    assert find_schema_faults(schema) == []
+
+
+def test_further_names_that_fit_have_no_faults() -> None:
+    schema = {"additionalProperties": {"type": "integer"}}
+
+    assert find_value_faults(schema, {"a": 1, "b": 2}) == []
+    assert [f.pointer for f in find_value_faults(schema, {"a/b": "x"})] == ["/a~1b"]
+    assert find_value_faults({"additionalProperties": False}, [1]) == []
+
+
+def test_unevaluated_names_are_refused_beside_patterns_of_names() -> None:
+    schema = {
+        "allOf": [{"patternProperties": {"^(a+)+$": {}}}],
+        "unevaluatedProperties": False,
+    }
+
+    [fault] = find_schema_faults(schema)
+
+    assert fault == Fault("", MIXED)
+    with pytest.raises(UnusableSchema):
+        find_value_faults(schema, {"a" * 40 + "b": 1})
+
+
+def test_unevaluated_names_are_known_where_no_pattern_is() -> None:
+    schema = {"properties": {"id": {}}, "unevaluatedProperties": False}
+
+    assert find_schema_faults(schema) == []
+    assert find_value_faults(schema, {"id": 1}) == []
+    assert len(find_value_faults(schema, {"other": 1})) == 1
+
+
 @pytest.mark.parametrize(
     "schema",
     [
@@ -71,4 +115,12 @@ def test_a_pattern_that_the_engine_does_not_know_is_refused_by_place() -> None:
     [fault] = find_schema_faults({"allOf": [{"pattern": "(?=a)b"}]})
 
     assert fault.pointer == "/allOf/0/pattern"
+    assert fault.detail.startswith("Not a pattern of RE2")
+
+
+@pytest.mark.parametrize("pattern", ["(?=a)b", "(", "\ud800"])
+def test_a_pattern_of_names_is_refused_by_place(pattern: str) -> None:
+    [fault] = find_schema_faults({"items": {"patternProperties": {pattern: {}}}})
+
+    assert fault.pointer == f"/items/patternProperties/{pattern}"
     assert fault.detail.startswith("Not a pattern of RE2")

@@ -104,10 +104,10 @@ def test_a_compiled_condition_judges_any_number_of_documents() -> None:
     assert outcomes == [MET, NOT_MET, MET]
 
 
-def test_cost_counts_the_rules_and_no_rule_is_slow() -> None:
+def test_cost_counts_the_rules() -> None:
     compiled = compile_condition(combined("OR", PUSH, combined("NOT", DOCUMENT_SENT)))
 
-    assert (compiled.cost, compiled.is_slow) == (3, False)
+    assert compiled.cost == 3
 
 
 def test_the_trace_is_json() -> None:

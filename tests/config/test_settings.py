@@ -32,6 +32,7 @@ def test_env_example_names_every_variable_that_is_read() -> None:
         ("SECRET_KEY", "", "SECRET_KEY is not set"),
         ("FIELD_ENCRYPTION_KEYS", "short", "FIELD_ENCRYPTION_KEYS: key 1 is not"),
         ("REDIS_URL", "http://x", "REDIS_URL must start with"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,proxy", "TRUSTED_PROXIES: 'proxy' is neither"),
         ("DEBUG", "perhaps", 'Environment variable "DEBUG" invalid'),
     ],
 )

@@ -38,6 +38,26 @@ def test_the_same_key_is_the_same_event(api: APIClient) -> None:
     assert Event.objects.count() == 1
 
 
+def test_a_key_of_another_event_is_a_conflict(api: APIClient) -> None:
+    body = {"type": "invoice.paid", "idempotency_key": "k-1"}
+    api.post(URL, body)
+
+    response = api.post(URL, {**body, "payload": {"amount": 1}})
+
+    assert response.status_code == 409
+    assert response.json()["error_code"] == "idempotency_key_conflict"
+
+
+def test_an_event_names_its_cause(api: APIClient) -> None:
+    cause = record(depth=1)
+
+    sent = api.post(URL, {"type": "invoice.paid", "cause_id": str(cause.pk)}).json()
+
+    event = Event.objects.get(pk=sent["event_id"])
+    assert (event.cause_id, event.depth) == (cause.pk, 2)
+    assert event.correlation_id == cause.correlation_id
+
+
 def test_a_customer_is_a_subject(api: APIClient) -> None:
     api.post(URL, {"type": "invoice.paid", "customer_id": "acme"})
 
@@ -52,6 +72,8 @@ def test_a_customer_is_a_subject(api: APIClient) -> None:
         ({"payload": "text"}, "/payload"),
         ({"payload": None}, "/payload"),
         ({"idempotency_key": ""}, "/idempotency_key"),
+        ({"cause_id": "invoice"}, "/cause_id"),
+        ({"cause_id": "01900000-0000-7000-8000-000000000001"}, "/cause_id"),
         ({"subject": "a", "customer_id": "b"}, "/customer_id"),
         ({"sujet": "a"}, "/sujet"),
     ],

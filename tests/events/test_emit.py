@@ -4,10 +4,16 @@ from functools import partial
 
 import pytest
 
+from common.causes import Cause, emitting_because_of
 from common.errors import InvalidInput
+from common.ids import uuid7
 from events.models import Event, EventSource, EventType, Inbox
-from events.services.emit import UnknownEventType, emit
-from tests.factories import record
+from events.services.emit import IdempotencyKeyConflict, UnknownEventType, emit
+from executions.models import TriggerExecution
+from executions.pipeline.drain import drain
+from executions.pipeline.judge import MAX_DEPTH
+from executions.pipeline.outcome import Reason
+from tests.factories import make_listener, record
 from tests.races import ROUNDS, race
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -101,8 +107,70 @@ def test_a_payload_keeps_what_json_can_say() -> None:
 def test_an_event_caused_by_another_is_one_step_deeper() -> None:
     cause = record(depth=3)
 
-    emitted = emit("invoice.sent", {}, cause=cause)
+    emitted = emit("invoice.sent", {}, cause_id=cause.id)
 
     event = Event.objects.get(pk=emitted.event_id)
     assert (event.cause_id, event.depth) == (cause.id, 4)
     assert event.correlation_id == cause.correlation_id
+
+
+def test_an_event_emitted_inside_of_a_cause_is_one_step_deeper() -> None:
+    cause = Cause(event_id=uuid7(), depth=2, correlation_id=uuid7())
+
+    with emitting_because_of(cause):
+        inside = emit("invoice.sent", {})
+    outside = emit("invoice.sent", {})
+
+    event = Event.objects.get(pk=inside.event_id)
+    assert (event.cause_id, event.depth) == (cause.event_id, 3)
+    assert event.correlation_id == cause.correlation_id
+    assert Event.objects.get(pk=outside.event_id).depth == 0
+
+
+def test_a_cause_that_is_named_comes_before_the_one_around() -> None:
+    around = Cause(event_id=uuid7(), depth=2, correlation_id=uuid7())
+    named = record(depth=7)
+
+    with emitting_because_of(around):
+        emitted = emit("invoice.sent", {}, cause_id=named.id)
+
+    event = Event.objects.get(pk=emitted.event_id)
+    assert (event.cause_id, event.depth) == (named.id, 8)
+
+
+def test_an_unknown_cause_is_refused() -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        emit("invoice.sent", {}, cause_id=uuid7())
+
+    assert [fault.pointer for fault in refusal.value.faults] == ["/cause_id"]
+    assert not Event.objects.exists()
+
+
+def test_a_chain_of_events_that_does_not_end_is_cut() -> None:
+    make_listener()
+    emitted = emit("invoice.sent", {}, cause_id=record(depth=MAX_DEPTH).id)
+
+    drain()
+
+    execution = TriggerExecution.objects.get(event_id=emitted.event_id)
+    assert (execution.status, execution.reason) == ("skipped", Reason.LOOP)
+
+
+@pytest.mark.parametrize(
+    ("name", "payload"), [("invoice.sent", {"a": 1}), ("invoice.paid", {"a": 2})]
+)
+def test_an_idempotency_key_stands_for_one_type_and_payload(
+    name: str, payload: dict[str, int]
+) -> None:
+    emit("invoice.paid", {"a": 1}, idempotency_key="k")
+
+    with pytest.raises(IdempotencyKeyConflict):
+        emit(name, payload, idempotency_key="k")
+
+    assert Event.objects.count() == 1
+
+
+def test_the_order_of_a_payloads_members_does_not_matter() -> None:
+    emit("invoice.paid", {"a": 1, "b": 2}, idempotency_key="k")
+
+    assert emit("invoice.paid", {"b": 2, "a": 1}, idempotency_key="k").is_duplicate

@@ -89,7 +89,7 @@ def test_no_look_up_scans_100_000_triggers() -> None:
     ]
 
     with CaptureQueriesContext(connection) as matching:
-        pairs = find_pairs(events)
+        _, pairs = find_pairs(events)
     with CaptureQueriesContext(connection) as idle:
         assert claim_due() == 0
     due_50th = Trigger.objects.order_by("next_run_time")[49].next_run_time

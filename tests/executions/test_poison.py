@@ -7,8 +7,8 @@ from agents.models import AgentTask
 from events.models import Inbox
 from events.services.record import record_events
 from executions.models import DrainLease, TriggerExecution
-from executions.pipeline.batch import DatabaseAway
 from executions.pipeline.drain import drain
+from executions.pipeline.faults import DatabaseAway
 from tests.executions.poison import refused_executions
 from tests.factories import make_listener, new_event, record
 
@@ -31,7 +31,7 @@ def test_one_event_that_cannot_be_stored_does_not_hold_up_the_others() -> None:
     poison = TriggerExecution.objects.get(status="failed")
     assert (poison.event_id, poison.reason) == (events[7].id, "poison")
     assert (poison.error_type, poison.task) == ("ProgrammingError", None)
-    assert poison.error_message.startswith("refused")
+    assert poison.error_message == "ProgrammingError (SQLSTATE P0001): refused"
     assert statuses() == {"success": 19, "failed": 1}
     assert AgentTask.objects.filter(status="submitted").count() == 19
     assert not Inbox.objects.exists()

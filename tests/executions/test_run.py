@@ -4,10 +4,8 @@ import pytest
 
 from common.ids import uuid7
 from events.models import Event, EventSource, Inbox
-from executions.pipeline.drain import drain
-from executions.selectors import event_outcome
 from executions.services.run import run_trigger
-from tests.factories import make_listener, record
+from tests.factories import make_listener
 from triggers.services.lifecycle import TriggerNotFound, delete_trigger
 
 pytestmark = pytest.mark.django_db
@@ -41,16 +39,3 @@ def test_an_unknown_or_deleted_trigger_cannot_be_run() -> None:
             run_trigger(trigger_id=trigger_id)
 
     assert not Event.objects.exists()
-
-
-def test_an_outcome_is_known_once_the_event_is_worked() -> None:
-    trigger = make_listener()
-    event, unheard = record(), record(type="nobody.cares")
-    assert event_outcome(event.id) is None
-
-    drain()
-
-    outcome = event_outcome(event.id)
-    assert outcome is not None
-    assert [execution.trigger_id for execution in outcome] == [trigger.id]
-    assert event_outcome(unheard.id) == []

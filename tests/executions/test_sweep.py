@@ -7,7 +7,7 @@ from agents.models import AgentTask, TaskStatus
 from events.models import Inbox
 from executions import sweep as sweeping
 from executions.models import TriggerExecution
-from executions.pipeline.batch import DatabaseAway
+from executions.pipeline.faults import DatabaseAway
 from executions.sweep import STEPS, sweep
 from tests.factories import make_listener, record
 from tests.races import race

@@ -10,6 +10,7 @@ from agents.models import Agent
 from events.models import Event
 from tests.factories import AgentFactory, make_trigger
 from triggers.models import Trigger
+from triggers.services.endpoints import FOREIGN_ENDPOINT
 
 pytestmark = pytest.mark.django_db
 
@@ -141,5 +142,58 @@ def test_whoever_may_change_triggers_may_stop_any(restricted: Agent) -> None:
     trigger = make_trigger(agent=restricted)
 
     response = client_of("change_trigger").post(f"{URL}/{trigger.pk}/disable")
+
+    assert response.status_code == 200
+
+
+def test_whoever_may_delete_triggers_may_delete_any(restricted: Agent) -> None:
+    trigger = make_trigger(agent=restricted)
+
+    response = client_of("delete_trigger").delete(f"{URL}/{trigger.pk}")
+
+    assert response.status_code == 204
+
+
+def test_an_endpoint_of_agents_of_others_can_not_be_joined(restricted: Agent) -> None:
+    theirs = make_trigger(agent=restricted, trigger_type="webhook")
+    wanted = {
+        **body(AgentFactory.create()),
+        "trigger_type": "webhook",
+        "endpoint_id": str(theirs.endpoint_id),
+    }
+
+    response = client_of("add_trigger").post(URL, wanted)
+
+    assert response.status_code == 400
+    assert response.json()["errors"] == [
+        {"pointer": "/endpoint_id", "detail": FOREIGN_ENDPOINT}
+    ]
+    assert Trigger.objects.count() == 1
+
+
+def test_an_endpoint_shared_with_agents_of_others_can_not_be_changed(
+    restricted: Agent,
+) -> None:
+    theirs = make_trigger(agent=restricted, trigger_type="webhook")
+    own = make_trigger(trigger_type="webhook", endpoint=theirs.endpoint)
+    client = client_of("change_trigger")
+
+    refused = client.patch(f"{URL}/{own.pk}", {"webhook_config": {"secret": True}})
+    renamed = client.patch(f"{URL}/{own.pk}", {"name": "renamed"})
+
+    assert refused.status_code == 400
+    assert refused.json()["errors"] == [
+        {"pointer": "/endpoint_id", "detail": FOREIGN_ENDPOINT}
+    ]
+    assert renamed.status_code == 200
+
+
+def test_members_may_change_what_they_share(restricted: Agent, group: Group) -> None:
+    theirs = make_trigger(agent=restricted, trigger_type="webhook")
+    own = make_trigger(trigger_type="webhook", endpoint=theirs.endpoint)
+
+    response = client_of("change_trigger", group=group).patch(
+        f"{URL}/{own.pk}", {"allowed_methods": ["PUT"]}
+    )
 
     assert response.status_code == 200

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 
 from events.models import Event, EventSource, Inbox
 from tests.factories import make_trigger
 from tests.races import ROUNDS, race
-from tests.triggers.due import NOON, fired, make_due
+from tests.triggers.due import NOON, fired, make_due, missed
 from triggers.models import Trigger
+from triggers.schedules.interval import IntervalSchedule
 from triggers.services import claim
+from triggers.services.catchup import MAX_OCCURRENCES
 from triggers.services.claim import claim_due
 from triggers.services.scheduling import jitter_of
 
@@ -161,23 +164,45 @@ def test_jitter_moves_the_run_within_its_slot_and_not_the_instant() -> None:
     assert trigger.next_run_time == NOON + MINUTE + jitter
 
 
+@pytest.mark.parametrize("catchup", ["none", "latest", "all"])
 def test_a_month_away_costs_no_month_of_steps(
-    monkeypatch: pytest.MonkeyPatch,
+    catchup: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trigger = make_due(
-        schedule_type="interval", schedule_config={"interval_seconds": 1}
+        schedule_type="interval",
+        schedule_config={"interval_seconds": 1},
+        catchup=catchup,
     )
-    steps: list[int] = []
-    original = claim._walk
+    steps: list[datetime] = []
+    original = IntervalSchedule._next
 
-    def counted(*arguments: object) -> object:
-        found = original(*arguments)  # type: ignore[arg-type]  # passed on
-        steps.append(len(found))
-        return found
+    def counted(schedule: IntervalSchedule, after: datetime) -> datetime | None:
+        steps.append(after)
+        return original(schedule, after)
 
-    monkeypatch.setattr(claim, "_walk", counted)
+    monkeypatch.setattr(IntervalSchedule, "_next", counted)
 
-    assert claim_due(now=NOON + timedelta(days=30)) == claim.MAX_OCCURRENCES
+    assert claim_due(now=NOON + timedelta(days=30)) >= MAX_OCCURRENCES
 
-    assert steps == [claim.MAX_OCCURRENCES]
-    assert len(fired(trigger)) == 30  # those within the grace
+    assert len(steps) < 2.2 * MAX_OCCURRENCES
+    # With `all` as many as a claim may; else those within the grace.
+    assert len(fired(trigger)) == (MAX_OCCURRENCES if catchup == "all" else 30)
+    assert missed(trigger)[0]["from"] == NOON.isoformat()
+    assert missed(trigger)[0]["at_least"] is True
+
+
+def test_a_claim_that_runs_out_of_time_blames_no_trigger(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trigger = make_due()
+
+    def run_out(*_: object) -> None:
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(claim, "judge", run_out)
+
+    with pytest.raises(SoftTimeLimitExceeded):
+        claim_due(now=NOON)
+
+    trigger.refresh_from_db()
+    assert (trigger.is_active, trigger.next_run_time) == (True, NOON)

@@ -7,6 +7,7 @@ import pytest
 from executions.models import TriggerExecution
 from executions.pipeline.drain import drain
 from tests.triggers.due import NOON, fired, make_due, missed
+from triggers.models import Trigger
 from triggers.services.claim import claim_due
 
 pytestmark = pytest.mark.django_db
@@ -99,6 +100,60 @@ def test_nothing_is_caught_up_beyond_the_window(
 
     assert fired(trigger) == minutes(*runs)
     assert missed(trigger) == misses
+
+
+def test_a_day_to_catch_up_is_run_whole_over_several_claims() -> None:
+    trigger = make_due(catchup="all", catchup_window_seconds=86_400)
+    now = NOON + timedelta(hours=23)
+
+    sizes = [claim_due(now=now) for _ in range(3)]
+
+    assert sizes == [1000, 381, 0]
+    assert fired(trigger) == minutes(*range(1381))
+    assert missed(trigger) == []
+
+
+def test_more_on_time_than_one_claim_takes_are_left_to_the_next() -> None:
+    trigger = make_due(catchup="none", misfire_grace_seconds=86_400)
+    now = NOON + timedelta(minutes=1200)
+
+    sizes = [claim_due(now=now) for _ in range(3)]
+
+    assert sizes == [1000, 201, 0]
+    assert fired(trigger) == minutes(*range(1201))
+
+
+def test_a_thousand_missed_are_counted_exactly_and_more_are_told_as_more() -> None:
+    few, many = make_due(catchup="none"), make_due(catchup="none")
+    claim_at = NOON + timedelta(minutes=999, seconds=45)
+    Trigger.objects.filter(pk=many.pk).update(next_scheduled_for=NOON - MINUTE)
+
+    for _ in range(2):
+        claim_due(now=claim_at)
+
+    assert missed(few) == [lost(1000, 0, 999)]
+    assert missed(many) == [{**lost(1000, -1, 999), "at_least": True}]
+
+
+def test_the_latest_is_found_however_the_schedule_clusters() -> None:
+    trigger = make_due(
+        catchup="latest",
+        cron_expression="* * 12 1 6 *",
+        catchup_window_seconds=7 * 86_400,
+    )
+
+    claim_due(now=NOON + timedelta(days=3))
+
+    last = NOON + timedelta(minutes=59, seconds=59)
+    assert fired(trigger) == [last]
+    assert missed(trigger) == [
+        {
+            "count": 1000,
+            "from": NOON.isoformat(),
+            "to": (last - timedelta(seconds=1)).isoformat(),
+            "at_least": True,
+        }
+    ]
 
 
 def test_the_latest_is_missed_when_even_it_is_beyond_the_window() -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db.models.functions import Now
 
+from agents.models import Agent
 from executions.models import TriggerExecution
 from executions.pipeline.drain import drain
 from tests.factories import make_listener, make_trigger
@@ -20,6 +21,8 @@ from triggers.services.lifecycle import (
     patterns_of,
     update_trigger,
 )
+from triggers.services.scheduling import jitter_of
+from triggers.services.validation import InvalidTrigger
 
 pytestmark = pytest.mark.django_db
 
@@ -108,6 +111,84 @@ def test_what_was_due_by_the_old_schedule_is_recorded_before_it_goes() -> None:
     assert trigger.scheduled_runs == len(fired(trigger))
     assert trigger.next_run_time is not None
     assert trigger.next_run_time > datetime.now(UTC)
+
+
+def test_an_edit_within_the_jitter_keeps_the_run_that_waits() -> None:
+    nominal = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    trigger = make_due(cron_expression="0 * * * *", jitter_seconds=86_400)
+    Trigger.objects.filter(pk=trigger.pk).update(
+        next_scheduled_for=nominal, next_run_time=nominal + timedelta(hours=2)
+    )
+
+    update_trigger(trigger_id=trigger.id, fields={"catchup": "all"})
+
+    trigger.refresh_from_db()
+    assert trigger.next_scheduled_for == nominal
+    assert trigger.next_run_time == nominal + jitter_of(trigger)
+
+
+def test_a_run_that_waits_does_not_outlive_switching_off() -> None:
+    nominal = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    trigger = make_due(cron_expression="0 * * * *", jitter_seconds=86_400)
+    Trigger.objects.filter(pk=trigger.pk).update(
+        next_scheduled_for=nominal, next_run_time=nominal + timedelta(hours=2)
+    )
+
+    disable_trigger(trigger_id=trigger.id)
+    on = enable_trigger(trigger_id=trigger.id)
+
+    assert on.next_scheduled_for is not None
+    assert on.next_scheduled_for > nominal
+
+
+def test_what_was_due_by_an_unreadable_schedule_is_recorded_all_the_same() -> None:
+    trigger = make_due()
+    Trigger.objects.filter(pk=trigger.pk).update(cron_expression="broken")
+
+    update_trigger(trigger_id=trigger.id, fields={"cron_expression": "0 0 1 1 *"})
+
+    trigger.refresh_from_db()
+    assert fired(trigger) == [NOON]
+    assert trigger.scheduled_runs == 1
+    assert trigger.next_run_time is not None
+    assert trigger.next_run_time > datetime.now(UTC)
+
+
+def test_a_trigger_that_is_off_can_be_changed_while_its_agent_is_off() -> None:
+    trigger = make_trigger()
+    disable_trigger(trigger_id=trigger.id)
+    Agent.objects.update(is_active=False)
+
+    changed = update_trigger(trigger_id=trigger.id, fields={"name": "renamed"})
+
+    assert changed.trigger.name == "renamed"
+    with pytest.raises(InvalidTrigger, match="is switched off"):
+        update_trigger(trigger_id=trigger.id, fields={"is_active": True})
+
+
+def test_a_changed_subject_reaches_the_triggers_endpoint() -> None:
+    trigger = make_trigger(trigger_type="webhook", subject="acme")
+    endpoint = trigger.endpoint
+    assert endpoint is not None
+
+    update_trigger(trigger_id=trigger.id, fields={"subject": "other"})
+
+    endpoint.refresh_from_db()
+    assert endpoint.subject == "other"
+
+
+def test_the_subject_of_what_others_share_is_not_changed() -> None:
+    trigger = make_trigger(trigger_type="webhook", subject="acme")
+    endpoint = trigger.endpoint
+    assert endpoint is not None
+    make_trigger(trigger_type="webhook", endpoint=endpoint, subject="acme")
+
+    with pytest.raises(InvalidTrigger) as refused:
+        update_trigger(trigger_id=trigger.id, fields={"subject": "other"})
+
+    assert [fault.pointer for fault in refused.value.faults] == ["/subject"]
+    endpoint.refresh_from_db()
+    assert endpoint.subject == "acme"
 
 
 def test_what_was_due_when_a_trigger_was_switched_off_says_so() -> None:

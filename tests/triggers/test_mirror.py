@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.db.models.signals import post_save, pre_save
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
@@ -135,6 +136,19 @@ def test_a_deleted_triggers_mirror_goes() -> None:
 
     assert not PeriodicTask.objects.filter(name__contains=str(trigger.id)).exists()
     assert get_clock().get_trigger_status(trigger.id) == {"status": "not_running"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_mirror_is_off_at_once_and_stays_if_it_is_scheduled_again() -> None:
+    trigger = make_cron()
+
+    with transaction.atomic():
+        get_clock().unschedule_trigger(trigger.id)
+        was_enabled = mirror_of(trigger).enabled
+        get_clock().schedule_trigger(trigger)
+
+    assert not was_enabled
+    assert mirror_of(trigger).enabled
 
 
 @pytest.mark.django_db(transaction=True)

@@ -11,6 +11,7 @@ from webhooks.models import WebhookEndpoint
 from webhooks.services.endpoints import (
     InvalidEndpoint,
     create_endpoint,
+    live_secrets,
     update_endpoint,
     webhook_url,
 )
@@ -48,6 +49,16 @@ def test_a_secret_is_not_kept_in_the_config() -> None:
     endpoint = create_endpoint(config={"secret": SECRET, "kept": 1}).endpoint
 
     assert endpoint.config == {"kept": 1}
+
+
+def test_a_secret_given_alone_leaves_the_config_as_it_is() -> None:
+    endpoint = create_endpoint(type_slug="github", config={"note": "x"}).endpoint
+
+    update_endpoint(endpoint_id=endpoint.pk, secret=SECRET)
+
+    endpoint.refresh_from_db()
+    assert endpoint.config == {"note": "x"}
+    assert live_secrets(endpoint) == [SECRET]
 
 
 def test_an_impossible_method_is_refused() -> None:

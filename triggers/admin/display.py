@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from triggers.models import ScheduleType, Trigger, TriggerType
+import calendar
 
-WEEKDAYS = (
-    "Monday",
-    "Tuesday",
-    "Wednesday",
-    "Thursday",
-    "Friday",
-    "Saturday",
-    "Sunday",
-)
+from triggers.models import ScheduleType, Trigger, TriggerType
+from triggers.schedules import DEFAULT_DAY, DEFAULT_SECONDS, DEFAULT_TIME
 
 
 def state_of(trigger: Trigger) -> str:
@@ -38,14 +31,15 @@ def starts_by(trigger: Trigger) -> str:
 
 def _schedule(trigger: Trigger) -> str:
     config = trigger.schedule_config
+    time = config.get("time") or DEFAULT_TIME.isoformat("minutes")
     match trigger.schedule_type:
         case ScheduleType.CRON:
             return trigger.cron_expression or ""
         case ScheduleType.INTERVAL:
-            return f"every {config.get('interval_seconds', 3600)} s"
+            return f"every {config.get('interval_seconds') or DEFAULT_SECONDS} s"
         case ScheduleType.DAILY:
-            return f"daily at {config.get('time', '09:00')}"
+            return f"daily at {time}"
         case ScheduleType.WEEKLY:
-            day = WEEKDAYS[config.get("day", 0)]
-            return f"{day}s at {config.get('time', '09:00')}"
+            day = calendar.day_name[config.get("day") or DEFAULT_DAY]
+            return f"{day}s at {time}"
     return "once"

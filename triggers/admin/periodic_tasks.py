@@ -1,4 +1,4 @@
-"""Celery beat's tables. The rows that the clock keeps there are read-only."""
+"""Celery beat's tables. The rows that Tickhook keeps there are read-only."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from django_celery_beat.models import (
 )
 
 from common.admin.base import HouseAdmin
-from triggers.clocks.beat import HEARTBEAT_NAME
+from triggers.clocks.beat import HEARTBEAT_NAME, MIRROR_PREFIX, SWEEP_NAME
 
-MIRROR_PREFIX = "cron-trigger-"
+OWN_NAMES = (HEARTBEAT_NAME, SWEEP_NAME)
 
 SCHEDULES = (ClockedSchedule, CrontabSchedule, IntervalSchedule, SolarSchedule)
 
@@ -45,7 +45,7 @@ class PeriodicTaskAdmin(beat.PeriodicTaskAdmin, HouseAdmin[Any]):  # type: ignor
         self, request: HttpRequest, queryset: QuerySet[PeriodicTask]
     ) -> HttpResponse | None:
         """Act on people's own rows only."""
-        kept = Q(name__startswith=MIRROR_PREFIX) | Q(name=HEARTBEAT_NAME)
+        kept = Q(name__startswith=MIRROR_PREFIX) | Q(name__in=OWN_NAMES)
         return super().response_action(request, queryset.exclude(kept))
 
 
@@ -58,4 +58,4 @@ def _is_kept(task: PeriodicTask | None) -> bool:
     if task is None:
         return False
     name: str = task.name
-    return name == HEARTBEAT_NAME or name.startswith(MIRROR_PREFIX)
+    return name in OWN_NAMES or name.startswith(MIRROR_PREFIX)

@@ -14,6 +14,7 @@ from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
 )
 
+from agents.selectors import usable_agents
 from common.admin.base import HouseAdmin
 from common.admin.display import badge, copyable, list_link, page_link
 from triggers.admin.display import starts_by, state_of
@@ -68,13 +69,17 @@ class TriggerAdmin(HouseAdmin[Trigger]):
         **kwargs: Any,
     ) -> type[forms.ModelForm[Trigger]]:
         form = super().get_form(request, obj, change, **kwargs)
-        return type(form.__name__, (form,), {"created_by": request.user.get_username()})
+        return type(form.__name__, (form,), {"user": request.user})
 
     def has_change_permission(
         self, request: HttpRequest, obj: Trigger | None = None
     ) -> bool:
-        is_deleted = obj is not None and obj.deleted_at is not None
-        return not is_deleted and super().has_change_permission(request, obj)
+        """Whether a trigger may be changed: only by those who may use its agent."""
+        is_allowed = obj is None or (
+            obj.deleted_at is None
+            and usable_agents(request.user).filter(pk=obj.agent_id).exists()
+        )
+        return is_allowed and super().has_change_permission(request, obj)
 
     def has_delete_permission(
         self, request: HttpRequest, obj: Trigger | None = None
@@ -124,9 +129,11 @@ class TriggerAdmin(HouseAdmin[Trigger]):
 
     @admin.action(description="Enable", permissions=["change"])
     def enable(self, request: HttpRequest, queryset: QuerySet[Trigger]) -> None:
-        for pk in queryset.filter(deleted_at=None).values_list("pk", flat=True):
-            lifecycle.enable_trigger(trigger_id=pk)
-        messages.success(request, "Enabled.")
+        enabled = self.workable(request, queryset)
+        for trigger in enabled:
+            lifecycle.enable_trigger(trigger_id=trigger.pk)
+        if enabled:
+            messages.success(request, "Enabled.")
 
     @admin.action(description="Disable", permissions=["change"])
     def disable(self, request: HttpRequest, queryset: QuerySet[Trigger]) -> None:
@@ -134,6 +141,17 @@ class TriggerAdmin(HouseAdmin[Trigger]):
         for pk in queryset.filter(deleted_at=None).values_list("pk", flat=True):
             lifecycle.disable_trigger(trigger_id=pk, reason=reason)
         messages.success(request, "Disabled.")
+
+    def workable(
+        self, request: HttpRequest, queryset: QuerySet[Trigger]
+    ) -> list[Trigger]:
+        """Return those whose agents the user may let work; refuse the others aloud."""
+        present = queryset.filter(deleted_at=None)
+        agents = usable_agents(request.user)
+        for trigger in present.exclude(agent__in=agents):
+            text = f"{trigger.name}: its agent is not accessible to you"
+            messages.error(request, text)
+        return list(present.filter(agent__in=agents))
 
     @admin.display(description="Status", ordering="is_active")
     def status(self, trigger: Trigger) -> SafeString:

@@ -9,7 +9,10 @@ from triggers.models import Trigger
 
 
 class AgentPermission(BasePermission):
-    """Who changes, enables or runs a trigger must be allowed to use its agent."""
+    """Who changes, enables or runs a trigger must be allowed to use its agent.
+
+    Stopping is not working it: to disable or to delete a trigger needs no such right.
+    """
 
     message = "The agent of this trigger is not accessible to you"
 

@@ -27,7 +27,8 @@ from triggers.models import (
     TriggerType,
 )
 from triggers.services.columns import default_hourly_limit
-from webhooks.services.endpoints import METHODS, webhook_url
+from triggers.services.endpoints import FOREIGN_ENDPOINT, is_open_to
+from webhooks.services.endpoints import API_NAMES, METHODS, webhook_url
 
 MAX_INTEGER = 2**31 - 1
 DAY_SECONDS = 86_400
@@ -138,10 +139,21 @@ class TriggerSerializer(StrictSerializer):
     created_by = serializers.CharField(read_only=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        self._check_endpoint(attrs)
         if not self.partial:
             limit = default_hourly_limit(attrs["trigger_type"])
             attrs.setdefault("max_executions_per_hour", limit)
         return attrs
+
+    def _check_endpoint(self, attrs: dict[str, Any]) -> None:
+        """Refuse to join or change what serves agents that the caller may not use."""
+        own = self.instance and self.instance.endpoint
+        endpoint = attrs.get("endpoint") or own
+        is_changed = any(attrs.get(name) is not None for name in API_NAMES.values())
+        if endpoint is None or (endpoint == own and not is_changed):
+            return
+        if not is_open_to(self.context["request"].user, endpoint.pk):
+            raise serializers.ValidationError({"endpoint_id": FOREIGN_ENDPOINT})
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         endpoint = instance.endpoint

@@ -85,6 +85,7 @@ class TriggerViewSet(GenericViewSet[Trigger]):
         return self._answer(pk, saved.webhook_secret)
 
     def destroy(self, request: Request, pk: UUID) -> Response:
+        """Delete a trigger; like disabling it, that needs no access to its agent."""
         lifecycle.delete_trigger(trigger_id=pk)
         return Response(status=status.HTTP_204_NO_CONTENT)
 

@@ -13,6 +13,8 @@ from triggers.models import Trigger
 
 CLAIM_DUE = "triggers.tasks.claim_due"
 HEARTBEAT_NAME = "tickhook-claim-due"
+SWEEP_NAME = "tickhook-sweep"
+MIRROR_PREFIX = "cron-trigger-"
 STALLED_AFTER = timedelta(seconds=30)
 
 
@@ -30,9 +32,11 @@ class BeatScheduler(TriggerScheduler):
         self.schedule_trigger(trigger)
 
     def unschedule_trigger(self, trigger_id: UUID) -> None:
-        # After the commit: the signal of a deletion locks one global row.
         mirrors = PeriodicTask.objects.filter(name=mirror_name(trigger_id))
-        transaction.on_commit(mirrors.delete)
+        mirrors.update(enabled=False)
+        # After the commit: the signal of a deletion locks one global row. By then the
+        # trigger may have been scheduled again.
+        transaction.on_commit(mirrors.filter(enabled=False).delete)
 
     def get_trigger_status(self, trigger_id: UUID) -> dict[str, object]:
         mirror = PeriodicTask.objects.filter(name=mirror_name(trigger_id)).first()
@@ -74,4 +78,4 @@ class BeatScheduler(TriggerScheduler):
 
 
 def mirror_name(trigger_id: UUID) -> str:
-    return f"cron-trigger-{trigger_id}"
+    return f"{MIRROR_PREFIX}{trigger_id}"

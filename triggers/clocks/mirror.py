@@ -14,17 +14,14 @@ from django.db import connection
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule
 
 from triggers.models import ScheduleType, Trigger
+from triggers.schedules import (
+    DEFAULT_DAY,
+    DEFAULT_SECONDS,
+    DEFAULT_TIME,
+    SHORTCUTS,
+)
 
 _MIRROR_LOCK = 0x7469636B6D697272
-_NICKNAMES = {
-    "@hourly": "0 * * * *",
-    "@daily": "0 0 * * *",
-    "@midnight": "0 0 * * *",
-    "@weekly": "0 0 * * 0",
-    "@monthly": "0 0 1 * *",
-    "@yearly": "0 0 1 1 *",
-    "@annually": "0 0 1 1 *",
-}
 
 
 def beat_schedule(trigger: Trigger) -> dict[str, Any]:
@@ -32,15 +29,14 @@ def beat_schedule(trigger: Trigger) -> dict[str, Any]:
     config = trigger.schedule_config
     match trigger.schedule_type:
         case ScheduleType.INTERVAL:
-            return {
-                "interval": _interval(config.get("interval_seconds") or 3600),
-                "crontab": None,
-            }
+            seconds = config.get("interval_seconds") or DEFAULT_SECONDS
+            return {"interval": _interval(seconds), "crontab": None}
         case ScheduleType.DAILY:
-            fields = _at(config.get("time") or "09:00")
+            fields = _at(config.get("time"))
         case ScheduleType.WEEKLY:
-            fields = _at(config.get("time") or "09:00")
-            fields["day_of_week"] = str(((config.get("day") or 0) + 1) % 7)
+            fields = _at(config.get("time"))
+            day = config.get("day") or DEFAULT_DAY
+            fields["day_of_week"] = str((day + 1) % 7)
         case ScheduleType.ONCE:
             fields = {}
         case _:
@@ -48,13 +44,14 @@ def beat_schedule(trigger: Trigger) -> dict[str, Any]:
     return {"interval": None, "crontab": _crontab(fields, trigger.timezone)}
 
 
-def _at(time: str) -> dict[str, str]:
+def _at(time: str | None) -> dict[str, str]:
+    time = time or DEFAULT_TIME.isoformat()
     hour, minute = time.split(":")[:2]
     return {"hour": str(int(hour)), "minute": str(int(minute))}
 
 
 def _cron_fields(expression: str) -> dict[str, str]:
-    parts = _NICKNAMES.get(expression.lower(), expression).split()
+    parts = SHORTCUTS.get(expression.lower(), expression).split()
     minute, hour, day, month, weekday = parts[-5:]
     if not day.startswith("*") and not weekday.startswith("*"):
         day = weekday = "*"

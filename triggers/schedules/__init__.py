@@ -9,11 +9,19 @@ from __future__ import annotations
 from triggers.schedules.base import DstNote, Schedule
 from triggers.schedules.build import build_schedule
 from triggers.schedules.cron import validate_cron
+from triggers.schedules.cron_parser import SHORTCUTS
+from triggers.schedules.daily import DEFAULT_TIME
 from triggers.schedules.errors import InvalidSchedule
+from triggers.schedules.interval import DEFAULT_SECONDS
 from triggers.schedules.presets import CronPreset, build_cron, get_preset, list_presets
 from triggers.schedules.preview import Occurrence, next_runs, occurrences, preview
+from triggers.schedules.weekly import DEFAULT_DAY
 
 __all__ = [
+    "DEFAULT_DAY",
+    "DEFAULT_SECONDS",
+    "DEFAULT_TIME",
+    "SHORTCUTS",
     "CronPreset",
     "DstNote",
     "InvalidSchedule",

@@ -6,7 +6,7 @@ from typing import TypeGuard
 
 import re2
 
-from common.errors import Fault
+from common.errors import Fault, json_pointer
 from common.text import clean_text
 from triggers.schedules.errors import InvalidSchedule
 
@@ -41,8 +41,7 @@ class ConfigReader:
         return self._config.get(key)
 
     def add_fault(self, key: str, detail: str) -> None:
-        escaped = key.replace("~", "~0").replace("/", "~1")
-        self._faults.append(Fault(f"/schedule_config/{escaped}", detail))
+        self._faults.append(Fault(json_pointer("schedule_config", key), detail))
 
     def integer(self, key: str, *, default: int, low: int, high: int) -> int:
         value = self.get(key)

@@ -10,6 +10,7 @@ from triggers.schedules.daily import DEFAULT_TIME, write_time
 from triggers.schedules.spec import ScheduleSpec
 
 MONDAY, SUNDAY = 0, 6
+DEFAULT_DAY = MONDAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ class WeeklyRule:
 def build(spec: ScheduleSpec) -> Schedule:
     reader = ConfigReader(spec.config)
     rule = WeeklyRule(
-        day=reader.integer("day", default=MONDAY, low=MONDAY, high=SUNDAY),
+        day=reader.integer("day", default=DEFAULT_DAY, low=MONDAY, high=SUNDAY),
         time=reader.time_of_day("time", default=DEFAULT_TIME),
     )
     reader.finish()

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+
+from agents.selectors import usable_agents
+from common.errors import Fault
 from triggers.models import Trigger, TriggerType
+from triggers.services.validation import InvalidTrigger
 from webhooks.models import WebhookEndpoint
 from webhooks.services.endpoints import (
     EndpointFields,
     create_endpoint,
     update_endpoint,
 )
+
+FOREIGN_ENDPOINT = "It serves triggers of agents that you may not use"
 
 
 def equip(trigger: Trigger, webhook: EndpointFields | None) -> str | None:
@@ -24,6 +31,23 @@ def equip(trigger: Trigger, webhook: EndpointFields | None) -> str | None:
     if not webhook:
         return None
     return update_endpoint(endpoint_id=trigger.endpoint_id, **webhook).secret
+
+
+def pass_subject_on(trigger: Trigger) -> None:
+    """Give an endpoint its trigger's subject; raise InvalidTrigger if it has others."""
+    if trigger.endpoint_id is None:
+        return
+    others = Trigger.objects.present().exclude(pk=trigger.pk)
+    if others.filter(endpoint_id=trigger.endpoint_id).exists():
+        detail = "Its endpoint serves other triggers of the present subject"
+        raise InvalidTrigger(detail, faults=[Fault("/subject", detail)])
+    update_endpoint(endpoint_id=trigger.endpoint_id, subject=trigger.subject)
+
+
+def is_open_to(user: AbstractBaseUser | AnonymousUser, endpoint_id: UUID) -> bool:
+    """Whether a user may use the agents of all triggers that an endpoint serves."""
+    served = Trigger.objects.present().filter(endpoint_id=endpoint_id)
+    return not served.exclude(agent__in=usable_agents(user)).exists()
 
 
 def retire_endpoint(endpoint_id: UUID | None) -> None:

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
+from common.clock import database_now
 from common.errors import Conflict, Fault, NotFound
 from triggers.clocks.base import get_clock
 from triggers.models import Subscription, Trigger, TriggerStats
 from triggers.services.claim import record_due
 from triggers.services.columns import default_hourly_limit, set_columns
-from triggers.services.endpoints import equip, retire_endpoint
+from triggers.services.endpoints import equip, pass_subject_on, retire_endpoint
 from triggers.services.scheduling import plan_next
 from triggers.services.stats import lock_stats, reset_failures
 from triggers.services.validation import check_trigger
@@ -97,9 +98,12 @@ def update_trigger(
     with transaction.atomic():
         trigger, now = _hold(trigger_id), database_now()
         was_active, old_endpoint_id = trigger.is_active, trigger.endpoint_id
+        old_subject = trigger.subject
         set_columns(trigger, fields)
         patterns = event_types if event_types is not None else patterns_of(trigger)
         check_trigger(trigger, event_types=patterns, webhook=webhook)
+        if trigger.endpoint_id == old_endpoint_id and trigger.subject != old_subject:
+            pass_subject_on(trigger)
         secret = equip(trigger, webhook)
         if trigger.is_active != was_active:
             _switch(trigger, is_active=trigger.is_active, now=now)
@@ -148,14 +152,6 @@ def patterns_of(trigger: Trigger) -> list[str]:
     return list(rows.values_list("pattern", flat=True))
 
 
-def database_now() -> datetime:
-    """Return the database's clock: the one that events are stamped by."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        now: datetime = cursor.fetchone()[0]
-    return now
-
-
 def _hold(trigger_id: UUID) -> Trigger:
     lock_stats([trigger_id])
     rows = Trigger.objects.present().select_related("agent", "endpoint")
@@ -176,12 +172,23 @@ def _apply(trigger: Trigger, now: datetime) -> None:
     before = Trigger.objects.get(pk=trigger.pk)
     if _is_other_schedule(trigger, before):
         trigger.scheduled_runs += record_due(before, now)
-        plan_next(trigger, after=now)
+        plan_next(trigger, after=_planned_up_to(before, now))
     _save(trigger)
     write_version(trigger)
     _tell_clock(trigger)
     if before.has_schedule and not trigger.has_schedule:
         get_clock().unschedule_trigger(trigger.id)
+
+
+def _planned_up_to(before: Trigger, now: datetime) -> datetime:
+    """Return the instant after which a changed schedule's runs are still to come.
+
+    An occurrence that waits for its place within the jitter has not run yet.
+    """
+    nominal, due_at = before.next_scheduled_for, before.next_run_time
+    if before.can_run and nominal and due_at and nominal <= now < due_at:
+        return nominal - timedelta(microseconds=1)
+    return now
 
 
 def _is_other_schedule(trigger: Trigger, before: Trigger) -> bool:

@@ -13,20 +13,34 @@ from triggers.models import Trigger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Missed:
+    """A range that does not run; where counting was bounded there were more."""
+
+    first: datetime
+    last: datetime
+    count: int
+    is_bounded: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """What one due trigger came to: the occurrences to run, those missed, the next."""
 
     trigger: Trigger
     fired: Sequence[datetime]
-    missed: Sequence[datetime]
+    missed: Missed | None
     next_nominal: datetime | None
+
+    @property
+    def size(self) -> int:
+        return len(self.fired) + (self.missed.count if self.missed else 0)
 
 
 def events_of(claim: Claim) -> list[NewEvent]:
     """Return an event per occurrence that runs, and one for those missed."""
     events = [_occurrence(claim.trigger, at) for at in claim.fired]
-    if claim.missed:
-        events.append(_missed(claim))
+    if claim.missed is not None:
+        events.append(_missed(claim.trigger, claim.missed))
     return events
 
 
@@ -47,16 +61,17 @@ def _occurrence(trigger: Trigger, at: datetime) -> NewEvent:
     )
 
 
-def _missed(claim: Claim) -> NewEvent:
-    first, last = claim.missed[0].isoformat(), claim.missed[-1].isoformat()
-    body = {"count": len(claim.missed), "from": first, "to": last}
+def _missed(trigger: Trigger, missed: Missed) -> NewEvent:
+    first, last = missed.first.isoformat(), missed.last.isoformat()
+    body: dict[str, object] = {"count": missed.count, "from": first, "to": last}
+    if missed.is_bounded:
+        body["at_least"] = True
+    key = f"missed {first} {last}"
     return NewEvent(
         type="schedule.missed",
         source=EventSource.SCHEDULE,
-        trigger_id=claim.trigger.id,
-        subject=claim.trigger.subject,
+        trigger_id=trigger.id,
+        subject=trigger.subject,
         body=dump_json(body).encode(),
-        dedupe_key=dedupe_key(
-            EventSource.SCHEDULE, claim.trigger.id, f"missed {first} {last}"
-        ),
+        dedupe_key=dedupe_key(EventSource.SCHEDULE, trigger.id, key),
     )

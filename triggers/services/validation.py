@@ -66,10 +66,15 @@ def _check_agent(trigger: Trigger) -> Iterator[Fault]:
     if not hasattr(trigger, "agent"):
         yield Fault("/agent_id", "A trigger needs an agent")
         return
-    if not trigger.agent.is_active:
+    if not trigger.agent.is_active and (trigger.is_active or _is_new_agent(trigger)):
         yield Fault("/agent_id", f"Agent '{trigger.agent.name}' is switched off")
     if trigger.agent.parameters_schema:
         yield from _check_parameters(trigger)
+
+
+def _is_new_agent(trigger: Trigger) -> bool:
+    stored = Trigger.objects.filter(pk=trigger.pk, agent_id=trigger.agent_id)
+    return not stored.exists()
 
 
 def _check_parameters(trigger: Trigger) -> Iterator[Fault]:

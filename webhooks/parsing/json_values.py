@@ -7,12 +7,11 @@ from typing import NoReturn
 import orjson
 import re2
 
+from common.json_depth import is_deeper_than
 from webhooks.parsing.errors import MalformedBody
 
 MAX_DEPTH = 100
 MAX_INTEGER_DIGITS = 4300
-
-_CONTAINERS = (dict, list)
 
 # orjson reads integers beyond 64 bits as floats; these have 19 digits or more.
 _LONG_NUMBER = re2.compile(rb"[0-9]{19}")
@@ -26,7 +25,7 @@ def parse_json(body: bytes) -> object:
     it is refused, as are NaN and Infinity.
     """
     value = _parse(body)
-    if _is_deeper_than(value, MAX_DEPTH):
+    if is_deeper_than(value, MAX_DEPTH):
         raise MalformedBody(f"The JSON is nested more than {MAX_DEPTH} levels deep.")
     return value
 
@@ -73,16 +72,3 @@ def _parse_float(text: str) -> float:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise MalformedBody(f"{name} is not JSON.")
-
-
-def _is_deeper_than(value: object, limit: int) -> bool:
-    """Walk level by level: a recursive walk would overflow on what it looks for."""
-    level = [value] if isinstance(value, _CONTAINERS) else []
-    for _ in range(limit):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, _CONTAINERS)
-        ]
-    return bool(level)

@@ -31,7 +31,8 @@ __all__ = [
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 CHANGEABLE = (
-    "type", "secrets", "config", "allowed_methods", "validation_rules", "updated_at",
+    "type", "secrets", "config", "allowed_methods", "validation_rules", "subject",
+    "updated_at",
 )  # fmt: skip
 # What the API of triggers calls the fields of an endpoint.
 API_NAMES = {
@@ -92,17 +93,28 @@ def create_endpoint(
 
 
 def update_endpoint(
-    *, endpoint_id: UUID, **given: Unpack[EndpointFields]
+    *,
+    endpoint_id: UUID,
+    subject: str | None = None,
+    secret: str | None = None,
+    **given: Unpack[EndpointFields],
 ) -> SavedEndpoint:
     """Change what is given of an endpoint; concerns every trigger it serves.
 
-    A secret in the config replaces the present one. Raises InvalidEndpoint.
+    A secret replaces the present one; given beside no config, it leaves that as it is.
+    Raises InvalidEndpoint.
     """
     with transaction.atomic():
         endpoint = WebhookEndpoint.objects.select_for_update().get(pk=endpoint_id)
-        secret = _change(endpoint, **given)
+        if subject is not None:
+            endpoint.subject = subject
+        if secret is not None:
+            config = given.get("config")
+            kept = endpoint.config if config is None else config
+            given["config"] = {**kept, "secret": secret}
+        new_secret = _change(endpoint, **given)
         endpoint.save(update_fields=CHANGEABLE)
-    return SavedEndpoint(endpoint=endpoint, secret=secret)
+    return SavedEndpoint(endpoint=endpoint, secret=new_secret)
 
 
 def find_endpoint_faults(

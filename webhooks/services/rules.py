@@ -3,7 +3,7 @@ from __future__ import annotations
 import string
 from collections.abc import Iterator, Mapping
 
-from common.errors import Fault
+from common.errors import Fault, json_pointer
 from webhooks.parsing import BodyKind
 
 _UNREADABLE = (BodyKind.EMPTY, BodyKind.BINARY)
@@ -16,8 +16,8 @@ _TOKEN = frozenset(string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~")
 def find_rule_faults(rules: Mapping[str, object]) -> Iterator[Fault]:
     """Find what is wrong with an endpoint's validation rules; pointers into them."""
     for key in sorted(set(rules) - {"required_headers", "body_format"}):
-        place = key[:MAX_HEADER_LENGTH].replace("~", "~0").replace("/", "~1")
-        yield Fault(f"/{place}", "Unknown rule; known: required_headers, body_format")
+        place = json_pointer(key[:MAX_HEADER_LENGTH])
+        yield Fault(place, "Unknown rule; known: required_headers, body_format")
     yield from _find_header_faults(rules.get("required_headers", []))
     if rules.get("body_format", BodyKind.JSON) not in BODY_FORMATS:
         yield Fault("/body_format", f"Must be one of: {', '.join(BODY_FORMATS)}")

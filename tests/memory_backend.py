@@ -13,7 +13,6 @@ from common.errors import Fault
 class MemoryBackend(AgentBackend):
     """Keeps what it is given, for tests. `fail_next` refuses that many submissions."""
 
-    is_local = True
     submitted: ClassVar[list[UUID]] = []
     fail_next: ClassVar[int] = 0
 

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+
+FORWARDED_FOR = "HTTP_X_FORWARDED_FOR"
+FORWARDED_PROTO = "HTTP_X_FORWARDED_PROTO"
+SCHEMES = {"http", "https"}
+ADDRESSES_REMEMBERED = 4096
+
+
+class ForwardedRequests:
+    """Take client and scheme from X-Forwarded-For and -Proto of TRUSTED_PROXIES.
+
+    From anybody else these two headers are removed: whatever reads them later may
+    believe them.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+        self._is_trusted = lru_cache(ADDRESSES_REMEMBERED)(_is_trusted)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        meta = request.META
+        if settings.TRUSTED_PROXIES and self._is_trusted(meta.get("REMOTE_ADDR", "")):
+            self._believe(meta)
+        else:
+            meta.pop(FORWARDED_FOR, None)
+            meta.pop(FORWARDED_PROTO, None)
+        return self._get_response(request)
+
+    def _believe(self, meta: dict[str, Any]) -> None:
+        scheme = meta.get(FORWARDED_PROTO, "").strip().lower()
+        if scheme in SCHEMES:
+            meta["wsgi.url_scheme"] = scheme
+        hops = meta.get(FORWARDED_FOR, "").split(",")
+        meta["REMOTE_ADDR"] = self._client(reversed(hops)) or meta["REMOTE_ADDR"]
+
+    def _client(self, hops: Iterable[str]) -> str:
+        """Return the last address that no trusted proxy has; of what is left of it
+        anything may be invented. Where all are trusted, the first one.
+        """
+        client = ""
+        for hop in hops:
+            address = _parse(hop)
+            if address is None:
+                break
+            client = str(address)
+            if not self._is_trusted(client):
+                break
+        return client
+
+
+def _is_trusted(address: str) -> bool:
+    parsed = _parse(address)
+    return parsed is not None and any(
+        parsed in network for network in settings.TRUSTED_PROXIES
+    )
+
+
+def _parse(text: str) -> IPv4Address | IPv6Address | None:
+    """Return an address; one of IPv4 written as IPv6 is the one of IPv4."""
+    try:
+        address = ip_address(text.strip())
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import math
+import time
+
+import pytest
+
+from agents.services import heartbeat
+from agents.services.heartbeat import has_watched_long_enough
+from executions.sweep import watch_agents
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_process_that_just_came_does_not_judge_the_silence_of_others() -> None:
+    assert not has_watched_long_enough()
+    assert watch_agents() == 0
+
+
+def test_after_twenty_seconds_of_beats_silence_is_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    has_watched_long_enough()
+    monkeypatch.setattr(heartbeat, "_steady_since", time.monotonic() - 20)
+
+    assert has_watched_long_enough()
+
+
+def test_a_beat_that_failed_starts_the_watch_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    has_watched_long_enough()
+    monkeypatch.setattr(heartbeat, "_steady_since", math.inf)
+
+    assert not has_watched_long_enough()

@@ -1,7 +1,8 @@
 """The Redis of hints and limits: fast or not at all.
 
-Every call gives up after 50 ms, and after a failure Redis isn't asked for 5 s, so a
-broker that is down never holds up what matters.
+Every call gives up after half a second, and after a failure Redis isn't asked for 5 s,
+so a broker that is down never holds up what matters. No request waits here: those who
+nudge have a thread of their own.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from redis.retry import Retry
 
 logger = logging.getLogger(__name__)
 
-TIMEOUT_SECONDS = 0.05
+TIMEOUT_SECONDS = 0.5
 PAUSE_SECONDS = 5.0
 
 T = TypeVar("T")

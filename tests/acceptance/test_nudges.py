@@ -11,7 +11,7 @@ import pytest
 from events.nudge import KEY
 from tests.acceptance.client import Api, Request, path_of, send_all
 from tests.acceptance.stack import Stack
-from tests.acceptance.waiting import wait_until_equal
+from tests.acceptance.waiting import wait_for, wait_until_equal
 from tests.conditions.builders import rule, rules
 
 pytestmark = pytest.mark.acceptance
@@ -60,6 +60,7 @@ def test_a_burst_costs_few_messages_while_no_worker_runs(
 
     send_burst(stack, hook, note_figure)
 
+    wait_for(lambda: count_messages(stack) > before, timeout_seconds=5)
     messages = count_messages(stack) - before
     note_figure("messages:", messages)
     assert 1 <= messages < FEW

@@ -38,7 +38,7 @@ def _processes() -> Iterator[_Process]:
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             stat = (folder / "stat").read_text()
-        except (FileNotFoundError, ProcessLookupError):
+        except (FileNotFoundError, ProcessLookupError):  # it ended meanwhile
             continue
         # proc(5): what follows the name in parentheses starts with field 3.
         fields = stat.rsplit(")", 1)[1].split()

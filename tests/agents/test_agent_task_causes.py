@@ -6,7 +6,7 @@ from agents import agent_task as module
 from agents.models import AgentTask
 from agents.services.run import claim_task
 from agents.services.submit import submit_tasks
-from events.models import Event
+from events.models import Event, EventType
 from events.services.emit import emit
 from executions.pipeline.drain import drain
 from tests.factories import make_listener, record
@@ -15,6 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_what_an_agent_emits_names_the_event_that_led_to_it() -> None:
+    EventType.objects.get_or_create(name="ticket.created")
     make_listener()
     first = record()
     drain()

@@ -29,9 +29,12 @@ class RawJSONField(AnyField):
         return None if value is None else dump_json(value)
 
 
+_encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+
+
 def dump_json(value: object) -> str:
     """Return JSON text that PostgreSQL's `json` accepts; ValueError for NaN."""
-    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return _encoder.encode(value)
 
 
 class UndecryptableValue(ImproperlyConfigured):

@@ -10,6 +10,8 @@ def is_deeper_than(value: object, limit: int) -> bool:
     """
     level = [value] if isinstance(value, _CONTAINERS) else []
     for _ in range(limit):
+        if not level:
+            return False
         level = [
             inner
             for outer in level

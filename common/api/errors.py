@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem documents, with the seeds' envelope as further members."""
+"""Errors as RFC 9457 problem documents, with `error_code` and its like beside."""
 
 from __future__ import annotations
 

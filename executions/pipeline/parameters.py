@@ -63,7 +63,7 @@ def trigger_data(pair: Pair, document: Document) -> dict[str, object]:
 
 
 def _source_word(event: Event) -> str:
-    """The seeds call what a schedule causes `cron`."""
+    """What a schedule causes is called `cron` in what an agent is given (R87)."""
     return "cron" if event.source == EventSource.SCHEDULE else str(event.source)
 
 

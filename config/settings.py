@@ -197,7 +197,9 @@ CELERY_TASK_ROUTES = {
     "agents.tasks.*": {"queue": "agents"},
 }
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = env.str(
+    "CELERY_BEAT_SCHEDULER", default="triggers.clocks.scheduler:TickhookScheduler"
+)
 
 LOGGING = {
     "version": 1,

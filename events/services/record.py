@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import cache
 from operator import attrgetter
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -61,25 +62,56 @@ def record_events(events: Sequence[NewEvent]) -> set[UUID]:
     """
     if not events:
         return set()
-    rows = [(*_values(event), len(event.body)) for event in events]
-    is_one = len(rows) == 1
+    is_one = len(events) == 1
     with connection.cursor() as cursor:
-        cursor.execute(
-            _record_sql(is_one=is_one),
-            rows[0] if is_one else columns_of(rows, width=len(_NAMES) + 1),
-        )
+        cursor.execute(_record_sql(is_one=is_one), _parameters(events))
         recorded = {row[0] for row in cursor.fetchall()}
     if recorded:
-        transaction.on_commit(nudge_soon, robust=True)
+        announce_events()
     return recorded
+
+
+def announce_events() -> None:
+    """Nudge the pipeline after the commit of what was recorded."""
+    transaction.on_commit(nudge_soon, robust=True)
+
+
+def recording_sql(*, only: str = "") -> str:
+    """Return CTEs that record events: for a statement that does more than that.
+
+    Their parameters are `event_columns`. `only` says which of `v` (a row an event) are
+    recorded; the ids of those that were new are in `recorded`. `announce_events` goes
+    with it.
+    """
+    insert = _insert_sql(is_one=False)
+    return _queued(f"{insert} WHERE {only}" if only else insert)
+
+
+def event_columns(events: Sequence[NewEvent]) -> list[list[object]]:
+    return columns_of([_row(event) for event in events], width=len(_NAMES) + 1)
+
+
+def _parameters(events: Sequence[NewEvent]) -> list[Any]:
+    return list(_row(events[0])) if len(events) == 1 else event_columns(events)
+
+
+def _row(event: NewEvent) -> tuple[object, ...]:
+    return (*_values(event), len(event.body))
 
 
 @cache
 def _record_sql(*, is_one: bool) -> str:
+    return f"WITH {_queued(_insert_sql(is_one=is_one))} SELECT id FROM recorded"  # noqa: S608
+
+
+def _insert_sql(*, is_one: bool) -> str:
     write = insert_one_sql if is_one else insert_sql
-    insert = write(Event, *_NAMES, "body_size", received_at="statement_timestamp()")
+    return write(Event, *_NAMES, "body_size", received_at="statement_timestamp()")
+
+
+def _queued(insert: str) -> str:
     return (
-        f"WITH recorded AS ({insert} ON CONFLICT DO NOTHING RETURNING id), "  # noqa: S608
+        f"recorded AS ({insert} ON CONFLICT DO NOTHING RETURNING id), "  # noqa: S608
         f'queued AS (INSERT INTO "{Inbox._meta.db_table}" (event_id, deaths) '
-        f"SELECT id, 0 FROM recorded) SELECT id FROM recorded"
+        "SELECT id, 0 FROM recorded)"
     )

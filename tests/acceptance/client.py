@@ -78,6 +78,15 @@ class Api:
         assert answer.status in {200, 201, 202}, answer
         return answer.json
 
+    def patch(self, path: str, content: Mapping[str, object]) -> Any:
+        answer = self._send("PATCH", path, json.dumps(content).encode())
+        assert answer.status == 200, answer
+        return answer.json
+
+    def delete(self, path: str) -> None:
+        answer = self._send("DELETE", path)
+        assert answer.status == 204, answer
+
     def make_echo_agent(self) -> str:
         """Make an agent that answers with what it is given; return its id."""
         agent = self.post(

@@ -39,7 +39,10 @@ _SHOWN_CHARACTERS = 6000
 
 
 class Stack:
-    """Programs by their names in the Procfile, with a database and a Valkey."""
+    """Programs by their names in the Procfile, with a database and a Valkey.
+
+    A program can run several times: `beat`, `beat:2`.
+    """
 
     def __init__(
         self, folder: Path, *, database_url: str, api_token: str, guard: Guard
@@ -140,7 +143,7 @@ class Stack:
 
     def _command(self, name: str, app: str) -> list[str]:
         procfile = read_procfile(ROOT / "Procfile", self.environment)
-        [program] = [program for program in procfile if program.name == name]
+        [program] = [p for p in procfile if p.name == _program(name)]
         if name == "web":
             return list(program.command)
         words = (app if word == "config" else word for word in program.command)
@@ -155,7 +158,11 @@ class Stack:
         assert self._running[name].poll() is None, f"{name} ended"
         if name == "web":
             return is_ready(self.url)
-        return _READY_LINES[name] in log.read_text(errors="replace")
+        return _READY_LINES[_program(name)] in log.read_text(errors="replace")
+
+
+def _program(name: str) -> str:
+    return name.partition(":")[0]
 
 
 @contextmanager

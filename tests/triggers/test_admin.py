@@ -11,7 +11,7 @@ from django_celery_beat.models import PeriodicTask
 from pytest_django.asserts import assertContains, assertNotContains
 
 from tests.factories import AgentFactory, make_created, make_trigger
-from triggers.clocks.beat import mirror_name
+from triggers.clocks.names import mirror_name
 from triggers.models import Subscription, Trigger
 from triggers.services.lifecycle import delete_trigger
 

@@ -1,32 +1,47 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
+from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.conf import settings
+from django.db import connection, transaction
 from django.utils import timezone
+from django.utils.module_loading import import_string
 from django_celery_beat.models import PeriodicTask, PeriodicTasks
 
 from triggers.clocks.base import TriggerScheduler
-from triggers.clocks.mirror import beat_schedule
+from triggers.clocks.mirror import nearest_to, schedule_columns
+from triggers.clocks.names import CLAIM_DUE, HEARTBEAT_NAME, mirror_name
+from triggers.clocks.scheduler import TickhookScheduler
+from triggers.clocks.wake import wake_clocks
 from triggers.models import Trigger
 
-CLAIM_DUE = "triggers.tasks.claim_due"
-HEARTBEAT_NAME = "tickhook-claim-due"
-SWEEP_NAME = "tickhook-sweep"
-MIRROR_PREFIX = "cron-trigger-"
 STALLED_AFTER = timedelta(seconds=30)
+
+_COPY = """
+UPDATE django_celery_beat_periodictask p SET total_run_count = t.scheduled_runs,
+    last_run_at = greatest(p.last_run_at, s.last_execution_at),
+    enabled = t.is_active AND t.deleted_at IS NULL AND t.next_run_time IS NOT NULL
+FROM triggers_trigger t JOIN triggers_triggerstats s ON s.trigger_id = t.id
+WHERE t.id = ANY(%s) AND t.trigger_type = 'cron'
+AND p.name = 'cron-trigger-' || t.id::text
+"""
 
 
 class BeatScheduler(TriggerScheduler):
-    """Celery beat: a PeriodicTask a second guarantees, a mirror per trigger is prompt.
+    """Celery beat, under the shipped scheduler class or under Celery's own.
 
-    The mirrors are what people see where they look at Celery's schedules.
+    Each trigger has a mirror: it is what people see where they look at Celery's
+    schedules. The shipped class claims what is due by itself and is woken. Celery's own
+    reads the mirrors, which make it prompt, and one PeriodicTask that guarantees.
     """
 
     def schedule_trigger(self, trigger: Trigger) -> None:
         self._write(trigger)
-        self._tell()
+        self._tell(trigger)
 
     def update_schedule(self, trigger: Trigger) -> None:
         self.schedule_trigger(trigger)
@@ -50,6 +65,10 @@ class BeatScheduler(TriggerScheduler):
             "total_run_count": mirror.total_run_count,
         }
 
+    def take_over_runs(self, trigger_ids: Sequence[UUID]) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(_COPY, [list(trigger_ids)])
+
     def is_healthy(self) -> bool:
         ticks = PeriodicTask.objects.filter(
             name=HEARTBEAT_NAME, last_run_at__gte=timezone.now() - STALLED_AFTER
@@ -60,22 +79,31 @@ class BeatScheduler(TriggerScheduler):
         """Nothing of beat runs in this process."""
 
     def _write(self, trigger: Trigger) -> None:
-        columns = {
-            **beat_schedule(trigger),
-            "task": CLAIM_DUE,
-            "queue": "clock",
-            "enabled": trigger.can_run and trigger.next_run_time is not None,
-            "expire_seconds": 5,
-            "description": f"Mirror of trigger {trigger.name!r}; edit that instead",
-        }
+        columns = mirror_columns(trigger)
         name = mirror_name(trigger.id)
         if not PeriodicTask.objects.filter(name=name).update(**columns):
             PeriodicTask.objects.bulk_create([PeriodicTask(name=name, **columns)])
 
-    def _tell(self) -> None:
-        """Let the stock scheduler read its table again, after the commit."""
-        transaction.on_commit(PeriodicTasks.update_changed)
+    def _tell(self, trigger: Trigger) -> None:
+        """Let beat know at the commit: the shipped class only of what is due soon."""
+        if not _is_shipped(settings.CELERY_BEAT_SCHEDULER):
+            transaction.on_commit(PeriodicTasks.update_changed)
+        elif trigger.next_run_time is not None:
+            wake_clocks(trigger.next_run_time)
 
 
-def mirror_name(trigger_id: UUID) -> str:
-    return f"{MIRROR_PREFIX}{trigger_id}"
+def mirror_columns(trigger: Trigger) -> dict[str, Any]:
+    """Return what the mirror of a trigger is to hold, but for its name and its runs."""
+    return {
+        **schedule_columns(nearest_to(trigger)),
+        "task": CLAIM_DUE,
+        "queue": "clock",
+        "enabled": trigger.can_run and trigger.next_run_time is not None,
+        "expire_seconds": 5,
+        "description": f"Mirror of trigger {trigger.name!r}; edit that instead",
+    }
+
+
+@lru_cache(maxsize=4)
+def _is_shipped(path: str) -> bool:
+    return issubclass(import_string(path.replace(":", ".")), TickhookScheduler)

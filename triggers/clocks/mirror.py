@@ -6,6 +6,7 @@ something (`L`, `#`, seconds, either of two day fields) the mirror comes due mor
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,15 +23,24 @@ from triggers.schedules import (
 )
 
 _MIRROR_LOCK = 0x7469636B6D697272
+_FIELDS = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
 
 
-def beat_schedule(trigger: Trigger) -> dict[str, Any]:
-    """Return the schedule columns of a trigger's PeriodicTask; makes rows as needed."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nearest:
+    """The nearest that Celery can express: some seconds, or a crontab in a zone."""
+
+    seconds: int | None = None
+    fields: tuple[str, ...] = ()
+    timezone: str = "UTC"
+
+
+def nearest_to(trigger: Trigger) -> Nearest:
+    """Return what a trigger's mirror is to say; asks no database."""
     config = trigger.schedule_config
     match trigger.schedule_type:
         case ScheduleType.INTERVAL:
-            seconds = config.get("interval_seconds") or DEFAULT_SECONDS
-            return {"interval": _interval(seconds), "crontab": None}
+            return Nearest(seconds=config.get("interval_seconds") or DEFAULT_SECONDS)
         case ScheduleType.DAILY:
             fields = _at(config.get("time"))
         case ScheduleType.WEEKLY:
@@ -41,7 +51,33 @@ def beat_schedule(trigger: Trigger) -> dict[str, Any]:
             fields = {}
         case _:
             fields = _cron_fields(trigger.cron_expression or "")
-    return {"interval": None, "crontab": _crontab(fields, trigger.timezone)}
+    return Nearest(
+        fields=tuple(fields.get(name, "*") for name in _FIELDS),
+        timezone=trigger.timezone,
+    )
+
+
+def schedule_columns(nearest: Nearest) -> dict[str, Any]:
+    """Return the schedule columns of a PeriodicTask; makes rows as needed."""
+    if nearest.seconds is not None:
+        wanted = {"every": nearest.seconds, "period": IntervalSchedule.SECONDS}
+        return {"interval": _row(IntervalSchedule, wanted), "crontab": None}
+    wanted = dict(zip(_FIELDS, nearest.fields, strict=True))
+    wanted["timezone"] = ZoneInfo(nearest.timezone)
+    return {"interval": None, "crontab": _row(CrontabSchedule, wanted)}
+
+
+def read_nearest(task: Any) -> Nearest:
+    """Return what a PeriodicTask says; its schedule rows should be loaded."""
+    if task.interval is not None:
+        is_plain = task.interval.period == IntervalSchedule.SECONDS
+        return Nearest(seconds=task.interval.every if is_plain else 0)
+    if task.crontab is None:
+        return Nearest()
+    return Nearest(
+        fields=tuple(getattr(task.crontab, name) for name in _FIELDS),
+        timezone=str(task.crontab.timezone),
+    )
 
 
 def _at(time: str | None) -> dict[str, str]:
@@ -55,15 +91,10 @@ def _cron_fields(expression: str) -> dict[str, str]:
     minute, hour, day, month, weekday = parts[-5:]
     if not day.startswith("*") and not weekday.startswith("*"):
         day = weekday = "*"
-    fields = {
-        "minute": minute,
-        "hour": hour,
-        "day_of_month": day,
-        "month_of_year": month,
-        "day_of_week": weekday.replace("7", "0"),
-    }
+    values = (minute, hour, day, month, weekday.replace("7", "0"))
     return {
-        name: text if _is_known(name, text) else "*" for name, text in fields.items()
+        name: text if _is_known(name, text) else "*"
+        for name, text in zip(_FIELDS, values, strict=True)
     }
 
 
@@ -75,29 +106,15 @@ def _is_known(name: str, text: str) -> bool:
     return True
 
 
-def _interval(seconds: int) -> IntervalSchedule:
-    _take_turns()
-    wanted = {"every": seconds, "period": IntervalSchedule.SECONDS}
-    return IntervalSchedule.objects.filter(**wanted).first() or _create(
-        IntervalSchedule(**wanted)
-    )
+def _row(model: Any, wanted: dict[str, Any]) -> Any:
+    """Return the row of a schedule; two that miss it at once make one.
 
-
-def _crontab(fields: dict[str, str], zone: str) -> CrontabSchedule:
-    _take_turns()
-    unset = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
-    wanted = {**dict.fromkeys(unset, "*"), **fields, "timezone": ZoneInfo(zone)}
-    return CrontabSchedule.objects.filter(**wanted).first() or _create(
-        CrontabSchedule(**wanted)
-    )
-
-
-def _create(row: Any) -> Any:
-    """Insert without signals: they lock one global row to the end of a transaction."""
-    return type(row).objects.bulk_create([row])[0]
-
-
-def _take_turns() -> None:
-    """Make sure that two writers don't enter the same schedule twice."""
+    It is inserted without signals: they lock one global row to the end of a
+    transaction. Only who has to make one waits for others who do.
+    """
+    rows = model.objects.filter(**wanted).order_by("pk")
+    if found := rows.first():
+        return found
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_MIRROR_LOCK])
+    return rows.first() or model.objects.bulk_create([model(**wanted)])[0]

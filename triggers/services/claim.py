@@ -1,8 +1,9 @@
 """Claims what is due: every clock ends here, and any number of them may.
 
-One transaction takes due triggers from the partial index, skipping those another clock
-has in hand, records one event per occurrence and moves each trigger on. A crash leaves
-all of it or none; an occurrence recorded twice is one event, by its dedupe key.
+Due triggers are read from the partial index and judged without a lock in hand. Then one
+statement moves each on, if it still stands where it was read, and records an event per
+occurrence. So a crash leaves all of it or none, an occurrence is one event whoever
+claims it, and a clock that is stopped in the middle holds nobody up.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection, transaction
@@ -18,46 +20,56 @@ from common.clock import database_now
 from common.fields import dump_json
 from common.text import clean_text
 from events.models import EventSource
-from events.services.record import NewEvent, record_events
+from events.services.record import (
+    NewEvent,
+    announce_events,
+    event_columns,
+    record_events,
+    recording_sql,
+)
 from triggers.clocks.base import get_clock
 from triggers.models import Trigger
 from triggers.services.catchup import MAX_OCCURRENCES, judge
+from triggers.services.due import find_due
 from triggers.services.occurrences import Claim, events_of
 from triggers.services.scheduling import jitter_of, schedule_of
 from triggers.services.versions import close_version
 
 logger = logging.getLogger(__name__)
 
-_MOVE = """
-UPDATE triggers_trigger t SET next_scheduled_for = v.nominal, next_run_time = v.due,
-    scheduled_runs = t.scheduled_runs + v.fired
-FROM unnest(%s::uuid[], %s::timestamptz[], %s::timestamptz[], %s::bigint[])
-    AS v(id, nominal, due, fired)
-WHERE t.id = v.id
+_MOVED = """
+held AS (
+    SELECT c.* FROM triggers_trigger t JOIN
+    unnest(%s::uuid[], %s::timestamptz[], %s::bigint[], %s::timestamptz[],
+        %s::timestamptz[], %s::bigint[]) AS c(id, was, version, nominal, due, fired)
+    ON t.id = c.id AND t.next_run_time = c.was AND t.version = c.version
+    WHERE t.is_active FOR NO KEY UPDATE OF t SKIP LOCKED
+), moved AS (
+    UPDATE triggers_trigger t SET next_scheduled_for = h.nominal,
+        next_run_time = h.due, scheduled_runs = t.scheduled_runs + h.fired
+    FROM held h WHERE t.id = h.id RETURNING t.id
+)
 """
 
 
 def claim_due(*, now: datetime | None = None, limit: int = MAX_OCCURRENCES) -> int:
     """Record an event for each occurrence that is due; return how many came due.
 
-    Those that were missed count, too. It stops at `limit`: call again while it returns
-    that many or more. `now` is the database's clock unless told.
+    Those that were missed count, too; those that another clock claimed don't. It stops
+    at `limit`: call again while it returns that many or more. `now` is the database's
+    clock unless told.
     """
-    with transaction.atomic():
-        now = now or database_now()
-        due = Trigger.objects.due(now).order_by("next_run_time")[:limit]
-        rows = due.select_for_update(no_key=True, skip_locked=True)
-        claims, budget = [], limit
-        for trigger in rows:
-            if budget <= 0:
-                break
-            claim = _claim(trigger, now, budget)
-            if claim is not None:
-                claims.append(claim)
-                budget -= claim.size
-        record_events([event for claim in claims for event in events_of(claim)])
-        _move(claims)
-    return limit - budget
+    now = now or database_now()
+    claims, budget = [], limit
+    for trigger in find_due(now, limit=limit):
+        if budget <= 0:
+            break
+        claim = _claim(trigger, now, budget)
+        if claim is not None:
+            claims.append(claim)
+            budget -= claim.size
+    moved = _settle(claims) if claims else set()
+    return sum(claim.size for claim in claims if claim.trigger.id in moved)
 
 
 def record_due(trigger: Trigger, now: datetime) -> int:
@@ -96,42 +108,53 @@ def _claim(trigger: Trigger, now: datetime, budget: int) -> Claim | None:
         return None
 
 
-def _move(claims: Sequence[Claim]) -> None:
-    rows = [
-        (
-            claim.trigger.id,
-            claim.next_nominal,
-            claim.next_nominal and claim.next_nominal + jitter_of(claim.trigger),
-            len(claim.fired),
+def _settle(claims: Sequence[Claim]) -> set[UUID]:
+    """Move triggers on and record their events; return the ids of those moved."""
+    steps = [list(column) for column in zip(*map(_step, claims), strict=True)]
+    events = [event for claim in claims for event in events_of(claim)]
+    recording = recording_sql(only="v.trigger_id IN (SELECT id FROM moved)")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"WITH {_MOVED}, {recording} SELECT id FROM moved",  # noqa: S608 - our own
+            [*steps, *event_columns(events)],
         )
-        for claim in claims
-    ]
-    if rows:
-        with connection.cursor() as cursor:
-            cursor.execute(_MOVE, [list(column) for column in zip(*rows, strict=True)])
+        moved = {row[0] for row in cursor.fetchall()}
+    if moved:
+        announce_events()
+    return moved
+
+
+def _step(claim: Claim) -> tuple[object, ...]:
+    """Return where a trigger was read, and where it goes."""
+    trigger, nominal = claim.trigger, claim.next_nominal
+    due = nominal + jitter_of(trigger) if nominal else None
+    place = (trigger.id, trigger.next_run_time, trigger.version)
+    return (*place, nominal, due, len(claim.fired))
 
 
 def _set_aside(trigger: Trigger, error: Exception) -> None:
-    """Disable a trigger whose schedule can't be read; the others go on."""
-    Trigger.objects.filter(pk=trigger.pk).update(
-        is_active=False,
-        active_since=None,
-        next_run_time=None,
-        next_scheduled_for=None,
-        version=trigger.version + 1,
-        disabled_reason=clean_text(
-            f"its next run can't be computed: {error}", limit=255
-        ),
-    )
-    close_version(trigger_id=trigger.id)
-    get_clock().unschedule_trigger(trigger.id)
+    """Disable a trigger whose schedule can't be read; the others go on.
+
+    Of many clocks that see it, one does; a trigger that was changed meanwhile is left.
+    """
     body = {"trigger_id": str(trigger.id), "name": trigger.name, "error": str(error)}
-    record_events(
-        [
-            NewEvent(
-                type="trigger.set_aside",
-                source=EventSource.INTERNAL,
-                body=dump_json(body).encode(),
-            )
-        ]
+    announcement = NewEvent(
+        type="trigger.set_aside",
+        source=EventSource.INTERNAL,
+        body=dump_json(body).encode(),
     )
+    reason = f"its next run can't be computed: {error}"
+    with transaction.atomic():
+        unchanged = Trigger.objects.filter(pk=trigger.pk, version=trigger.version)
+        if not unchanged.filter(is_active=True).update(
+            is_active=False,
+            active_since=None,
+            next_run_time=None,
+            next_scheduled_for=None,
+            version=trigger.version + 1,
+            disabled_reason=clean_text(reason, limit=255),
+        ):
+            return
+        close_version(trigger_id=trigger.id)
+        get_clock().unschedule_trigger(trigger.id)
+        record_events([announcement])

@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from common.bulk import insert_rows
+from triggers.clocks.base import get_clock
 from triggers.models import StatsDelta, Trigger, TriggerStats
 from triggers.services.auto_disable import disable_failing
 
@@ -54,7 +55,7 @@ WITH taken AS (
         last_execution_at = greatest(s.last_execution_at, d.last)
     FROM summed d JOIN held USING (trigger_id) WHERE s.trigger_id = d.trigger_id
 )
-SELECT count(*) FROM taken
+SELECT (SELECT count(*) FROM taken), (SELECT array_agg(trigger_id) FROM summed)
 """
 
 
@@ -82,13 +83,19 @@ def record_runs(runs: Sequence[Run]) -> None:
 
 
 def fold_stats() -> int:
-    """Add up to 10,000 delta rows to the numbers; return how many. One at a time."""
+    """Add up to 10,000 delta rows to the numbers; return how many. One at a time.
+
+    The clock hears of the triggers that ran.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_FOLD_LOCK])
         if not cursor.fetchone()[0]:
             return 0
         cursor.execute(_FOLD)
-        return int(cursor.fetchone()[0])
+        taken, trigger_ids = cursor.fetchone()
+        if trigger_ids:
+            get_clock().take_over_runs(trigger_ids)
+        return int(taken)
 
 
 def count_failures(trigger_id: UUID, *, failures: int) -> None:

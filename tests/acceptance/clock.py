@@ -1,0 +1,105 @@
+"""Triggers on a schedule in a running stack, and what became of their instants."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from tests.acceptance.client import Api
+from tests.acceptance.stack import Stack
+from tests.acceptance.waiting import wait_for
+
+_ALWAYS = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Firing:
+    """An instant that was due, when its event was recorded and when it was worked."""
+
+    scheduled_for: datetime
+    received_at: datetime
+    executed_at: datetime
+
+    @property
+    def lateness(self) -> timedelta:
+        return self.received_at - self.scheduled_for
+
+    @property
+    def work_lateness(self) -> timedelta:
+        return self.executed_at - self.scheduled_for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """Running programs, and an agent for the triggers that a test makes."""
+
+    stack: Stack
+    api: Api
+    agent_id: str
+
+    def make_cron(self, name: str, cron_expression: str, **fields: object) -> str:
+        return self.make_trigger(name, cron_expression=cron_expression, **fields)
+
+    def make_interval(self, name: str, seconds: int, **fields: object) -> str:
+        return self.make_trigger(
+            name,
+            schedule_type="interval",
+            schedule_config={"interval_seconds": seconds},
+            **fields,
+        )
+
+    def make_trigger(self, name: str, **fields: object) -> str:
+        """Make a trigger on a schedule; return its id."""
+        made = self.api.make_trigger(
+            **{"schedule_type": "cron", **fields},
+            name=name,
+            agent_id=self.agent_id,
+            trigger_type="cron",
+        )
+        return str(made["id"])
+
+    def firings(
+        self, trigger_id: str, *, after: datetime | None = None
+    ) -> list[Firing]:
+        """Return what fired of the instants after one, oldest first."""
+        rows = self.stack.rows(
+            "SELECT e.scheduled_for, e.received_at, x.executed_at FROM events_event e "
+            "JOIN executions_triggerexecution x ON x.event_id = e.id "
+            "WHERE x.trigger_id = %s AND x.status = 'success' "
+            "AND e.scheduled_for > %s ORDER BY e.scheduled_for",
+            trigger_id,
+            after or _ALWAYS,
+        )
+        return [
+            Firing(scheduled_for=due, received_at=recorded, executed_at=done)
+            for due, recorded, done in rows
+        ]
+
+    def wait_for_firings(
+        self, trigger_id: str, count: int, *, after: datetime | None = None
+    ) -> list[Firing]:
+        """Wait until so many instants have fired; return all that have."""
+
+        def enough() -> list[Firing]:
+            fired = self.firings(trigger_id, after=after)
+            return fired if len(fired) >= count else []
+
+        return wait_for(enough, timeout_seconds=30)
+
+    def is_overdue(self, trigger_id: str, by: timedelta) -> bool:
+        """Whether a trigger has waited so long for a clock."""
+        return self.stack.rows(
+            "SELECT next_run_time < clock_timestamp() - %s FROM triggers_trigger "
+            "WHERE id = %s",
+            by,
+            trigger_id,
+        ) == [(True,)]
+
+    def doubled(self) -> list[datetime]:
+        """Return the instants that have more than one event of one trigger."""
+        rows = self.stack.rows(
+            "SELECT trigger_id, scheduled_for FROM events_event "
+            "WHERE scheduled_for IS NOT NULL"
+        )
+        return [due for (_, due), times in Counter(rows).items() if times > 1]

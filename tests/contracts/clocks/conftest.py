@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.acceptance.client import Api
+from tests.acceptance.clock import Clock
+from tests.acceptance.fixtures import pytest_runtest_makereport, shown_stack
+
+__all__ = ["pytest_runtest_makereport"]
+
+# What `celery beat` runs, by the name that the tests are shown under. A clock that is
+# another program than beat brings its own entry here.
+CLOCKS = {
+    "shipped": "triggers.clocks.scheduler:TickhookScheduler",
+    "stock": "django_celery_beat.schedulers:DatabaseScheduler",
+}
+
+
+@pytest.fixture(scope="module", params=CLOCKS)
+def clock(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Clock]:
+    """A stack whose time one of the clocks tells."""
+    with shown_stack(request, tmp_path_factory) as stack:
+        stack.environment["CELERY_BEAT_SCHEDULER"] = CLOCKS[request.param]
+        stack.start("web", "worker", "beat")
+        api = Api(stack)
+        yield Clock(stack=stack, api=api, agent_id=api.make_echo_agent())

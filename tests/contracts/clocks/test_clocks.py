@@ -1,0 +1,135 @@
+"""What every clock keeps, whatever tells it the time; with real processes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from tests.acceptance.clock import Clock
+from tests.acceptance.waiting import wait_for
+
+pytestmark = pytest.mark.acceptance
+
+SECOND = timedelta(seconds=1)
+# The slowest clock that is allowed looks once a second, and somebody has to listen.
+LATEST = 3 * SECOND
+MIRROR_SECONDS = 5
+
+
+@pytest.fixture(scope="module")
+def witness(clock: Clock) -> str:
+    """A trigger that fires every second: where it did, time has passed for others."""
+    return clock.make_interval("witness", 1)
+
+
+def test_each_instant_fires_once_and_in_time(clock: Clock) -> None:
+    trigger_id = clock.make_interval("every two seconds", 2)
+
+    fired = clock.wait_for_firings(trigger_id, 4)
+
+    instants = [firing.scheduled_for for firing in fired]
+    assert {b - a for a, b in pairwise(instants)} == {2 * SECOND}
+    assert max(firing.lateness for firing in fired) < LATEST
+    assert clock.doubled() == []
+
+
+def test_a_trigger_saved_while_the_clock_sleeps_is_not_late(clock: Clock) -> None:
+    in_two_seconds = (datetime.now(UTC) + 2 * SECOND).isoformat()
+    trigger_id = clock.make_trigger(
+        "soon", schedule_type="once", schedule_config={"at": in_two_seconds}
+    )
+
+    [fired] = clock.wait_for_firings(trigger_id, 1)
+
+    assert fired.lateness < LATEST
+
+
+def test_a_changed_schedule_counts_from_the_change_on(clock: Clock) -> None:
+    trigger_id = clock.make_interval("changed", 3600)
+
+    clock.api.patch(
+        f"/triggers/{trigger_id}", {"schedule_config": {"interval_seconds": 1}}
+    )
+
+    fired = clock.wait_for_firings(trigger_id, 3)
+    instants = [firing.scheduled_for for firing in fired]
+    assert {b - a for a, b in pairwise(instants)} == {SECOND}
+
+
+def test_a_disabled_trigger_rests_until_it_is_enabled(
+    clock: Clock, witness: str
+) -> None:
+    trigger_id = clock.make_interval("switched", 1)
+    clock.wait_for_firings(trigger_id, 1)
+
+    clock.api.post(f"/triggers/{trigger_id}/disable")
+
+    disabled_at = datetime.now(UTC)
+    clock.wait_for_firings(witness, 2, after=disabled_at)
+    assert clock.firings(trigger_id, after=disabled_at) == []
+    clock.api.post(f"/triggers/{trigger_id}/enable")
+    enabled_at = datetime.now(UTC)
+    fired = clock.wait_for_firings(trigger_id, 2, after=disabled_at)
+    assert fired[0].scheduled_for > enabled_at - SECOND
+
+
+def test_a_deleted_trigger_fires_no_more(clock: Clock, witness: str) -> None:
+    trigger_id = clock.make_interval("deleted", 1)
+    clock.wait_for_firings(trigger_id, 1)
+
+    clock.api.delete(f"/triggers/{trigger_id}")
+
+    deleted_at = datetime.now(UTC)
+    clock.wait_for_firings(witness, 2, after=deleted_at)
+    assert clock.firings(trigger_id, after=deleted_at) == []
+
+
+def test_the_mirror_tells_the_truth_within_seconds(clock: Clock) -> None:
+    trigger_id = clock.make_trigger(
+        "mirrored",
+        schedule_type="interval",
+        schedule_config={"interval_seconds": 1},
+        max_runs=3,
+    )
+    clock.wait_for_firings(trigger_id, 3)
+
+    def is_mirrored() -> bool:
+        return clock.stack.rows(
+            "SELECT enabled, total_run_count, last_run_at IS NOT NULL "
+            "FROM django_celery_beat_periodictask WHERE name = %s",
+            f"cron-trigger-{trigger_id}",
+        ) == [(False, 3, True)]
+
+    wait_for(is_mirrored, timeout_seconds=MIRROR_SECONDS)
+
+
+def test_two_of_a_kind_fire_nothing_twice(clock: Clock) -> None:
+    trigger_id = clock.make_interval("for two", 1)
+
+    clock.stack.start("beat:2")
+
+    started_at = datetime.now(UTC)
+    clock.wait_for_firings(trigger_id, 4, after=started_at)
+    clock.stack.stop("beat:2")
+    assert clock.doubled() == []
+
+
+def test_a_clock_that_is_killed_loses_nothing_and_repeats_nothing(
+    clock: Clock,
+) -> None:
+    trigger_id = clock.make_interval("survivor", 1, catchup="all")
+    [first, *_] = clock.wait_for_firings(trigger_id, 2)
+
+    clock.stack.kill("beat")
+    wait_for(lambda: clock.is_overdue(trigger_id, 3 * SECOND), timeout_seconds=10)
+    clock.stack.start("beat")
+
+    restarted_at = datetime.now(UTC)
+    fired = clock.wait_for_firings(trigger_id, 2, after=restarted_at)
+    clock.wait_for_firings(trigger_id, len(fired))
+    instants = [f.scheduled_for for f in clock.firings(trigger_id)]
+    assert instants[0] == first.scheduled_for
+    assert {b - a for a, b in pairwise(instants)} == {SECOND}
+    assert clock.doubled() == []

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+
+from common.clock import database_now
+from tests.factories import make_trigger
+from tests.races import race
+from tests.triggers.due import NOON, make_due
+from triggers.models import Trigger
+from triggers.services import claim
+from triggers.services.catchup import judge
+from triggers.services.claim import claim_due
+from triggers.services.due import find_due, seconds_until_due
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MINUTE = timedelta(minutes=1)
+
+
+def test_the_longest_due_come_first() -> None:
+    second, first = make_due(), make_due(due_at=NOON - MINUTE)
+    make_due(due_at=NOON + MINUTE)
+
+    assert [t.id for t in find_due(NOON, limit=10)] == [first.id, second.id]
+    assert [t.id for t in find_due(NOON, limit=1)] == [first.id]
+
+
+def test_without_a_next_run_there_is_no_wait() -> None:
+    make_trigger()
+    make_due(is_active=False)
+    Trigger.objects.update(next_run_time=None)
+
+    assert seconds_until_due() is None
+
+
+def test_the_wait_is_until_the_first_next_run() -> None:
+    make_due(due_at=database_now() + 2 * MINUTE)
+    make_due(due_at=database_now() + MINUTE)
+
+    assert seconds_until_due() == pytest.approx(60, abs=5)
+
+
+def test_what_is_overdue_has_a_negative_wait() -> None:
+    make_due()
+
+    wait = seconds_until_due()
+
+    assert wait is not None
+    assert wait < 0
+
+
+def test_triggers_that_somebody_changes_are_passed_over() -> None:
+    held, free = make_due(), make_due()
+
+    with transaction.atomic():
+        list(Trigger.objects.select_for_update(no_key=True).filter(pk=held.pk))
+        [claimed] = race(lambda: claim_due(now=NOON), threads=1)
+
+    assert claimed == 1
+    held.refresh_from_db()
+    free.refresh_from_db()
+    assert held.next_run_time == NOON
+    assert free.next_run_time == NOON + MINUTE
+
+
+def test_a_clock_that_judges_holds_no_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    trigger = make_due()
+
+    def judge_while_others_lock(*judged: object) -> object:
+        race(lock_all, threads=1)
+        return judge(*judged)  # type: ignore[arg-type]  # as they came
+
+    def lock_all() -> None:
+        with transaction.atomic():
+            list(Trigger.objects.select_for_update(nowait=True))
+
+    monkeypatch.setattr(claim, "judge", judge_while_others_lock)
+
+    assert claim_due(now=NOON) == 1
+
+    assert not connection.in_atomic_block
+    trigger.refresh_from_db()
+    assert trigger.next_run_time == NOON + MINUTE
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": 2},
+        {"is_active": False},
+        {"next_run_time": NOON - MINUTE},
+        {"next_run_time": None},
+    ],
+)
+def test_a_trigger_that_changed_since_it_was_read_is_left(
+    change: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trigger = make_due()
+
+    def judge_then_change(*judged: object) -> object:
+        Trigger.objects.filter(pk=trigger.pk).update(**change)
+        return judge(*judged)  # type: ignore[arg-type]  # as they came
+
+    monkeypatch.setattr(claim, "judge", judge_then_change)
+
+    assert claim_due(now=NOON) == 0
+
+    changed = Trigger.objects.get(pk=trigger.pk)
+    assert changed.next_scheduled_for == NOON
+    assert changed.scheduled_runs == 0
+    assert not trigger.executions.exists()

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
+
+from common.clock import database_now
+from events.models import Event
+from tests.acceptance.waiting import wait_for
+from tests.factories import make_trigger
+from tests.triggers.due import make_due
+from triggers.clocks import ticker
+from triggers.clocks.base import get_clock
+from triggers.clocks.names import HEARTBEAT_NAME
+from triggers.clocks.ticker import Ticker, note_tick
+from triggers.clocks.wake import wake_clocks
+from triggers.services.claim import claim_due
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+OTHERS = """
+SELECT pid FROM pg_stat_activity WHERE datname = current_database()
+AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
+
+
+@pytest.fixture
+def start(transactional_db: None) -> Iterator[Callable[[], Ticker]]:
+    """Start tickers that end with the test."""
+    started: list[Ticker] = []
+
+    def start_one() -> Ticker:
+        started.append(Ticker())
+        started[-1].start()
+        return started[-1]
+
+    yield start_one
+    for one in started:
+        one.stop()
+    wake_clocks(database_now())
+    for one in started:
+        one.join(10)
+        assert not one.is_alive()
+
+
+@pytest.fixture
+def heartbeat() -> PeriodicTask:
+    """Bring back the row that emptying the tables took away."""
+    due = make_due()
+    mirror = PeriodicTask.objects.get(name__contains=str(due.id))
+    due.delete()
+    PeriodicTask.objects.filter(pk=mirror.pk).update(name=HEARTBEAT_NAME)
+    return PeriodicTask.objects.get(pk=mirror.pk)
+
+
+def recorded() -> int:
+    return Event.objects.filter(type="schedule.due").count()
+
+
+def others() -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(OTHERS)
+        return [pid for (pid,) in cursor.fetchall()]
+
+
+def test_a_ticker_claims_what_is_due(start: Callable[[], Ticker]) -> None:
+    make_due(due_at=database_now())
+
+    start()
+
+    wait_for(recorded, timeout_seconds=10)
+
+
+def test_two_tickers_claim_nothing_twice(start: Callable[[], Ticker]) -> None:
+    for _ in range(20):
+        make_due(due_at=database_now())
+
+    start(), start()
+
+    wait_for(lambda: recorded() >= 20, timeout_seconds=10)
+    assert recorded() == 20
+
+
+def test_a_ticker_that_sleeps_long_is_woken_by_what_comes_due_soon(
+    start: Callable[[], Ticker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ticker, "MAX_SLEEP_SECONDS", 3600)
+    start()
+    wait_for(others, timeout_seconds=10)
+
+    make_trigger(
+        trigger_type="cron",
+        schedule_type="once",
+        schedule_config={"at": (database_now() + timedelta(seconds=2)).isoformat()},
+    )
+
+    wait_for(recorded, timeout_seconds=10)
+
+
+def test_a_ticker_that_loses_its_connection_makes_a_new_one(
+    start: Callable[[], Ticker],
+) -> None:
+    start()
+    [first] = wait_for(others, timeout_seconds=10)
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [first])
+
+    make_due(due_at=database_now())
+    wait_for(recorded, timeout_seconds=10)
+    assert others() != [first]
+
+
+def test_a_ticker_outlives_an_error(
+    start: Callable[[], Ticker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = iter([ValueError("broken")])
+
+    def fail_once() -> int:
+        for error in failures:
+            raise error
+        return claim_due()
+
+    monkeypatch.setattr(ticker, "claim_due", fail_once)
+    make_due(due_at=database_now())
+
+    start()
+
+    wait_for(recorded, timeout_seconds=10)
+
+
+def test_a_tick_is_noted_every_few_seconds_only(heartbeat: PeriodicTask) -> None:
+    note_tick()
+    heartbeat.refresh_from_db()
+    first = heartbeat.last_run_at
+
+    note_tick()
+
+    heartbeat.refresh_from_db()
+    assert heartbeat.last_run_at == first
+    assert get_clock().is_healthy()
+
+
+def test_a_clock_that_does_not_tick_is_not_healthy(heartbeat: PeriodicTask) -> None:
+    silent = timezone.now() - timedelta(seconds=31)
+    PeriodicTask.objects.filter(pk=heartbeat.pk).update(last_run_at=silent)
+
+    was_healthy = get_clock().is_healthy()
+    note_tick()
+
+    assert not was_healthy
+    assert get_clock().is_healthy()

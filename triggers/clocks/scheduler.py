@@ -1,0 +1,115 @@
+"""The scheduler class for `celery beat`: any number of beats, beside each other.
+
+Triggers are claimed by a thread of its own. All other periodic tasks are Celery's: of
+many beats, the one sends an entry that moves its row's `last_run_at` first.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import Any
+
+from celery import Celery
+from django.db import Error
+from django.db.models import F, Q, QuerySet
+from django.db.models.expressions import RawSQL
+from django_celery_beat.models import PeriodicTask
+from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
+
+from triggers.clocks.names import AFTER_MIRRORS, HEARTBEAT_NAME, MIRROR_PREFIX
+from triggers.clocks.ticker import Ticker
+
+logger = logging.getLogger(__name__)
+
+# Names byte by byte, by the index that LIKE has: another collation orders otherwise.
+_NO_MIRRORS = (
+    f'SELECT id FROM "{PeriodicTask._meta.db_table}" '  # noqa: S608 - a table of ours
+    "WHERE name ~<~ %s OR name ~>=~ %s"
+)
+
+
+class ClaimedEntry(ModelEntry):  # type: ignore[misc]  # is untyped
+    """A periodic task that is sent by whichever beat claims its turn."""
+
+    def __init__(self, model: PeriodicTask, app: Celery | None = None) -> None:
+        self.stored_last_run_at: datetime | None = model.last_run_at
+        self.is_claimed = False
+        super().__init__(model, app=app)
+
+    def take_turn(self) -> ClaimedEntry:
+        """Claim this turn by a conditional UPDATE; return the entry of the next turn.
+
+        A beat that comes too late takes over what the other has written. While the
+        database is away nobody has a turn.
+        """
+        try:
+            self.is_claimed = self._move_row()
+            self._read_row()
+        except Error as error:
+            logger.warning("Beat: the database failed: %s", type(error).__name__)
+            self.is_claimed = False
+            return self
+        return type(self)(self.model, app=self.app)
+
+    def _move_row(self) -> bool:
+        turn = PeriodicTask.objects.filter(
+            pk=self.model.pk, enabled=True, last_run_at=self.stored_last_run_at
+        )
+        counted = F("total_run_count") + 1
+        now = self._default_now()
+        return bool(turn.update(last_run_at=now, total_run_count=counted))
+
+    def _read_row(self) -> None:
+        rows = PeriodicTask.objects.filter(pk=self.model.pk)
+        row = rows.values("last_run_at", "total_run_count", "enabled").first()
+        for name, value in (row or {"enabled": False}).items():
+            setattr(self.model, name, value)
+
+
+class TickhookScheduler(DatabaseScheduler):  # type: ignore[misc]  # is untyped
+    """Celery beat's schedules from the database, and the clock of the triggers.
+
+    It starts at once however many triggers there are: their mirrors are not loaded.
+    """
+
+    Entry = ClaimedEntry
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._ticker = Ticker()
+        super().__init__(*args, **kwargs)
+
+    def setup_schedule(self) -> None:
+        self._ticker.start()
+        super().setup_schedule()
+
+    def close(self) -> None:
+        self._ticker.stop()
+        super().close()
+
+    def enabled_models_qs(self) -> QuerySet[PeriodicTask]:
+        others = RawSQL(_NO_MIRRORS, [MIRROR_PREFIX, AFTER_MIRRORS])  # noqa: S611
+        entries: QuerySet[PeriodicTask] = super().enabled_models_qs()
+        return entries.filter(pk__in=others).exclude(name=HEARTBEAT_NAME)
+
+    def all_as_schedule(self) -> dict[str, ClaimedEntry]:
+        """Read the schedule; while the database is away, keep what was read last."""
+        try:
+            entries: dict[str, ClaimedEntry] = super().all_as_schedule()
+        except Error as error:
+            if self._schedule is None:
+                raise
+            logger.warning("Beat: the database failed: %s", type(error).__name__)
+            entries = self._schedule
+        return entries
+
+    def _get_crontab_exclude_query(self) -> Q:
+        """Leave none out by its hour, or what came due while beat was down is lost."""
+        return Q()
+
+    def reserve(self, entry: ClaimedEntry) -> ClaimedEntry:
+        return entry.take_turn()
+
+    def apply_entry(self, entry: ClaimedEntry, producer: Any = None) -> None:
+        if entry.is_claimed:
+            super().apply_entry(entry, producer=producer)

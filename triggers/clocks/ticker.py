@@ -1,0 +1,103 @@
+"""The clock's own thread: it claims what is due, then sleeps until something is.
+
+It has a database connection of its own and never speaks to the broker, so neither a
+broker that is away nor whatever else its process does holds the clock. Any number of
+them may run.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from django.db import Error, connection
+
+from triggers.clocks.names import HEARTBEAT_NAME
+from triggers.clocks.wake import CHANNEL, MAX_SLEEP_SECONDS
+from triggers.services.catchup import MAX_OCCURRENCES
+from triggers.services.claim import claim_due
+from triggers.services.due import seconds_until_due
+
+logger = logging.getLogger(__name__)
+
+# Between looks at triggers that are due and in another's hands.
+MIN_SLEEP_SECONDS = 0.05
+
+_NOTE = """
+UPDATE django_celery_beat_periodictask SET last_run_at = statement_timestamp()
+WHERE id = (
+    SELECT id FROM django_celery_beat_periodictask WHERE name = %s
+    AND (
+        last_run_at IS NULL
+        OR last_run_at < statement_timestamp() - interval '5 seconds'
+    )
+    FOR UPDATE SKIP LOCKED
+)
+"""
+
+
+class Ticker(threading.Thread):
+    """Claims due triggers for as long as its process lives, or until `stop`."""
+
+    def __init__(self) -> None:
+        super().__init__(name="clock", daemon=True)
+        self._stopped = threading.Event()
+        self._heard_on: object = None
+
+    def stop(self) -> None:
+        """Claim nothing more; what is being claimed is done or left as a whole."""
+        self._stopped.set()
+
+    def run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self._tick()
+            except Error as error:
+                logger.warning("Clock: the database failed: %s", type(error).__name__)
+                self._start_afresh()
+            except Exception:
+                logger.exception("Clock: a tick failed")
+                self._start_afresh()
+        connection.close()
+
+    def _tick(self) -> None:
+        self._listen()
+        self._sleep(self._claim())
+        note_tick()
+
+    def _claim(self) -> float:
+        """Claim all that is due; return how many seconds to sleep."""
+        claimed = claim_due()
+        while claimed >= MAX_OCCURRENCES and not self._stopped.is_set():
+            claimed = claim_due()
+        wait = seconds_until_due()
+        if wait is None:
+            return MAX_SLEEP_SECONDS
+        if wait <= 0 and not claimed:
+            return MIN_SLEEP_SECONDS
+        return min(wait, MAX_SLEEP_SECONDS)
+
+    def _listen(self) -> None:
+        """Hear of triggers that come due soon; once a connection."""
+        connection.ensure_connection()
+        if self._heard_on is not connection.connection:
+            with connection.cursor() as cursor:
+                cursor.execute(f"LISTEN {CHANNEL}")
+            self._heard_on = connection.connection
+
+    def _sleep(self, seconds: float) -> None:
+        """Sleep so long, or until a trigger is saved that comes due soon."""
+        if seconds > 0:
+            with connection.wrap_database_errors:
+                for _ in connection.connection.notifies(timeout=seconds, stop_after=1):
+                    pass
+
+    def _start_afresh(self) -> None:
+        connection.close()
+        self._stopped.wait(MAX_SLEEP_SECONDS)
+
+
+def note_tick() -> None:
+    """Keep that a clock ticks, every few seconds: what its health is told by."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NOTE, [HEARTBEAT_NAME])

@@ -74,12 +74,12 @@ class Api:
         return answer.body
 
     def post(self, path: str, content: Mapping[str, object] | None = None) -> Any:
-        answer = self._send("POST", path, json.dumps(content or {}).encode())
+        answer = self._send("POST", path, content or {})
         assert answer.status in {200, 201, 202}, answer
         return answer.json
 
     def patch(self, path: str, content: Mapping[str, object]) -> Any:
-        answer = self._send("PATCH", path, json.dumps(content).encode())
+        answer = self._send("PATCH", path, content)
         assert answer.status == 200, answer
         return answer.json
 
@@ -106,15 +106,21 @@ class Api:
         )
         return made
 
-    def _send(self, method: str, path: str, body: bytes = b"") -> Answer:
+    def request(
+        self, method: str, path: str, content: Mapping[str, object] | None = None
+    ) -> Request:
+        """Return a request to a path below `/api/v1`, not yet made."""
         headers = {
             "Authorization": f"Token {self._stack.api_token}",
             "Content-Type": "application/json",
         }
-        request = Request(
-            method=method, path=f"/api/v1{path}", body=body, headers=headers
-        )
-        return send(self._stack.url, request)
+        body = b"" if content is None else json.dumps(content).encode()
+        return Request(method=method, path=f"/api/v1{path}", body=body, headers=headers)
+
+    def _send(
+        self, method: str, path: str, content: Mapping[str, object] | None = None
+    ) -> Answer:
+        return send(self._stack.url, self.request(method, path, content))
 
 
 def path_of(webhook: Mapping[str, Any]) -> str:

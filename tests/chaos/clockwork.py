@@ -1,0 +1,126 @@
+"""Triggers by the hundred on a schedule, and whether each instant came to its event."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.acceptance.client import Api, Request, send_all
+from tests.acceptance.stack import Stack
+from tests.acceptance.waiting import wait_for
+from triggers.schedules import Schedule, build_schedule, occurrences
+
+_MOST = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lateness:
+    """How long after their instants events were recorded, in seconds."""
+
+    events: int
+    median: float
+    worst: float
+
+    def __str__(self) -> str:
+        return f"{self.events} events, median {self.median:.3f} s, {self.worst:.3f} s"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clockwork:
+    """Triggers whose every instant is known, in a running stack."""
+
+    stack: Stack
+    schedules: Mapping[str, Schedule]
+
+    def due(self, trigger_id: str, start: datetime, end: datetime) -> list[datetime]:
+        """Return a trigger's instants later than `start`, up to `end`."""
+        return occurrences(self.schedules[trigger_id], start, end, limit=_MOST)
+
+    def wait_until(self, instant: datetime) -> None:
+        """Wait for the database's clock."""
+        seconds = (instant - self.now()).total_seconds()
+        wait_for(lambda: self.now() >= instant, timeout_seconds=seconds + 5)
+
+    def now(self) -> datetime:
+        [[now]] = self.stack.rows("SELECT clock_timestamp()")
+        return datetime.fromtimestamp(now.timestamp(), UTC)
+
+    def assert_each_instant_is_one_event(
+        self, start: datetime, end: datetime
+    ) -> Lateness:
+        """Check every instant of every trigger in a range; return how late they were."""
+        recorded = self._recorded(start, end)
+        for trigger_id in self.schedules:
+            due = self.due(trigger_id, start, end)
+            assert [at for at, _ in recorded[trigger_id]] == due, trigger_id
+        late = sorted(
+            (received - at).total_seconds()
+            for events in recorded.values()
+            for at, received in events
+        )
+        return Lateness(events=len(late), median=late[len(late) // 2], worst=late[-1])
+
+    def _recorded(
+        self, start: datetime, end: datetime
+    ) -> Mapping[str, list[tuple[datetime, datetime]]]:
+        rows = self.stack.rows(
+            "SELECT trigger_id::text, scheduled_for, received_at FROM events_event "
+            "WHERE scheduled_for > %s AND scheduled_for <= %s ORDER BY scheduled_for",
+            start,
+            end,
+        )
+        recorded = defaultdict(list)
+        for trigger_id, at, received in rows:
+            recorded[trigger_id].append((at, received))
+        return recorded
+
+
+def make_clockwork(
+    stack: Stack, api: Api, triggers: Sequence[Mapping[str, object]]
+) -> Clockwork:
+    """Make triggers on a schedule, several at once."""
+    agent_id = api.make_echo_agent()
+    common = {"agent_id": agent_id, "trigger_type": "cron"}
+    requests = [
+        api.request("POST", "/triggers", {"name": f"clock {n}", **common, **fields})
+        for n, fields in enumerate(triggers)
+    ]
+    made = [json.loads(body) for body in _answers(stack, requests)]
+    return Clockwork(stack=stack, schedules=dict(map(_schedule, made)))
+
+
+def every(seconds: int, **fields: object) -> dict[str, object]:
+    """A trigger of every so many seconds, from its own creation on."""
+    config = {"interval_seconds": seconds}
+    return {"schedule_type": "interval", "schedule_config": config, **fields}
+
+
+def at_every(seconds: int, **fields: object) -> dict[str, object]:
+    """A trigger of the seconds that can be divided: together with all its like."""
+    expression = f"*/{seconds} * * * * *"
+    return {"schedule_type": "cron", "cron_expression": expression, **fields}
+
+
+def _answers(stack: Stack, requests: Sequence[Request]) -> Iterator[bytes]:
+    for answer in send_all(stack.url, requests):
+        assert answer.status == 201, answer
+        yield answer.body
+
+
+def _schedule(trigger: dict[str, Any]) -> tuple[str, Schedule]:
+    created_at = datetime.fromisoformat(trigger["created_at"])
+    schedule = build_schedule(
+        trigger["schedule_type"],
+        config=trigger["schedule_config"],
+        cron_expression=trigger["cron_expression"],
+        timezone=trigger["timezone"],
+        anchor=created_at,
+    )
+    return trigger["id"], schedule
+
+
+SECOND = timedelta(seconds=1)

@@ -1,0 +1,84 @@
+"""Beats killed, stopped and without a broker: each instant is an event all the same."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import pytest
+
+from tests.acceptance.client import Api
+from tests.acceptance.stack import Stack
+from tests.chaos.clockwork import (
+    SECOND,
+    Clockwork,
+    at_every,
+    every,
+    make_clockwork,
+)
+from tests.chaos.scale import IS_LONG, dice
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
+
+Note = Callable[[str, object], None]
+
+TRIGGERS = 500
+BEATS = ("beat:1", "beat:2", "beat:3")
+FROZEN = "beat:3"
+RUN = (180 if IS_LONG else 18) * SECOND
+KILL_EVERY = (10 if IS_LONG else 5) * SECOND
+FREEZE_FOR = (20 if IS_LONG else 6) * SECOND
+OUTAGE = (120 if IS_LONG else 12) * SECOND
+LATEST_SECONDS = 2.0
+
+
+@pytest.fixture
+def clockwork(stack: Stack, client: Api) -> Clockwork:
+    """Half of the triggers come due all at once, half of them spread."""
+    stack.start("web")
+    kinds = (every(5), at_every(5))
+    return make_clockwork(stack, client, list(kinds) * (TRIGGERS // 2))
+
+
+def test_beats_that_are_killed_and_stopped_hold_nobody_up(
+    stack: Stack, clockwork: Clockwork, note_figure: Note
+) -> None:
+    chance = dice(1)
+    stack.start(*BEATS)
+    start = clockwork.now()
+    end, thaw_at = start + RUN, start + FREEZE_FOR
+    stack.freeze(FROZEN)
+    is_frozen = True
+
+    for victim in itertools.cycle(chance.sample(BEATS[:2], 2)):
+        killed_at = clockwork.now()
+        stack.kill(victim)
+        stack.start(victim)
+        if is_frozen and clockwork.now() > thaw_at:
+            stack.thaw(FROZEN)
+            is_frozen = False
+        clockwork.wait_until(killed_at + KILL_EVERY * chance.uniform(0.8, 1.2))
+        if clockwork.now() > end:
+            break
+
+    assert not is_frozen
+    clockwork.wait_until(end + LATEST_SECONDS * SECOND)
+    lateness = clockwork.assert_each_instant_is_one_event(start, end)
+    note_figure("lateness:", lateness)
+    assert lateness.worst < LATEST_SECONDS
+
+
+def test_beats_that_start_without_a_broker_are_in_time(
+    stack: Stack, clockwork: Clockwork, note_figure: Note
+) -> None:
+    stack.lose_broker()
+
+    stack.start(*BEATS)
+
+    start = clockwork.now()
+    end = start + OUTAGE
+    clockwork.wait_until(end + LATEST_SECONDS * SECOND)
+    lateness = clockwork.assert_each_instant_is_one_event(start, end)
+    note_figure("lateness:", lateness)
+    assert lateness.worst < LATEST_SECONDS
+    stack.start_broker()

@@ -1,0 +1,167 @@
+"""All beats or all workers down for a while: the policy's runs and no others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pytest
+
+from tests.acceptance.client import Api
+from tests.acceptance.stack import Stack
+from tests.acceptance.waiting import wait_for
+from tests.chaos.clockwork import SECOND, Clockwork, every, make_clockwork
+from tests.chaos.scale import IS_LONG
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
+
+DOWN = (300 if IS_LONG else 15) * SECOND
+PERIOD_SECONDS = 3
+GRACE, WINDOW = SECOND, DOWN / 2
+# Between an instant's judgement and what is written of it.
+TOLERANCE = 0.5 * SECOND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fate:
+    """What became of an instant; when it was judged, if it ran."""
+
+    at: datetime
+    ran_at: datetime | None
+
+    @property
+    def delay(self) -> timedelta:
+        assert self.ran_at is not None
+        return self.ran_at - self.at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """A trigger of each policy, and the range in which all their instants are known."""
+
+    clockwork: Clockwork
+    trigger_ids: Mapping[str, str]
+    start: datetime
+
+    def fates(self, catchup: str, end: datetime) -> list[Fate]:
+        """Return what became of each instant; check that each has one fate."""
+        trigger_id = self.trigger_ids[catchup]
+        due = self.clockwork.due(trigger_id, self.start, end)
+        ran, missed = self._executions(trigger_id, end)
+        for first, last in self._missed_ranges(trigger_id):
+            missed += [at for at in due if first <= at <= last]
+        assert sorted([*ran, *missed]) == due
+        return [Fate(at=at, ran_at=ran.get(at)) for at in due]
+
+    def _executions(
+        self, trigger_id: str, end: datetime
+    ) -> tuple[dict[datetime, datetime], list[datetime]]:
+        rows = self.clockwork.stack.rows(
+            "SELECT e.scheduled_for, x.executed_at, x.status, x.reason "
+            "FROM executions_triggerexecution x JOIN events_event e ON e.id = x.event_id "
+            "WHERE x.trigger_id = %s AND e.scheduled_for > %s AND e.scheduled_for <= %s",
+            trigger_id,
+            self.start,
+            end,
+        )
+        ran = {at: judged for at, judged, status, _ in rows if status == "success"}
+        assert {(status, reason) for _, _, status, reason in rows} <= {
+            ("success", ""),
+            ("skipped", "missed"),
+        }
+        return ran, [at for at, _, _, reason in rows if reason == "missed"]
+
+    def _missed_ranges(self, trigger_id: str) -> list[tuple[datetime, datetime]]:
+        rows = self.clockwork.stack.rows(
+            "SELECT convert_from(e.body, 'UTF8') FROM events_event e "
+            "JOIN executions_triggerexecution x ON x.event_id = e.id "
+            "WHERE e.trigger_id = %s AND e.type = 'schedule.missed'",
+            trigger_id,
+        )
+        bodies = [json.loads(body) for (body,) in rows]
+        read = datetime.fromisoformat
+        return [(read(body["from"]), read(body["to"])) for body in bodies]
+
+
+@pytest.fixture
+def policies(stack: Stack, client: Api) -> Policies:
+    stack.start("web", "worker", "beat")
+    kinds = ("none", "latest", "all")
+    clockwork = make_clockwork(
+        stack,
+        client,
+        [
+            every(
+                PERIOD_SECONDS,
+                catchup=kind,
+                misfire_grace_seconds=GRACE // SECOND,
+                catchup_window_seconds=WINDOW // SECOND,
+            )
+            for kind in kinds
+        ],
+    )
+    start = clockwork.now()
+    clockwork.wait_until(start + 2 * PERIOD_SECONDS * SECOND)
+    return Policies(
+        clockwork=clockwork,
+        trigger_ids=dict(zip(kinds, clockwork.schedules, strict=True)),
+        start=start,
+    )
+
+
+@pytest.mark.parametrize("program", ["beat", "worker"])
+def test_after_a_downtime_the_policy_decides_what_runs(
+    stack: Stack,
+    client: Api,
+    policies: Policies,
+    program: str,
+    note_figure: Callable[[str, object], None],
+) -> None:
+    stack.kill(program)
+    clockwork = policies.clockwork
+    clockwork.wait_until(clockwork.now() + DOWN)
+    stack.start(program)
+
+    end = clockwork.now() + PERIOD_SECONDS * SECOND
+    clockwork.wait_until(end + 2 * SECOND)
+    wait_for(lambda: is_idle(stack), timeout_seconds=20)
+
+    assert_on_time_only(policies.fates("none", end))
+    assert_latest(policies.fates("latest", end))
+    assert_all_of_the_window(policies.fates("all", end))
+    for kind in policies.trigger_ids:
+        fates = policies.fates(kind, end)
+        ran = sum(fate.ran_at is not None for fate in fates)
+        note_figure(f"{program} down, {kind}:", f"{ran} of {len(fates)} ran")
+
+
+def assert_on_time_only(fates: list[Fate]) -> None:
+    assert all(fate.delay < GRACE + TOLERANCE for fate in fates if fate.ran_at)
+    assert any(fate.ran_at is None for fate in fates)
+
+
+def assert_latest(fates: list[Fate]) -> None:
+    """Of what was late, one ran: the last before it was judged."""
+    late = [f for f in fates if f.ran_at and f.delay > GRACE + TOLERANCE]
+    assert len(late) <= 1
+    for fate in late:
+        assert fate.ran_at is not None
+        assert not any(fate.at < f.at <= fate.ran_at - GRACE for f in fates)
+    last_missed = max(fate.at for fate in fates if fate.ran_at is None)
+    [after] = [f for f in fates if f.at == last_missed + PERIOD_SECONDS * SECOND]
+    assert after.ran_at is not None
+
+
+def assert_all_of_the_window(fates: list[Fate]) -> None:
+    """What was older than the window did not run; all that was within it did."""
+    ran = [fate for fate in fates if fate.ran_at]
+    assert max(fate.delay for fate in ran) < WINDOW + TOLERANCE
+    assert max(fate.delay for fate in ran) > WINDOW - (PERIOD_SECONDS + 1) * SECOND
+    first_late = max(ran, key=lambda fate: fate.delay)
+    assert all(fate.ran_at for fate in fates if fate.at >= first_late.at)
+
+
+def is_idle(stack: Stack) -> bool:
+    return stack.number("SELECT count(*) FROM events_inbox") == 0

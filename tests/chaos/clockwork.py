@@ -52,7 +52,7 @@ class Clockwork:
     def assert_each_instant_is_one_event(
         self, start: datetime, end: datetime
     ) -> Lateness:
-        """Check every instant of every trigger in a range; return how late they were."""
+        """Check all instants of all triggers in a range; return how late they were."""
         recorded = self._recorded(start, end)
         for trigger_id in self.schedules:
             due = self.due(trigger_id, start, end)

@@ -60,8 +60,9 @@ class Policies:
     ) -> tuple[dict[datetime, datetime], list[datetime]]:
         rows = self.clockwork.stack.rows(
             "SELECT e.scheduled_for, x.executed_at, x.status, x.reason "
-            "FROM executions_triggerexecution x JOIN events_event e ON e.id = x.event_id "
-            "WHERE x.trigger_id = %s AND e.scheduled_for > %s AND e.scheduled_for <= %s",
+            "FROM executions_triggerexecution x "
+            "JOIN events_event e ON e.id = x.event_id WHERE x.trigger_id = %s "
+            "AND e.scheduled_for > %s AND e.scheduled_for <= %s",
             trigger_id,
             self.start,
             end,

@@ -11,6 +11,8 @@ from executions.api.views import (
     ExecutionViewSet,
     RunView,
 )
+from triggers.api.schedules import ScheduleViewSet
+from triggers.api.validate_cron import ValidateCronView
 from triggers.api.views import TriggerViewSet
 
 router = DefaultRouter(trailing_slash=False, use_regex_path=False)
@@ -20,9 +22,15 @@ router.register("tasks", AgentTaskViewSet, basename="task")
 router.register("event-types", EventTypeViewSet, basename="event-type")
 router.register("events", EventWithExecutionsViewSet, basename="event")
 router.register("triggers", TriggerViewSet, basename="trigger")
+router.register("schedules", ScheduleViewSet, basename="schedule")
 router.register("executions", ExecutionViewSet, basename="execution")
 
 urlpatterns = [
+    path(
+        "triggers/validate-cron",
+        ValidateCronView.as_view(),
+        name="trigger-validate-cron",
+    ),
     path("triggers/<uuid:pk>/run", RunView.as_view(), name="trigger-run"),
     path(
         "triggers/<uuid:pk>/executions",

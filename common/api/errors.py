@@ -106,6 +106,12 @@ def faults_of(detail: Any, pointer: str = "") -> Iterator[Fault]:
         yield Fault(pointer, str(detail))
 
 
+def summarize(faults: Sequence[Fault]) -> str:
+    """Tell the first few faults in one line."""
+    told = [f"{f.pointer or '/'}: {f.detail}" for f in faults[:FAULTS_IN_DETAIL]]
+    return "; ".join(told)
+
+
 def _describe(error: Exception) -> Problem | None:
     """Return what we make of an error; None for one that nobody foresaw."""
     match error:
@@ -154,11 +160,10 @@ def _of_drf(error: exceptions.APIException) -> Problem:
 
 
 def _invalid(faults: Sequence[Fault]) -> Problem:
-    told = [f"{f.pointer or '/'}: {f.detail}" for f in faults[:FAULTS_IN_DETAIL]]
     return Problem(
         status=InvalidInput.http_status,
         code=InvalidInput.code,
-        detail="; ".join(told),
+        detail=summarize(faults),
         faults=faults,
     )
 

@@ -23,3 +23,12 @@ class ChangePermissions(ModelPermissions):
         **ModelPermissions.perms_map,
         "POST": [_CHANGE],
     }
+
+
+class AskPermissions(ModelPermissions):
+    """For a POST that only asks something and changes nothing."""
+
+    perms_map = {  # noqa: RUF012 - see above
+        **ModelPermissions.perms_map,
+        "POST": [_VIEW],
+    }

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import time
 from contextlib import suppress
@@ -16,20 +15,11 @@ from executions.models import TriggerExecution
 from executions.pipeline.drain import drain
 from tests.docs.pages import DOCS, blocks
 
-PROGRAMS = ("bash", "curl", "openssl", "jq")
 DEADLINE_SECONDS = 60
 PAGE = "first-trigger.md"
 
 
-@pytest.fixture
-def _programs() -> None:
-    missing = [program for program in PROGRAMS if shutil.which(program) is None]
-    if missing and not os.environ.get("CI"):
-        pytest.skip(f"needs {', '.join(missing)}")
-    assert missing == []
-
-
-@pytest.mark.usefixtures("_programs", "transactional_db")
+@pytest.mark.usefixtures("programs", "transactional_db")
 def test_the_page_leads_to_a_task(
     live_server: LiveServer, admin: User, settings: Settings
 ) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
 from rest_framework import serializers
 
 from agents.models import Agent
@@ -71,3 +73,40 @@ class EndpointField(serializers.UUIDField):
 
     def to_representation(self, value: Any) -> str:
         return str(value.pk)
+
+
+class InstantField(serializers.DateTimeField):
+    """A date and time with its UTC offset; without one it names no instant."""
+
+    default_error_messages = {  # noqa: RUF012 - DRF declares it on instances
+        "naive": "Needs a UTC offset, as in '2026-03-28T00:00:00Z'.",
+    }
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        if timezone.is_naive(value):
+            self.fail("naive")
+        return super().enforce_timezone(value)
+
+
+class LocalTimeField(serializers.DateTimeField):
+    """A date and time that is shown with the offset it has, not in UTC."""
+
+    def to_representation(self, value: datetime) -> str:
+        return value.isoformat()
+
+
+class CronPartField(serializers.CharField):
+    """One of the parts of a cron expression; `*` unless given, numbers are taken."""
+
+    default_error_messages = {  # noqa: RUF012 - DRF declares it on instances
+        "several": "Must be one part of the expression, without spaces.",
+    }
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(default="*", **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        part = super().to_internal_value(data)
+        if len(part.split()) > 1:
+            self.fail("several")
+        return part

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from django.utils import timezone
 
-from common.api.errors import faults_of
+from common.api.errors import faults_of, summarize
 from common.errors import Fault
 from triggers.api.serializers import TriggerSerializer
 from triggers.models import Trigger, TriggerType
@@ -36,8 +36,7 @@ def read_trigger(serializer: TriggerSerializer) -> TriggerInput:
     if serializer.is_valid():
         return _part(serializer.validated_data)
     faults = [*faults_of(serializer.errors), *_find_more_faults(serializer)]
-    detail = "; ".join(f"{f.pointer or '/'}: {f.detail}" for f in faults[:5])
-    raise InvalidTrigger(detail, faults=faults)
+    raise InvalidTrigger(summarize(faults), faults=faults)
 
 
 def complete_webhook(given: TriggerInput, trigger: Trigger) -> EndpointFields:

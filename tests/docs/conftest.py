@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+PROGRAMS = ("bash", "curl", "openssl", "jq")
+
+
+@pytest.fixture
+def programs() -> None:
+    """What the pages' commands need; missing, the test is skipped, but not in CI."""
+    missing = [program for program in PROGRAMS if shutil.which(program) is None]
+    if missing and not os.environ.get("CI"):
+        pytest.skip(f"needs {', '.join(missing)}")
+    assert missing == []

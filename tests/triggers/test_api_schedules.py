@@ -1,0 +1,208 @@
+"""When would this run? Previews, descriptions and verdicts over the API."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import time_machine
+from rest_framework.test import APIClient
+
+from triggers.api.schedule_serializers import ScheduleSerializer
+from triggers.api.serializers import TriggerSerializer
+
+pytestmark = pytest.mark.django_db
+
+URL = "/api/v1/schedules"
+NIGHTLY = {
+    "schedule_type": "cron",
+    "cron_expression": "30 2 * * *",
+    "timezone": "Europe/Berlin",
+}
+
+
+def preview(api: APIClient, **fields: Any) -> dict[str, Any]:
+    response = api.post(f"{URL}/preview", fields)
+
+    assert response.status_code == 200, response.json()
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def runs(api: APIClient, **fields: Any) -> list[str]:
+    """Return the local times of a preview, each with its note where it has one."""
+    return [
+        " ".join(filter(None, (each["local"], each["note"])))
+        for each in preview(api, **fields)["occurrences"]
+    ]
+
+
+def test_a_preview_shows_the_next_runs_across_a_gap(api: APIClient) -> None:  # R401
+    answer = preview(api, **NIGHTLY, after="2026-03-28T00:00:00Z", count=5)
+
+    expected = [
+        ("2026-03-28T01:30:00Z", "2026-03-28T02:30:00+01:00", None),
+        ("2026-03-29T01:00:00Z", "2026-03-29T03:00:00+02:00", "dst_gap"),
+        ("2026-03-30T00:30:00Z", "2026-03-30T02:30:00+02:00", None),
+        ("2026-03-31T00:30:00Z", "2026-03-31T02:30:00+02:00", None),
+        ("2026-04-01T00:30:00Z", "2026-04-01T02:30:00+02:00", None),
+    ]
+    assert answer == {
+        "description": "30 2 * * *",
+        "occurrences": [
+            {"utc": utc, "local": local, "note": note} for utc, local, note in expected
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("dst_overlap", "shown"),
+    [
+        ("first", ["2026-10-25T02:30:00+02:00 dst_overlap"]),
+        ("second", ["2026-10-25T02:30:00+01:00 dst_overlap"]),
+        (
+            "Both",
+            [
+                "2026-10-25T02:30:00+02:00 dst_overlap",
+                "2026-10-25T02:30:00+01:00 dst_overlap",
+            ],
+        ),
+    ],
+)
+def test_a_time_that_comes_twice_is_noted(
+    api: APIClient, dst_overlap: str, shown: list[str]
+) -> None:
+    asked = {"after": "2026-10-24T12:00:00Z", "count": len(shown) + 1}
+
+    found = runs(api, **NIGHTLY, dst_overlap=dst_overlap, **asked)
+
+    assert found == [*shown, "2026-10-26T02:30:00+01:00"]
+
+
+def test_a_time_that_does_not_exist_may_be_skipped(api: APIClient) -> None:
+    found = runs(api, **NIGHTLY, dst_gap="SKIP", after="2026-03-28T12:00:00Z", count=1)
+
+    assert found == ["2026-03-30T02:30:00+02:00"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "description", "shown"),
+    [
+        (
+            {"schedule_type": "Interval", "schedule_config": {"interval_seconds": 90}},
+            "Every 90 seconds",
+            ["2026-05-01T10:01:30+00:00", "2026-05-01T10:03:00+00:00"],
+        ),
+        (
+            {"schedule_type": "daily", "schedule_config": {"time": "10:00"}},
+            "Daily at 10:00",
+            ["2026-05-02T10:00:00+00:00", "2026-05-03T10:00:00+00:00"],
+        ),
+        (
+            {"schedule_type": "WEEKLY", "schedule_config": {"day": 4}},
+            "Weekly on Friday at 09:00",
+            ["2026-05-08T09:00:00+00:00", "2026-05-15T09:00:00+00:00"],
+        ),
+        (
+            {
+                "schedule_type": "once",
+                "schedule_config": {"at": "2026-05-02T07:00"},
+                "timezone": "Asia/Tokyo",
+            },
+            "Once at 2026-05-02 07:00:00",
+            ["2026-05-02T07:00:00+09:00"],
+        ),
+        (
+            {"schedule_config": {"cron": "0 9 L * *"}},
+            "Monthly on the last day at 9:00 AM",
+            ["2026-05-31T09:00:00+00:00", "2026-06-30T09:00:00+00:00"],
+        ),
+        (
+            {"cron_expression": "@hourly"},
+            "@hourly",
+            ["2026-05-01T11:00:00+00:00", "2026-05-01T12:00:00+00:00"],
+        ),
+    ],
+)
+def test_every_kind_is_shown_and_described(
+    api: APIClient, fields: dict[str, Any], description: str, shown: list[str]
+) -> None:
+    asked = {**fields, "after": "2026-05-01T10:00:00Z", "count": 2}
+
+    assert runs(api, **asked) == shown
+    assert api.post(f"{URL}/describe", asked).json() == {"description": description}
+
+
+def test_an_interval_is_counted_from_its_start(api: APIClient) -> None:
+    found = runs(
+        api,
+        schedule_type="interval",
+        start_at="2026-05-01T00:00:20Z",
+        after="2026-05-01T12:00:00Z",
+        count=1,
+    )
+
+    assert found == ["2026-05-01T12:00:20+00:00"]
+
+
+def test_start_and_end_bound_a_preview_and_count(api: APIClient) -> None:
+    found = runs(
+        api,
+        schedule_type="daily",
+        start_at="2026-05-02T09:00:00Z",
+        end_at="2026-05-03T11:00:00+02:00",
+        after="2026-01-01T00:00:00Z",
+    )
+
+    assert found == ["2026-05-02T09:00:00+00:00", "2026-05-03T09:00:00+00:00"]
+
+
+@pytest.mark.parametrize(("max_runs", "shown"), [(2, 2), (9, 5), (None, 5)])
+def test_the_most_runs_bound_a_preview(
+    api: APIClient, max_runs: int | None, shown: int
+) -> None:
+    assert len(runs(api, cron_expression="@daily", max_runs=max_runs)) == shown
+
+
+@time_machine.travel(datetime(2026, 5, 1, 12, 0, 0, 700, tzinfo=UTC), tick=False)
+def test_a_preview_starts_now(api: APIClient) -> None:
+    assert runs(api, cron_expression="* * * * *", count=1) == [
+        "2026-05-01T12:01:00+00:00"
+    ]
+    assert runs(api, schedule_type="interval", count=1, after=None) == [
+        "2026-05-01T13:00:00+00:00"
+    ]
+
+
+def test_after_is_exclusive(api: APIClient) -> None:
+    found = runs(api, schedule_type="daily", after="2026-05-01T09:00:00Z", count=1)
+
+    assert found == ["2026-05-02T09:00:00+00:00"]
+
+
+def test_a_schedule_that_is_over_is_valid_and_shows_nothing(api: APIClient) -> None:
+    over = {"schedule_type": "once", "schedule_config": {"at": "2020-01-01T00:00Z"}}
+
+    assert runs(api, **over) == []
+    assert api.post(f"{URL}/validate", over).json()["valid"] is True
+
+
+def test_a_valid_schedule_is_called_so(api: APIClient) -> None:
+    answer = api.post(f"{URL}/validate", {**NIGHTLY, "max_runs": 3, "count": 2})
+
+    assert answer.status_code == 200
+    assert answer.json() == {"valid": True, "message": "Valid schedule", "errors": []}
+
+
+def test_the_fields_are_those_of_a_trigger() -> None:
+    own = ScheduleSerializer().fields
+    instants, of_preview = {"start_at", "end_at"}, {"after", "count"}
+    of_trigger = TriggerSerializer().fields
+
+    compared = set(own) - instants - of_preview
+
+    assert len(compared) == 7
+    assert {name: repr(own[name]) for name in compared} == {
+        name: repr(of_trigger[name]) for name in compared
+    }

@@ -1,0 +1,68 @@
+"""Who may ask about schedules, and what that costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pytest_django import DjangoAssertNumQueries
+from rest_framework.test import APIClient
+
+from tests.triggers.test_api_permissions import client_of
+
+pytestmark = pytest.mark.django_db
+
+DAILY = {"cron_expression": "@daily"}
+QUESTIONS: list[tuple[str, str, dict[str, Any]]] = [
+    ("post", "schedules/preview", DAILY),
+    ("post", "schedules/describe", DAILY),
+    ("post", "schedules/validate", DAILY),
+    ("post", "schedules/build", {}),
+    ("post", "triggers/validate-cron", DAILY),
+    ("get", "schedules/presets", {}),
+    ("get", "schedules/presets/quarterly", {}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), QUESTIONS)
+def test_whoever_may_see_triggers_may_ask(
+    method: str, path: str, body: dict[str, Any]
+) -> None:
+    response = getattr(client_of("view_trigger"), method)(f"/api/v1/{path}", body)
+
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize(("method", "path", "body"), QUESTIONS)
+def test_others_may_not_ask(method: str, path: str, body: dict[str, Any]) -> None:
+    others = client_of("add_trigger", "change_trigger", "delete_trigger")
+
+    stranger = getattr(APIClient(), method)(f"/api/v1/{path}", body)
+    refused = getattr(others, method)(f"/api/v1/{path}", body)
+
+    assert stranger.status_code == 401
+    assert stranger.json()["error_code"] == "not_authenticated"
+    assert refused.status_code == 403
+    assert refused.json()["error_code"] == "permission_denied"
+
+
+@pytest.mark.parametrize(("method", "path", "body"), QUESTIONS)
+def test_an_answer_needs_no_database(
+    api: APIClient,
+    django_assert_num_queries: DjangoAssertNumQueries,
+    method: str,
+    path: str,
+    body: dict[str, Any],
+) -> None:
+    with django_assert_num_queries(0):
+        getattr(api, method)(f"/api/v1/{path}", body)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [(m, path) for m, path, _ in QUESTIONS if m == "post"]
+)
+def test_a_question_can_only_be_posted(api: APIClient, method: str, path: str) -> None:
+    response = api.get(f"/api/v1/{path}")
+
+    assert response.status_code == 405
+    assert response["Allow"] == "POST, OPTIONS"

@@ -7,3 +7,6 @@ from tests.environment import start_servers
 start_servers()
 
 from config.settings import *  # noqa: E402, F403 - reads what was just set
+
+# Many tests make a user; a password that guards nothing need not be slow to hash.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -34,7 +34,7 @@ def build(api: APIClient, **parts: Any) -> dict[str, Any]:
 
 
 def test_the_presets_are_listed(api: APIClient) -> None:  # R402, R403
-    listed = api.get("/api/v1/schedules/presets").json()
+    listed = api.get("/api/v1/schedules/presets").json()["results"]
 
     assert listed == [
         {"name": name, "cron": cron, "description": description}

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import ViewSet
+from rest_framework.viewsets import GenericViewSet
 
 from common.api.permissions import AskPermissions
 from common.errors import NotFound
@@ -37,7 +37,7 @@ class PresetNotFound(NotFound):
     """There is no preset of this name."""
 
 
-class ScheduleViewSet(ViewSet):
+class ScheduleViewSet(GenericViewSet[Trigger]):
     queryset = Trigger.objects.all()  # never read: says who may ask
     permission_classes = (AskPermissions,)
 
@@ -88,11 +88,13 @@ class ScheduleViewSet(ViewSet):
             answer = {"valid": True, "message": "Valid schedule", "errors": []}
         return Response(ScheduleVerdictSerializer(answer).data)
 
-    @extend_schema(responses={200: CronPresetSerializer(many=True)})
-    @action(detail=False)
+    @extend_schema(responses=CronPresetSerializer(many=True))
+    @action(detail=False, filter_backends=())
     def presets(self, request: Request) -> Response:
         """List ready-made cron expressions."""
-        return Response(CronPresetSerializer(list_presets(), many=True).data)
+        assert self.paginator is not None  # noqa: S101 - the settings name one
+        page = self.paginator.paginate_queryset(list_presets(), request, view=self)
+        return self.get_paginated_response(CronPresetSerializer(page, many=True).data)
 
     @extend_schema(responses={200: CronPresetSerializer})
     @action(detail=False, url_path="presets/<str:name>")

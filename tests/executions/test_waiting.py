@@ -10,6 +10,7 @@ from django.db.models import F
 
 from agents.models import AgentTask, TaskStatus
 from common.ids import uuid7
+from executions import tasks
 from executions.models import TriggerExecution
 from executions.pipeline.drain import drain
 from executions.services import waiting
@@ -82,6 +83,15 @@ def test_the_end_of_a_run_asks_for_the_next(monkeypatch: pytest.MonkeyPatch) -> 
     end_run(trigger)
 
     assert asked == [("executions.tasks.start_waiting", [str(trigger.id)])]
+
+
+def test_the_message_starts_what_waits() -> None:
+    trigger = queued(1)
+    end_run(trigger)
+
+    tasks.start_waiting([str(trigger.id)])
+
+    assert history(trigger) == ["success", "success"]
 
 
 def test_where_nothing_can_wait_nothing_is_asked(

@@ -23,6 +23,7 @@ class TaskStatus(models.TextChoices):
     CANCELLED = "cancelled"
 
 
+OPEN_TASK_STATUSES = (TaskStatus.PENDING, TaskStatus.SUBMITTED, TaskStatus.RUNNING)
 FINAL_TASK_STATUSES = (
     TaskStatus.SUCCEEDED,
     TaskStatus.FAILED,
@@ -65,7 +66,12 @@ class Agent(models.Model):
 
 
 class AgentTask(models.Model):
-    """One unit of an agent's work. Its key makes creating it twice impossible."""
+    """One unit of an agent's work. Its key makes creating it twice impossible.
+
+    Tasks of one `concurrency_key` get in each other's way; what it stands for is its
+    creator's affair. A task that is held (`pending`, with no next attempt) waits to be
+    released, and is in nobody's way.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="tasks")
@@ -82,6 +88,7 @@ class AgentTask(models.Model):
     workflow_id = models.CharField(max_length=255, default="", blank=True)
     run_id = models.CharField(max_length=255, default="", blank=True)
     idempotency_key = models.UUIDField()
+    concurrency_key = models.UUIDField(null=True)
     claimed_by = models.UUIDField(null=True)
     attempt = models.PositiveIntegerField(default=1)
     publications = models.PositiveIntegerField(default=0)
@@ -113,6 +120,13 @@ class AgentTask(models.Model):
                 condition=Q(status=TaskStatus.RUNNING),
                 name="agent_task_running",
             ),
+            models.Index(
+                fields=("concurrency_key",),
+                condition=Q(
+                    status__in=OPEN_TASK_STATUSES, next_attempt_at__isnull=False
+                ),
+                name="agent_task_busy",
+            ),
         )
 
     def __str__(self) -> str:
@@ -121,6 +135,14 @@ class AgentTask(models.Model):
     @property
     def is_final(self) -> bool:
         return self.status in FINAL_TASK_STATUSES
+
+    def is_cancelled(self) -> bool:
+        """Ask the database whether the task was cancelled since it was read.
+
+        Then nobody waits for its result any more, and what it reports is dropped.
+        """
+        stored = AgentTask.objects.filter(pk=self.pk, status=TaskStatus.CANCELLED)
+        return stored.exists()
 
 
 class Worker(models.Model):

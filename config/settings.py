@@ -157,7 +157,7 @@ SPECTACULAR_SETTINGS = {
 
 # The two calls that go upwards, against the direction of imports.
 TICKHOOK_ON_NEWS = "executions.tasks.drain_inbox"
-TICKHOOK_ON_TASK_FINISHED = "executions.services.outcomes.task_finished"
+TICKHOOK_ON_TASK_FINISHED = "executions.services.outcomes.tasks_finished"
 
 REDIS_URL = redis_url()
 # Celery tasks that an agent of the backend `celery` may name.

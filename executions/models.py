@@ -23,6 +23,9 @@ class ExecutionStatus(models.TextChoices):
 
 OPEN_STATUSES = (ExecutionStatus.PENDING, ExecutionStatus.RUNNING)
 
+# Waits for the trigger's run before it to end; its task is there, but held.
+WAITS_FOR_ITS_TURN = Q(status=ExecutionStatus.PENDING, reason="overlap")
+
 
 class TriggerExecution(models.Model):
     """What became of one event for one trigger. There is exactly one.
@@ -85,6 +88,11 @@ class TriggerExecution(models.Model):
                 fields=("status", "next_attempt_at"),
                 condition=Q(status__in=OPEN_STATUSES),
                 name="execution_open",
+            ),
+            models.Index(
+                fields=("trigger", "event"),
+                condition=WAITS_FOR_ITS_TURN,
+                name="execution_waits_for_its_turn",
             ),
         )
 

@@ -21,6 +21,7 @@ from agents.services.submit import submit_overdue
 from executions.pipeline.drain import drain
 from executions.pipeline.faults import DatabaseAway
 from executions.pipeline.leases import take_back_orphans
+from executions.services.waiting import start_left_waiting
 from triggers.services.stats import fold_stats
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ STEPS: tuple[Callable[[], int], ...] = (
     drain,
     watch_agents,
     time_out_overdue,
+    start_left_waiting,
     submit_overdue,
     fold_stats,
     forget_old_workers,

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from uuid import UUID
+
 from celery import shared_task
 from celery.signals import worker_process_init
 
 from executions.pipeline.drain import drain
+from executions.services.waiting import start_waiting as start_runs
 from executions.sweep import start_sweeping
 from executions.sweep import sweep as sweep_once
 
@@ -18,6 +21,12 @@ def drain_inbox() -> None:
 def sweep() -> None:
     """Find what was left behind; beat asks for it besides the workers' own threads."""
     sweep_once()
+
+
+@shared_task(name="executions.tasks.start_waiting", soft_time_limit=300, time_limit=360)
+def start_waiting(trigger_ids: list[str]) -> None:
+    """Start what waited for a run that has ended; a hint, the sweep finds it too."""
+    start_runs([UUID(trigger_id) for trigger_id in trigger_ids])
 
 
 @worker_process_init.connect

@@ -28,11 +28,12 @@ SCHEDULE = (
 )  # fmt: skip
 CONDITIONS = ("conditions", "on_condition_error")
 TASK = ("task_type", "task_parameters", "parameter_mapping")
+PAUSE = ("paused_until", "pause_note")
 LIMITS = (
-    "timeout_seconds", "max_executions_per_hour", "failure_threshold",
+    "overlap", "timeout_seconds", "max_executions_per_hour", "failure_threshold",
     "count_task_failures",
 )  # fmt: skip
-COLUMNS = (*BASICS, *SCHEDULE, "subject", *CONDITIONS, *TASK, *LIMITS)
+COLUMNS = (*BASICS, *SCHEDULE, "subject", *CONDITIONS, *TASK, *LIMITS, *PAUSE)
 NEW_WEBHOOK = ("endpoint", "webhook_type", "webhook_secret", "allowed_methods")
 
 
@@ -79,6 +80,8 @@ class TriggerForm(ServiceForm[Trigger]):
             "cron_expression": "Five fields, or six with seconds first: 0 9 * * 1-5",
             "schedule_config": 'JSON: {"interval_seconds": 60}, {"time": "09:00"}',
             "endpoint": "Empty: the trigger gets a URL of its own.",
+            "overlap": "What a run does while the one before it is still going.",
+            "paused_until": "Nothing runs before, but by hand; then it goes on.",
             "max_executions_per_hour": (
                 "Empty on a new trigger: 60 for webhooks and events, else no limit."
             ),

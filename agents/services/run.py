@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.conf import settings
@@ -33,9 +34,15 @@ class ResultRefused(ValueError):
 
 
 def claim_task(*, task_id: UUID) -> AgentTask | None:
-    """Move SUBMITTED to RUNNING for this worker; None if another got there first."""
+    """Move SUBMITTED to RUNNING for this worker; None if another got there first.
+
+    Its metadata says which attempt this is.
+    """
     claimed = AgentTask.objects.raw(_CLAIM, [current_worker(), task_id])
-    return next(iter(claimed), None)
+    for task in claimed:
+        task.metadata["attempt"] = task.attempt
+        return task
+    return None
 
 
 def finish_task(
@@ -60,22 +67,22 @@ def finish_task(
             finished_at=timezone.now(),
         )
         if finished:
-            _tell(task.pk, status)
+            tell_finished([task.pk], status)
     return bool(finished)
 
 
 def take_back_silent() -> int:
     """Resubmit what workers held that fell silent, as a further attempt."""
-    return (
-        _silent()
-        .filter(attempt__lt=MAX_ATTEMPTS)
-        .update(
+    silent = _silent().filter(attempt__lt=MAX_ATTEMPTS)
+    with transaction.atomic():
+        rows = silent.order_by("pk").select_for_update(no_key=True, skip_locked=True)
+        locked = list(rows.values_list("pk", flat=True))
+        return AgentTask.objects.filter(pk__in=locked).update(
             status=TaskStatus.SUBMITTED,
             attempt=F("attempt") + 1,
             claimed_by=None,
             next_attempt_at=Now(),
         )
-    )
 
 
 def give_up_deadly() -> int:
@@ -108,9 +115,10 @@ def _silent() -> QuerySet[AgentTask]:
     return AgentTask.objects.filter(~Exists(alive), status=TaskStatus.RUNNING)
 
 
-def _tell(task_id: UUID, status: TaskStatus) -> None:
+def tell_finished(task_ids: Sequence[UUID], status: TaskStatus) -> None:
+    """Let `executions` hear of tasks that ended alike, in this transaction."""
     tell = import_string(settings.TICKHOOK_ON_TASK_FINISHED)
-    tell(task_id=task_id, status=status)
+    tell(task_ids=task_ids, status=status)
 
 
 def _checked(result: object) -> object:

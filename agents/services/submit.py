@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from uuid import UUID
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 
 from agents.backends.base import SubmissionFailed, get_backend
 from agents.models import Agent, AgentTask, TaskStatus
@@ -119,5 +119,8 @@ def _give_back(tasks: list[AgentTask]) -> int:
     submitted = AgentTask.objects.filter(
         pk__in=[task.id for task in tasks], status=TaskStatus.SUBMITTED
     )
-    submitted.update(status=TaskStatus.PENDING)
+    with transaction.atomic():
+        locked = submitted.order_by("pk").select_for_update(no_key=True)
+        held = list(locked.values_list("pk", flat=True))
+        AgentTask.objects.filter(pk__in=held).update(status=TaskStatus.PENDING)
     return 0

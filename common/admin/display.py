@@ -29,6 +29,7 @@ _KINDS: Mapping[str, str] = MappingProxyType(
         "submitted": "info",
         "pending": "warning",
         "waiting": "warning",
+        "paused": "warning",
     }
 )
 

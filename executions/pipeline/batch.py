@@ -22,7 +22,8 @@ from agents.services.submit import submit_tasks
 from common.text import clean_text
 from events.models import Event, Inbox
 from executions.models import ExecutionStatus
-from executions.pipeline.admit import admit
+from executions.pipeline.admission.admit import admit, has_flow_control
+from executions.pipeline.admission.lock import hold_admission
 from executions.pipeline.bodies import read_bodies
 from executions.pipeline.document import event_values
 from executions.pipeline.faults import describe, raise_if_nobodys_fault
@@ -54,7 +55,7 @@ class Done:
 
     def add(self, events: int, outcomes: Iterable[Outcome]) -> None:
         self.events += events
-        self.task_ids += [o.task.id for o in outcomes if o.task]
+        self.task_ids += [o.task.id for o in outcomes if o.task and not o.task.is_held]
 
 
 def work_lease(lease: Lease) -> int:
@@ -141,6 +142,7 @@ def _work_apart(lease_id: UUID, event_id: UUID) -> list[Outcome]:
     with transaction.atomic():
         _hold(lease_id)
         _, pairs = find_pairs(_load([event_id]))
+        hold_admission(pair.trigger.id for pair in pairs if has_flow_control(pair))
         in_key_order = sorted(pairs, key=lambda pair: pair.trigger.id)
         outcomes = [o for pair in in_key_order for o in _work_pair(pair)]
         _settle([event_id])

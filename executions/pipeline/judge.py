@@ -16,12 +16,16 @@ from conditions.document import Document
 from conditions.engine import compile_condition
 from conditions.outcomes import CompiledCondition, Evaluation
 from conditions.outcomes import Outcome as Verdict
-from events.models import EventSource
 from executions.models import ExecutionStatus
 from executions.pipeline.bodies import Body
 from executions.pipeline.document import document_for, iso, schedule_values
 from executions.pipeline.faults import stack_of
-from executions.pipeline.matching import Pair, was_active
+from executions.pipeline.matching import (
+    BACKFILL,
+    Pair,
+    is_asked_for,
+    was_active,
+)
 from executions.pipeline.outcome import Outcome, Reason
 from executions.pipeline.parameters import build_parameters, options_of
 from triggers.models import ConditionErrorPolicy, Trigger
@@ -66,8 +70,11 @@ def _refusal(pair: Pair, *, is_missed: bool) -> Reason | None:
     trigger, event = pair.trigger, pair.event
     if event.type == "schedule.missed":
         return Reason.MISSED
-    if event.source != EventSource.MANUAL and not was_active(trigger, event):
-        return Reason.INACTIVE
+    if not is_asked_for(event):
+        if not was_active(trigger, event):
+            return Reason.INACTIVE
+        if trigger.is_paused(event.received_at):
+            return Reason.PAUSED
     if is_missed:
         return Reason.MISSED
     if not trigger.agent.is_active:
@@ -89,6 +96,7 @@ def _decide(outcome: Outcome, body: Body, shared: Mapping[str, object]) -> None:
         title=clean_text(f"{pair.trigger.name}: {pair.event.type}", limit=255),
         parameters=build_parameters(pair, document, body),
         metadata=dump_json(_metadata(outcome)),
+        concurrency_key=pair.trigger.id,
     )
 
 
@@ -140,6 +148,9 @@ def _metadata(outcome: Outcome) -> dict[str, object]:
         "cause_id": str(event.cause_id) if event.cause_id else None,
         "depth": event.depth,
         "created_at": iso(outcome.executed_at),
+        "fired_at": iso(event.received_at),
+        "attempt": 1,
+        **({"backfill": True} if event.type == BACKFILL else {}),
         **schedule_values(trigger, event),
     }
 

@@ -26,6 +26,9 @@ JOIN triggers_trigger t ON t.id = s.trigger_id AND t.is_active AND t.deleted_at 
 
 Topic = tuple[str, str, str]
 
+# An occurrence of the past that a person asked for.
+BACKFILL = "schedule.backfill"
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -75,6 +78,11 @@ def was_active(trigger: Trigger, event: Event) -> bool:
     """Whether a trigger is active, and was so when the event came."""
     since = trigger.active_since
     return trigger.can_run and since is not None and since <= event.received_at
+
+
+def is_asked_for(event: Event) -> bool:
+    """Whether a person wants just this run: no switch, pause or lateness forbids it."""
+    return event.source == EventSource.MANUAL or event.type == BACKFILL
 
 
 def patterns_for(event_type: str, source: str) -> list[str]:

@@ -14,7 +14,7 @@ from django.db.models import Max
 
 from common.clock import database_now
 from events.models import Event, EventSource
-from executions.pipeline.matching import Pair
+from executions.pipeline.matching import BACKFILL, Pair, is_asked_for
 from triggers.models import Catchup
 from triggers.services.scheduling import jitter_of
 
@@ -34,8 +34,10 @@ def _has_waited(pair: Pair, now: datetime) -> bool:
     event = pair.event
     if event.source != EventSource.SCHEDULE or event.scheduled_for is None:
         return False
+    if event.replay_of is not None or is_asked_for(event):
+        return False
     grace = timedelta(seconds=pair.trigger.misfire_grace_seconds)
-    return event.replay_of is None and now - event.received_at > grace
+    return now - event.received_at > grace
 
 
 def _is_missed(pair: Pair, latest: Mapping[UUID, datetime], now: datetime) -> bool:
@@ -62,7 +64,7 @@ def _latest_of(pairs: Iterable[Pair]) -> dict[UUID, datetime]:
         id__gte=min(pair.event.id for pair in waiting),
         source=EventSource.SCHEDULE,
         scheduled_for__isnull=False,
-    )
+    ).exclude(type=BACKFILL)
     grouped = occurrences.order_by().values("trigger_id")
     rows = grouped.annotate(latest=Max("scheduled_for"))
     return {row["trigger_id"]: row["latest"] for row in rows if row["trigger_id"]}

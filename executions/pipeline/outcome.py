@@ -1,26 +1,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 from agents.services.create import NewTask
 from common.ids import uuid7
-from executions.models import ExecutionStatus
+from executions.models import OPEN_STATUSES, ExecutionStatus
 from executions.pipeline.matching import Pair
 
 
 class Reason(StrEnum):
-    """Why an execution ended as it did; empty where its task was simply created."""
+    """Why an execution is as it is; empty where its task was simply created."""
 
     INACTIVE = "inactive"
+    PAUSED = "paused"
     MISSED = "missed"
     AGENT_INACTIVE = "agent_inactive"
     LOOP = "loop"
     CONDITIONS_NOT_MET = "conditions_not_met"
     CONDITION_ERROR = "condition_error"
+    OVERLAP = "overlap"
     RATE_LIMITED = "rate_limited"
     ERROR = "error"
     POISON = "poison"
@@ -44,6 +46,21 @@ class Outcome:
     def trigger_id(self) -> UUID:
         return self.pair.trigger.id
 
+    @property
+    def is_final(self) -> bool:
+        return self.status not in OPEN_STATUSES
+
     def skip(self, reason: Reason) -> None:
         """Let nothing be done, for a reason that turned up after judging."""
         self.status, self.reason, self.task = ExecutionStatus.SKIPPED, reason, None
+
+    def hold(self) -> None:
+        """Let the task wait until the trigger's run before it has ended."""
+        assert self.task is not None  # noqa: S101 - only what has a task is admitted
+        self.status, self.reason = ExecutionStatus.PENDING, Reason.OVERLAP
+        self.task = replace(self.task, is_held=True)
+
+    def cancel(self) -> None:
+        """Let nothing be done, as a later run takes its place."""
+        self.status, self.task = ExecutionStatus.CANCELLED, None
+        self.reason = Reason.OVERLAP

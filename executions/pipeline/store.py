@@ -34,7 +34,10 @@ _NAMES = (
 
 
 def store_outcomes(outcomes: Sequence[Outcome]) -> None:
-    """Write executions, tasks, traces and numbers; raises what the database raises."""
+    """Write executions, tasks, traces and numbers; raises what the database raises.
+
+    What still waits is counted when it ends.
+    """
     now = timezone.now()
     create_tasks([outcome.task for outcome in outcomes if outcome.task])
     insert_rows(TriggerExecution, _NAMES, [_row(outcome, now) for outcome in outcomes])
@@ -43,7 +46,7 @@ def store_outcomes(outcomes: Sequence[Outcome]) -> None:
         ("execution", "trace"),
         [(o.execution_id, dump_json(o.trace)) for o in outcomes if o.trace is not None],
     )
-    record_runs([_run(outcome, now) for outcome in outcomes])
+    record_runs([_run(outcome, now) for outcome in outcomes if outcome.is_final])
 
 
 def _row(outcome: Outcome, now: datetime) -> tuple[object, ...]:
@@ -55,7 +58,7 @@ def _row(outcome: Outcome, now: datetime) -> tuple[object, ...]:
         outcome.status.value,
         outcome.reason.value if outcome.reason else "",
         outcome.executed_at,
-        _elapsed_ms(outcome, now),
+        _elapsed_ms(outcome, now) if outcome.is_final else None,
         outcome.task.id if outcome.task else None,
         outcome.error_type,
         outcome.error_message,
@@ -73,6 +76,7 @@ def _run(outcome: Outcome, now: datetime) -> Run:
         trigger=outcome.pair.trigger,
         is_success=outcome.status == ExecutionStatus.SUCCESS,
         is_failure=outcome.status == ExecutionStatus.FAILED,
+        is_skipped=outcome.status == ExecutionStatus.SKIPPED,
         executed_at=outcome.executed_at,
         execution_time_ms=_elapsed_ms(outcome, now),
     )

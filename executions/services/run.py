@@ -11,7 +11,7 @@ from common.fields import dump_json
 from events.models import EventSource
 from events.services.record import NewEvent, record_events
 from executions.models import ExecutionStatus, TriggerExecution
-from executions.pipeline.admit import used_this_hour
+from executions.pipeline.admission.hourly_limit import used_this_hour
 from triggers.models import Trigger
 from triggers.services.lifecycle import TriggerNotFound
 

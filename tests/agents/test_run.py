@@ -106,6 +106,7 @@ def test_a_silent_workers_task_runs_again_as_a_further_attempt(
     again = claim_task(task_id=task.id)
     assert again is not None
     assert (task.attempt, again.attempt) == (1, 2)
+    assert (task.metadata["attempt"], again.metadata["attempt"]) == (1, 2)
 
 
 def test_the_late_answer_of_an_old_attempt_is_refused() -> None:

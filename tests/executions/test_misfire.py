@@ -97,6 +97,21 @@ def test_a_replay_runs_however_late() -> None:
     assert outcomes() == ["success"]
 
 
+def test_a_backfill_runs_however_late() -> None:
+    record_waiting(make_schedule(catchup="none"), minutes=2)
+    Event.objects.update(type="schedule.backfill")
+
+    assert outcomes() == ["success", "success"]
+
+
+def test_a_backfill_is_not_the_latest_of_those_that_were_due() -> None:
+    record_waiting(make_schedule(catchup="latest"), minutes=2)
+    latest = Event.objects.latest("scheduled_for")
+    Event.objects.filter(pk=latest.pk).update(type="schedule.backfill")
+
+    assert outcomes() == ["success", "success"]
+
+
 def test_other_events_are_never_too_late() -> None:
     trigger = make_listener()
     event = record()

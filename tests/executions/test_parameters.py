@@ -11,6 +11,7 @@ from agents.models import AgentTask
 from common.fields import dump_json
 from events.models import EventSource
 from executions.models import TriggerExecution
+from executions.pipeline.document import iso
 from executions.pipeline.drain import drain
 from executions.services.run import run_trigger
 from tests.factories import make_listener, make_trigger, record
@@ -170,5 +171,7 @@ def test_metadata_tells_where_a_task_comes_from() -> None:
         "correlation_id": str(event.correlation_id),
         "cause_id": None,
         "depth": 2,
+        "fired_at": iso(event.received_at),
+        "attempt": 1,
         "created_at": None,
     }

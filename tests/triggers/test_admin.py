@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -7,10 +8,12 @@ from django.contrib.auth.models import User
 from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 from pytest_django.asserts import assertContains, assertNotContains
 
 from tests.factories import AgentFactory, make_created, make_trigger
+from triggers.admin.display import state_of
 from triggers.clocks.names import mirror_name
 from triggers.models import Subscription, Trigger
 from triggers.services.lifecycle import delete_trigger
@@ -45,6 +48,7 @@ def filled(**fields: Any) -> dict[str, Any]:
         "dst_gap": "after",
         "dst_overlap": "first",
         "catchup": "latest",
+        "overlap": "allow",
         "on_condition_error": "fail",
         "webhook_type": "generic",
         "allowed_methods": ["POST"],
@@ -209,9 +213,11 @@ def test_a_deleted_trigger_can_still_be_read(pages: Client) -> None:
     assert pages.get(reverse(LIST), {"state": "deleted"}).context["cl"].result_list
 
 
-@pytest.mark.parametrize("state", ["active", "disabled", "auto-disabled"])
+@pytest.mark.parametrize("state", ["active", "paused", "disabled", "auto-disabled"])
 def test_triggers_are_filtered_by_state(pages: Client, state: str) -> None:
-    make_trigger(name="one-active")
+    now = timezone.now()
+    make_trigger(name="one-active", paused_until=now)
+    make_trigger(name="one-paused", paused_until=now + timedelta(days=1))
     make_trigger(name="one-disabled", is_active=False)
     make_trigger(
         name="one-auto-disabled",
@@ -222,6 +228,31 @@ def test_triggers_are_filtered_by_state(pages: Client, state: str) -> None:
     shown = pages.get(reverse(LIST), {"state": state}).context["cl"].result_list
 
     assert [trigger.name for trigger in shown] == [f"one-{state}"]
+    assert state_of(shown[0]) == state
+
+
+@pytest.mark.parametrize("trigger_type", ["manual", "event", "webhook"])
+def test_every_kind_can_be_paused_and_told_what_to_do_about_overlap(
+    pages: Client, trigger_type: str
+) -> None:
+    trigger = make_trigger(trigger_type=trigger_type, event_types=["invoice.paid"])
+    sent = filled(
+        agent=trigger.agent_id,
+        trigger_type=trigger_type,
+        event_types="invoice.paid",
+        conditions="{}",
+        overlap="buffer_one",
+        paused_until_0="2030-01-31",
+        paused_until_1="09:00",
+        pause_note="audit",
+    )
+
+    response = pages.post(page_of(trigger), sent)
+
+    assert response.status_code == 302, response.context["adminform"].form.errors
+    trigger.refresh_from_db()
+    assert (trigger.overlap, trigger.pause_note) == ("buffer_one", "audit")
+    assert trigger.paused_until == datetime(2030, 1, 31, 9, tzinfo=UTC)
 
 
 def test_the_list_asks_as_much_for_many_triggers_as_for_one(

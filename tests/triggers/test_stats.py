@@ -23,6 +23,7 @@ def run(trigger: Trigger, outcome: str = "success", *, minute: int = 0) -> Run:
         trigger=trigger,
         is_success=outcome == "success",
         is_failure=outcome == "failure",
+        is_skipped=outcome == "skip",
         executed_at=AT + timedelta(minutes=minute),
         execution_time_ms=10,
     )

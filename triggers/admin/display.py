@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import calendar
 
+from django.utils import timezone
+
 from triggers.models import ScheduleType, Trigger, TriggerType
 from triggers.schedules import DEFAULT_DAY, DEFAULT_SECONDS, DEFAULT_TIME
 
@@ -12,7 +14,7 @@ def state_of(trigger: Trigger) -> str:
     if trigger.deleted_at is not None:
         return "deleted"
     if trigger.is_active:
-        return "active"
+        return "paused" if trigger.is_paused(timezone.now()) else "active"
     is_auto = trigger.disabled_reason.startswith("auto-disabled")
     return "auto-disabled" if is_auto else "disabled"
 

@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from triggers.forms import BASICS, CONDITIONS, LIMITS, NEW_WEBHOOK, SCHEDULE, TASK
+from triggers.forms import (
+    BASICS,
+    CONDITIONS,
+    LIMITS,
+    NEW_WEBHOOK,
+    PAUSE,
+    SCHEDULE,
+    TASK,
+)
 from triggers.models import Trigger, TriggerType
 
 READONLY_FIELDS = (
@@ -19,6 +27,7 @@ _REST = (
     ("Conditions", {"fields": CONDITIONS}),
     ("The agent's task", {"fields": TASK}),
     ("Limits", {"fields": LIMITS}),
+    ("Pause", {"fields": PAUSE}),
 )
 
 NEW_FIELDSETS = (

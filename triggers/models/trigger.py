@@ -213,3 +213,7 @@ class Trigger(models.Model):
     def can_run(self) -> bool:
         """Whether it takes part in what happens: switched on and not deleted."""
         return self.is_active and self.deleted_at is None
+
+    def is_paused(self, at: datetime) -> bool:
+        """Whether it takes nothing up at an instant; that ends by itself."""
+        return self.paused_until is not None and at < self.paused_until

@@ -8,6 +8,7 @@ from triggers.models import ScheduleType, Trigger
 from triggers.schedules import Schedule, build_schedule
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_END_OF_THE_CALENDAR = datetime.max.replace(tzinfo=UTC)
 
 
 def schedule_of(trigger: Trigger) -> Schedule:
@@ -28,12 +29,25 @@ def schedule_of(trigger: Trigger) -> Schedule:
 
 
 def plan_next(trigger: Trigger, *, after: datetime) -> None:
-    """Set when a trigger comes due next, later than `after`; null when it doesn't."""
-    nominal = None
+    """Set when a trigger comes due next, later than `after`; null when it doesn't.
+
+    What would come due before the end of its pause is left out.
+    """
+    nominal, jitter = None, jitter_of(trigger)
     if trigger.can_run and trigger.has_schedule and not is_spent(trigger):
-        nominal = schedule_of(trigger).next_after(after)
+        nominal = schedule_of(trigger).next_after(_not_paused(trigger, after))
+    if nominal is not None and nominal > _END_OF_THE_CALENDAR - jitter:
+        nominal = None
     trigger.next_scheduled_for = nominal
-    trigger.next_run_time = nominal + jitter_of(trigger) if nominal else None
+    trigger.next_run_time = nominal + jitter if nominal else None
+
+
+def _not_paused(trigger: Trigger, after: datetime) -> datetime:
+    """Return the instant after which occurrences are outside a trigger's pause."""
+    until = trigger.paused_until
+    if until is None or until <= after:
+        return after
+    return max(after, until - jitter_of(trigger) - timedelta(microseconds=1))
 
 
 def jitter_of(trigger: Trigger) -> timedelta:

@@ -61,11 +61,15 @@ SELECT (SELECT count(*) FROM taken), (SELECT array_agg(trigger_id) FROM summed)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """How one execution ended, as far as the trigger's numbers go."""
+    """How one execution ended, as far as the trigger's numbers go.
+
+    One that was cancelled is neither success nor failure nor skipped.
+    """
 
     trigger: Trigger
     is_success: bool
     is_failure: bool
+    is_skipped: bool
     executed_at: datetime
     execution_time_ms: int
 
@@ -150,14 +154,12 @@ def _places_of_success(group: Sequence[Run]) -> list[int]:
 
 
 def _delta(group: Sequence[Run]) -> tuple[object, ...]:
-    successful = sum(run.is_success for run in group)
-    failed = sum(run.is_failure for run in group)
     return (
         group[0].trigger.id,
         len(group),
-        successful,
-        failed,
-        len(group) - successful - failed,
+        sum(run.is_success for run in group),
+        sum(run.is_failure for run in group),
+        sum(run.is_skipped for run in group),
         sum(run.execution_time_ms for run in group),
         max(run.executed_at for run in group),
     )

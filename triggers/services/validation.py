@@ -9,7 +9,7 @@ from common.errors import Fault, InvalidInput
 from common.json_schema import UnusableSchema, find_value_faults
 from conditions.engine import validate_condition
 from conditions.fields import UnreadableFieldError, parse_field
-from triggers.models import Overlap, ScheduleType, Trigger, TriggerType
+from triggers.models import ScheduleType, Trigger, TriggerType
 from triggers.schedules import InvalidSchedule
 from triggers.services.scheduling import schedule_of
 from webhooks.models import WebhookEndpoint
@@ -138,15 +138,6 @@ def _check_mapping(trigger: Trigger) -> Iterator[Fault]:
             yield Fault(pointer, str(error))
 
 
-def _check_supported(trigger: Trigger) -> Iterator[Fault]:
-    if trigger.overlap != Overlap.ALLOW:
-        yield Fault("/overlap", "Only 'allow' is supported so far")
-    if trigger.paused_until is not None:
-        yield Fault(
-            "/paused_until", "Pausing is not supported yet; disable the trigger"
-        )
-
-
 def _check_patterns(trigger: Trigger, event_types: Sequence[str]) -> Iterator[Fault]:
     if trigger.trigger_type == TriggerType.EVENT and not event_types:
         yield Fault("/event_types", "Name at least one event type, such as 'invoice.*'")
@@ -186,5 +177,4 @@ _CHECKS: tuple[Callable[[Trigger], Iterator[Fault]], ...] = (
     _check_schedule,
     _check_conditions,
     _check_mapping,
-    _check_supported,
 )

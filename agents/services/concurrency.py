@@ -1,0 +1,78 @@
+"""Tasks of one concurrency key: who is in the way, who is held, who has to go."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import QuerySet
+
+from agents.models import OPEN_TASK_STATUSES, AgentTask, TaskStatus
+from agents.services.run import tell_finished
+
+# Word for word the condition of the index `agent_task_busy`.
+_BUSY = """
+SELECT v.key FROM unnest(%s::uuid[]) AS v(key) WHERE EXISTS (
+    SELECT 1 FROM agents_agenttask t WHERE t.concurrency_key = v.key
+    AND t.status IN ('pending', 'submitted', 'running')
+    AND t.next_attempt_at IS NOT NULL
+)
+"""
+
+_RELEASE = """
+UPDATE agents_agenttask SET next_attempt_at = statement_timestamp()
+WHERE id IN (
+    SELECT id FROM agents_agenttask
+    WHERE id = ANY(%s) AND status = 'pending' AND next_attempt_at IS NULL
+    ORDER BY id FOR NO KEY UPDATE
+)
+"""
+
+_CANCEL = """
+UPDATE agents_agenttask SET
+    status = 'cancelled', error = %s, finished_at = statement_timestamp()
+WHERE id IN (
+    SELECT id FROM agents_agenttask
+    WHERE id = ANY(%s) AND status IN ('pending', 'submitted', 'running')
+    ORDER BY id FOR NO KEY UPDATE
+)
+RETURNING id
+"""
+
+
+def busy_keys(keys: Collection[UUID]) -> set[UUID]:
+    """Return the keys of which a task is under way; one that is held is not."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BUSY, [list(keys)])
+        return {row[0] for row in cursor.fetchall()}
+
+
+def tasks_under_way(keys: Collection[UUID]) -> QuerySet[AgentTask]:
+    """Return the tasks that make their keys busy."""
+    return AgentTask.objects.filter(
+        concurrency_key__in=list(keys),
+        status__in=OPEN_TASK_STATUSES,
+        next_attempt_at__isnull=False,
+    )
+
+
+def release_tasks(task_ids: Sequence[UUID]) -> None:
+    """Let held tasks be handed over, from the commit on."""
+    with connection.cursor() as cursor:
+        cursor.execute(_RELEASE, [list(task_ids)])
+
+
+def cancel_tasks(*, task_ids: Collection[UUID], error: str) -> list[UUID]:
+    """End tasks as `cancelled`, and say why; return which. Those that ended stay so.
+
+    `executions` hears of them in the same transaction. A worker that runs one is not
+    stopped: what it reports is refused.
+    """
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(_CANCEL, [error, list(task_ids)])
+            cancelled = [row[0] for row in cursor.fetchall()]
+        if cancelled:
+            tell_finished(cancelled, TaskStatus.CANCELLED)
+    return cancelled

@@ -1,0 +1,43 @@
+"""What earlier batches admitted of a trigger's runs, and has not ended."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from uuid import UUID
+
+from django.db import connection
+
+from agents.services.concurrency import tasks_under_way
+from executions.models import WAITS_FOR_ITS_TURN, TriggerExecution
+from executions.pipeline.admission.lane import Earlier
+
+# Of those that wait it matters whether there is none, one, or more.
+_WAITING = """
+SELECT v.id, (SELECT count(*) FROM (
+    SELECT 1 FROM executions_triggerexecution e
+    WHERE e.trigger_id = v.id AND e.status = 'pending' AND e.reason = 'overlap' LIMIT 2
+) few)
+FROM unnest(%s::uuid[]) AS v(id)
+"""
+
+
+def count_waiting(trigger_ids: Collection[UUID]) -> Mapping[UUID, int]:
+    """Return how many runs of each trigger wait for their turn, at most two."""
+    with connection.cursor() as cursor:
+        cursor.execute(_WAITING, [list(trigger_ids)])
+        return dict(cursor.fetchall())
+
+
+def find_earlier(trigger_ids: Collection[UUID]) -> Mapping[UUID, list[Earlier]]:
+    """Return the runs of each trigger that are under way or wait."""
+    under_way = TriggerExecution.objects.filter(task__in=tasks_under_way(trigger_ids))
+    waiting = TriggerExecution.objects.filter(
+        WAITS_FOR_ITS_TURN, trigger_id__in=list(trigger_ids)
+    )
+    names = ("trigger_id", "event_id", "task_id")
+    found: dict[UUID, list[Earlier]] = defaultdict(list)
+    for rows in (under_way, waiting):
+        for trigger_id, event_id, task_id in rows.order_by().values_list(*names):
+            found[trigger_id].append(Earlier(event_id=event_id, task_id=task_id))
+    return found

@@ -110,7 +110,8 @@ def test_a_schedule_that_is_switched_off_leaves_the_clock() -> None:
 
     trigger.refresh_from_db()
     assert (trigger.next_run_time, trigger.next_scheduled_for) == (None, None)
-    assert not ScheduleVersion.objects.filter(trigger=trigger, valid_to=None).exists()
+    version = ScheduleVersion.objects.get(trigger=trigger, valid_to=None)
+    assert not version.is_active
     mirrors = PeriodicTask.objects.filter(name=f"cron-trigger-{trigger.id}")
     assert not mirrors.filter(enabled=True).exists()
 

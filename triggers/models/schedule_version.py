@@ -11,7 +11,9 @@ class ScheduleVersion(models.Model):
     """What a trigger's schedule was from `valid_from` to `valid_to` (null: still is).
 
     Written with every change, enable, disable and pause, so that what should have run
-    can be computed for any past range.
+    can be computed for any past range. It has the occurrences whose nominal instants
+    are later than `valid_from` and not later than `valid_to`; `scheduled_runs` is how
+    often the trigger had run when it began.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -20,6 +22,7 @@ class ScheduleVersion(models.Model):
     )
     is_active = models.BooleanField()
     definition = models.JSONField()
+    scheduled_runs = models.PositiveBigIntegerField(default=0, db_default=0)
     valid_from = models.DateTimeField()
     valid_to = models.DateTimeField(null=True)
 

@@ -33,7 +33,7 @@ from triggers.services.catchup import MAX_OCCURRENCES, judge
 from triggers.services.due import find_due
 from triggers.services.occurrences import Claim, events_of
 from triggers.services.scheduling import jitter_of, schedule_of
-from triggers.services.versions import close_version
+from triggers.services.versions import settled_up_to, switch_off_version
 
 logger = logging.getLogger(__name__)
 
@@ -72,17 +72,17 @@ def claim_due(*, now: datetime | None = None, limit: int = MAX_OCCURRENCES) -> i
     return sum(claim.size for claim in claims if claim.trigger.id in moved)
 
 
-def record_due(trigger: Trigger, now: datetime) -> int:
-    """Record what is due of one trigger that is about to change; return how many run.
+def record_due(trigger: Trigger, now: datetime) -> Claim | None:
+    """Record what is due of one trigger that is about to change; return what was.
 
     The caller holds its row and plans its next run.
     """
     due_at = trigger.next_run_time if trigger.is_active else None
     if due_at is None or due_at > now:
-        return 0
+        return None
     claim = _judge_known(trigger, now, due_at)
     record_events(events_of(claim))
-    return len(claim.fired)
+    return claim
 
 
 def _judge_known(trigger: Trigger, now: datetime, due_at: datetime) -> Claim:
@@ -155,6 +155,7 @@ def _set_aside(trigger: Trigger, error: Exception) -> None:
             disabled_reason=clean_text(reason, limit=255),
         ):
             return
-        close_version(trigger_id=trigger.id)
+        after = settled_up_to(trigger.next_scheduled_for, database_now())
+        switch_off_version(trigger_id=trigger.id, after=after)
         get_clock().unschedule_trigger(trigger.id)
         record_events([announcement])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +24,7 @@ from triggers.services.endpoints import equip, pass_subject_on, retire_endpoint
 from triggers.services.scheduling import plan_next
 from triggers.services.stats import lock_stats, reset_failures
 from triggers.services.validation import check_trigger
-from triggers.services.versions import definition_of, write_version
+from triggers.services.versions import definition_of, settled_up_to, write_version
 from webhooks.services.endpoints import EndpointFields
 
 BY_HAND = "by hand"
@@ -79,7 +79,7 @@ def create_trigger(
         _save(trigger, force_insert=True)
         TriggerStats.objects.create(trigger=trigger)
         _subscribe(trigger, event_types)
-        write_version(trigger)
+        write_version(trigger, after=now)
         _tell_clock(trigger)
     return SavedTrigger(trigger=trigger, webhook_secret=secret)
 
@@ -171,24 +171,28 @@ def _apply(trigger: Trigger, now: datetime) -> None:
     trigger.updated_at = now
     before = Trigger.objects.get(pk=trigger.pk)
     if _is_other_schedule(trigger, before):
-        trigger.scheduled_runs += record_due(before, now)
-        plan_next(trigger, after=_planned_up_to(before, now))
-    _save(trigger)
-    write_version(trigger)
+        after = _settle(trigger, before, now)
+        plan_next(trigger, after=after)
+        _save(trigger)
+        write_version(trigger, after=after)
+    else:
+        _save(trigger)
     _tell_clock(trigger)
     if before.has_schedule and not trigger.has_schedule:
         get_clock().unschedule_trigger(trigger.id)
 
 
-def _planned_up_to(before: Trigger, now: datetime) -> datetime:
-    """Return the instant after which a changed schedule's runs are still to come.
+def _settle(trigger: Trigger, before: Trigger, now: datetime) -> datetime:
+    """Record what is due by the old schedule; return from when on the new one counts.
 
-    An occurrence that waits for its place within the jitter has not run yet.
+    An occurrence that waits for its place within the jitter has not run yet. Nor has
+    what one claim could not catch up: it is left to the new schedule.
     """
-    nominal, due_at = before.next_scheduled_for, before.next_run_time
-    if before.can_run and nominal and due_at and nominal <= now < due_at:
-        return nominal - timedelta(microseconds=1)
-    return now
+    claim = record_due(before, now)
+    if claim is None:
+        return settled_up_to(before.next_scheduled_for, now)
+    trigger.scheduled_runs += len(claim.fired)
+    return settled_up_to(claim.next_nominal, now)
 
 
 def _is_other_schedule(trigger: Trigger, before: Trigger) -> bool:

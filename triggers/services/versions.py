@@ -1,21 +1,25 @@
-"""The history of a trigger's schedule: what it was, from when to when."""
+"""The history of a trigger's schedule: what it was, from when to when.
+
+A version has the occurrences whose nominal instants lie within (valid_from, valid_to].
+So each instant is one version's, and a change is planned from the very instant at which
+it divides the two.
+"""
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from uuid import UUID
-
-from django.db.models.functions import Now
 
 from common.ids import uuid7
 from triggers.models import ScheduleVersion, Trigger
 
+_INSTANT = timedelta(microseconds=1)
+_INSTANTS = ("start_at", "end_at", "paused_until", "schedule_anchor")
 _FIELDS = (
     "schedule_type",
     "schedule_config",
     "cron_expression",
     "timezone",
-    "start_at",
-    "end_at",
     "max_runs",
     "jitter_seconds",
     "dst_gap",
@@ -24,35 +28,76 @@ _FIELDS = (
     "catchup_window_seconds",
     "misfire_grace_seconds",
     "overlap",
-    "paused_until",
-    "schedule_anchor",
+    *_INSTANTS,
 )
 
 
-def write_version(trigger: Trigger) -> None:
+def settled_up_to(unclaimed: datetime | None, now: datetime) -> datetime:
+    """Return the nominal instant that divides a trigger's versions at a change.
+
+    `unclaimed` is the first occurrence that no clock has claimed. One that waits for
+    its place within the jitter, or is still to be caught up, is the next version's.
+    """
+    if unclaimed is None or unclaimed > now:
+        return now
+    return unclaimed - _INSTANT
+
+
+def write_version(trigger: Trigger, *, after: datetime) -> None:
     """Close the current version of a trigger's schedule and open the next.
 
-    The caller holds the trigger's row lock.
+    The caller holds the trigger's row lock and has planned its next run after `after`.
     """
-    close_version(trigger_id=trigger.id)
+    _close(trigger.id, after)
     if trigger.has_schedule:
         ScheduleVersion.objects.create(
             id=uuid7(),
             trigger=trigger,
             is_active=trigger.can_run,
             definition=definition_of(trigger),
-            valid_from=Now(),
+            scheduled_runs=trigger.scheduled_runs,
+            valid_from=after,
         )
 
 
-def close_version(*, trigger_id: UUID) -> None:
-    current = ScheduleVersion.objects.filter(trigger_id=trigger_id, valid_to=None)
-    current.update(valid_to=Now())
+def switch_off_version(*, trigger_id: UUID, after: datetime) -> None:
+    """Close the current version and let it go on as an inactive one.
+
+    For a trigger that is switched off with occurrences still unclaimed; the caller
+    holds its row lock.
+    """
+    rows = ScheduleVersion.objects.select_related("trigger")
+    version = rows.filter(trigger_id=trigger_id, valid_to=None).first()
+    if version is None:
+        return
+    _close(trigger_id, after)
+    ScheduleVersion.objects.create(
+        id=uuid7(),
+        trigger_id=trigger_id,
+        is_active=False,
+        definition=version.definition,
+        scheduled_runs=version.trigger.scheduled_runs,
+        valid_from=after,
+    )
 
 
 def definition_of(trigger: Trigger) -> dict[str, object]:
     """Return all that says when a trigger comes due, as JSON values."""
     return {name: _plain(trigger, name) for name in _FIELDS}
+
+
+def trigger_as_of(version: ScheduleVersion) -> Trigger:
+    """Return an unsaved trigger with the schedule that this version had."""
+    values = {name: version.definition[name] for name in _FIELDS}
+    for name in _INSTANTS:
+        if values[name] is not None:
+            values[name] = datetime.fromisoformat(values[name])
+    return Trigger(id=version.trigger_id, **values)
+
+
+def _close(trigger_id: UUID, at: datetime) -> None:
+    current = ScheduleVersion.objects.filter(trigger_id=trigger_id, valid_to=None)
+    current.update(valid_to=at)
 
 
 def _plain(trigger: Trigger, name: str) -> object:

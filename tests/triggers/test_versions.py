@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from tests.factories import make_trigger
+from tests.triggers.due import NOON, fired
+from triggers.models import ScheduleVersion, Trigger
+from triggers.services import auto_disable, lifecycle
+from triggers.services.claim import claim_due
+from triggers.services.history import Hold, read_history
+from triggers.services.lifecycle import (
+    delete_trigger,
+    disable_trigger,
+    update_trigger,
+)
+from triggers.services.scheduling import jitter_of
+from triggers.services.stats import count_failures
+from triggers.services.versions import (
+    definition_of,
+    settled_up_to,
+    trigger_as_of,
+)
+
+pytestmark = pytest.mark.django_db
+
+MINUTE = timedelta(minutes=1)
+INSTANT = timedelta(microseconds=1)
+MINUTELY = {
+    "trigger_type": "cron",
+    "schedule_type": "cron",
+    "cron_expression": "* * * * *",
+}
+
+
+@pytest.fixture
+def at(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
+    """The database's clock: its last item is now."""
+    instants = [NOON]
+    for module in (lifecycle, auto_disable):
+        monkeypatch.setattr(module, "database_now", lambda: instants[-1])
+    return instants
+
+
+def spans(trigger: Trigger) -> list[tuple[datetime, datetime | None, bool]]:
+    rows = ScheduleVersion.objects.filter(trigger=trigger).order_by("valid_from", "id")
+    return [(row.valid_from, row.valid_to, row.is_active) for row in rows]
+
+
+def test_versions_divide_at_the_instant_that_the_change_was_planned_by(
+    at: list[datetime],
+) -> None:
+    trigger = make_trigger(**MINUTELY)
+    at.append(NOON + 90 * MINUTE)
+    disable_trigger(trigger_id=trigger.pk)
+
+    assert spans(trigger) == [(NOON, at[-1], True), (at[-1], None, False)]
+    trigger.refresh_from_db()
+    assert trigger.updated_at == at[-1]
+
+
+def test_what_is_no_change_of_the_schedule_is_no_version(at: list[datetime]) -> None:
+    trigger = make_trigger(**MINUTELY)
+
+    update_trigger(trigger_id=trigger.pk, fields={"name": "renamed"})
+
+    assert spans(trigger) == [(NOON, None, True)]
+
+
+def test_what_waits_within_the_jitter_is_the_next_versions(
+    at: list[datetime],
+) -> None:
+    trigger = make_trigger(**MINUTELY, jitter_seconds=3600)
+    jitter = jitter_of(trigger)
+    at.append(NOON + jitter + 90 * MINUTE)
+
+    update_trigger(
+        trigger_id=trigger.pk, fields={"catchup": "all", "misfire_grace_seconds": 60}
+    )
+
+    trigger.refresh_from_db()
+    waits = trigger.next_scheduled_for
+    assert waits is not None
+    assert waits + jitter > at[-1] >= waits - MINUTE + jitter
+    assert spans(trigger)[1] == (waits - INSTANT, None, True)
+    assert fired(trigger) == [waits - MINUTE]
+
+
+def test_what_one_claim_can_not_catch_up_is_left_to_the_new_schedule(
+    at: list[datetime],
+) -> None:
+    trigger = make_trigger(**MINUTELY, catchup="all", catchup_window_seconds=86_400)
+    at.append(NOON + 1500 * MINUTE)
+    update_trigger(trigger_id=trigger.pk, fields={"catchup_window_seconds": 90_000})
+
+    while claim_due(now=at[-1]):
+        pass
+
+    assert fired(trigger) == [NOON + n * MINUTE for n in range(60, 1501)]
+
+
+def test_a_version_knows_how_often_its_trigger_had_run(at: list[datetime]) -> None:
+    trigger = make_trigger(**MINUTELY)
+    at.append(NOON + MINUTE)
+    disable_trigger(trigger_id=trigger.pk)
+
+    runs = ScheduleVersion.objects.order_by("valid_from", "id")
+    assert list(runs.values_list("scheduled_runs", flat=True)) == [0, 1]
+
+
+def test_failures_that_switch_off_leave_what_was_unclaimed_inactive(
+    at: list[datetime],
+) -> None:
+    trigger = make_trigger(**MINUTELY, failure_threshold=1)
+    at.append(NOON + 5 * MINUTE)
+
+    count_failures(trigger.pk, failures=1)
+
+    first = NOON + MINUTE - INSTANT
+    assert spans(trigger) == [(NOON, first, True), (first, None, False)]
+
+
+def test_a_schedule_that_is_none_any_more_has_no_version(at: list[datetime]) -> None:
+    trigger = make_trigger(**MINUTELY)
+    at.append(NOON + MINUTE / 2)
+    update_trigger(trigger_id=trigger.pk, fields={"trigger_type": "manual"})
+    at.append(NOON + 5 * MINUTE)
+    update_trigger(trigger_id=trigger.pk, fields={"trigger_type": "cron"})
+
+    assert spans(trigger) == [(NOON, at[1], True), (at[2], None, True)]
+
+
+def test_a_deleted_triggers_last_version_is_inactive(at: list[datetime]) -> None:
+    trigger = make_trigger(**MINUTELY)
+    at.append(NOON + MINUTE / 2)
+
+    delete_trigger(trigger_id=trigger.pk)
+
+    assert spans(trigger) == [(NOON, at[-1], True), (at[-1], None, False)]
+
+
+def test_a_version_gives_its_schedule_back() -> None:
+    trigger = make_trigger(
+        **MINUTELY, start_at=NOON, end_at=NOON + MINUTE, jitter_seconds=60, max_runs=3
+    )
+
+    [version] = ScheduleVersion.objects.all()
+
+    old = trigger_as_of(version)
+    assert definition_of(old) == definition_of(trigger)
+    assert (old.start_at, jitter_of(old)) == (NOON, jitter_of(trigger))
+
+
+def test_history_is_each_instant_once_with_what_held_it(at: list[datetime]) -> None:
+    trigger = make_trigger(**MINUTELY)
+    at.append(NOON + 2 * MINUTE)
+    disable_trigger(trigger_id=trigger.pk)
+    trigger.refresh_from_db()
+
+    history = read_history(trigger, NOON, NOON + 4 * MINUTE)
+
+    told = [(one.at, one.hold) for one in history.occurrences(NOON)]
+    holds = (None, None, Hold.INACTIVE, Hold.INACTIVE)
+    assert told == [(NOON + n * MINUTE, holds[n - 1]) for n in range(1, 5)]
+
+
+@pytest.mark.parametrize(
+    ("unclaimed", "settled"),
+    [
+        (None, NOON),
+        (NOON + MINUTE, NOON),
+        (NOON, NOON - INSTANT),
+        (NOON - MINUTE, NOON - MINUTE - INSTANT),
+    ],
+)
+def test_all_is_settled_but_what_is_unclaimed(
+    unclaimed: datetime | None, settled: datetime
+) -> None:
+    assert settled_up_to(unclaimed, NOON) == settled

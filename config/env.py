@@ -9,6 +9,8 @@ from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env
 
+MAX_RETENTION_DAYS = 100 * 366
+
 env = Env()
 env.read_env()
 
@@ -64,6 +66,18 @@ def trusted_proxies() -> list[IPv4Network | IPv6Network]:
                 f"TRUSTED_PROXIES: '{text}' is neither an address nor a network"
             ) from error
     return networks
+
+
+def retention_days() -> int | None:
+    """Return HISTORY_RETENTION_DAYS; None if history is kept for ever."""
+    if not env.str("HISTORY_RETENTION_DAYS", default=""):
+        return None
+    days: int = env.int("HISTORY_RETENTION_DAYS")
+    if not 1 <= days <= MAX_RETENTION_DAYS:
+        raise ImproperlyConfigured(
+            f"HISTORY_RETENTION_DAYS must be from 1 to {MAX_RETENTION_DAYS}"
+        )
+    return days
 
 
 def required(name: str, hint: str) -> str:

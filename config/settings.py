@@ -11,6 +11,7 @@ from config.env import (
     fernet_keys,
     redis_url,
     required,
+    retention_days,
     trusted_proxies,
 )
 from config.navigation import UNFOLD as UNFOLD
@@ -158,6 +159,8 @@ SPECTACULAR_SETTINGS = {
 # The two calls that go upwards, against the direction of imports.
 TICKHOOK_ON_NEWS = "executions.tasks.drain_inbox"
 TICKHOOK_ON_TASK_FINISHED = "executions.services.outcomes.tasks_finished"
+
+HISTORY_RETENTION_DAYS = retention_days()
 
 REDIS_URL = redis_url()
 # Celery tasks that an agent of the backend `celery` may name.

@@ -80,6 +80,16 @@ class Event(models.Model):
                 condition=Q(trigger_id__isnull=False),
                 name="event_trigger",
             ),
+            models.Index(
+                fields=("trigger_id", "scheduled_for"),
+                condition=Q(scheduled_for__isnull=False),
+                name="event_scheduled",
+            ),
+            models.Index(
+                fields=("trigger_id", "received_at"),
+                condition=Q(type="schedule.missed"),
+                name="event_missed",
+            ),
         )
 
     def __str__(self) -> str:

@@ -21,6 +21,7 @@ class ExecutionStatus(models.TextChoices):
     CANCELLED = "cancelled"
 
 
+FAILED_STATUSES = (ExecutionStatus.FAILED, ExecutionStatus.TIMEOUT)
 OPEN_STATUSES = (ExecutionStatus.PENDING, ExecutionStatus.RUNNING)
 
 # Waits for the trigger's run before it to end; its task is there, but held.
@@ -83,6 +84,11 @@ class TriggerExecution(models.Model):
                 fields=("trigger", "executed_at"),
                 condition=~Q(status=ExecutionStatus.SKIPPED),
                 name="execution_hourly_limit",
+            ),
+            models.Index(
+                fields=("trigger", "executed_at"),
+                condition=Q(status__in=FAILED_STATUSES),
+                name="execution_failed",
             ),
             models.Index(
                 fields=("status", "next_attempt_at"),

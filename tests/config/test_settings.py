@@ -34,6 +34,8 @@ def test_env_example_names_every_variable_that_is_read() -> None:
         ("FIELD_ENCRYPTION_KEYS", "short", "FIELD_ENCRYPTION_KEYS: key 1 is not"),
         ("REDIS_URL", "http://x", "REDIS_URL must start with"),
         ("TRUSTED_PROXIES", "10.0.0.0/8,proxy", "TRUSTED_PROXIES: 'proxy' is neither"),
+        ("HISTORY_RETENTION_DAYS", "0", "HISTORY_RETENTION_DAYS must be from 1 to"),
+        ("HISTORY_RETENTION_DAYS", "soon", '"HISTORY_RETENTION_DAYS" invalid'),
         ("DEBUG", "perhaps", 'Environment variable "DEBUG" invalid'),
     ],
 )

@@ -1,0 +1,169 @@
+"""How a trigger is doing: what it did last, what it does next, what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from agents.models import AgentKind, TaskStatus
+from common.clock import database_now
+from events.models import Event
+from executions.models import FAILED_STATUSES, ExecutionStatus, TriggerExecution
+from triggers.clocks.base import get_clock
+from triggers.models import Trigger
+from triggers.schedules import occurrences
+from triggers.services.lifecycle import TriggerNotFound
+from triggers.services.scheduling import jitter_of, schedule_of
+
+NEXT_RUNS = 5
+MAX_TASKS_SEARCHED = 100
+_FAILED_TASKS = (TaskStatus.FAILED, TaskStatus.TIMEOUT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextRun:
+    scheduled_for: datetime
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """The newest execution that failed, or whose task did (`task_id` then says so)."""
+
+    at: datetime
+    type: str
+    message: str
+    execution_id: UUID
+    task_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerState:
+    trigger: Trigger
+    status: str
+    last_run: datetime | None
+    lateness_seconds: float | None
+    next_runs: Sequence[NextRun]
+    last_failure: Failure | None
+    clock: Mapping[str, object]
+
+    @property
+    def workflow_id(self) -> UUID | None:
+        """The agent's id, if the agent is a workflow."""
+        agent = self.trigger.agent
+        return agent.id if agent.kind == AgentKind.WORKFLOW else None
+
+    @property
+    def run_count(self) -> int:
+        """How many executions were more than skipped."""
+        stats = self.trigger.stats
+        return stats.total_executions - stats.skipped_executions
+
+    @property
+    def last_error(self) -> str | None:
+        failure = self.last_failure
+        if failure is None:
+            return None
+        return f"{failure.type}: {failure.message}" if failure.type else failure.message
+
+
+def read_status(*, trigger_id: UUID) -> TriggerState:
+    """Raises TriggerNotFound."""
+    rows = Trigger.objects.present().select_related("agent", "stats")
+    trigger = rows.defer("agent__config").filter(pk=trigger_id).first()
+    if trigger is None:
+        raise TriggerNotFound
+    last = _last_run(trigger)
+    return TriggerState(
+        trigger=trigger,
+        status=_status(trigger),
+        last_run=last.executed_at if last else None,
+        lateness_seconds=_lateness(last.event) if last else None,
+        next_runs=_next_runs(trigger),
+        last_failure=_last_failure(trigger),
+        clock=get_clock().get_trigger_status(trigger.id),
+    )
+
+
+def _status(trigger: Trigger) -> str:
+    if not trigger.is_active:
+        return "disabled"
+    paused_until = trigger.paused_until
+    return "paused" if paused_until and paused_until > database_now() else "active"
+
+
+def _last_run(trigger: Trigger) -> TriggerExecution | None:
+    runs = TriggerExecution.objects.filter(trigger=trigger).exclude(
+        status=ExecutionStatus.SKIPPED
+    )
+    rows = runs.select_related("event").only(
+        "executed_at", "event__received_at", "event__scheduled_for"
+    )
+    return rows.order_by("-executed_at").first()
+
+
+def _lateness(event: Event) -> float | None:
+    if event.scheduled_for is None:
+        return None
+    late = (event.received_at - event.scheduled_for).total_seconds()
+    return round(max(late, 0.0), 3)
+
+
+def _next_runs(trigger: Trigger) -> list[NextRun]:
+    first = trigger.next_scheduled_for
+    if first is None:
+        return []
+    further = occurrences(schedule_of(trigger), first, limit=_runs_left(trigger) - 1)
+    jitter = jitter_of(trigger)
+    return [NextRun(scheduled_for=at, due_at=at + jitter) for at in (first, *further)]
+
+
+def _runs_left(trigger: Trigger) -> int:
+    if trigger.max_runs is None:
+        return NEXT_RUNS
+    return max(1, min(NEXT_RUNS, trigger.max_runs - trigger.scheduled_runs))
+
+
+def _last_failure(trigger: Trigger) -> Failure | None:
+    found = filter(None, (_failed_execution(trigger), _failed_task(trigger)))
+    return max(found, key=lambda failure: failure.at, default=None)
+
+
+def _failed_execution(trigger: Trigger) -> Failure | None:
+    failed = TriggerExecution.objects.filter(
+        trigger=trigger, status__in=FAILED_STATUSES
+    )
+    execution = failed.order_by("-executed_at").first()
+    if execution is None:
+        return None
+    return Failure(
+        at=execution.executed_at,
+        type=execution.error_type or execution.status,
+        message=execution.error_message,
+        execution_id=execution.pk,
+        task_id=None,
+    )
+
+
+def _failed_task(trigger: Trigger) -> Failure | None:
+    """Search the newest executions' tasks: all that there ever were may be many."""
+    runs = TriggerExecution.objects.filter(trigger=trigger).exclude(
+        status=ExecutionStatus.SKIPPED
+    )
+    newest = runs.order_by("-executed_at").values("pk")[:MAX_TASKS_SEARCHED]
+    failed = TriggerExecution.objects.filter(
+        pk__in=newest, task__status__in=_FAILED_TASKS
+    )
+    rows = failed.select_related("task").order_by("-executed_at")
+    execution = rows.defer("task__parameters", "task__metadata", "task__result").first()
+    if execution is None or execution.task is None:
+        return None
+    return Failure(
+        at=execution.task.finished_at or execution.executed_at,
+        type=execution.task.status,
+        message=execution.task.error,
+        execution_id=execution.pk,
+        task_id=execution.task.pk,
+    )

@@ -1,0 +1,305 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from pytest_django.fixtures import DjangoAssertNumQueries, Settings
+
+from agents.models import AgentTask
+from events.models import Event, Inbox
+from executions.models import TriggerExecution
+from executions.pipeline.drain import drain
+from executions.services.backfill import backfill_trigger
+from tests.executions.simulated import (
+    MINUTE,
+    NOON,
+    SimulatedClock,
+    audit,
+    make_minutely,
+    told,
+)
+from triggers.models import ScheduleVersion, Trigger
+from triggers.services.lifecycle import (
+    TriggerNotFound,
+    delete_trigger,
+    disable_trigger,
+    enable_trigger,
+    update_trigger,
+)
+from triggers.services.stats import count_failures
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimulatedClock:
+    return SimulatedClock(monkeypatch)
+
+
+def minutes(
+    numbers: range, status: str, reason: str = ""
+) -> list[tuple[int, str, str]]:
+    return [(number, status, reason) for number in numbers]
+
+
+def test_what_ran_is_told_with_its_event_execution_and_task(
+    clock: SimulatedClock,
+) -> None:
+    trigger = make_minutely()
+    clock.run(minutes=1)
+
+    [entry] = audit(trigger).entries
+
+    event, execution = Event.objects.get(), TriggerExecution.objects.get()
+    task = AgentTask.objects.get()
+    assert (entry.scheduled_for, entry.due_at) == (NOON + MINUTE, NOON + MINUTE)
+    assert (entry.status, entry.reason, entry.note) == ("fired", "", "")
+    assert (entry.event_id, entry.fired_at) == (event.pk, event.received_at)
+    assert (entry.execution_id, entry.execution_status) == (execution.pk, "success")
+    assert (entry.task_id, entry.task_status) == (task.pk, task.status)
+    late = (event.received_at - entry.scheduled_for).total_seconds()
+    assert entry.lateness_seconds == round(late, 3)
+
+
+def test_one_event_and_one_execution_lost_are_named(clock: SimulatedClock) -> None:
+    trigger = make_minutely()
+    clock.run(minutes=10)
+    Event.objects.filter(scheduled_for=NOON + 3 * MINUTE).delete()
+    lost = Event.objects.get(scheduled_for=NOON + 7 * MINUTE)
+    TriggerExecution.objects.filter(event_id=lost.pk).delete()
+
+    found = audit(trigger)
+
+    assert found.unaccounted() == [NOON + 3 * MINUTE, NOON + 7 * MINUTE]
+    assert found.counts() == {
+        "fired": 8,
+        "skipped": 0,
+        "missed": 0,
+        "waiting": 0,
+        "unaccounted": 2,
+    }
+    notes = [e.note for e in found.entries if e.status == "unaccounted"]
+    assert notes == ["there is no event of it", "its event has no execution"]
+
+
+def test_what_is_still_to_be_done_waits(clock: SimulatedClock) -> None:
+    trigger = make_minutely()
+    clock.move(minutes=1)
+    clock.claim()
+    clock.move(minutes=2)
+
+    found = audit(trigger)
+
+    assert told(found) == minutes(range(1, 4), "waiting")
+    overdue = "overdue: no clock has claimed it yet"
+    assert Inbox.objects.count() == 1
+    assert [e.note for e in found.entries] == ["", "", ""]
+    clock.move(seconds=61)
+    assert [e.note for e in audit(trigger).entries] == ["", overdue, overdue, ""]
+
+
+def test_a_missed_range_covers_what_it_names(clock: SimulatedClock) -> None:
+    trigger = make_minutely(catchup="none")
+    clock.move(minutes=5)
+    clock.claim()
+    drain()
+
+    found = audit(trigger)
+
+    assert told(found) == [
+        *minutes(range(1, 5), "missed", "missed"),
+        (5, "fired", ""),
+    ]
+    range_event = Event.objects.get(type="schedule.missed")
+    assert {e.event_id for e in found.entries[:4]} == {range_event.pk}
+    assert found.entries[0].fired_at is None
+
+
+def test_an_execution_that_was_skipped_gives_its_reason(clock: SimulatedClock) -> None:
+    trigger = make_minutely(
+        conditions={
+            "type": "rule",
+            "rules": [{"field": "hour", "operator": "eq", "value": 3}],
+        }
+    )
+    clock.run(minutes=1)
+
+    assert told(audit(trigger)) == [(1, "skipped", "conditions_not_met")]
+
+
+def test_a_time_switched_off_is_told_as_such(clock: SimulatedClock) -> None:
+    trigger = make_minutely()
+    clock.run(minutes=2)
+    disable_trigger(trigger_id=trigger.pk)
+    clock.run(minutes=2)
+    enable_trigger(trigger_id=trigger.pk)
+    clock.run(minutes=1)
+
+    assert told(audit(trigger)) == [
+        *minutes(range(1, 3), "fired"),
+        *minutes(range(3, 5), "skipped", "inactive"),
+        (5, "fired", ""),
+    ]
+
+
+def test_what_was_unclaimed_when_failures_switched_it_off_is_told(
+    clock: SimulatedClock,
+) -> None:
+    trigger = make_minutely(failure_threshold=1)
+    clock.run(minutes=1)
+    clock.move(minutes=3)
+
+    count_failures(trigger.pk, failures=1)
+
+    clock.move(minutes=1)
+    assert told(audit(trigger)) == [
+        (1, "fired", ""),
+        *minutes(range(2, 6), "skipped", "inactive"),
+    ]
+
+
+def test_what_was_unclaimed_of_a_schedule_set_aside_is_told(
+    clock: SimulatedClock,
+) -> None:
+    trigger = make_minutely()
+    clock.run(minutes=1)
+    Trigger.objects.update(cron_expression="broken")
+    clock.move(minutes=2)
+
+    clock.claim()
+
+    assert told(audit(trigger)) == [
+        (1, "fired", ""),
+        *minutes(range(2, 4), "skipped", "inactive"),
+    ]
+
+
+def test_a_schedule_that_has_run_as_often_as_it_may_ends(clock: SimulatedClock) -> None:
+    trigger = make_minutely(max_runs=2)
+    clock.run(minutes=5)
+    update_trigger(trigger_id=trigger.pk, fields={"max_runs": 3})
+    clock.run(minutes=3)
+
+    assert told(audit(trigger)) == [(n, "fired", "") for n in (1, 2, 6)]
+
+
+def test_what_waits_within_the_jitter_is_the_changed_schedules(
+    clock: SimulatedClock,
+) -> None:
+    trigger = make_minutely(jitter_seconds=600)
+    jitter = timedelta(milliseconds=trigger.pk.int % 600_000)
+    clock.move(minutes=30)
+    clock.claim()
+
+    update_trigger(trigger_id=trigger.pk, fields={"cron_expression": "*/2 * * * *"})
+    clock.move(minutes=30)
+    clock.claim()
+    drain()
+
+    found = audit(trigger)
+    assert found.unaccounted() == []
+    waited = [e for e in found.entries if e.scheduled_for > NOON + 30 * MINUTE - jitter]
+    assert all(e.scheduled_for.minute % 2 == 0 for e in waited)
+    assert {e.due_at for e in waited} == {e.scheduled_for + jitter for e in waited}
+
+
+def test_an_instant_that_only_an_event_tells_of_is_listed(
+    clock: SimulatedClock,
+) -> None:
+    trigger = make_minutely()
+    backfill_trigger(trigger_id=trigger.pk, since=NOON - 2 * MINUTE, until=NOON)
+
+    found = audit(trigger, since=NOON - 60 * MINUTE)
+
+    assert told(found) == minutes(range(-2, 1), "waiting")
+    assert [(e.due_at, e.note) for e in found.entries] == [(None, "a backfill")] * 3
+
+
+def test_a_long_range_goes_on_where_a_page_ends(clock: SimulatedClock) -> None:
+    trigger = make_minutely(catchup="none")
+    clock.move(minutes=25)
+
+    pages = [audit(trigger, limit=10)]
+    while pages[-1].next_from:
+        pages.append(audit(trigger, since=pages[-1].next_from, limit=10))
+
+    assert [len(page.entries) for page in pages] == [10, 10, 5]
+    assert [page.is_complete for page in pages] == [False, False, True]
+    instants = [e.scheduled_for for page in pages for e in page.entries]
+    assert instants == [NOON + n * MINUTE for n in range(1, 26)]
+
+
+def test_a_year_of_seconds_is_a_page_by_as_few_queries_as_a_minute(
+    clock: SimulatedClock, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    trigger = make_minutely(cron_expression="* * * * * *")
+    clock.move(days=365)
+
+    for until in (NOON + MINUTE, clock.now):
+        with django_assert_num_queries(5):
+            found = audit(trigger, until=until, limit=1000)
+
+    assert len(found.entries) == 1000
+    assert found.next_from == NOON + timedelta(seconds=1001)
+
+
+def test_more_versions_than_are_read_at_once_end_the_page(
+    clock: SimulatedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("triggers.services.history.MAX_VERSIONS", 2)
+    trigger = make_minutely()
+    for _ in range(2):
+        clock.run(minutes=2)
+        disable_trigger(trigger_id=trigger.pk)
+        clock.run(minutes=2)
+        enable_trigger(trigger_id=trigger.pk)
+
+    first = audit(trigger)
+    assert first.next_from is not None
+    second = audit(trigger, since=first.next_from)
+
+    assert [n for n, *_ in told(first)] == [1, 2, 3, 4]
+    assert [n for n, *_ in told(second)] == [5, 6, 7, 8]
+
+
+def test_what_is_older_than_the_history_is_not_judged(
+    clock: SimulatedClock, settings: Settings
+) -> None:
+    settings.HISTORY_RETENTION_DAYS = 1
+    trigger = make_minutely(catchup="none", cron_expression="0 * * * *")
+    clock.move(days=2)
+    clock.claim()
+    drain()
+    Event.objects.all().delete()
+
+    found = audit(trigger)
+
+    assert (found.horizon, found.since) == (NOON + 24 * 60 * MINUTE,) * 2
+    assert found.is_clamped
+    assert len(found.unaccounted()) == 25
+    assert not audit(trigger, since=found.since).is_clamped
+
+
+def test_a_version_that_can_not_be_computed_says_so(clock: SimulatedClock) -> None:
+    trigger = make_minutely()
+    clock.run(minutes=1)
+    version = ScheduleVersion.objects.get()
+    version.definition["cron_expression"] = "broken"
+    version.save(update_fields=["definition"])
+
+    found = audit(trigger)
+
+    assert told(found) == [(1, "fired", "")]
+    [note] = found.notes
+    assert note.startswith(f"The schedule after {NOON.isoformat()}: ")
+
+
+def test_a_deleted_trigger_has_no_ledger(clock: SimulatedClock) -> None:
+    trigger = make_minutely()
+    delete_trigger(trigger_id=trigger.pk)
+
+    with pytest.raises(TriggerNotFound):
+        audit(trigger)
+    with pytest.raises(TriggerNotFound):
+        audit(Trigger(pk=uuid4()))

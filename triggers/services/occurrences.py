@@ -1,8 +1,8 @@
-"""What a claim found due of one trigger, and the events that say so."""
+"""Occurrences of one trigger, as a claim or a person takes them, and their events."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -38,25 +38,46 @@ class Claim:
 
 def events_of(claim: Claim) -> list[NewEvent]:
     """Return an event per occurrence that runs, and one for those missed."""
-    events = [_occurrence(claim.trigger, at) for at in claim.fired]
+    events = [_occurrence(claim.trigger, at, "schedule.due") for at in claim.fired]
     if claim.missed is not None:
         events.append(_missed(claim.trigger, claim.missed))
     return events
 
 
-def _occurrence(trigger: Trigger, at: datetime) -> NewEvent:
+def backfill_events(
+    trigger: Trigger, instants: Iterable[datetime], *, overlap: str | None
+) -> list[NewEvent]:
+    """Return an event per past occurrence that a person asks for.
+
+    Under the key that the clock uses, too: an instant has one event whoever records it.
+    """
+    options = dump_json({"overlap": overlap}) if overlap else None
+    return [
+        _occurrence(trigger, at, "schedule.backfill", options=options)
+        for at in instants
+    ]
+
+
+def _occurrence(
+    trigger: Trigger,
+    at: datetime,
+    event_type: str,
+    *,
+    options: str | None = None,
+) -> NewEvent:
     body = {
         "trigger_type": "schedule",
         "schedule_type": trigger.schedule_type,
         "scheduled_time": at.isoformat(),
     }
     return NewEvent(
-        type="schedule.due",
+        type=event_type,
         source=EventSource.SCHEDULE,
         trigger_id=trigger.id,
         subject=trigger.subject,
         scheduled_for=at,
         body=dump_json(body).encode(),
+        options=options,
         dedupe_key=dedupe_key(EventSource.SCHEDULE, trigger.id, at.isoformat()),
     )
 

@@ -5,6 +5,12 @@ from rest_framework.routers import DefaultRouter
 
 from agents.api.views import AgentTaskViewSet, AgentViewSet
 from events.api.views import EventTypeViewSet
+from executions.api.ledger_views import (
+    AuditView,
+    BackfillView,
+    TriggerHealthView,
+    TriggerStatusView,
+)
 from executions.api.views import (
     EventWithExecutionsViewSet,
     ExecutionsOfTriggerView,
@@ -30,6 +36,14 @@ urlpatterns = [
         "triggers/validate-cron",
         ValidateCronView.as_view(),
         name="trigger-validate-cron",
+    ),
+    path("triggers/health", TriggerHealthView.as_view(), name="trigger-health"),
+    path("triggers/<uuid:pk>/audit", AuditView.as_view(), name="trigger-audit"),
+    path(
+        "triggers/<uuid:pk>/backfill", BackfillView.as_view(), name="trigger-backfill"
+    ),
+    path(
+        "triggers/<uuid:pk>/status", TriggerStatusView.as_view(), name="trigger-status"
     ),
     path("triggers/<uuid:pk>/run", RunView.as_view(), name="trigger-run"),
     path(

@@ -63,7 +63,7 @@ class ExecutionsOfTriggerView(ListAPIView[TriggerExecution]):
         return _listed(self.request).filter(trigger_id=self.kwargs["pk"])
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        _find_trigger(kwargs["pk"])
+        find_trigger(kwargs["pk"])
         return super().get(request, *args, **kwargs)
 
 
@@ -84,7 +84,7 @@ class RunView(APIView):
 
     @extend_schema(request=RunSerializer, responses={202: RunStartedSerializer})
     def post(self, request: Request, pk: UUID) -> Response:
-        self.check_object_permissions(request, _find_trigger(pk))
+        self.check_object_permissions(request, find_trigger(pk))
         serializer = RunSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         event_id = run_trigger(trigger_id=pk, **serializer.validated_data)
@@ -102,7 +102,7 @@ def _listed(request: Request) -> QuerySet[TriggerExecution]:
     return rows.order_by(*read_order(request.query_params))
 
 
-def _find_trigger(pk: UUID) -> Trigger:
+def find_trigger(pk: UUID) -> Trigger:
     """Return a trigger that nobody has deleted; raise TriggerNotFound."""
     trigger = Trigger.objects.present().filter(pk=pk).first()
     if trigger is None:

@@ -19,15 +19,18 @@ NOTHING = SafeString("-")
 _KINDS: Mapping[str, str] = MappingProxyType(
     {
         "success": "success",
+        "fired": "success",
         "succeeded": "success",
         "active": "success",
         "failed": "danger",
+        "unaccounted": "danger",
         "timeout": "danger",
         "auto-disabled": "danger",
         "silent": "danger",
         "running": "info",
         "submitted": "info",
         "pending": "warning",
+        "missed": "warning",
         "waiting": "warning",
         "paused": "warning",
     }

@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 from common.admin.display import page_link
 from common.errors import TickhookError
 from executions.admin.latest import latest_executions
+from executions.admin.ledger import latest_ledger
 from executions.models import TriggerExecution
 from executions.services.run import run_trigger
 from triggers.admin import TriggerAdmin
@@ -30,16 +31,23 @@ class RunnableTriggerAdmin(TriggerAdmin):
         if obj is None:
             return super().get_fieldsets(request, obj)
         first, *rest = super().get_fieldsets(request, obj)
-        return (first, ("Latest executions", {"fields": ("latest",)}), *rest)
+        shown = [("Latest executions", {"fields": ("latest",)})]
+        if obj.has_schedule and obj.deleted_at is None:
+            shown.append(("Ledger", {"fields": ("ledger",)}))
+        return (first, *shown, *rest)
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Trigger | None = None
     ) -> Any:
-        return (*super().get_readonly_fields(request, obj), "latest")
+        return (*super().get_readonly_fields(request, obj), "latest", "ledger")
 
     @admin.display(description="Executions")
     def latest(self, trigger: Trigger) -> SafeString:
         return latest_executions(TriggerExecution.objects.filter(trigger=trigger))
+
+    @admin.display(description="Occurrences")
+    def ledger(self, trigger: Trigger) -> SafeString:
+        return latest_ledger(trigger)
 
     @admin.action(description="Run now", permissions=["change"])
     def run_now(self, request: HttpRequest, queryset: QuerySet[Trigger]) -> None:

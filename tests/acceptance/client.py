@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from http.client import HTTPConnection
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from tests.acceptance.stack import Stack
 
@@ -86,6 +87,12 @@ class Api:
     def delete(self, path: str) -> None:
         answer = self._send("DELETE", path)
         assert answer.status == 204, answer
+
+    def audit(self, trigger_id: str, start: datetime, end: datetime) -> Any:
+        """Return a trigger's ledger of the instants later than `start`, up to `end`."""
+        since = start + timedelta(microseconds=1)
+        asked = urlencode({"from": since.isoformat(), "to": end.isoformat()})
+        return self.get(f"/triggers/{trigger_id}/audit?{asked}")
 
     def make_echo_agent(self) -> str:
         """Make an agent that answers with what it is given; return its id."""

@@ -132,10 +132,14 @@ def test_after_a_downtime_the_policy_decides_what_runs(
     assert_on_time_only(policies.fates("none", end))
     assert_latest(policies.fates("latest", end))
     assert_all_of_the_window(policies.fates("all", end))
-    for kind in policies.trigger_ids:
+    for kind, trigger_id in policies.trigger_ids.items():
         fates = policies.fates(kind, end)
         ran = sum(fate.ran_at is not None for fate in fates)
         note_figure(f"{program} down, {kind}:", f"{ran} of {len(fates)} ran")
+        ledger = client.audit(trigger_id, policies.start, end)
+        assert ledger["counts"]["fired"] == ran
+        assert ledger["counts"]["missed"] == len(fates) - ran
+        assert ledger["unaccounted"] == []
 
 
 def assert_on_time_only(fates: list[Fate]) -> None:

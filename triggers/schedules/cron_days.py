@@ -11,7 +11,7 @@ from triggers.schedules.cron_fields import (
     is_star,
     parse_term,
     parse_value,
-    write_list,
+    write_numbers,
 )
 
 DayPair = tuple[str, str]
@@ -37,7 +37,7 @@ def _write_days(text: str) -> str:
         if term != "L":
             numbers.update(_parse_day(term))
     if "L" not in terms:
-        return write_list(DAY, numbers)
+        return write_numbers(DAY, numbers)
     return ",".join([*(str(number) for number in sorted(numbers)), "L"])
 
 
@@ -63,7 +63,7 @@ def _write_weekdays(text: str) -> Iterator[str]:
         else:
             numbers.update(n % 7 for n in parse_term(WEEKDAY, term))
     if numbers:
-        yield write_list(WEEKDAY, numbers)
+        yield write_numbers(WEEKDAY, numbers)
     if counted:
         yield ",".join(counted)
 

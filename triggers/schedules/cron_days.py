@@ -79,9 +79,11 @@ def _write_nth(term: str) -> str:
 
 
 def _write_last(term: str) -> str:
-    if not term.startswith("L") or term == "L":
+    """Read `L5`, or `5L` as some other crons write it."""
+    weekday = term[1:] if term.startswith("L") else term.removesuffix("L")
+    if not weekday:
         raise CronSyntaxError(
             f"'{term}' is not supported; write 'L5' for the last Friday of the month"
         )
-    number = parse_value(WEEKDAY, term[1:], term) % 7
+    number = parse_value(WEEKDAY, weekday, term) % 7
     return f"L{number}"

@@ -10,11 +10,11 @@ import calendar
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
 MINUTE = timedelta(minutes=1)
-MARGIN = timedelta(hours=26)
+MARGIN = timedelta(hours=26)  # more than any clock was ever set back
 NAMES = {
     name: str(number)
     for names, first in (
@@ -34,7 +34,10 @@ class Minute:
     left_out: tuple[datetime, ...]
 
 
-def due_minutes(
+Walk = tuple[list[Minute], dict[datetime, list[datetime]]]
+
+
+def due_instants(
     expression: str,
     timezone: str,
     after: datetime,
@@ -42,34 +45,36 @@ def due_minutes(
     *,
     dst_gap: str = "after",
     dst_overlap: str = "first",
-) -> list[datetime]:
-    """Return every due instant later than `after`, up to `until`."""
+    margin: timedelta = MARGIN,
+) -> dict[datetime, str | None]:
+    """Return every due instant later than `after`, up to `until`, with its note."""
     if follows_elapsed_time(expression):
         dst_gap, dst_overlap = "skip", "both"
-    minutes, showings = walk(timezone, after - MARGIN, until + MARGIN)
-    return [
-        minute.at
-        for minute in minutes
-        if after < minute.at <= until
-        and (
-            is_due_by_wall(expression, minute, showings[minute.wall], dst_overlap)
-            or (dst_gap == "after" and makes_up(expression, minute))
-        )
-    ]
+    minutes, showings = walk(timezone, after - margin, until + margin)
+    due: dict[datetime, str | None] = {}
+    for minute in minutes:
+        if dst_gap == "after" and minute.left_out and makes_up(expression, minute):
+            due[minute.at] = "dst_gap"
+        if not has_minute(expression, minute.wall):
+            continue
+        shown = showings[minute.wall]
+        if is_counted(minute, shown, dst_overlap):
+            note = "dst_overlap" if len(shown) > 1 else None
+            for at in seconds_within(expression, minute):
+                due.setdefault(at, note)
+    return {at: note for at, note in due.items() if after < at <= until}
 
 
-@cache
-def walk(
-    timezone: str, start: datetime, end: datetime
-) -> tuple[list[Minute], dict[datetime, list[datetime]]]:
+@lru_cache(maxsize=64)
+def walk(timezone: str, start: datetime, end: datetime) -> Walk:
     """Return the minutes of a window, and when each wall time shows."""
     zone = ZoneInfo(timezone)
     minutes: list[Minute] = []
     showings: dict[datetime, list[datetime]] = {}
     at = start
-    expected = at.astimezone(zone).replace(tzinfo=None)
+    expected = at.astimezone(zone).replace(tzinfo=None, fold=0)
     while at <= end:
-        wall = at.astimezone(zone).replace(tzinfo=None)
+        wall = at.astimezone(zone).replace(tzinfo=None, fold=0)
         left_out = tuple(wall_times(expected, wall))
         minutes.append(Minute(at=at, wall=wall, left_out=left_out))
         showings.setdefault(wall, []).append(at)
@@ -84,37 +89,52 @@ def wall_times(start: datetime, end: datetime) -> Iterator[datetime]:
         start += MINUTE
 
 
-def is_due_by_wall(
-    expression: str, minute: Minute, showings: list[datetime], dst_overlap: str
-) -> bool:
-    if dst_overlap == "first" and minute.at != showings[0]:
-        return False
-    if dst_overlap == "second" and minute.at != showings[-1]:
-        return False
-    return matches_wall(expression, minute.wall)
-
-
 def makes_up(expression: str, minute: Minute) -> bool:
-    return any(matches_wall(expression, wall) for wall in minute.left_out)
+    return any(has_minute(expression, wall) for wall in minute.left_out)
+
+
+def is_counted(minute: Minute, showings: list[datetime], dst_overlap: str) -> bool:
+    if dst_overlap == "first":
+        return minute.at == showings[0]
+    if dst_overlap == "second":
+        return minute.at == showings[-1]
+    return True
+
+
+def seconds_within(expression: str, minute: Minute) -> list[datetime]:
+    second = fields(expression)[0]
+    return [minute.at + timedelta(seconds=n) for n in sorted(numbers(second, 0, 59))]
 
 
 def follows_elapsed_time(expression: str) -> bool:
-    return any(field.startswith("*") for field in expression.split()[:2])
+    return any(field.startswith("*") for field in fields(expression)[1:3])
 
 
 def matches_wall(expression: str, wall: datetime) -> bool:
-    minute, hour, _, _, _ = expression.split()
+    second = fields(expression)[0]
+    return wall.second in numbers(second, 0, 59) and has_minute(expression, wall)
+
+
+def has_minute(expression: str, wall: datetime) -> bool:
+    """Tell whether some second of the wall time's minute matches."""
+    minutes, hours = minutes_and_hours(expression)
     return (
-        has_number(minute, wall.minute, 0)
-        and has_number(hour, wall.hour, 0)
+        wall.minute in minutes
+        and wall.hour in hours
         and matches_date(expression, wall.date())
     )
 
 
 @cache
+def minutes_and_hours(expression: str) -> tuple[frozenset[int], frozenset[int]]:
+    _, minute, hour, _, _, _ = fields(expression)
+    return numbers(minute, 0, 59), numbers(hour, 0, 23)
+
+
+@cache
 def matches_date(expression: str, day: date) -> bool:
-    _, _, dom, month, dow = expression.upper().split()
-    if not has_number(month, day.month, 1):
+    _, _, _, dom, month, dow = fields(expression)
+    if day.month not in numbers(month, 1, 12):
         return False
     by_day = any(is_day(term, day) for term in dom.split(","))
     by_weekday = any(is_weekday(term, day) for term in dow.split(","))
@@ -126,31 +146,42 @@ def matches_date(expression: str, day: date) -> bool:
 def is_day(term: str, day: date) -> bool:
     if term == "L":
         return (day + timedelta(days=1)).day == 1
-    return has_number(term, day.day, 1)
+    return day.day in numbers(term, 1, 31)
 
 
 def is_weekday(term: str, day: date) -> bool:
-    sunday_first = day.isoweekday() % 7
-    if term.startswith("L"):
+    if "L" in term:
         days = calendar.monthrange(day.year, day.month)[1]
-        return is_weekday(term[1:], day) and day.day > days - 7
+        return is_weekday(term.strip("L"), day) and day.day > days - 7
     if "#" in term:
         weekday, nth = term.split("#")
         return is_weekday(weekday, day) and (day.day - 1) // 7 + 1 == int(nth)
-    return has_number(term, sunday_first, 0) or (
-        sunday_first == 0 and not term.startswith("*") and has_number(term, 7, 0)
+    sunday_last = day.isoweekday()
+    weekdays = numbers(term, 0, 7)
+    return sunday_last in weekdays or sunday_last % 7 in weekdays
+
+
+@cache
+def fields(expression: str) -> list[str]:
+    """Return the six fields, seconds first."""
+    found = expression.upper().split()
+    return found if len(found) == 6 else ["0", *found]
+
+
+@cache
+def numbers(text: str, lowest: int, highest: int) -> frozenset[int]:
+    return frozenset(
+        number
+        for number in range(lowest, highest + 1)
+        if any(term_has(term, number, lowest, highest) for term in text.split(","))
     )
 
 
-def has_number(text: str, number: int, lowest: int) -> bool:
-    return any(term_has(term, number, lowest) for term in text.split(","))
-
-
-def term_has(term: str, number: int, lowest: int) -> bool:
-    base, _, step = term.upper().partition("/")
+def term_has(term: str, number: int, lowest: int, highest: int) -> bool:
+    base, slash, step = term.partition("/")
     if base == "*":
         return (number - lowest) % int(step or 1) == 0
     first, dash, last = (NAMES.get(part, part) for part in base.partition("-"))
     low = int(first)
-    high = int(last) if dash else low
+    high = int(last) if dash else highest if slash else low
     return low <= number <= high and (number - low) % int(step or 1) == 0

@@ -36,7 +36,7 @@ def test_an_interval_counts_from_its_start_if_it_has_one() -> None:
 
 @given(
     seconds=st.integers(1, 366 * 86400),
-    later=st.timedeltas(timedelta(0), timedelta(days=3650)),
+    later=st.timedeltas(timedelta(0), timedelta(days=50 * 365)),
 )
 def test_an_interval_never_drifts(seconds: int, later: timedelta) -> None:
     schedule = build("interval", {"interval_seconds": seconds})
@@ -120,6 +120,29 @@ def test_a_window_includes_its_start_and_its_end() -> None:
     assert schedule.next_after(utc("2026-05-01 12:00")) is None
 
 
+@pytest.mark.parametrize(
+    ("schedule_type", "config"),
+    [
+        ("cron", {"cron": "0 9 * * *"}),
+        ("interval", {"interval_seconds": 7 * 24 * 3600}),
+        ("daily", {"time": "09:00"}),
+        ("weekly", {"day": 4, "time": "09:00"}),
+        ("once", {"at": "2026-05-01T09:00"}),
+        ("once", {"at": "2026-05-01T09:00Z"}),
+    ],
+)
+def test_every_kind_may_come_due_at_its_start_and_at_its_end(
+    schedule_type: str, config: dict[str, object]
+) -> None:
+    at, tick = utc("2026-05-01 09:00"), timedelta(microseconds=1)
+
+    first = build(schedule_type, config, start_at=at).next_after(CREATED_AT)
+    last = build(schedule_type, config, anchor=at, end_at=at).next_after(at - tick)
+
+    assert (first, last) == (at, at)
+    assert build(schedule_type, config, anchor=at, end_at=at).next_after(at) is None
+
+
 def test_a_start_within_a_second_counts_from_the_next_one() -> None:
     start_at = utc("2026-05-01 10:00") + timedelta(milliseconds=1)
     schedule = cron("* * * * * *", start_at=start_at)
@@ -143,11 +166,21 @@ def test_an_instant_without_a_zone_is_a_mistake() -> None:
         cron("0 * * * *").next_after(datetime(2026, 5, 1))  # noqa: DTZ001
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Etc/GMT+12"])
 @pytest.mark.parametrize("schedule_type", ["cron", "interval", "daily", "weekly"])
-def test_the_calendar_ends_with_the_year_9999(schedule_type: str) -> None:
-    schedule = build(schedule_type)
+def test_the_calendar_ends_with_the_year_9999(schedule_type: str, zone: str) -> None:
+    schedule = build(schedule_type, timezone=zone)
 
-    assert schedule.next_after(utc("9999-12-31 23:30")) is None
+    seen = preview(schedule, utc("9999-12-20 00:00"), 500)
+
+    assert seen[-1].at < utc("9999-12-31 00:00")
+    assert schedule.next_after(seen[-1].at) is None
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Auckland"])
+@pytest.mark.parametrize("at", ["9999-12-31T23:59", "9999-12-31T23:59Z"])
+def test_a_single_time_beyond_the_calendar_never_comes_due(at: str, zone: str) -> None:
+    assert preview(build("once", {"at": at}, timezone=zone), CREATED_AT) == []
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import pairwise
+from zoneinfo import ZoneInfo
 
+import pytest
 import time_machine
 
+from tests.triggers.cron_oracle import matches_wall
 from tests.triggers.schedule_builders import cron, utc
-from triggers.schedules import build_cron, get_preset, list_presets, next_runs
+from triggers.schedules import (
+    CronPreset,
+    DstNote,
+    build_cron,
+    get_preset,
+    list_presets,
+    next_runs,
+    occurrences,
+)
 
 PRESETS = [  # R402
     ("every_minute", "* * * * *", "Every minute"),
@@ -31,6 +43,27 @@ def test_the_presets_are_listed_in_order() -> None:
     listed = list_presets()  # R403
 
     assert [(p.name, p.cron, p.description) for p in listed] == PRESETS
+
+
+@pytest.mark.parametrize(
+    "timezone", ["Europe/Berlin", "America/Sao_Paulo", "Australia/Lord_Howe"]
+)
+@pytest.mark.parametrize("preset", list_presets(), ids=lambda preset: preset.name)
+def test_a_preset_keeps_its_times_for_five_years_or_ten_thousand_runs(
+    preset: CronPreset, timezone: str
+) -> None:
+    schedule, zone = cron(preset.cron, timezone=timezone), ZoneInfo(timezone)
+    start, end = utc("2014-01-01 00:00"), utc("2019-01-01 00:00")
+
+    runs = occurrences(schedule, start, end, limit=10_000)
+
+    others = [
+        schedule.note_for(at)
+        for at in runs
+        if not matches_wall(preset.cron, at.astimezone(zone))
+    ]
+    assert all(earlier < later for earlier, later in pairwise(runs))
+    assert set(others) <= {DstNote.GAP}
 
 
 def test_every_preset_is_a_schedule_that_describes_itself_as_the_preset() -> None:

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+# The calendar ends with the year 9999; a day is left for zones ahead of UTC and jitter.
+END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
+
 
 class DstNote(StrEnum):
     """What a change of the clocks has to do with an occurrence."""
@@ -34,11 +37,11 @@ class Schedule(ABC):
             raise ValueError("an instant needs a time zone")
         try:
             following = self._next(self._not_before_start(instant.astimezone(UTC)))
-        except OverflowError:  # the calendar ends with the year 9999
+        except OverflowError:
             return None
-        if following is None or (self.end_at is not None and following > self.end_at):
+        if following is None or following >= END_OF_TIME:
             return None
-        return following
+        return None if self.end_at and following > self.end_at else following
 
     def _not_before_start(self, after: datetime) -> datetime:
         if self.start_at is None or after >= self.start_at:

@@ -11,7 +11,7 @@ from triggers.schedules.cron_fields import (
     is_star,
     parse_term,
     parse_value,
-    write_list,
+    write_numbers,
 )
 
 DayPair = tuple[str, str]
@@ -37,7 +37,7 @@ def _write_days(text: str) -> str:
         if term != "L":
             numbers.update(_parse_day(term))
     if "L" not in terms:
-        return write_list(DAY, numbers)
+        return write_numbers(DAY, numbers)
     return ",".join([*(str(number) for number in sorted(numbers)), "L"])
 
 
@@ -63,7 +63,7 @@ def _write_weekdays(text: str) -> Iterator[str]:
         else:
             numbers.update(n % 7 for n in parse_term(WEEKDAY, term))
     if numbers:
-        yield write_list(WEEKDAY, numbers)
+        yield write_numbers(WEEKDAY, numbers)
     if counted:
         yield ",".join(counted)
 
@@ -79,9 +79,11 @@ def _write_nth(term: str) -> str:
 
 
 def _write_last(term: str) -> str:
-    if not term.startswith("L") or term == "L":
+    """Read `L5`, or `5L` as some other crons write it."""
+    weekday = term[1:] if term.startswith("L") else term.removesuffix("L")
+    if not weekday:
         raise CronSyntaxError(
             f"'{term}' is not supported; write 'L5' for the last Friday of the month"
         )
-    number = parse_value(WEEKDAY, term[1:], term) % 7
+    number = parse_value(WEEKDAY, weekday, term) % 7
     return f"L{number}"

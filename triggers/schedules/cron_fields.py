@@ -52,15 +52,15 @@ def is_star(text: str) -> bool:
     return text.startswith("*")
 
 
-def write_numbers(cron_field: CronField, text: str) -> str:
-    """Return the field as a list of numbers, or `*` where it leaves none out."""
+def parse_numbers(cron_field: CronField, text: str) -> set[int]:
     numbers: set[int] = set()
     for term in text.split(","):
         numbers.update(parse_term(cron_field, term))
-    return write_list(cron_field, numbers)
+    return numbers
 
 
-def write_list(cron_field: CronField, numbers: set[int]) -> str:
+def write_numbers(cron_field: CronField, numbers: set[int]) -> str:
+    """Return a list of numbers, or `*` where it leaves none out."""
     if len(numbers) > cron_field.high - cron_field.low:
         return "*"
     return ",".join(str(number) for number in sorted(numbers))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from string import ascii_letters, digits
 
@@ -9,11 +10,14 @@ from triggers.schedules.cron_fields import (
     MINUTE,
     MONTH,
     SECOND,
+    CronField,
     CronSyntaxError,
     is_star,
+    parse_numbers,
     write_numbers,
 )
 from triggers.schedules.cron_rule import CronRule, has_match
+from triggers.schedules.cron_times import CronTimes
 
 LONGEST_EXPRESSION = 255
 SHORTCUTS = {
@@ -38,24 +42,25 @@ def parse_cron(text: str) -> CronRule:
     _refuse_unreadable(text)
     expression = " ".join(text.split())
     second, minute, hour, day, month, weekday = _split(_expand_shortcut(expression))
-    searches = tuple(
-        " ".join(
-            [
-                write_numbers(SECOND, second),
-                write_numbers(MINUTE, minute),
-                write_numbers(HOUR, hour),
-                day_numbers,
-                write_numbers(MONTH, month),
-                weekday_numbers,
-            ]
-        )
-        for day_numbers, weekday_numbers in pair_days(day, weekday)
+    times = CronTimes(
+        hours=_sorted_numbers(HOUR, hour),
+        minutes=_sorted_numbers(MINUTE, minute),
+        seconds=_sorted_numbers(SECOND, second),
     )
+    months = write_numbers(MONTH, parse_numbers(MONTH, month))
     return CronRule(
         expression=expression,
-        searches=_possible(searches),
+        times=times,
+        dates=_possible(
+            f"0 0 {days} {months} {weekdays}"
+            for days, weekdays in pair_days(day, weekday)
+        ),
         follows_elapsed_time=is_star(minute) or is_star(hour),
     )
+
+
+def _sorted_numbers(cron_field: CronField, text: str) -> tuple[int, ...]:
+    return tuple(sorted(parse_numbers(cron_field, text)))
 
 
 def _refuse_unreadable(text: str) -> None:
@@ -91,8 +96,8 @@ def _split(expression: str) -> list[str]:
     raise CronSyntaxError(f"it has {len(fields)} fields; {FIELDS_EXPECTED}")
 
 
-def _possible(searches: tuple[str, ...]) -> tuple[str, ...]:
-    possible = tuple(search for search in searches if has_match(search))
+def _possible(dates: Iterable[str]) -> tuple[str, ...]:
+    possible = tuple(alternative for alternative in dates if has_match(alternative))
     if not possible:
         raise CronSyntaxError("no calendar has such a date")
     return possible

@@ -25,10 +25,6 @@ class Shift:
     after: timedelta
 
     @property
-    def is_gap(self) -> bool:
-        return self.after > self.before
-
-    @property
     def wall_before(self) -> datetime:
         """What the clocks would show at the shift had they not been changed."""
         return self.at.replace(tzinfo=None) + self.before
@@ -51,12 +47,20 @@ def offset_of_wall(wall: datetime, zone: ZoneInfo, *, fold: int = 0) -> timedelt
     return _offset(wall.replace(tzinfo=zone, fold=fold))
 
 
-def shift_around_wall(wall: datetime, zone: ZoneInfo) -> Shift | None:
-    """Return the shift in whose gap or overlap the wall time lies, if in any."""
+def is_left_out(wall: datetime, zone: ZoneInfo) -> bool:
+    """Tell whether the wall time lies in a gap."""
+    return offset_of_wall(wall, zone, fold=0) < offset_of_wall(wall, zone, fold=1)
+
+
+def is_repeated(wall: datetime, zone: ZoneInfo) -> bool:
+    """Tell whether the wall time lies in an overlap."""
+    return offset_of_wall(wall, zone, fold=0) > offset_of_wall(wall, zone, fold=1)
+
+
+def shift_around_wall(wall: datetime, zone: ZoneInfo) -> Shift:
+    """Return the shift that leaves the wall time out or repeats it."""
     before = offset_of_wall(wall, zone, fold=0)
     after = offset_of_wall(wall, zone, fold=1)
-    if before == after:
-        return None
     earlier, later = sorted((wall - before, wall - after))
     start = earlier.replace(tzinfo=UTC)
     seconds = bisect_left(

@@ -18,6 +18,8 @@ from triggers.schedules.base import DstNote, Schedule
 from triggers.schedules.shifts import (
     ONE_SECOND,
     gap_ending_at,
+    is_left_out,
+    is_repeated,
     offset_of_wall,
     shift_around_wall,
     wall_at,
@@ -91,8 +93,8 @@ class WallClockSchedule(Schedule):
             skipped = self.rule.next_wall(gap.wall_before - ONE_SECOND)
             if skipped is not None and skipped < gap.wall_after:
                 return DstNote.GAP
-        around = shift_around_wall(wall_at(occurrence, zone), zone)
-        return None if around is None else DstNote.OVERLAP
+        repeated = is_repeated(wall_at(occurrence, zone), zone)
+        return DstNote.OVERLAP if repeated else None
 
     def _moves_to_end_of_gaps(self) -> bool:
         return self.dst_gap is DstGap.AFTER and not self.rule.follows_elapsed_time
@@ -125,8 +127,7 @@ def _folds(dst_overlap: DstOverlap, after: datetime, zone: ZoneInfo) -> tuple[in
     if dst_overlap is DstOverlap.SECOND:
         return (1,)
     # Only from within an overlap can a second showing come before the next first one.
-    in_overlap = shift_around_wall(wall_at(after, zone), zone) is not None
-    return (0, 1) if in_overlap else (0,)
+    return (0, 1) if is_repeated(wall_at(after, zone), zone) else (0,)
 
 
 def _next_showing(
@@ -135,9 +136,9 @@ def _next_showing(
     """Return the next due instant if only one showing of a repeated hour counts."""
     wall = rule.next_wall(_last_wall_passed(after, zone, fold))
     while wall is not None:
-        shift = shift_around_wall(wall, zone)
-        if shift is None or not shift.is_gap:
+        if not is_left_out(wall, zone):
             return (wall - offset_of_wall(wall, zone, fold=fold)).replace(tzinfo=UTC)
+        shift = shift_around_wall(wall, zone)
         if dst_gap is DstGap.AFTER:
             return shift.at
         wall = rule.next_wall(shift.wall_after - ONE_SECOND)
@@ -148,9 +149,9 @@ def _last_wall_passed(after: datetime, zone: ZoneInfo, fold: int) -> datetime:
     """Return the wall time up to which the counted showings lie in the past."""
     local = after.astimezone(zone)
     wall = local.replace(tzinfo=None, fold=0)
-    shift = shift_around_wall(wall, zone)
-    if shift is None or local.fold == fold:
+    if local.fold == fold or not is_repeated(wall, zone):
         return wall
+    shift = shift_around_wall(wall, zone)
     if fold == 0:
         return shift.wall_before - ONE_SECOND
     return shift.wall_after - ONE_SECOND

@@ -70,12 +70,12 @@ def test_the_calendar_may_end(api: APIClient, kind: str, zone: str, after: str) 
     assert all(at > datetime.fromisoformat(after) for at in found)
 
 
-def test_runs_are_shown_up_to_the_last_local_day(api: APIClient) -> None:
+def test_runs_are_shown_up_to_the_last_day_but_one(api: APIClient) -> None:
     found = instants(
         api,
         schedule_type="interval",
         timezone="Pacific/Kiritimati",
-        after="9999-12-31T08:00:00Z",
+        after="9999-12-30T22:00:00Z",
     )
 
-    assert [f"{at:%H:%M}" for at in found] == ["09:00"]
+    assert [f"{at:%H:%M}" for at in found] == ["23:00"]

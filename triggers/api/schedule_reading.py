@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,8 +13,7 @@ from common.api.errors import faults_of, summarize
 from common.errors import Fault
 from triggers.api.schedule_serializers import ScheduleSerializer
 from triggers.models import ScheduleType, Trigger, TriggerType
-from triggers.schedules import InvalidSchedule, Occurrence, Schedule, occurrences
-from triggers.schedules.zones import load_zone
+from triggers.schedules import InvalidSchedule, Occurrence, Schedule, preview
 from triggers.services.columns import set_columns
 from triggers.services.scheduling import schedule_of
 
@@ -29,13 +27,7 @@ class Draft:
     count: int
 
     def list_occurrences(self) -> list[Occurrence]:
-        schedule, zone = self.schedule, load_zone(self.schedule.timezone)
-        shown: list[Occurrence] = []
-        with suppress(OverflowError):  # the local time would be in the year 10000
-            for at in occurrences(schedule, self.after, limit=self.count):
-                local, note = at.astimezone(zone), schedule.note_for(at)
-                shown.append(Occurrence(at=at, local=local, note=note))
-        return shown
+        return preview(self.schedule, self.after, self.count)
 
 
 def read_schedule(body: object) -> Draft:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-# The calendar ends with the year 9999; a day is left for zones ahead of UTC and jitter.
+# The calendar has the years 1 to 9999. At each end a day is left for zones apart from
+# UTC, and for jitter.
+START_OF_TIME = datetime(1, 1, 2, tzinfo=UTC)
 END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
 
 
@@ -36,7 +38,8 @@ class Schedule(ABC):
         if instant.tzinfo is None:
             raise ValueError("an instant needs a time zone")
         try:
-            following = self._next(self._not_before_start(instant.astimezone(UTC)))
+            after = max(instant.astimezone(UTC), START_OF_TIME)
+            following = self._next(self._not_before_start(after))
         except OverflowError:
             return None
         if following is None or following >= END_OF_TIME:

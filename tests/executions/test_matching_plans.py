@@ -12,6 +12,7 @@ from executions.pipeline.matching import find_pairs
 from tests.factories import make_listener, make_trigger, record
 from triggers.models import Subscription, Trigger, TriggerStats
 from triggers.services.claim import claim_due
+from triggers.services.due import seconds_until_due
 
 pytestmark = pytest.mark.django_db
 
@@ -92,11 +93,14 @@ def test_no_look_up_scans_100_000_triggers() -> None:
         _, pairs = find_pairs(events)
     with CaptureQueriesContext(connection) as idle:
         assert claim_due() == 0
+    with CaptureQueriesContext(connection) as sleepy:
+        assert seconds_until_due() is not None
     due_50th = Trigger.objects.order_by("next_run_time")[49].next_run_time
     with CaptureQueriesContext(connection) as busy:
         claim_due(now=due_50th)
 
     assert {pair.event.id for pair in pairs} == {event.id for event in events}
     assert len(plans(matching)) == 2
-    assert_by_index(plans(matching) + plans(idle) + plans(busy))
-    assert all("trigger_due" in plans(queries)[0] for queries in (idle, busy))
+    clock = (idle, sleepy, busy)
+    assert_by_index(plans(matching) + [p for queries in clock for p in plans(queries)])
+    assert all("trigger_due" in plans(queries)[0] for queries in clock)

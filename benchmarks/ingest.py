@@ -62,8 +62,8 @@ def ingest_targets(medians: dict[str, IngestRun]) -> list[Target]:
     speed = ours.requests_per_second / naive.requests_per_second
     cost = ours.cpu_ms_per_request / naive.cpu_ms_per_request
     return [
-        Target(what="Requests per second", ratio=speed, at_least=1.5),
-        Target(what="CPU per request", ratio=cost, at_most=0.7),
+        Target(what="Requests per second", figure=speed, at_least=1.5),
+        Target(what="CPU per request", figure=cost, at_most=0.7),
     ]
 
 

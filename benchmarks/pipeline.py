@@ -84,7 +84,7 @@ def pipeline_targets(medians: dict[str, PipelineRun]) -> list[Target]:
     naive, ours = medians["naive"], medians["ours"]
     ratio = ours.committed_per_cpu_second / naive.committed_per_cpu_second
     what = "Events to committed executions and tasks, per CPU second"
-    return [Target(what=what, ratio=ratio, at_least=5.0)]
+    return [Target(what=what, figure=ratio, at_least=5.0)]
 
 
 def _runner(side: Side, count: int) -> Callable[[], PipelineRun]:

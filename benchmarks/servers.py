@@ -76,6 +76,21 @@ def celery_worker(queue: str) -> Iterator[int]:
 
 
 @contextmanager
+def celery_beat(scheduler: str) -> Iterator[int]:
+    """Run Celery beat under a scheduler class, kill it at the end; yield its id.
+
+    Asked to end, it could write for minutes what it has sent. All classes look for
+    edits at least every 5 seconds, which is what most of them do anyway.
+    """
+    options = ("-A", "config", "beat", "-S", scheduler, "--max-interval", "5")
+    with _running([str(PROGRAMS / "celery"), *options], name="beat") as process:
+        try:
+            yield process.pid
+        finally:
+            kill_group(process)
+
+
+@contextmanager
 def _running(command: Sequence[str], *, name: str) -> Iterator[subprocess.Popen[bytes]]:
     process = spawn(
         command,

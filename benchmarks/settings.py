@@ -5,6 +5,7 @@ from __future__ import annotations
 from config.settings import *  # noqa: F403 - all of them, unchanged
 from config.settings import CELERY_TASK_ROUTES as PROJECT_ROUTES
 from config.settings import INSTALLED_APPS as PROJECT_APPS
+from config.settings import REDIS_URL
 
 INSTALLED_APPS = [*PROJECT_APPS, "benchmarks.naive"]
 ROOT_URLCONF = "benchmarks.urls"
@@ -13,3 +14,8 @@ CELERY_TASK_ROUTES = {
     "benchmarks.naive.tasks.process_hook": {"queue": "naive"},
     "benchmarks.naive.tasks.run_agent": {"queue": "naive-agents"},
 }
+
+# One tick of RedBeat sends all that is due and renews its lock only before: the default
+# at this pace of ticks, 25 seconds, is over before 10,000 entries are sent.
+CELERY_REDBEAT_REDIS_URL = REDIS_URL
+CELERY_REDBEAT_LOCK_TIMEOUT = 300

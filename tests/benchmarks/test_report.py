@@ -31,10 +31,10 @@ def test_sides_take_turns_and_each_has_its_median() -> None:
 @pytest.mark.parametrize(
     ("target", "is_met"),
     [
-        (Target(what="speed", ratio=1.5, at_least=1.5), True),
-        (Target(what="speed", ratio=1.49, at_least=1.5), False),
-        (Target(what="cost", ratio=0.7, at_most=0.7), True),
-        (Target(what="cost", ratio=0.71, at_most=0.7), False),
+        (Target(what="speed", figure=1.5, at_least=1.5), True),
+        (Target(what="speed", figure=1.49, at_least=1.5), False),
+        (Target(what="cost", figure=0.7, at_most=0.7), True),
+        (Target(what="cost", figure=0.71, at_most=0.7), False),
     ],
 )
 def test_a_target_is_met_up_to_its_bound(target: Target, is_met: bool) -> None:
@@ -42,7 +42,7 @@ def test_a_target_is_met_up_to_its_bound(target: Target, is_met: bool) -> None:
 
 
 def test_a_missed_target_is_said_to_be_missed() -> None:
-    target = Target(what="Speed", ratio=1.204, at_least=1.5)
+    target = Target(what="Speed", figure=1.204, at_least=1.5)
 
     assert str(target) == "Speed: 1.20 times naive, wanted ≥ 1.5: **TARGET MISSED**"
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.utils import timezone
-from django_celery_beat.models import PeriodicTask
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from common.clock import database_now
 from events.models import Event
@@ -15,7 +15,7 @@ from tests.factories import make_trigger
 from tests.triggers.due import make_due
 from triggers.clocks import ticker
 from triggers.clocks.base import get_clock
-from triggers.clocks.names import HEARTBEAT_NAME
+from triggers.clocks.names import CLAIM_DUE, HEARTBEAT_NAME
 from triggers.clocks.ticker import Ticker, note_tick
 from triggers.clocks.wake import wake_clocks
 from triggers.services.claim import claim_due
@@ -48,13 +48,14 @@ def start(transactional_db: None) -> Iterator[Callable[[], Ticker]]:
 
 
 @pytest.fixture
-def heartbeat() -> PeriodicTask:
-    """Bring back the row that emptying the tables took away."""
-    due = make_due()
-    mirror = PeriodicTask.objects.get(name__contains=str(due.id))
-    due.delete()
-    PeriodicTask.objects.filter(pk=mirror.pk).update(name=HEARTBEAT_NAME)
-    return PeriodicTask.objects.get(pk=mirror.pk)
+def heartbeat(transactional_db: None) -> PeriodicTask:
+    """The row that a migration makes, and that emptying the tables takes away."""
+    every, _ = IntervalSchedule.objects.get_or_create(every=1, period="seconds")
+    values = {"task": CLAIM_DUE, "interval": every, "last_run_at": None}
+    task, _ = PeriodicTask.objects.update_or_create(
+        name=HEARTBEAT_NAME, defaults=values
+    )
+    return task
 
 
 def recorded() -> int:

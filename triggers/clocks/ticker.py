@@ -8,13 +8,14 @@ them may run.
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 
 from django.db import Error, connection
 
 from triggers.clocks.names import HEARTBEAT_NAME
 from triggers.clocks.wake import CHANNEL, MAX_SLEEP_SECONDS
-from triggers.services.catchup import MAX_OCCURRENCES
 from triggers.services.claim import claim_due
 from triggers.services.due import seconds_until_due
 
@@ -22,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 # Between looks at triggers that are due and in another's hands.
 MIN_SLEEP_SECONDS = 0.05
+NOTE_EVERY_SECONDS = 5.0
 
 _NOTE = """
 UPDATE django_celery_beat_periodictask SET last_run_at = statement_timestamp()
@@ -43,6 +45,7 @@ class Ticker(threading.Thread):
         super().__init__(name="clock", daemon=True)
         self._stopped = threading.Event()
         self._heard_on: object = None
+        self._noted_at = -math.inf
 
     def stop(self) -> None:
         """Claim nothing more; what is being claimed is done or left as a whole."""
@@ -63,19 +66,18 @@ class Ticker(threading.Thread):
     def _tick(self) -> None:
         self._listen()
         self._sleep(self._claim())
-        note_tick()
+        if time.monotonic() - self._noted_at >= NOTE_EVERY_SECONDS:
+            note_tick()
+            self._noted_at = time.monotonic()
 
     def _claim(self) -> float:
         """Claim all that is due; return how many seconds to sleep."""
-        claimed = claim_due()
-        while claimed >= MAX_OCCURRENCES and not self._stopped.is_set():
-            claimed = claim_due()
         wait = seconds_until_due()
-        if wait is None:
-            return MAX_SLEEP_SECONDS
-        if wait <= 0 and not claimed:
-            return MIN_SLEEP_SECONDS
-        return min(wait, MAX_SLEEP_SECONDS)
+        while wait is not None and wait <= 0 and not self._stopped.is_set():
+            if not claim_due():
+                return MIN_SLEEP_SECONDS
+            wait = seconds_until_due()
+        return MAX_SLEEP_SECONDS if wait is None else min(wait, MAX_SLEEP_SECONDS)
 
     def _listen(self) -> None:
         """Hear of triggers that come due soon; once a connection."""

@@ -73,7 +73,7 @@ def test_a_ticker_claims_what_is_due(start: Callable[[], Ticker]) -> None:
 
     start()
 
-    wait_for(recorded, timeout_seconds=10)
+    assert wait_for(recorded, timeout_seconds=10) == 1
 
 
 def test_two_tickers_claim_nothing_twice(start: Callable[[], Ticker]) -> None:
@@ -99,7 +99,7 @@ def test_a_ticker_that_sleeps_long_is_woken_by_what_comes_due_soon(
         schedule_config={"at": (database_now() + timedelta(seconds=2)).isoformat()},
     )
 
-    wait_for(recorded, timeout_seconds=10)
+    assert wait_for(recorded, timeout_seconds=10) == 1
 
 
 def test_a_ticker_that_loses_its_connection_makes_a_new_one(
@@ -112,7 +112,7 @@ def test_a_ticker_that_loses_its_connection_makes_a_new_one(
         cursor.execute("SELECT pg_terminate_backend(%s)", [first])
 
     make_due(due_at=database_now())
-    wait_for(recorded, timeout_seconds=10)
+    assert wait_for(recorded, timeout_seconds=10) == 1
     assert others() != [first]
 
 
@@ -131,7 +131,7 @@ def test_a_ticker_outlives_an_error(
 
     start()
 
-    wait_for(recorded, timeout_seconds=10)
+    assert wait_for(recorded, timeout_seconds=10) == 1
 
 
 def test_a_tick_is_noted_every_few_seconds_only(heartbeat: PeriodicTask) -> None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from tests.acceptance.clock import Clock
-from tests.acceptance.waiting import wait_for
+from tests.acceptance.waiting import wait_for, wait_until_equal
 
 pytestmark = pytest.mark.acceptance
 
@@ -95,14 +95,14 @@ def test_the_mirror_tells_the_truth_within_seconds(clock: Clock) -> None:
     )
     clock.wait_for_firings(trigger_id, 3)
 
-    def is_mirrored() -> bool:
+    def mirror() -> list[tuple[object, ...]]:
         return clock.stack.rows(
             "SELECT enabled, total_run_count, last_run_at IS NOT NULL "
             "FROM django_celery_beat_periodictask WHERE name = %s",
             f"cron-trigger-{trigger_id}",
-        ) == [(False, 3, True)]
+        )
 
-    wait_for(is_mirrored, timeout_seconds=MIRROR_SECONDS)
+    wait_until_equal(mirror, [(False, 3, True)], timeout_seconds=MIRROR_SECONDS)
 
 
 def test_two_of_a_kind_fire_nothing_twice(clock: Clock) -> None:

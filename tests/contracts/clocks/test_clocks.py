@@ -95,14 +95,15 @@ def test_the_mirror_tells_the_truth_within_seconds(clock: Clock) -> None:
     )
     clock.wait_for_firings(trigger_id, 3)
 
-    def mirror() -> list[tuple[object, ...]]:
-        return clock.stack.rows(
+    def mirror() -> list[int]:
+        rows = clock.stack.rows(
             "SELECT enabled, total_run_count, last_run_at IS NOT NULL "
             "FROM django_celery_beat_periodictask WHERE name = %s",
             f"cron-trigger-{trigger_id}",
         )
+        return list(*rows)
 
-    wait_until_equal(mirror, [(False, 3, True)], timeout_seconds=MIRROR_SECONDS)
+    wait_until_equal(mirror, [False, 3, True], timeout_seconds=MIRROR_SECONDS)
 
 
 def test_two_of_a_kind_fire_nothing_twice(clock: Clock) -> None:

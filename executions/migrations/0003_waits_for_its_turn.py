@@ -1,4 +1,8 @@
-"""Let executions that wait for their trigger's run before them be found."""
+"""Let executions that wait for their trigger's run before them be found.
+
+Where this was interrupted: DROP INDEX CONCURRENTLY execution_waits_for_its_turn,
+then migrate again.
+"""
 
 from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models

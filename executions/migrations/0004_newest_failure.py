@@ -1,4 +1,8 @@
-"""Find a trigger's newest failure by an index of failures alone."""
+"""Find a trigger's newest failure by an index of failures alone.
+
+Where this was interrupted: DROP INDEX CONCURRENTLY execution_failed,
+then migrate again.
+"""
 
 from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models

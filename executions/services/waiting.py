@@ -14,6 +14,7 @@ from executions.models import WAITS_FOR_ITS_TURN, ExecutionStatus, TriggerExecut
 from executions.pipeline.admission.lock import hold_admission
 from executions.pipeline.matching import is_asked_for, was_active
 from executions.pipeline.outcome import Reason
+from triggers.models import Overlap, Trigger
 from triggers.services.stats import Run, record_runs
 
 LOOKED_AT = 500
@@ -66,12 +67,13 @@ RETURNING id, execution_time_ms
 def start_waiting(trigger_ids: Collection[UUID]) -> int:
     """Start the next run of each trigger that has none under way; return how many.
 
-    Runs of a trigger that was switched off since they came are skipped instead. Any
-    number may call this at once: one of them starts the next.
+    Where the policy is `allow` by now, nothing is in the way. Runs of a trigger that
+    was switched off since they came are skipped instead. Any number may call this at
+    once: one of them starts the next.
     """
     with transaction.atomic():
         hold_admission(trigger_ids)
-        first = _first_waiting(set(trigger_ids) - busy_keys(trigger_ids))
+        first = _first_waiting(_free(trigger_ids))
         ready = [execution for execution in first if _may_start(execution)]
         release_tasks([e.task_id for e in ready if e.task_id])
         task_ids = _end(ready, ExecutionStatus.SUCCESS)
@@ -88,7 +90,7 @@ def start_left_waiting() -> int:
     global _looked_up_to
     found = _find_triggers(after=_looked_up_to)
     _looked_up_to = found[-1] if len(found) == LOOKED_AT else _FROM_THE_FIRST
-    free = set(found) - busy_keys(found) if found else set()
+    free = _free(found) if found else set()
     return start_waiting(free) if free else 0
 
 
@@ -102,6 +104,13 @@ def _find_triggers(*, after: UUID) -> list[UUID]:
     with connection.cursor() as cursor:
         cursor.execute(_TRIGGERS, [after, LOOKED_AT])
         return [row[0] for row in cursor.fetchall()]
+
+
+def _free(trigger_ids: Collection[UUID]) -> set[UUID]:
+    """Return the triggers whose next run has nothing in its way."""
+    allowing = Trigger.objects.filter(pk__in=trigger_ids, overlap=Overlap.ALLOW)
+    busy = busy_keys(trigger_ids) - set(allowing.values_list("pk", flat=True))
+    return set(trigger_ids) - busy
 
 
 def _first_waiting(trigger_ids: Collection[UUID]) -> list[TriggerExecution]:

@@ -11,7 +11,7 @@ from agents.services.create import NewTask
 from common.ids import uuid7
 from events.models import Event
 from executions.models import ExecutionStatus
-from executions.pipeline.admission.lane import Earlier, Lane
+from executions.pipeline.admission.lane import MAX_WAITING, Earlier, Lane
 from executions.pipeline.matching import Pair
 from executions.pipeline.outcome import Outcome
 from triggers.models import Trigger
@@ -166,3 +166,11 @@ def test_what_is_over_the_limit_replaces_nothing() -> None:
     assert admitted(lane, [run("cancel_previous")]) == [LIMITED]
 
     assert lane.cancelled == []
+
+
+def test_no_more_than_a_thousand_wait() -> None:
+    lane = Lane(is_busy=True, waiting=MAX_WAITING - 1)
+
+    found = admitted(lane, [run("buffer_all"), run("buffer_all")])
+
+    assert found == ["held", "skipped: overlap"]

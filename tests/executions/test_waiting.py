@@ -190,6 +190,17 @@ def test_what_waited_under_another_policy_runs_one_by_one(overlap: str) -> None:
     assert history(trigger) == ["success", "success", WAITS]
 
 
+def test_where_runs_may_overlap_by_now_nothing_is_in_the_way() -> None:
+    trigger = queued(2)
+    update_trigger(trigger_id=trigger.id, fields={"overlap": "allow"})
+    come(trigger)
+
+    start_left_waiting()
+
+    assert history(trigger) == ["success", "success", WAITS, "success"]
+    assert start_waiting([trigger.id]) == 1
+
+
 def test_what_waited_runs_though_its_trigger_was_paused() -> None:
     trigger = queued(1)
     later = trigger.created_at + timedelta(days=1)

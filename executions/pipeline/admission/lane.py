@@ -13,6 +13,9 @@ from executions.pipeline.outcome import Outcome, Reason
 from executions.pipeline.parameters import options_of
 from triggers.models import Overlap
 
+# What is taken back or started one day has to fit into a transaction.
+MAX_WAITING = 1000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Earlier:
@@ -70,6 +73,9 @@ class Lane:
     def wait(self, outcome: Outcome) -> None:
         if not self.is_busy:
             self.start(outcome)
+            return
+        if self.waiting >= MAX_WAITING:
+            outcome.skip(Reason.OVERLAP)
             return
         outcome.hold()
         self.waiting += 1

@@ -10,22 +10,26 @@ from django.db import connection
 
 from agents.services.concurrency import tasks_under_way
 from executions.models import WAITS_FOR_ITS_TURN, TriggerExecution
-from executions.pipeline.admission.lane import Earlier
+from executions.pipeline.admission.lane import MAX_WAITING, Earlier
 
-# Of those that wait it matters whether there is none, one, or more.
 _WAITING = """
 SELECT v.id, (SELECT count(*) FROM (
     SELECT 1 FROM executions_triggerexecution e
-    WHERE e.trigger_id = v.id AND e.status = 'pending' AND e.reason = 'overlap' LIMIT 2
-) few)
-FROM unnest(%s::uuid[]) AS v(id)
+    WHERE e.trigger_id = v.id AND e.status = 'pending' AND e.reason = 'overlap'
+    LIMIT v.most
+) counted)
+FROM unnest(%s::uuid[], %s::bigint[]) AS v(id, most)
 """
 
 
 def count_waiting(trigger_ids: Collection[UUID]) -> Mapping[UUID, int]:
-    """Return how many runs of each trigger wait for their turn, at most two."""
+    """Return how many runs of each trigger wait for their turn, as far as it matters.
+
+    One too many may wait while nothing is in its way; a count stops there.
+    """
+    most = [MAX_WAITING + 1] * len(trigger_ids)
     with connection.cursor() as cursor:
-        cursor.execute(_WAITING, [list(trigger_ids)])
+        cursor.execute(_WAITING, [list(trigger_ids), most])
         return dict(cursor.fetchall())
 
 

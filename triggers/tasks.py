@@ -5,8 +5,7 @@ import time
 from celery import shared_task
 
 from triggers.clocks.ticker import note_tick
-from triggers.services.catchup import MAX_OCCURRENCES
-from triggers.services.claim import claim_due as claim_due_triggers
+from triggers.services.claim import claim_while_due
 
 MAX_SECONDS = 5.0
 
@@ -14,8 +13,6 @@ MAX_SECONDS = 5.0
 @shared_task(name="triggers.tasks.claim_due", soft_time_limit=30, time_limit=60)
 def claim_due() -> None:
     """Record what is due, again while there is more; safe beside itself."""
-    note_tick()
     deadline = time.monotonic() + MAX_SECONDS
-    while claim_due_triggers() >= MAX_OCCURRENCES:
-        if time.monotonic() > deadline:
-            return
+    claim_while_due(lambda: time.monotonic() < deadline)
+    note_tick()

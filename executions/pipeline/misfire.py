@@ -30,14 +30,20 @@ def find_misfires(pairs: Sequence[Pair]) -> set[UUID]:
 
 
 def _has_waited(pair: Pair, now: datetime) -> bool:
-    """Whether more than the grace has passed since the clock recorded an occurrence."""
+    """Whether more than the grace has passed since an occurrence was to run.
+
+    What is never caught up was to run when it was due; the rest when the clock, which
+    may have caught it up, recorded it.
+    """
     event = pair.event
     if event.source != EventSource.SCHEDULE or event.scheduled_for is None:
         return False
     if event.replay_of is not None or is_asked_for(event):
         return False
-    grace = timedelta(seconds=pair.trigger.misfire_grace_seconds)
-    return now - event.received_at > grace
+    was_to_run_at = event.received_at
+    if pair.trigger.catchup == Catchup.NONE:
+        was_to_run_at = event.scheduled_for + jitter_of(pair.trigger)
+    return now - was_to_run_at > timedelta(seconds=pair.trigger.misfire_grace_seconds)
 
 
 def _is_missed(pair: Pair, latest: Mapping[UUID, datetime], now: datetime) -> bool:

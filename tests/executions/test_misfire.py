@@ -83,11 +83,19 @@ def test_what_waited_within_the_grace_runs() -> None:
 
 
 def test_what_the_clock_caught_up_runs_however_old_its_instant() -> None:
-    trigger = make_schedule(catchup="none")
+    trigger = make_schedule(catchup="all")
     record_waiting(trigger, minutes=1)
     Event.objects.update(received_at=timezone.now())
 
     assert outcomes() == ["success"]
+
+
+def test_what_is_never_caught_up_has_its_grace_once() -> None:
+    trigger = make_schedule(catchup="none")
+    record_waiting(trigger, minutes=1)
+    Event.objects.update(received_at=timezone.now())
+
+    assert outcomes() == ["missed"]
 
 
 def test_a_replay_runs_however_late() -> None:

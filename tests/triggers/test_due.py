@@ -1,19 +1,22 @@
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import timedelta
 
+import psycopg
 import pytest
 from django.db import connection, transaction
 
 from common.clock import database_now
+from tests.acceptance.waiting import wait_for
 from tests.factories import make_trigger
 from tests.races import race
-from tests.triggers.due import NOON, make_due
+from tests.triggers.due import NOON, fired, make_due
 from triggers.models import Trigger
 from triggers.services import claim
-from triggers.services.catchup import judge
+from triggers.services.catchup import MAX_OCCURRENCES, judge
 from triggers.services.claim import claim_due
-from triggers.services.due import find_due, seconds_until_due
+from triggers.services.due import _FIND, find_due, seconds_until_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -111,4 +114,66 @@ def test_a_trigger_that_changed_since_it_was_read_is_left(
     changed = Trigger.objects.get(pk=trigger.pk)
     assert changed.next_scheduled_for == NOON
     assert changed.scheduled_runs == 0
-    assert not trigger.executions.exists()
+    assert fired(trigger) == []
+
+
+def test_a_trigger_that_is_caught_up_keeps_no_other_waiting() -> None:
+    behind = make_due(
+        schedule_type="interval",
+        schedule_config={"interval_seconds": 1},
+        catchup="all",
+        due_at=NOON - 30 * MINUTE,
+    )
+    on_time = make_due()
+
+    claim_due(now=NOON)
+
+    assert fired(on_time) == [NOON]
+    assert len(fired(behind)) == MAX_OCCURRENCES // 2
+
+
+def test_what_comes_due_now_is_claimed_beside_what_has_long_been() -> None:
+    for minutes in range(1, 5):
+        make_due(due_at=NOON - minutes * MINUTE)
+    on_time = make_due()
+
+    claim_due(now=NOON, limit=2)
+
+    assert fired(on_time) == [NOON]
+
+
+def test_a_clock_that_never_reads_what_it_found_holds_no_lock() -> None:
+    copy_due(make_due(), count=2 * MAX_OCCURRENCES)
+    place = connection.get_connection_params()
+    wanted = {"dbname", "host", "port", "user", "password"} & place.keys()
+    found = _FIND % ("now()", MAX_OCCURRENCES, "now()", 0)
+    with closing(psycopg.connect(**{n: place[n] for n in wanted})) as stopped:
+        stopped.pgconn.send_query(found.encode())
+
+        wait_for(lambda: is_done(stopped.info.backend_pid), timeout_seconds=10)
+        due = find_due(database_now(), limit=5 * MAX_OCCURRENCES)
+        assert len(due) == 2 * MAX_OCCURRENCES + 1
+
+
+def is_done(pid: int) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT state = 'idle' AND query LIKE %s FROM pg_stat_activity "
+            "WHERE pid = %s",
+            ["%longest%", pid],
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def copy_due(one: Trigger, *, count: int) -> None:
+    """Make triggers like one, with long names."""
+    changed = {"id": "gen_random_uuid()", "name": "repeat('x', 200) || n"}
+    columns = [str(field.column) for field in Trigger._meta.concrete_fields]
+    values = [changed.get(column, f"t.{column}") for column in columns]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO triggers_trigger ({', '.join(columns)}) "  # noqa: S608
+            f"SELECT {', '.join(values)} FROM triggers_trigger t, "
+            "generate_series(1, %s) n WHERE t.id = %s",
+            [count, one.pk],
+        )

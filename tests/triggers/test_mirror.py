@@ -51,6 +51,10 @@ def crontab_of(trigger: Trigger) -> str:
         ("0 3 * * 5#2", "0 3 * * *"),
         ("0 3 1 * 1", "0 3 * * *"),
         ("0 3 * * 7", "0 3 * * 0"),
+        ("0 3 * * 0-7", "0 3 * * *"),
+        ("0 3 * * 5-7", "0 3 * * 0,5,6"),
+        ("0 3 * * sat,7", "0 3 * * 0,6"),
+        (f"0 {','.join(['3'] * 60)} * * *", "0 * * * *"),
         ("0 3 * * mon", "0 3 * * mon"),
         ("@daily", "0 0 * * *"),
         ("@weekly", "0 0 * * 0"),
@@ -139,16 +143,20 @@ def test_a_deleted_triggers_mirror_goes() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_mirror_is_off_at_once_and_stays_if_it_is_scheduled_again() -> None:
+def test_a_mirror_goes_at_once_and_is_made_anew_with_its_numbers() -> None:
     trigger = make_cron()
+    Trigger.objects.filter(pk=trigger.pk).update(scheduled_runs=20)
 
     with transaction.atomic():
         get_clock().unschedule_trigger(trigger.id)
-        was_enabled = mirror_of(trigger).enabled
+        status = get_clock().get_trigger_status(trigger.id)
         get_clock().schedule_trigger(trigger)
 
-    assert not was_enabled
-    assert mirror_of(trigger).enabled
+    assert status == {"status": "not_running"}
+    assert (mirror_of(trigger).enabled, mirror_of(trigger).total_run_count) == (
+        True,
+        20,
+    )
 
 
 @pytest.mark.django_db(transaction=True)

@@ -18,6 +18,7 @@ from common.redis import ask_redis
 from config.celery import app
 from tests.factories import make_trigger
 from tests.races import ROUNDS, race_all
+from triggers.clocks import scheduler
 from triggers.clocks.scheduler import ClaimedEntry, TickhookScheduler
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -134,21 +135,23 @@ def test_a_task_that_was_taken_away_is_not_sent(is_deleted: bool) -> None:
     assert messages() == 0
 
 
-def test_while_the_database_is_away_nobody_has_a_turn(
+def test_while_the_database_is_away_a_turn_stays_due(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    entry = entry_of(make_task())
+    make_task()
+    beat = make_scheduler()
+    monkeypatch.setattr(scheduler, "RETRY_SECONDS", 0)
 
-    def fail() -> bool:
+    def fail(entry: ClaimedEntry) -> ClaimedEntry:
         raise Error
 
-    monkeypatch.setattr(entry, "_move_row", fail)
+    with monkeypatch.context() as away:
+        away.setattr(ClaimedEntry, "take_turn", fail)
+        beat.tick()
 
-    assert entry.take_turn() is entry
-    assert not entry.is_claimed
-    monkeypatch.undo()
-    entry.take_turn()
-    assert entry.is_claimed
+    assert messages() == 0
+    beat.tick()
+    assert messages() == 1
 
 
 def test_an_edit_of_a_trigger_does_not_make_beat_read_again(

@@ -31,6 +31,10 @@ AND p.name = 'cron-trigger-' || t.id::text
 """
 
 
+# Without the signals of a deletion: they lock one global row to the commit.
+_DELETE = "DELETE FROM django_celery_beat_periodictask WHERE name = %s"
+
+
 class BeatScheduler(TriggerScheduler):
     """Celery beat, under the shipped scheduler class or under Celery's own.
 
@@ -47,20 +51,19 @@ class BeatScheduler(TriggerScheduler):
         self.schedule_trigger(trigger)
 
     def unschedule_trigger(self, trigger_id: UUID) -> None:
-        mirrors = PeriodicTask.objects.filter(name=mirror_name(trigger_id))
-        mirrors.update(enabled=False)
-        # After the commit: the signal of a deletion locks one global row. By then the
-        # trigger may have been scheduled again.
-        transaction.on_commit(mirrors.filter(enabled=False).delete)
+        with connection.cursor() as cursor:
+            cursor.execute(_DELETE, [mirror_name(trigger_id)])
+        self._tell_stock()
 
     def get_trigger_status(self, trigger_id: UUID) -> dict[str, object]:
         mirror = PeriodicTask.objects.filter(name=mirror_name(trigger_id)).first()
-        if mirror is None or not mirror.enabled:
+        triggers = Trigger.objects.filter(pk=trigger_id)
+        due = triggers.values_list("next_run_time", flat=True).first()
+        if mirror is None or not mirror.enabled or due is None:
             return {"status": "not_running"}
-        trigger = Trigger.objects.only("next_run_time").get(pk=trigger_id)
         return {
             "status": "running",
-            "next_run_time": trigger.next_run_time,
+            "next_run_time": due,
             "last_run_at": mirror.last_run_at,
             "total_run_count": mirror.total_run_count,
         }
@@ -83,13 +86,18 @@ class BeatScheduler(TriggerScheduler):
         name = mirror_name(trigger.id)
         if not PeriodicTask.objects.filter(name=name).update(**columns):
             PeriodicTask.objects.bulk_create([PeriodicTask(name=name, **columns)])
+            self.take_over_runs([trigger.id])
 
     def _tell(self, trigger: Trigger) -> None:
         """Let beat know at the commit: the shipped class only of what is due soon."""
+        self._tell_stock()
+        if trigger.next_run_time is not None:
+            wake_clocks(trigger.next_run_time)
+
+    def _tell_stock(self) -> None:
+        """Let Celery's own scheduler read its table again, by one row for all."""
         if not _is_shipped(settings.CELERY_BEAT_SCHEDULER):
             transaction.on_commit(PeriodicTasks.update_changed)
-        elif trigger.next_run_time is not None:
-            wake_clocks(trigger.next_run_time)
 
 
 def mirror_columns(trigger: Trigger) -> dict[str, Any]:

@@ -21,6 +21,12 @@ from triggers.schedules import (
     DEFAULT_TIME,
     SHORTCUTS,
 )
+from triggers.schedules.cron_fields import (
+    WEEKDAY,
+    CronSyntaxError,
+    parse_numbers,
+    write_numbers,
+)
 
 _MIRROR_LOCK = 0x7469636B6D697272
 _FIELDS = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
@@ -91,14 +97,28 @@ def _cron_fields(expression: str) -> dict[str, str]:
     minute, hour, day, month, weekday = parts[-5:]
     if not day.startswith("*") and not weekday.startswith("*"):
         day = weekday = "*"
-    values = (minute, hour, day, month, weekday.replace("7", "0"))
+    values = (minute, hour, day, month, _weekdays(weekday))
     return {
         name: text if _is_known(name, text) else "*"
         for name, text in zip(_FIELDS, values, strict=True)
     }
 
 
+def _weekdays(text: str) -> str:
+    """Write Sunday as 0: to Celery there is no 7."""
+    if "7" not in text:
+        return text
+    try:
+        numbers = {number % 7 for number in parse_numbers(WEEKDAY, text.upper())}
+    except CronSyntaxError:
+        return "*"
+    return write_numbers(WEEKDAY, numbers) if len(numbers) < 7 else "*"
+
+
 def _is_known(name: str, text: str) -> bool:
+    """Whether Celery has a word for this, and its column room for it."""
+    if len(text) > (CrontabSchedule._meta.get_field(name).max_length or 0):
+        return False
     try:
         crontab(**{name: text})
     except (ParseException, ValueError):

@@ -7,12 +7,13 @@ many beats, the one sends an entry that moves its row's `last_run_at` first.
 from __future__ import annotations
 
 import logging
+import time
 from datetime import datetime
 from typing import Any
 
 from celery import Celery
-from django.db import Error
-from django.db.models import F, Q, QuerySet
+from django.db import Error, connection
+from django.db.models import Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
@@ -29,6 +30,16 @@ _NO_MIRRORS = (
 )
 
 
+_STATE = ("last_run_at", "total_run_count", "enabled")
+_TAKE_TURN = f"""
+UPDATE "{PeriodicTask._meta.db_table}" SET last_run_at = statement_timestamp(),
+    total_run_count = total_run_count + 1
+WHERE id = %s AND enabled AND last_run_at IS NOT DISTINCT FROM %s::timestamptz
+RETURNING last_run_at, total_run_count, enabled
+"""  # noqa: S608 - a table of ours
+RETRY_SECONDS = 1.0
+
+
 class ClaimedEntry(ModelEntry):  # type: ignore[misc]  # is untyped
     """A periodic task that is sent by whichever beat claims its turn."""
 
@@ -40,31 +51,21 @@ class ClaimedEntry(ModelEntry):  # type: ignore[misc]  # is untyped
     def take_turn(self) -> ClaimedEntry:
         """Claim this turn by a conditional UPDATE; return the entry of the next turn.
 
-        A beat that comes too late takes over what the other has written. While the
-        database is away nobody has a turn.
+        A beat that comes too late takes over what the other has written.
         """
-        try:
-            self.is_claimed = self._move_row()
-            self._read_row()
-        except Error as error:
-            logger.warning("Beat: the database failed: %s", type(error).__name__)
-            self.is_claimed = False
-            return self
+        self.is_claimed = False
+        with connection.cursor() as cursor:
+            cursor.execute(_TAKE_TURN, [self.model.pk, self.stored_last_run_at])
+            self.is_claimed = cursor.rowcount == 1
+            row = cursor.fetchone() if self.is_claimed else self._read_row()
+        for name, value in zip(_STATE, row, strict=True):
+            setattr(self.model, name, value)
         return type(self)(self.model, app=self.app)
 
-    def _move_row(self) -> bool:
-        turn = PeriodicTask.objects.filter(
-            pk=self.model.pk, enabled=True, last_run_at=self.stored_last_run_at
-        )
-        counted = F("total_run_count") + 1
-        now = self._default_now()
-        return bool(turn.update(last_run_at=now, total_run_count=counted))
-
-    def _read_row(self) -> None:
+    def _read_row(self) -> tuple[object, ...]:
         rows = PeriodicTask.objects.filter(pk=self.model.pk)
-        row = rows.values("last_run_at", "total_run_count", "enabled").first()
-        for name, value in (row or {"enabled": False}).items():
-            setattr(self.model, name, value)
+        gone = (self.model.last_run_at, self.model.total_run_count, False)
+        return rows.values_list(*_STATE).first() or gone
 
 
 class TickhookScheduler(DatabaseScheduler):  # type: ignore[misc]  # is untyped
@@ -108,7 +109,14 @@ class TickhookScheduler(DatabaseScheduler):  # type: ignore[misc]  # is untyped
         return Q()
 
     def reserve(self, entry: ClaimedEntry) -> ClaimedEntry:
-        return entry.take_turn()
+        """Claim an entry's turn; while the database is away it stays due."""
+        try:
+            return entry.take_turn()
+        except Error as error:
+            logger.warning("Beat: the database failed: %s", type(error).__name__)
+            self._heap_invalidated = True
+            time.sleep(RETRY_SECONDS)
+            return entry
 
     def apply_entry(self, entry: ClaimedEntry, producer: Any = None) -> None:
         if entry.is_claimed:

@@ -11,13 +11,13 @@ import logging
 import math
 import threading
 import time
+from contextlib import suppress
 
 from django.db import Error, connection
 
 from triggers.clocks.names import HEARTBEAT_NAME
 from triggers.clocks.wake import CHANNEL, MAX_SLEEP_SECONDS
-from triggers.services.claim import claim_due
-from triggers.services.due import seconds_until_due
+from triggers.services.claim import claim_while_due
 
 logger = logging.getLogger(__name__)
 
@@ -64,20 +64,22 @@ class Ticker(threading.Thread):
         connection.close()
 
     def _tick(self) -> None:
+        """Claim all that is due and sleep until more is."""
         self._listen()
-        self._sleep(self._claim())
+        wait = claim_while_due(self._goes_on)
+        self._note()
+        if wait is None:
+            wait = MAX_SLEEP_SECONDS
+        self._sleep(min(wait if wait > 0 else MIN_SLEEP_SECONDS, MAX_SLEEP_SECONDS))
+
+    def _goes_on(self) -> bool:
+        self._note()
+        return not self._stopped.is_set()
+
+    def _note(self) -> None:
         if time.monotonic() - self._noted_at >= NOTE_EVERY_SECONDS:
             note_tick()
             self._noted_at = time.monotonic()
-
-    def _claim(self) -> float:
-        """Claim all that is due; return how many seconds to sleep."""
-        wait = seconds_until_due()
-        while wait is not None and wait <= 0 and not self._stopped.is_set():
-            if not claim_due():
-                return MIN_SLEEP_SECONDS
-            wait = seconds_until_due()
-        return MAX_SLEEP_SECONDS if wait is None else min(wait, MAX_SLEEP_SECONDS)
 
     def _listen(self) -> None:
         """Hear of triggers that come due soon; once a connection."""
@@ -89,13 +91,13 @@ class Ticker(threading.Thread):
 
     def _sleep(self, seconds: float) -> None:
         """Sleep so long, or until a trigger is saved that comes due soon."""
-        if seconds > 0:
-            with connection.wrap_database_errors:
-                for _ in connection.connection.notifies(timeout=seconds, stop_after=1):
-                    pass
+        with connection.wrap_database_errors:
+            for _ in connection.connection.notifies(timeout=seconds, stop_after=1):
+                pass
 
     def _start_afresh(self) -> None:
-        connection.close()
+        with suppress(Error):
+            connection.close()
         self._stopped.wait(MAX_SLEEP_SECONDS)
 
 

@@ -3,13 +3,14 @@
 Due triggers are read from the partial index and judged without a lock in hand. Then one
 statement moves each on, if it still stands where it was read, and records an event per
 occurrence. So a crash leaves all of it or none, an occurrence is one event whoever
-claims it, and a clock that is stopped in the middle holds nobody up.
+claims it, and a clock that is stopped in the middle holds nobody up. Of many that are
+due each gets its share of a claim, so one that catches up keeps none waiting.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -30,7 +31,7 @@ from events.services.record import (
 from triggers.clocks.base import get_clock
 from triggers.models import Trigger
 from triggers.services.catchup import MAX_OCCURRENCES, judge
-from triggers.services.due import find_due
+from triggers.services.due import find_due, seconds_until_due
 from triggers.services.occurrences import Claim, events_of
 from triggers.services.scheduling import jitter_of, schedule_of
 from triggers.services.versions import settled_up_to, switch_off_version
@@ -56,20 +57,36 @@ def claim_due(*, now: datetime | None = None, limit: int = MAX_OCCURRENCES) -> i
     """Record an event for each occurrence that is due; return how many came due.
 
     Those that were missed count, too; those that another clock claimed don't. It stops
-    at `limit`: call again while it returns that many or more. `now` is the database's
-    clock unless told.
+    at `limit`: call again while it returns any. `now` is the database's clock unless
+    told.
     """
     now = now or database_now()
+    due = find_due(now, limit=limit)
+    share = max(1, limit // len(due)) if due else 0
     claims, budget = [], limit
-    for trigger in find_due(now, limit=limit):
+    for trigger in due:
         if budget <= 0:
             break
-        claim = _claim(trigger, now, budget)
+        claim = _claim(trigger, now, min(share, budget))
         if claim is not None:
             claims.append(claim)
-            budget -= claim.size
+            budget -= claim.cost
     moved = _settle(claims) if claims else set()
     return sum(claim.size for claim in claims if claim.trigger.id in moved)
+
+
+def claim_while_due(go_on: Callable[[], bool]) -> float | None:
+    """Claim as long as something is due; return in how many seconds the next is.
+
+    Not above 0 where what is due is in another's hands, or `go_on` said no; None if no
+    trigger has a next run.
+    """
+    wait = seconds_until_due()
+    while wait is not None and wait <= 0 and go_on():
+        if not claim_due():
+            break
+        wait = seconds_until_due()
+    return wait
 
 
 def record_due(trigger: Trigger, now: datetime) -> Claim | None:
@@ -145,7 +162,9 @@ def _set_aside(trigger: Trigger, error: Exception) -> None:
     )
     reason = f"its next run can't be computed: {error}"
     with transaction.atomic():
-        unchanged = Trigger.objects.filter(pk=trigger.pk, version=trigger.version)
+        unchanged = Trigger.objects.filter(
+            pk=trigger.pk, version=trigger.version, next_run_time=trigger.next_run_time
+        )
         if not unchanged.filter(is_active=True).update(
             is_active=False,
             active_since=None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import connection
@@ -17,12 +17,27 @@ _COLUMNS = (
     "misfire_grace_seconds", "schedule_anchor", "next_run_time", "next_scheduled_for",
 )  # fmt: skip
 
-# The locks end with the statement. They are taken to pass over triggers that somebody
-# is changing, and those that another clock reads at this very moment.
-_FIND = f"""
+# Half are the longest due, half the shortest: where much is to be caught up, what comes
+# due now is claimed all the same. The locks end with the statement. They are taken to
+# pass over triggers that somebody is changing, and those that another clock reads at
+# this very moment. Ids alone are read under them: so few bytes that the server never
+# waits, lock in hand, for a client that was stopped.
+_FIND = """
+WITH longest AS (
+    SELECT id FROM triggers_trigger
+    WHERE is_active AND next_run_time IS NOT NULL AND next_run_time <= %s
+    ORDER BY next_run_time LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
+), shortest AS (
+    SELECT id FROM triggers_trigger
+    WHERE is_active AND next_run_time IS NOT NULL AND next_run_time <= %s
+    ORDER BY next_run_time DESC LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
+)
+SELECT id FROM longest UNION SELECT id FROM shortest
+"""
+
+_READ = f"""
 SELECT {", ".join(_COLUMNS)} FROM triggers_trigger
-WHERE is_active AND next_run_time IS NOT NULL AND next_run_time <= %s
-ORDER BY next_run_time LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
+WHERE id = ANY(%s) AND is_active AND next_run_time <= %s ORDER BY next_run_time
 """  # noqa: S608 - our own columns
 
 _WAIT = """
@@ -31,9 +46,13 @@ WHERE is_active AND next_run_time IS NOT NULL ORDER BY next_run_time LIMIT 1
 """
 
 
-def find_due(now: datetime, *, limit: int) -> Iterable[Trigger]:
+def find_due(now: datetime, *, limit: int) -> Sequence[Trigger]:
     """Return triggers that are due, the longest due first, with what judging needs."""
-    return Trigger.objects.raw(_FIND, [now, limit])
+    shortest = limit // 2
+    with connection.cursor() as cursor:
+        cursor.execute(_FIND, [now, limit - shortest, now, shortest])
+        found = [row[0] for row in cursor.fetchall()]
+    return list(Trigger.objects.raw(_READ, [found, now])) if found else []
 
 
 def seconds_until_due() -> float | None:

@@ -33,7 +33,16 @@ class Claim:
 
     @property
     def size(self) -> int:
-        return len(self.fired) + (self.missed.count if self.missed else 0)
+        return len(self.fired) + self._missed_count
+
+    @property
+    def cost(self) -> int:
+        """What it takes of a claim's limit: counting costs a tenth of recording."""
+        return max(1, len(self.fired) + self._missed_count // 10)
+
+    @property
+    def _missed_count(self) -> int:
+        return self.missed.count if self.missed else 0
 
 
 def events_of(claim: Claim) -> list[NewEvent]:

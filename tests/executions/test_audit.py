@@ -116,6 +116,46 @@ def test_a_missed_range_covers_what_it_names(clock: SimulatedClock) -> None:
     assert found.entries[0].fired_at is None
 
 
+def test_a_missed_range_waits_to_be_worked(clock: SimulatedClock) -> None:
+    trigger = make_minutely(catchup="none")
+    clock.move(minutes=3)
+    clock.claim()
+
+    assert told(audit(trigger)) == minutes(range(1, 4), "waiting")
+
+
+def test_all_instants_of_a_missed_range_without_an_execution_are_named(
+    clock: SimulatedClock,
+) -> None:
+    trigger = make_minutely(catchup="none")
+    clock.move(minutes=4)
+    clock.claim()
+    drain()
+    lost = Event.objects.get(type="schedule.missed")
+    TriggerExecution.objects.filter(event_id=lost.pk).delete()
+
+    found = audit(trigger)
+
+    assert found.unaccounted() == [NOON + n * MINUTE for n in (1, 2, 3)]
+    notes = [entry.note for entry in found.entries]
+    assert notes == [*["its event has no execution"] * 3, ""]
+
+
+@pytest.mark.parametrize(
+    ("step", "earlier"), [(1, ("fired", "")), (3, ("skipped", "overlap"))]
+)
+def test_what_was_cancelled_before_it_ran_was_skipped(
+    step: int, earlier: tuple[str, str], clock: SimulatedClock
+) -> None:
+    trigger = make_minutely(overlap="cancel_previous", catchup="all")
+    for _ in range(3 // step):
+        clock.move(minutes=step)
+        clock.claim()
+        drain()
+
+    assert told(audit(trigger)) == [(1, *earlier), (2, *earlier), (3, "fired", "")]
+
+
 def test_an_execution_that_was_skipped_gives_its_reason(clock: SimulatedClock) -> None:
     trigger = make_minutely(
         conditions={

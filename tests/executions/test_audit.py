@@ -224,6 +224,25 @@ def test_a_schedule_that_has_run_as_often_as_it_may_ends(clock: SimulatedClock) 
     assert told(audit(trigger)) == [(n, "fired", "") for n in (1, 2, 6)]
 
 
+def test_the_last_runs_of_a_schedule_that_ended_are_named_when_they_are_lost(
+    clock: SimulatedClock,
+) -> None:
+    trigger = make_minutely(max_runs=2)
+    clock.run(minutes=3)
+    update_trigger(trigger_id=trigger.pk, fields={"max_runs": 3})
+    clock.run(minutes=2)
+    Event.objects.exclude(scheduled_for=NOON + MINUTE).delete()
+
+    found = audit(trigger)
+
+    assert told(found) == [
+        (1, "fired", ""),
+        (2, "unaccounted", ""),
+        (4, "unaccounted", ""),
+    ]
+    assert found.unaccounted() == [NOON + 2 * MINUTE, NOON + 4 * MINUTE]
+
+
 def test_what_waits_within_the_jitter_is_the_changed_schedules(
     clock: SimulatedClock,
 ) -> None:

@@ -192,6 +192,8 @@ def _settle(trigger: Trigger, before: Trigger, now: datetime) -> datetime:
     if claim is None:
         return settled_up_to(before.next_scheduled_for, now)
     trigger.scheduled_runs += len(claim.fired)
+    if claim.fired:
+        trigger.last_scheduled_for = claim.fired[-1]
     return settled_up_to(claim.next_nominal, now)
 
 

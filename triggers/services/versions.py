@@ -48,7 +48,7 @@ def write_version(trigger: Trigger, *, after: datetime) -> None:
 
     The caller holds the trigger's row lock and has planned its next run after `after`.
     """
-    _close(trigger.id, after)
+    _close(trigger, after)
     if trigger.has_schedule:
         ScheduleVersion.objects.create(
             id=uuid7(),
@@ -70,7 +70,7 @@ def switch_off_version(*, trigger_id: UUID, after: datetime) -> None:
     version = rows.filter(trigger_id=trigger_id, valid_to=None).first()
     if version is None:
         return
-    _close(trigger_id, after)
+    _close(version.trigger, after)
     ScheduleVersion.objects.create(
         id=uuid7(),
         trigger_id=trigger_id,
@@ -95,9 +95,9 @@ def trigger_as_of(version: ScheduleVersion) -> Trigger:
     return Trigger(id=version.trigger_id, **values)
 
 
-def _close(trigger_id: UUID, at: datetime) -> None:
-    current = ScheduleVersion.objects.filter(trigger_id=trigger_id, valid_to=None)
-    current.update(valid_to=at)
+def _close(trigger: Trigger, at: datetime) -> None:
+    current = ScheduleVersion.objects.filter(trigger=trigger, valid_to=None)
+    current.update(valid_to=at, last_scheduled_for=trigger.last_scheduled_for)
 
 
 def _plain(trigger: Trigger, name: str) -> object:

@@ -112,6 +112,20 @@ def test_the_ledger_is_of_the_last_day_unless_told(
     assert timezone.now() - last < timedelta(minutes=1)
 
 
+def test_an_end_alone_is_the_day_before_it(api: APIClient, trigger: Trigger) -> None:
+    url = address(trigger, "audit")
+    known = api.get(url, {"to": "2026-06-01T12:00:00Z"}).json()
+    first = api.get(url, {"to": "1970-01-01T00:00:00Z"}).json()
+    future = api.get(url, {"to": "2100-01-01T00:00:00Z"}).json()
+
+    assert known["from"] == "2026-05-31T12:00:00Z"
+    assert (first["from"], first["to"]) == ("1970-01-01T00:00:00Z",) * 2
+    last = datetime.fromisoformat(future["to"])
+    assert timezone.now() - last < timedelta(minutes=1)
+    since = datetime.fromisoformat(future["from"])
+    assert last - since == pytest.approx(timedelta(days=1), abs=timedelta(seconds=5))
+
+
 @pytest.mark.parametrize(
     ("query", "pointer"),
     [

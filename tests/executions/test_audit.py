@@ -124,6 +124,19 @@ def test_a_missed_range_waits_to_be_worked(clock: SimulatedClock) -> None:
     assert told(audit(trigger)) == minutes(range(1, 4), "waiting")
 
 
+def test_a_replay_of_a_missed_range_is_no_range(clock: SimulatedClock) -> None:
+    trigger = make_minutely(catchup="none")
+    clock.move(minutes=2)
+    clock.claim()
+    drain()
+    replay = Event.objects.get(type="schedule.missed")
+    replay.replay_of, replay.id = replay.id, uuid4()
+    replay.body, replay.dedupe_key = b"", None
+    replay.save(force_insert=True)
+
+    assert told(audit(trigger)) == [(1, "missed", "missed"), (2, "fired", "")]
+
+
 def test_all_instants_of_a_missed_range_without_an_execution_are_named(
     clock: SimulatedClock,
 ) -> None:
@@ -197,6 +210,19 @@ def test_what_was_unclaimed_when_failures_switched_it_off_is_told(
         (1, "fired", ""),
         *minutes(range(2, 6), "skipped", "inactive"),
     ]
+
+
+def test_what_waited_within_the_jitter_of_a_schedule_that_is_none_any_more_is_told(
+    clock: SimulatedClock,
+) -> None:
+    trigger = make_minutely(jitter_seconds=86_400)
+    Trigger.objects.update(next_run_time=NOON + 60 * MINUTE)
+    clock.move(seconds=179)
+
+    update_trigger(trigger_id=trigger.pk, fields={"trigger_type": "manual"})
+
+    clock.move(minutes=5)
+    assert told(audit(trigger)) == minutes(range(1, 3), "skipped", "inactive")
 
 
 def test_what_was_unclaimed_of_a_schedule_set_aside_is_told(
@@ -338,6 +364,20 @@ def test_what_is_older_than_the_history_is_not_judged(
     assert found.is_clamped
     assert len(found.unaccounted()) == 25
     assert not audit(trigger, since=found.since).is_clamped
+
+
+def test_a_range_that_is_older_than_the_history_is_empty(
+    clock: SimulatedClock, settings: Settings
+) -> None:
+    trigger = make_minutely()
+    clock.run(minutes=2)
+    settings.HISTORY_RETENTION_DAYS = 1
+    clock.move(days=2)
+
+    found = audit(trigger, until=NOON + MINUTE)
+
+    assert (found.since, found.until) == (NOON + MINUTE,) * 2
+    assert (found.is_clamped, found.entries, found.next_from) == (True, [], None)
 
 
 def test_a_version_that_can_not_be_computed_says_so(clock: SimulatedClock) -> None:

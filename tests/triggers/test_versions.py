@@ -7,7 +7,7 @@ import pytest
 from tests.factories import make_trigger
 from tests.triggers.due import NOON, fired
 from triggers.models import ScheduleVersion, Trigger
-from triggers.services import auto_disable, lifecycle
+from triggers.services import auto_disable, claim, lifecycle
 from triggers.services.claim import claim_due
 from triggers.services.lifecycle import (
     delete_trigger,
@@ -133,6 +133,20 @@ def test_a_schedule_that_is_none_any_more_has_no_version(at: list[datetime]) -> 
     assert spans(trigger) == [(NOON, at[1], True), (at[2], None, True)]
 
 
+def test_what_was_unclaimed_of_a_schedule_that_is_none_any_more_is_inactive(
+    at: list[datetime], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claim, "MAX_OCCURRENCES", 2)
+    trigger = make_trigger(**MINUTELY, catchup="all")
+    at.append(NOON + 5 * MINUTE)
+
+    update_trigger(trigger_id=trigger.pk, fields={"trigger_type": "manual"})
+
+    last = NOON + 3 * MINUTE - INSTANT
+    assert fired(trigger) == [NOON + MINUTE, NOON + 2 * MINUTE]
+    assert spans(trigger) == [(NOON, last, True), (last, at[-1], False)]
+
+
 def test_a_deleted_triggers_last_version_is_inactive(at: list[datetime]) -> None:
     trigger = make_trigger(**MINUTELY)
     at.append(NOON + MINUTE / 2)
@@ -140,6 +154,17 @@ def test_a_deleted_triggers_last_version_is_inactive(at: list[datetime]) -> None
     delete_trigger(trigger_id=trigger.pk)
 
     assert spans(trigger) == [(NOON, at[-1], True), (at[-1], None, False)]
+
+
+def test_an_old_version_has_defaults_for_what_it_did_not_know() -> None:
+    make_trigger(**MINUTELY, paused_until=NOON, overlap="skip")
+    version = ScheduleVersion.objects.get()
+    del version.definition["paused_until"], version.definition["overlap"]
+
+    old = trigger_as_of(version)
+
+    assert (old.cron_expression, old.paused_until) == ("* * * * *", None)
+    assert old.overlap == "allow"
 
 
 def test_a_version_gives_its_schedule_back() -> None:

@@ -73,8 +73,8 @@ def end_versions(trigger: Trigger, *, after: datetime, now: datetime) -> None:
 def switch_off_version(*, trigger_id: UUID, after: datetime) -> None:
     """Close the current version and let it go on as an inactive one.
 
-    For a trigger that is switched off with occurrences still unclaimed; the caller
-    holds its row lock.
+    For a trigger that is switched off, or loses its schedule, with occurrences still
+    unclaimed; the caller holds its row lock.
     """
     rows = ScheduleVersion.objects.select_related("trigger")
     version = rows.filter(trigger_id=trigger_id, valid_to=None).first()

@@ -63,9 +63,11 @@ class AuditQuerySerializer(RangeSerializer):
     limit = serializers.IntegerField(default=1000, min_value=1, max_value=MAX_ENTRIES)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        until = attrs.setdefault("until", timezone.now())
-        attrs.setdefault("since", until - DAY)
-        return super().validate(attrs)
+        attrs = super().validate(attrs)
+        now = timezone.now()
+        until = attrs.setdefault("until", now)
+        attrs.setdefault("since", max(_EARLIEST, min(until, now) - DAY))
+        return attrs
 
 
 class BackfillRequestSerializer(RangeSerializer):

@@ -71,12 +71,12 @@ def backfill_trigger(
     """Record an event for past occurrences that have none, oldest first.
 
     They are those of the schedule as it is now; `max_runs` does not count them. Works
-    on disabled and paused triggers. Raises TriggerNotFound, NoSchedule,
-    InvalidSchedule.
+    on disabled and paused triggers. What a clock is still to claim is left to it.
+    Raises TriggerNotFound, NoSchedule, InvalidSchedule.
     """
     trigger, now = _find(trigger_id), database_now()
     until = min(until or now, now)
-    found = _past_occurrences(trigger, since, min(until, now - jitter_of(trigger)))
+    found = _past_occurrences(trigger, since, min(until, _settled(trigger, now)))
     counted, beyond = found[:MAX_COUNTED], found[MAX_COUNTED:]
     known = _with_event(trigger, counted)
     free = [at for at in counted if at not in known]
@@ -104,6 +104,14 @@ def _find(trigger_id: UUID) -> Trigger:
     if not trigger.has_schedule:
         raise NoSchedule(trigger)
     return trigger
+
+
+def _settled(trigger: Trigger, now: datetime) -> datetime:
+    """Return the last instant that is due, and not a clock's to claim."""
+    due, unclaimed = now - jitter_of(trigger), trigger.next_scheduled_for
+    if not trigger.is_active or unclaimed is None:
+        return due
+    return min(due, unclaimed - _INSTANT)
 
 
 def _past_occurrences(

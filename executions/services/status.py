@@ -19,6 +19,11 @@ from triggers.services.scheduling import jitter_of, schedule_of
 
 NEXT_RUNS = 5
 MAX_TASKS_SEARCHED = 100
+_NO_RUN = (
+    ExecutionStatus.PENDING,
+    ExecutionStatus.SKIPPED,
+    ExecutionStatus.CANCELLED,
+)
 _FAILED_TASKS = (TaskStatus.FAILED, TaskStatus.TIMEOUT)
 
 
@@ -57,7 +62,7 @@ class TriggerState:
 
     @property
     def run_count(self) -> int:
-        """How many executions were more than skipped."""
+        """How many were not skipped; those that wait or were cancelled count."""
         stats = self.trigger.stats
         return stats.total_executions - stats.skipped_executions
 
@@ -95,17 +100,16 @@ def _status(trigger: Trigger) -> str:
 
 
 def _last_run(trigger: Trigger) -> TriggerExecution | None:
-    runs = TriggerExecution.objects.filter(trigger=trigger).exclude(
-        status=ExecutionStatus.SKIPPED
-    )
+    runs = TriggerExecution.objects.filter(trigger=trigger).exclude(status__in=_NO_RUN)
     rows = runs.select_related("event").only(
-        "executed_at", "event__received_at", "event__scheduled_for"
+        "executed_at", "event__type", "event__received_at", "event__scheduled_for"
     )
     return rows.order_by("-executed_at").first()
 
 
 def _lateness(event: Event) -> float | None:
-    if event.scheduled_for is None:
+    """Return how late a clock was: a backfill has an age, and is not late."""
+    if event.scheduled_for is None or event.type == "schedule.backfill":
         return None
     late = (event.received_at - event.scheduled_for).total_seconds()
     return round(max(late, 0.0), 3)

@@ -22,6 +22,7 @@ from triggers.services.claim import claim_due
 pytestmark = pytest.mark.django_db
 
 MINUTES = {"from": "2026-06-01T12:00:00Z", "to": "2026-06-01T12:02:00Z"}
+PAST = {"from": "2026-06-01T11:57:00Z", "to": "2026-06-01T11:59:00Z"}
 ABSENT = UUID(int=0)
 
 
@@ -111,6 +112,20 @@ def test_the_ledger_is_of_the_last_day_unless_told(
     assert timezone.now() - last < timedelta(minutes=1)
 
 
+def test_an_end_alone_is_the_day_before_it(api: APIClient, trigger: Trigger) -> None:
+    url = address(trigger, "audit")
+    known = api.get(url, {"to": "2026-06-01T12:00:00Z"}).json()
+    first = api.get(url, {"to": "1970-01-01T00:00:00Z"}).json()
+    future = api.get(url, {"to": "2100-01-01T00:00:00Z"}).json()
+
+    assert known["from"] == "2026-05-31T12:00:00Z"
+    assert (first["from"], first["to"]) == ("1970-01-01T00:00:00Z",) * 2
+    last = datetime.fromisoformat(future["to"])
+    assert timezone.now() - last < timedelta(minutes=1)
+    since = datetime.fromisoformat(future["from"])
+    assert last - since == pytest.approx(timedelta(days=1), abs=timedelta(seconds=5))
+
+
 @pytest.mark.parametrize(
     ("query", "pointer"),
     [
@@ -135,24 +150,24 @@ def test_a_range_that_can_not_be_read_is_refused(
 def test_a_backfill_answers_with_what_it_recorded(
     api: APIClient, trigger: Trigger
 ) -> None:
-    answer = api.post(address(trigger, "backfill"), {**MINUTES, "limit": 2})
+    answer = api.post(address(trigger, "backfill"), {**PAST, "limit": 2})
 
     assert answer.status_code == 202
     assert answer.json() == {
-        **MINUTES,
+        **PAST,
         "occurrences": 3,
         "at_least": False,
         "with_event": 0,
         "recorded": 2,
         "left_out": 1,
-        "next_from": "2026-06-01T12:02:00Z",
+        "next_from": "2026-06-01T11:59:00Z",
         "dry_run": False,
     }
     assert Event.objects.filter(type="schedule.backfill").count() == 2
 
 
 def test_a_dry_backfill_is_200(api: APIClient, trigger: Trigger) -> None:
-    answer = api.post(address(trigger, "backfill"), {**MINUTES, "dry_run": True})
+    answer = api.post(address(trigger, "backfill"), {**PAST, "dry_run": True})
 
     assert (answer.status_code, answer.json()["recorded"]) == (200, 3)
     assert not Event.objects.exists()

@@ -116,6 +116,59 @@ def test_a_missed_range_covers_what_it_names(clock: SimulatedClock) -> None:
     assert found.entries[0].fired_at is None
 
 
+def test_a_missed_range_waits_to_be_worked(clock: SimulatedClock) -> None:
+    trigger = make_minutely(catchup="none")
+    clock.move(minutes=3)
+    clock.claim()
+
+    assert told(audit(trigger)) == minutes(range(1, 4), "waiting")
+
+
+def test_a_replay_of_a_missed_range_is_no_range(clock: SimulatedClock) -> None:
+    trigger = make_minutely(catchup="none")
+    clock.move(minutes=2)
+    clock.claim()
+    drain()
+    replay = Event.objects.get(type="schedule.missed")
+    replay.replay_of, replay.id = replay.id, uuid4()
+    replay.body, replay.dedupe_key = b"", None
+    replay.save(force_insert=True)
+
+    assert told(audit(trigger)) == [(1, "missed", "missed"), (2, "fired", "")]
+
+
+def test_all_instants_of_a_missed_range_without_an_execution_are_named(
+    clock: SimulatedClock,
+) -> None:
+    trigger = make_minutely(catchup="none")
+    clock.move(minutes=4)
+    clock.claim()
+    drain()
+    lost = Event.objects.get(type="schedule.missed")
+    TriggerExecution.objects.filter(event_id=lost.pk).delete()
+
+    found = audit(trigger)
+
+    assert found.unaccounted() == [NOON + n * MINUTE for n in (1, 2, 3)]
+    notes = [entry.note for entry in found.entries]
+    assert notes == [*["its event has no execution"] * 3, ""]
+
+
+@pytest.mark.parametrize(
+    ("step", "earlier"), [(1, ("fired", "")), (3, ("skipped", "overlap"))]
+)
+def test_what_was_cancelled_before_it_ran_was_skipped(
+    step: int, earlier: tuple[str, str], clock: SimulatedClock
+) -> None:
+    trigger = make_minutely(overlap="cancel_previous", catchup="all")
+    for _ in range(3 // step):
+        clock.move(minutes=step)
+        clock.claim()
+        drain()
+
+    assert told(audit(trigger)) == [(1, *earlier), (2, *earlier), (3, "fired", "")]
+
+
 def test_an_execution_that_was_skipped_gives_its_reason(clock: SimulatedClock) -> None:
     trigger = make_minutely(
         conditions={
@@ -159,6 +212,19 @@ def test_what_was_unclaimed_when_failures_switched_it_off_is_told(
     ]
 
 
+def test_what_waited_within_the_jitter_of_a_schedule_that_is_none_any_more_is_told(
+    clock: SimulatedClock,
+) -> None:
+    trigger = make_minutely(jitter_seconds=86_400)
+    Trigger.objects.update(next_run_time=NOON + 60 * MINUTE)
+    clock.move(seconds=179)
+
+    update_trigger(trigger_id=trigger.pk, fields={"trigger_type": "manual"})
+
+    clock.move(minutes=5)
+    assert told(audit(trigger)) == minutes(range(1, 3), "skipped", "inactive")
+
+
 def test_what_was_unclaimed_of_a_schedule_set_aside_is_told(
     clock: SimulatedClock,
 ) -> None:
@@ -182,6 +248,25 @@ def test_a_schedule_that_has_run_as_often_as_it_may_ends(clock: SimulatedClock) 
     clock.run(minutes=3)
 
     assert told(audit(trigger)) == [(n, "fired", "") for n in (1, 2, 6)]
+
+
+def test_the_last_runs_of_a_schedule_that_ended_are_named_when_they_are_lost(
+    clock: SimulatedClock,
+) -> None:
+    trigger = make_minutely(max_runs=2)
+    clock.run(minutes=3)
+    update_trigger(trigger_id=trigger.pk, fields={"max_runs": 3})
+    clock.run(minutes=2)
+    Event.objects.exclude(scheduled_for=NOON + MINUTE).delete()
+
+    found = audit(trigger)
+
+    assert told(found) == [
+        (1, "fired", ""),
+        (2, "unaccounted", ""),
+        (4, "unaccounted", ""),
+    ]
+    assert found.unaccounted() == [NOON + 2 * MINUTE, NOON + 4 * MINUTE]
 
 
 def test_what_waits_within_the_jitter_is_the_changed_schedules(
@@ -279,6 +364,20 @@ def test_what_is_older_than_the_history_is_not_judged(
     assert found.is_clamped
     assert len(found.unaccounted()) == 25
     assert not audit(trigger, since=found.since).is_clamped
+
+
+def test_a_range_that_is_older_than_the_history_is_empty(
+    clock: SimulatedClock, settings: Settings
+) -> None:
+    trigger = make_minutely()
+    clock.run(minutes=2)
+    settings.HISTORY_RETENTION_DAYS = 1
+    clock.move(days=2)
+
+    found = audit(trigger, until=NOON + MINUTE)
+
+    assert (found.since, found.until) == (NOON + MINUTE,) * 2
+    assert (found.is_clamped, found.entries, found.next_from) == (True, [], None)
 
 
 def test_a_version_that_can_not_be_computed_says_so(clock: SimulatedClock) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from random import Random
+from uuid import UUID
 
 import pytest
+from django.db import connection
 
 from events.models import Event
+from executions.models import FAILED_STATUSES
 from executions.pipeline.drain import drain
 from executions.services.audit.ledger import Ledger
-from executions.services.audit.verdict import Verdict
+from executions.services.audit.verdict import Entry, Verdict
 from executions.services.backfill import backfill_trigger
 from tests.executions.simulated import NOON, SimulatedClock, audit, make_minutely
 from triggers.models import Trigger
@@ -28,6 +31,8 @@ pytestmark = pytest.mark.django_db
 
 LIVES = 40
 STEPS = 30
+
+_LOSE_EXECUTION = "DELETE FROM executions_triggerexecution WHERE event_id = %s"
 
 
 def cron(expression: str) -> dict[str, object]:
@@ -64,6 +69,7 @@ class Life:
         self.changed_at = clock.now
         self.acts: tuple[Callable[[], object], ...] = (
             *(self.pass_some_time, self.claim) * 4,
+            *(self.enable,) * 3,
             drain,
             self.reschedule,
             self.move_jitter,
@@ -74,7 +80,6 @@ class Life:
             self.retype,
             self.rename,
             self.disable,
-            self.enable,
             self.fail,
             self.break_schedule,
             self.backfill,
@@ -104,6 +109,7 @@ class Life:
             catchup=self.random.choice(("none", "latest", "all")),
             catchup_window_seconds=self.random.choice((0, 60, 600, 86_400)),
             misfire_grace_seconds=self.random.choice((1, 30, 300)),
+            overlap=self.random.choice(("allow", "skip", "cancel_previous")),
         )
 
     def bound(self) -> None:
@@ -149,16 +155,37 @@ class Life:
         update_trigger(trigger_id=self.trigger.pk, fields=fields)
         self.changed_at = self.clock.now
 
+    def audit(self) -> Ledger:
+        return audit(self.trigger, since=NOON - timedelta(hours=1))
+
     def check(self) -> Ledger:
         """Each instant is listed once and accounted for, and no event is left out."""
-        found = audit(self.trigger, since=NOON - timedelta(hours=1))
+        found = self.audit()
         instants = [entry.scheduled_for for entry in found.entries]
         events = Event.objects.filter(scheduled_for__isnull=False)
         assert found.unaccounted() == []
+        assert all(map(has_run, found.entries))
         assert instants == sorted(set(instants))
         assert set(events.values_list("scheduled_for", flat=True)) <= set(instants)
         assert self.planned_since_the_change() <= set(instants)
         return found
+
+    def lose(self, found: Ledger) -> list[datetime]:
+        """Delete an event and the execution of another; return their instants."""
+        told = [entry for entry in found.entries if entry.event_id]
+        planned = [entry for entry in told if not entry.note]  # a backfill may not be
+        event_id = self.pick(planned)
+        executed = self.pick([entry for entry in told if entry.event_id != event_id])
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM events_event WHERE id = %s", [event_id])
+            cursor.execute(_LOSE_EXECUTION, [executed])
+        lost = (event_id, executed)
+        return [entry.scheduled_for for entry in told if entry.event_id in lost]
+
+    def pick(self, entries: Sequence[Entry]) -> UUID | None:
+        """Choose an event, of whichever there are, however many instants it has."""
+        ids = dict.fromkeys(entry.event_id for entry in entries)
+        return self.random.choice([*ids]) if ids else None
 
     def planned_since_the_change(self) -> set[datetime]:
         """What the schedule, as it is, had since it was touched."""
@@ -167,6 +194,13 @@ class Life:
             return set()
         schedule = schedule_of(trigger)
         return set(occurrences(schedule, self.changed_at, self.clock.now, limit=10_000))
+
+
+def has_run(entry: Entry) -> bool:
+    """Whether an entry has a task, or failed to have one, if it says that it fired."""
+    has_task = entry.task_id is not None
+    is_failed = entry.execution_status in FAILED_STATUSES
+    return entry.status != Verdict.FIRED or has_task or is_failed
 
 
 @pytest.mark.parametrize("seed", range(LIVES))
@@ -185,3 +219,5 @@ def test_no_life_of_a_trigger_leaves_an_instant_unaccounted(
     found = life.check()
     waiting = [entry for entry in found.entries if entry.status == Verdict.WAITING]
     assert all(entry.due_at and entry.due_at > clock.now for entry in waiting)
+    lost = life.lose(found)
+    assert life.audit().unaccounted() == lost

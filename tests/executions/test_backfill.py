@@ -107,6 +107,19 @@ def test_what_waits_within_the_jitter_is_not_past(clock: SimulatedClock) -> None
     assert done.recorded == done.occurrences
 
 
+def test_what_a_clock_is_still_to_claim_is_left_to_it(clock: SimulatedClock) -> None:
+    trigger = make_minutely(max_runs=2, catchup="all")
+    clock.move(minutes=5)
+
+    done = backfill(trigger, -1, 5)
+    clock.claim()
+
+    assert (done.occurrences, done.recorded) == (2, 2)
+    assert fired(trigger) == [NOON + MINUTE, NOON + 2 * MINUTE]
+    assert Event.objects.count() == 4
+    assert backfill(trigger, -1, 5).recorded == 3
+
+
 def test_the_future_is_no_past(clock: SimulatedClock) -> None:
     trigger = make_minutely()
 
@@ -150,7 +163,7 @@ def test_a_deleted_trigger_is_not_backfilled(clock: SimulatedClock) -> None:
 def test_backfills_and_clocks_at_once_record_each_instant_once() -> None:
     for _ in range(ROUNDS):
         trigger = make_due(catchup="all", catchup_window_seconds=86_400)
-        fill: Callable[[], Backfill | int] = partial(backfill, trigger, 0, 9)
+        fill: Callable[[], Backfill | int] = partial(backfill, trigger, -5, 9)
         claim: Callable[[], Backfill | int] = partial(claim_due, now=NOON + 9 * MINUTE)
 
         answers = race_all([fill, claim] * 4)
@@ -158,7 +171,7 @@ def test_backfills_and_clocks_at_once_record_each_instant_once() -> None:
 
         events = Event.objects.filter(trigger_id=trigger.pk)
         instants = events.order_by("scheduled_for").values_list("scheduled_for")
-        assert [at for (at,) in instants] == [NOON + n * MINUTE for n in range(10)]
+        assert [at for (at,) in instants] == [NOON + n * MINUTE for n in range(-5, 10)]
         done = [answer for answer in answers if isinstance(answer, Backfill)]
         by_hand = events.filter(type="schedule.backfill").count()
         assert sum(one.recorded for one in done) == by_hand

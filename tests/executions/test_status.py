@@ -8,6 +8,7 @@ from django.utils import timezone
 from agents.models import AgentKind, AgentTask, TaskStatus
 from executions.models import TriggerExecution
 from executions.pipeline.drain import drain
+from executions.services.backfill import backfill_trigger
 from executions.services.status import read_status
 from tests.factories import make_agent, make_trigger
 from tests.triggers.due import NOON, make_due
@@ -62,6 +63,32 @@ def test_the_last_run_is_told_with_its_lateness() -> None:
     late = (execution.event.received_at - NOON).total_seconds()
     assert state.lateness_seconds == round(late, 3)
     assert state.last_failure is None
+
+
+def test_a_backfill_is_not_late() -> None:
+    trigger = make_due()
+    backfill_trigger(trigger_id=trigger.pk, since=NOON - MINUTE)
+    drain()
+
+    state = read_status(trigger_id=trigger.pk)
+
+    execution = TriggerExecution.objects.get()
+    assert (state.last_run, state.lateness_seconds) == (execution.executed_at, None)
+
+
+@pytest.mark.parametrize("status", ["pending", "cancelled", "skipped"])
+def test_what_waits_or_never_ran_is_no_last_run(status: str) -> None:
+    trigger = make_due()
+    execution = run_once(trigger)
+    TriggerExecution.objects.create(
+        trigger=trigger,
+        event_id=trigger.pk,
+        status=status,
+        executed_at=execution.executed_at + MINUTE,
+        trigger_version=1,
+    )
+
+    assert read_status(trigger_id=trigger.pk).last_run == execution.executed_at
 
 
 def test_the_newest_failure_is_an_executions_or_its_tasks() -> None:

@@ -35,7 +35,7 @@ def test_what_is_due_is_recorded_and_moved_on() -> None:
     assert Inbox.objects.get().event_id == event.id
     trigger.refresh_from_db()
     assert trigger.next_run_time == trigger.next_scheduled_for == NOON + MINUTE
-    assert trigger.scheduled_runs == 1
+    assert (trigger.scheduled_runs, trigger.last_scheduled_for) == (1, NOON)
 
 
 def test_what_is_not_due_is_left_alone() -> None:
@@ -148,6 +148,18 @@ def test_a_schedule_ends_after_its_runs() -> None:
     assert fired(trigger) == [NOON + n * MINUTE for n in range(3)]
     trigger.refresh_from_db()
     assert (trigger.next_run_time, trigger.scheduled_runs) == (None, 3)
+
+
+def test_the_last_run_is_kept_where_all_was_missed() -> None:
+    trigger = make_due(catchup="none")
+    claim_due(now=NOON)
+
+    claim_due(now=NOON + 5 * MINUTE - timedelta(seconds=1))
+
+    assert len(missed(trigger)) == 1
+    trigger.refresh_from_db()
+    assert trigger.last_scheduled_for == NOON
+    assert trigger.next_scheduled_for == NOON + 5 * MINUTE
 
 
 def test_jitter_moves_the_run_within_its_slot_and_not_the_instant() -> None:

@@ -109,6 +109,7 @@ def test_what_was_due_by_the_old_schedule_is_recorded_before_it_goes() -> None:
     trigger.refresh_from_db()
     assert fired(trigger)[:2] == [due_at, due_at + timedelta(minutes=1)]
     assert trigger.scheduled_runs == len(fired(trigger))
+    assert trigger.last_scheduled_for == fired(trigger)[-1]
     assert trigger.next_run_time is not None
     assert trigger.next_run_time > datetime.now(UTC)
 

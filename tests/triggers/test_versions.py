@@ -7,9 +7,8 @@ import pytest
 from tests.factories import make_trigger
 from tests.triggers.due import NOON, fired
 from triggers.models import ScheduleVersion, Trigger
-from triggers.services import auto_disable, lifecycle
+from triggers.services import auto_disable, claim, lifecycle
 from triggers.services.claim import claim_due
-from triggers.services.history import Hold, read_history
 from triggers.services.lifecycle import (
     delete_trigger,
     disable_trigger,
@@ -106,7 +105,10 @@ def test_a_version_knows_how_often_its_trigger_had_run(at: list[datetime]) -> No
     disable_trigger(trigger_id=trigger.pk)
 
     runs = ScheduleVersion.objects.order_by("valid_from", "id")
-    assert list(runs.values_list("scheduled_runs", flat=True)) == [0, 1]
+    assert list(runs.values_list("scheduled_runs", "last_scheduled_for")) == [
+        (0, NOON + MINUTE),
+        (1, None),
+    ]
 
 
 def test_failures_that_switch_off_leave_what_was_unclaimed_inactive(
@@ -131,6 +133,20 @@ def test_a_schedule_that_is_none_any_more_has_no_version(at: list[datetime]) -> 
     assert spans(trigger) == [(NOON, at[1], True), (at[2], None, True)]
 
 
+def test_what_was_unclaimed_of_a_schedule_that_is_none_any_more_is_inactive(
+    at: list[datetime], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claim, "MAX_OCCURRENCES", 2)
+    trigger = make_trigger(**MINUTELY, catchup="all")
+    at.append(NOON + 5 * MINUTE)
+
+    update_trigger(trigger_id=trigger.pk, fields={"trigger_type": "manual"})
+
+    last = NOON + 3 * MINUTE - INSTANT
+    assert fired(trigger) == [NOON + MINUTE, NOON + 2 * MINUTE]
+    assert spans(trigger) == [(NOON, last, True), (last, at[-1], False)]
+
+
 def test_a_deleted_triggers_last_version_is_inactive(at: list[datetime]) -> None:
     trigger = make_trigger(**MINUTELY)
     at.append(NOON + MINUTE / 2)
@@ -138,6 +154,17 @@ def test_a_deleted_triggers_last_version_is_inactive(at: list[datetime]) -> None
     delete_trigger(trigger_id=trigger.pk)
 
     assert spans(trigger) == [(NOON, at[-1], True), (at[-1], None, False)]
+
+
+def test_an_old_version_has_defaults_for_what_it_did_not_know() -> None:
+    make_trigger(**MINUTELY, paused_until=NOON, overlap="skip")
+    version = ScheduleVersion.objects.get()
+    del version.definition["paused_until"], version.definition["overlap"]
+
+    old = trigger_as_of(version)
+
+    assert (old.cron_expression, old.paused_until) == ("* * * * *", None)
+    assert old.overlap == "allow"
 
 
 def test_a_version_gives_its_schedule_back() -> None:
@@ -150,19 +177,6 @@ def test_a_version_gives_its_schedule_back() -> None:
     old = trigger_as_of(version)
     assert definition_of(old) == definition_of(trigger)
     assert (old.start_at, jitter_of(old)) == (NOON, jitter_of(trigger))
-
-
-def test_history_is_each_instant_once_with_what_held_it(at: list[datetime]) -> None:
-    trigger = make_trigger(**MINUTELY)
-    at.append(NOON + 2 * MINUTE)
-    disable_trigger(trigger_id=trigger.pk)
-    trigger.refresh_from_db()
-
-    history = read_history(trigger, NOON, NOON + 4 * MINUTE)
-
-    told = [(one.at, one.hold) for one in history.occurrences(NOON)]
-    holds = (None, None, Hold.INACTIVE, Hold.INACTIVE)
-    assert told == [(NOON + n * MINUTE, holds[n - 1]) for n in range(1, 5)]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""Say of each version of a schedule how often its trigger had run when it began."""
+"""Say of each version of a schedule how often its trigger had run when it began.
+
+Of the versions that there are it is not known.
+"""
 
 from django.db import migrations, models
 
@@ -9,6 +12,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="scheduleversion",
             name="scheduled_runs",
-            field=models.PositiveBigIntegerField(default=0, db_default=0),
+            field=models.PositiveBigIntegerField(null=True),
         ),
     ]

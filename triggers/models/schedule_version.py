@@ -12,8 +12,9 @@ class ScheduleVersion(models.Model):
 
     Written with every change, enable, disable and pause, so that what should have run
     can be computed for any past range. It has the occurrences whose nominal instants
-    are later than `valid_from` and not later than `valid_to`; `scheduled_runs` is how
-    often the trigger had run when it began.
+    are later than `valid_from` and not later than `valid_to`. `scheduled_runs` is how
+    often the trigger had run when it began, `last_scheduled_for` the last instant that
+    had run when it ended; null where that was not kept.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -22,9 +23,10 @@ class ScheduleVersion(models.Model):
     )
     is_active = models.BooleanField()
     definition = models.JSONField()
-    scheduled_runs = models.PositiveBigIntegerField(default=0, db_default=0)
+    scheduled_runs = models.PositiveBigIntegerField(null=True)
     valid_from = models.DateTimeField()
     valid_to = models.DateTimeField(null=True)
+    last_scheduled_for = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ("-valid_from",)

@@ -76,7 +76,8 @@ class Trigger(models.Model):
     """When this happens and that holds, run that agent.
 
     Edited rarely: the one hot path that updates a row is the clock, which moves
-    `next_run_time` (due, with jitter) and `next_scheduled_for` (nominal).
+    `next_run_time` (due, with jitter), `next_scheduled_for` and `last_scheduled_for`
+    (nominal: of the next run, and of the last that it recorded).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -135,6 +136,7 @@ class Trigger(models.Model):
     schedule_anchor = models.DateTimeField()
     next_run_time = models.DateTimeField(null=True, blank=True)
     next_scheduled_for = models.DateTimeField(null=True, blank=True)
+    last_scheduled_for = models.DateTimeField(null=True, blank=True)
 
     endpoint = models.ForeignKey(
         WebhookEndpoint,

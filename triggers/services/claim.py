@@ -42,12 +42,14 @@ _MOVED = """
 held AS (
     SELECT c.* FROM triggers_trigger t JOIN
     unnest(%s::uuid[], %s::timestamptz[], %s::bigint[], %s::timestamptz[],
-        %s::timestamptz[], %s::bigint[]) AS c(id, was, version, nominal, due, fired)
+        %s::timestamptz[], %s::bigint[], %s::timestamptz[])
+    AS c(id, was, version, nominal, due, fired, last_fired)
     ON t.id = c.id AND t.next_run_time = c.was AND t.version = c.version
     WHERE t.is_active FOR NO KEY UPDATE OF t SKIP LOCKED
 ), moved AS (
     UPDATE triggers_trigger t SET next_scheduled_for = h.nominal,
-        next_run_time = h.due, scheduled_runs = t.scheduled_runs + h.fired
+        next_run_time = h.due, scheduled_runs = t.scheduled_runs + h.fired,
+        last_scheduled_for = coalesce(h.last_fired, t.last_scheduled_for)
     FROM held h WHERE t.id = h.id RETURNING t.id
 )
 """
@@ -146,7 +148,8 @@ def _step(claim: Claim) -> tuple[object, ...]:
     trigger, nominal = claim.trigger, claim.next_nominal
     due = nominal + jitter_of(trigger) if nominal else None
     place = (trigger.id, trigger.next_run_time, trigger.version)
-    return (*place, nominal, due, len(claim.fired))
+    last_fired = claim.fired[-1] if claim.fired else None
+    return (*place, nominal, due, len(claim.fired), last_fired)
 
 
 def _set_aside(trigger: Trigger, error: Exception) -> None:

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from django.db.models import OuterRef, Q, Subquery, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Q
 
-from events.models import Event
 from triggers.models import ScheduleVersion, Trigger
 from triggers.schedules import InvalidSchedule
-from triggers.services.scheduling import is_spent, jitter_of, schedule_of
+from triggers.services.scheduling import jitter_of, schedule_of
 from triggers.services.versions import trigger_as_of
 
 MAX_VERSIONS = 1000
@@ -74,21 +72,13 @@ class History:
 
 def read_history(trigger: Trigger, since: datetime, until: datetime) -> History:
     """Read the versions that had instants of a range: 1,000 of them at most."""
-    last_due = Event.objects.filter(
-        trigger_id=OuterRef("trigger_id"),
-        type="schedule.due",
-        scheduled_for__gt=OuterRef("valid_from"),
-        scheduled_for__lte=Coalesce(OuterRef("valid_to"), Value(_FOREVER)),
-    ).order_by("-scheduled_for")
     rows = ScheduleVersion.objects.filter(trigger=trigger).filter(
         Q(valid_to=None) | Q(valid_to__gte=since)
     )
-    last_run = Subquery(last_due.values("scheduled_for")[:1])
-    in_order = rows.annotate(last_run=last_run).order_by("valid_from", "id")
-    versions = list(in_order[: MAX_VERSIONS + 1])
+    versions = list(rows.order_by("valid_from", "id")[: MAX_VERSIONS + 1])
     runs = [version.scheduled_runs for version in versions[1:]]
     spans = [
-        _span(version, version.last_run, runs_at_end)
+        _span(version, trigger, runs_at_end)
         for version, runs_at_end in zip(
             versions, [*runs, trigger.scheduled_runs], strict=False
         )
@@ -98,21 +88,29 @@ def read_history(trigger: Trigger, since: datetime, until: datetime) -> History:
     return History(spans=spans, until=until)
 
 
-def _span(
-    version: ScheduleVersion, last_run: datetime | None, runs_at_end: int
-) -> Span:
-    """Bound a version: one that ran as often as it might ends with its last run."""
-    trigger = trigger_as_of(version)
-    trigger.scheduled_runs = runs_at_end
-    until = version.valid_to or _FOREVER
-    if is_spent(trigger):
-        until = last_run or version.valid_from
+def _span(version: ScheduleVersion, trigger: Trigger, runs_at_end: int | None) -> Span:
+    """Bound a version: one that ran as often as it might ends with its last run.
+
+    So does one of which that is not known; without a last run it has no instants.
+    """
+    until, last_run = version.valid_to, version.last_scheduled_for
+    if until is None:
+        until, last_run = _FOREVER, trigger.last_scheduled_for
+    old = trigger_as_of(version)
+    if _may_be_spent(old, runs_at_end):
+        until = min(until, last_run or version.valid_from)
     return Span(
-        trigger=trigger,
+        trigger=old,
         after=version.valid_from,
         until=until,
         is_active=version.is_active,
     )
+
+
+def _may_be_spent(old: Trigger, runs_at_end: int | None) -> bool:
+    if old.max_runs is None:
+        return False
+    return runs_at_end is None or runs_at_end >= old.max_runs
 
 
 def _walk(span: Span, since: datetime, until: datetime) -> Iterator[Planned]:

@@ -24,7 +24,12 @@ from triggers.services.endpoints import equip, pass_subject_on, retire_endpoint
 from triggers.services.scheduling import plan_next
 from triggers.services.stats import lock_stats, reset_failures
 from triggers.services.validation import check_trigger
-from triggers.services.versions import definition_of, settled_up_to, write_version
+from triggers.services.versions import (
+    definition_of,
+    end_versions,
+    settled_up_to,
+    write_version,
+)
 from webhooks.services.endpoints import EndpointFields
 
 BY_HAND = "by hand"
@@ -79,7 +84,7 @@ def create_trigger(
         _save(trigger, force_insert=True)
         TriggerStats.objects.create(trigger=trigger)
         _subscribe(trigger, event_types)
-        write_version(trigger, after=now)
+        _write_history(trigger, now, now)
         _tell_clock(trigger)
     return SavedTrigger(trigger=trigger, webhook_secret=secret)
 
@@ -174,7 +179,7 @@ def _apply(trigger: Trigger, now: datetime) -> None:
         after = _settle(trigger, before, now)
         plan_next(trigger, after=after)
         _save(trigger)
-        write_version(trigger, after=after)
+        _write_history(trigger, after, now)
     else:
         _save(trigger)
     _tell_clock(trigger)
@@ -192,7 +197,16 @@ def _settle(trigger: Trigger, before: Trigger, now: datetime) -> datetime:
     if claim is None:
         return settled_up_to(before.next_scheduled_for, now)
     trigger.scheduled_runs += len(claim.fired)
+    if claim.fired:
+        trigger.last_scheduled_for = claim.fired[-1]
     return settled_up_to(claim.next_nominal, now)
+
+
+def _write_history(trigger: Trigger, after: datetime, now: datetime) -> None:
+    if trigger.has_schedule:
+        write_version(trigger, after=after)
+    else:
+        end_versions(trigger, after=after, now=now)
 
 
 def _is_other_schedule(trigger: Trigger, before: Trigger) -> bool:

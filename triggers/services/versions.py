@@ -48,29 +48,39 @@ def write_version(trigger: Trigger, *, after: datetime) -> None:
 
     The caller holds the trigger's row lock and has planned its next run after `after`.
     """
-    _close(trigger.id, after)
-    if trigger.has_schedule:
-        ScheduleVersion.objects.create(
-            id=uuid7(),
-            trigger=trigger,
-            is_active=trigger.can_run,
-            definition=definition_of(trigger),
-            scheduled_runs=trigger.scheduled_runs,
-            valid_from=after,
-        )
+    _close(trigger, after)
+    ScheduleVersion.objects.create(
+        id=uuid7(),
+        trigger=trigger,
+        is_active=trigger.can_run,
+        definition=definition_of(trigger),
+        scheduled_runs=trigger.scheduled_runs,
+        valid_from=after,
+    )
+
+
+def end_versions(trigger: Trigger, *, after: datetime, now: datetime) -> None:
+    """Close the current version of a trigger that has no schedule any more.
+
+    What is unclaimed `after` it is an inactive version's, which ends now. The caller
+    holds the trigger's row lock and has saved it.
+    """
+    if after < now:
+        switch_off_version(trigger_id=trigger.id, after=after)
+    _close(trigger, now)
 
 
 def switch_off_version(*, trigger_id: UUID, after: datetime) -> None:
     """Close the current version and let it go on as an inactive one.
 
-    For a trigger that is switched off with occurrences still unclaimed; the caller
-    holds its row lock.
+    For a trigger that is switched off, or loses its schedule, with occurrences still
+    unclaimed; the caller holds its row lock.
     """
     rows = ScheduleVersion.objects.select_related("trigger")
     version = rows.filter(trigger_id=trigger_id, valid_to=None).first()
     if version is None:
         return
-    _close(trigger_id, after)
+    _close(version.trigger, after)
     ScheduleVersion.objects.create(
         id=uuid7(),
         trigger_id=trigger_id,
@@ -88,16 +98,17 @@ def definition_of(trigger: Trigger) -> dict[str, object]:
 
 def trigger_as_of(version: ScheduleVersion) -> Trigger:
     """Return an unsaved trigger with the schedule that this version had."""
-    values = {name: version.definition[name] for name in _FIELDS}
+    known = version.definition  # a field that it lacks has its default
+    values = {name: known[name] for name in _FIELDS if name in known}
     for name in _INSTANTS:
-        if values[name] is not None:
+        if values.get(name) is not None:
             values[name] = datetime.fromisoformat(values[name])
     return Trigger(id=version.trigger_id, **values)
 
 
-def _close(trigger_id: UUID, at: datetime) -> None:
-    current = ScheduleVersion.objects.filter(trigger_id=trigger_id, valid_to=None)
-    current.update(valid_to=at)
+def _close(trigger: Trigger, at: datetime) -> None:
+    current = ScheduleVersion.objects.filter(trigger=trigger, valid_to=None)
+    current.update(valid_to=at, last_scheduled_for=trigger.last_scheduled_for)
 
 
 def _plain(trigger: Trigger, name: str) -> object:

@@ -83,7 +83,8 @@ def audit_trigger(
 ) -> Ledger:
     """Tell what became of each occurrence from `since` to `until`, oldest first.
 
-    Neither the future is judged nor what is older than the history that is kept.
+    Neither the future is judged nor what is older than the history that is kept: a
+    range of which all is older is an empty one.
     Raises TriggerNotFound.
     """
     now = database_now()
@@ -98,7 +99,7 @@ def audit_trigger(
     is_cut = page.next_from is None and history.until < until
     return Ledger(
         trigger_id=trigger.id,
-        since=since,
+        since=min(since, until),
         until=until,
         horizon=horizon,
         is_clamped=is_clamped,

@@ -40,7 +40,7 @@ def read_missed(
 ) -> list[MissedRange]:
     """Return the ranges that were recorded as missed; they do not overlap."""
     events = _events(trigger_id).filter(
-        type="schedule.missed", received_at__gte=received_since
+        type="schedule.missed", replay_of=None, received_at__gte=received_since
     )
     rows = events.only("type", "received_at", "body").order_by("received_at")[:limit]
     return sorted(map(_range, rows), key=lambda missed: missed.first)

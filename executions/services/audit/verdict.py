@@ -83,12 +83,7 @@ def judge_occurrence(facts: Facts) -> Entry:
     if facts.event is not None:
         return _by_event(entry, facts, facts.event)
     if facts.missed is not None:
-        return replace(
-            entry,
-            status=Verdict.MISSED,
-            reason=Reason.MISSED.value,
-            event_id=facts.missed.id,
-        )
+        return _by_missed(entry, facts, facts.missed)
     return _by_plan(entry, facts)
 
 
@@ -114,6 +109,17 @@ def _by_event(entry: Entry, facts: Facts, event: RecordedEvent) -> Entry:
     )
     if facts.execution is not None:
         return replace(entry, status=_by_execution(facts.execution))
+    return _without_execution(entry, event)
+
+
+def _by_missed(entry: Entry, facts: Facts, missed: RecordedEvent) -> Entry:
+    entry = replace(entry, event_id=missed.id)
+    if facts.execution is None:
+        return _without_execution(entry, missed)
+    return replace(entry, status=Verdict.MISSED, reason=Reason.MISSED.value)
+
+
+def _without_execution(entry: Entry, event: RecordedEvent) -> Entry:
     if event.is_in_inbox:
         return replace(entry, status=Verdict.WAITING)
     return replace(entry, note="its event has no execution")
@@ -122,6 +128,8 @@ def _by_event(entry: Entry, facts: Facts, event: RecordedEvent) -> Entry:
 def _by_execution(execution: ExecutionFacts) -> Verdict:
     if execution.status in OPEN_STATUSES:
         return Verdict.WAITING
+    if execution.status == ExecutionStatus.CANCELLED:  # before it had a run
+        return Verdict.SKIPPED
     if execution.status != ExecutionStatus.SKIPPED:
         return Verdict.FIRED
     is_missed = execution.reason == Reason.MISSED

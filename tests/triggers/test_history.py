@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from tests.factories import make_trigger
+from tests.triggers.due import NOON
+from triggers.models import ScheduleVersion, Trigger
+from triggers.services import lifecycle
+from triggers.services.history import Hold, read_history
+from triggers.services.lifecycle import disable_trigger, update_trigger
+
+pytestmark = pytest.mark.django_db
+
+MINUTE = timedelta(minutes=1)
+MINUTELY = {
+    "trigger_type": "cron",
+    "schedule_type": "cron",
+    "cron_expression": "* * * * *",
+}
+
+
+@pytest.fixture
+def at(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
+    """The database's clock: its last item is now."""
+    instants = [NOON]
+    monkeypatch.setattr(lifecycle, "database_now", lambda: instants[-1])
+    return instants
+
+
+def planned(trigger: Trigger, minutes: int) -> list[tuple[int, Hold | None]]:
+    """The minutes after noon that were planned, with what held each."""
+    trigger.refresh_from_db()
+    history = read_history(trigger, NOON, NOON + minutes * MINUTE)
+    found = history.occurrences(NOON)
+    return [(round((one.at - NOON) / MINUTE), one.hold) for one in found]
+
+
+def test_history_is_each_instant_once_with_what_held_it(at: list[datetime]) -> None:
+    trigger = make_trigger(**MINUTELY)
+    at.append(NOON + 2 * MINUTE)
+    disable_trigger(trigger_id=trigger.pk)
+
+    holds = (None, None, Hold.INACTIVE, Hold.INACTIVE)
+    assert planned(trigger, 4) == list(enumerate(holds, start=1))
+
+
+def test_a_spent_schedule_ends_with_its_last_run(at: list[datetime]) -> None:
+    trigger = make_trigger(**MINUTELY, max_runs=2, catchup="all")
+    at.append(NOON + 5 * MINUTE)
+    update_trigger(trigger_id=trigger.pk, fields={"max_runs": 3})
+
+    assert planned(trigger, 7) == [(n, None) for n in (1, 2, 6, 7)]
+
+
+def test_what_is_not_known_to_have_run_is_not_judged(at: list[datetime]) -> None:
+    trigger = make_trigger(**MINUTELY, max_runs=9)
+    at.append(NOON + 2 * MINUTE)
+    update_trigger(trigger_id=trigger.pk, fields={"max_runs": None})
+    at.append(NOON + 4 * MINUTE)
+    disable_trigger(trigger_id=trigger.pk)
+    ScheduleVersion.objects.update(scheduled_runs=None, last_scheduled_for=None)
+
+    assert planned(trigger, 5) == [(3, None), (4, None), (5, Hold.INACTIVE)]

@@ -96,6 +96,15 @@ class Clock:
             trigger_id,
         ) == [(True,)]
 
+    def counts_its_events(self, trigger_id: str) -> bool:
+        """Whether a trigger has run as often as it has events of its own instants."""
+        return self.stack.rows(
+            "SELECT t.scheduled_runs = count(e.id) FROM triggers_trigger t "
+            "LEFT JOIN events_event e ON e.trigger_id = t.id "
+            "AND e.type = 'schedule.due' WHERE t.id = %s GROUP BY t.id",
+            trigger_id,
+        ) == [(True,)]
+
     def doubled(self) -> list[datetime]:
         """Return the instants that have more than one event of one trigger."""
         rows = self.stack.rows(

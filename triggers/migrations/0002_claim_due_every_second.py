@@ -15,7 +15,7 @@ def enter(apps, schema_editor):
             "interval": every,
             "queue": "clock",
             "expire_seconds": 5,
-            "description": "Records what is due. Tickhook's clock stops without it.",
+            "description": "Records what is due, under Celery's own scheduler; keeps when a clock last ticked.",
         },
     )
 

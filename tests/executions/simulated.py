@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from executions.pipeline import misfire
 from executions.pipeline.drain import drain
 from executions.services import backfill
 from executions.services.audit import ledger
@@ -19,7 +20,7 @@ from triggers.services.claim import claim_due
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-READERS = (lifecycle, auto_disable, claim, ledger, backfill)
+READERS = (lifecycle, auto_disable, claim, misfire, ledger, backfill)
 
 
 class SimulatedClock:

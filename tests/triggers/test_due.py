@@ -142,6 +142,21 @@ def test_what_comes_due_now_is_claimed_beside_what_has_long_been() -> None:
     assert fired(on_time) == [NOON]
 
 
+def test_counting_what_others_missed_keeps_none_waiting() -> None:
+    for _ in range(15):
+        make_due(
+            schedule_type="interval",
+            schedule_config={"interval_seconds": 1},
+            catchup="none",
+            due_at=NOON - 60 * MINUTE,
+        )
+    on_time = make_due()
+
+    claim_due(now=NOON)
+
+    assert fired(on_time) == [NOON]
+
+
 def test_a_clock_that_never_reads_what_it_found_holds_no_lock() -> None:
     copy_due(make_due(), count=2 * MAX_OCCURRENCES)
     place = connection.get_connection_params()

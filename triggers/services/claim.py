@@ -66,7 +66,8 @@ def claim_due(*, now: datetime | None = None, limit: int = MAX_OCCURRENCES) -> i
     due = find_due(now, limit=limit)
     share = max(1, limit // len(due)) if due else 0
     claims, budget = [], limit
-    for trigger in due:
+    # What came due last goes first: counting what others missed may take all the rest.
+    for trigger in reversed(due):
         if budget <= 0:
             break
         claim = _claim(trigger, now, min(share, budget))

@@ -12,11 +12,14 @@ from webhooks.definitions import (
     ConstantSource,
     HeaderSource,
     InvalidDefinition,
+    QuerySource,
     get_shipped,
     load_definition,
     resolve,
     shipped_slugs,
 )
+from webhooks.definitions.answers import Placeholder
+from webhooks.definitions.handshakes import ConfigMatch, Expected
 from webhooks.definitions.schemes import (
     Encoding,
     HeaderEntries,
@@ -219,3 +222,50 @@ def test_the_detail_of_a_fault_is_bounded() -> None:
     (fault,) = faults_of(slug="!" * 10_000)
 
     assert len(fault.detail) == 300
+
+
+def test_a_handshake_and_an_answer_are_read_from_data() -> None:
+    definition = load_definition(
+        {
+            **MINIMAL,
+            "handshakes": [
+                {
+                    "when": {
+                        "method": "POST",
+                        "equals": [{"body": "/type", "is": 1}],
+                        "present": [{"query": "token"}],
+                    },
+                    "matches_config": [{"query": "token", "config": "verify_token"}],
+                    "answer": {"json": {"type": 1, "token": "<{query:token}>"}},
+                }
+            ],
+        }
+    )
+
+    [handshake] = definition.handshakes
+    token = QuerySource(name="token")
+    assert handshake.is_signed
+    assert handshake.expected == (Expected(source=BodySource(path=("type",)), value=1),)
+    assert handshake.present == (token,)
+    assert handshake.matches == (ConfigMatch(source=token, key="verify_token"),)
+    assert handshake.answer.body["type"] == 1
+    assert handshake.answer.body["token"].parts == ("<", Placeholder(source=token), ">")
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [
+        ({"response": {"json": {}, "text": "x"}}, "/response"),
+        ({"response": {"status": 500}}, "/response/status"),
+        ({"response": {"headers": {"Set-Cookie": "a=b"}}}, "/response/headers"),
+        ({"handshakes": [{"when": {"method": "GET"}, "answer": {}}]}, "/handshakes/0"),
+        ({"json_schema": {"type": "objekt"}}, "/json_schema/type"),
+        ({"json_schema": {"pattern": "(?=a)"}}, "/json_schema/pattern"),
+        ({"delivery_id": [{"body_hash": {"window_seconds": 0}}]}, "/delivery_id/0"),
+        ({"delivery_id": [{"constant": "x"}]}, "/delivery_id/0"),
+        ({"config_matches": [{"body": "/a"}]}, "/config_matches/0"),
+        ({"validation_code": "x" * 65_537}, "/validation_code"),
+    ],
+)
+def test_a_fault_names_its_place(fields: dict[str, object], pointer: str) -> None:
+    assert any(fault.pointer.startswith(pointer) for fault in faults_of(**fields))

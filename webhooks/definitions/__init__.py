@@ -7,20 +7,28 @@ A definition is a JSON document (`schema.json`). Shipped types are files in
 from __future__ import annotations
 
 from webhooks.definitions.loading import InvalidDefinition, load_definition
-from webhooks.definitions.model import (
+from webhooks.definitions.model import WebhookTypeDefinition
+from webhooks.definitions.shipped import get_shipped, resolve, shipped_slugs
+from webhooks.definitions.sources import (
+    BodyHashSource,
     BodySource,
     ConstantSource,
+    FirstKeySource,
     HeaderSource,
+    JoinedSource,
+    QuerySource,
     Source,
-    WebhookTypeDefinition,
 )
-from webhooks.definitions.shipped import get_shipped, resolve, shipped_slugs
 
 __all__ = [
+    "BodyHashSource",
     "BodySource",
     "ConstantSource",
+    "FirstKeySource",
     "HeaderSource",
     "InvalidDefinition",
+    "JoinedSource",
+    "QuerySource",
     "Source",
     "WebhookTypeDefinition",
     "get_shipped",

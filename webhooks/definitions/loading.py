@@ -4,17 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from common.errors import Fault, InvalidInput
+from common.json_schema import find_schema_faults
+from webhooks.definitions.answers import load_answer, load_reply
+from webhooks.definitions.handshakes import load_handshake, load_matches
 from webhooks.definitions.model import (
     ALWAYS_CREDENTIALS,
     DEFAULT_MAX_BODY_BYTES,
-    BodySource,
-    ConstantSource,
-    HeaderSource,
-    Source,
     WebhookTypeDefinition,
 )
 from webhooks.definitions.scheme_loading import load_scheme
 from webhooks.definitions.schemes import SignatureScheme, TokenScheme
+from webhooks.definitions.sources import load_sources
 from webhooks.definitions.validation import find_faults
 
 
@@ -29,7 +29,7 @@ def load_definition(data: Mapping[str, Any]) -> WebhookTypeDefinition:
 
     Raise InvalidDefinition, with the place of each fault.
     """
-    if faults := find_faults(data):
+    if faults := [*find_faults(data), *_find_json_schema_faults(data)]:
         raise InvalidDefinition(faults=faults)
     scheme = _load_signature(data)
     return WebhookTypeDefinition(
@@ -39,14 +39,50 @@ def load_definition(data: Mapping[str, Any]) -> WebhookTypeDefinition:
         documentation_url=data.get("documentation_url", ""),
         signature=scheme,
         signature_required=data.get("signature_required", False),
-        event_type=_load_sources(data.get("event_type", [])),
-        delivery_id=_load_sources(data.get("delivery_id", [])),
+        secret_on_creation=data.get("secret_on_creation", True),
+        event_type=load_sources(data.get("event_type", [])),
+        delivery_id=load_sources(data.get("delivery_id", [])),
+        body_varies=data.get("body_varies", False),
+        batch_content_types=tuple(data.get("batch_content_types", [])),
         default_methods=tuple(data.get("default_methods", ["POST"])),
         max_body_bytes=int(data.get("max_body_bytes", DEFAULT_MAX_BODY_BYTES)),
         response_format=data.get("response_format", "json"),
         form_json_field=data.get("form_json_field"),
         credential_headers=_credential_headers(data, scheme),
+        **_load_talk(data),
+        **_load_validation(data),
     )
+
+
+def _load_talk(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Load what is answered, and to what."""
+    return {
+        "response": load_answer(data["response"]) if "response" in data else None,
+        "reply": load_reply(data["reply"]) if "reply" in data else None,
+        "handshakes": tuple(map(load_handshake, data.get("handshakes", []))),
+    }
+
+
+def _load_validation(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "json_schema": data.get("json_schema"),
+        "required_config_fields": tuple(data.get("required_config_fields", [])),
+        "config_matches": load_matches(data.get("config_matches", [])),
+        "validation_required": data.get("validation_required", False),
+        "parser": data.get("parser", ""),
+        "custom_parser_code": data.get("custom_parser_code") or "",
+        "validation_code": data.get("validation_code") or "",
+    }
+
+
+def _find_json_schema_faults(data: Mapping[str, Any]) -> list[Fault]:
+    schema = data.get("json_schema")
+    if not isinstance(schema, dict):
+        return []
+    return [
+        Fault(f"/json_schema{fault.pointer}", fault.detail)
+        for fault in find_schema_faults(schema)
+    ]
 
 
 def _load_signature(data: Mapping[str, Any]) -> SignatureScheme | None:
@@ -60,25 +96,6 @@ def _load_signature(data: Mapping[str, Any]) -> SignatureScheme | None:
         fault = Fault("/signature_required", "there is no signature to require")
         raise InvalidDefinition(faults=[fault])
     return scheme
-
-
-def _load_sources(items: list[Mapping[str, str]]) -> tuple[Source, ...]:
-    return tuple(
-        _load_source(kind, value) for item in items for kind, value in item.items()
-    )
-
-
-def _load_source(kind: str, value: str) -> Source:
-    if kind == "header":
-        return HeaderSource(name=value)
-    if kind == "body":
-        return BodySource(path=_parse_pointer(value))
-    return ConstantSource(value=value)
-
-
-def _parse_pointer(pointer: str) -> tuple[str, ...]:
-    tokens = pointer.split("/")[1:]
-    return tuple(token.replace("~1", "/").replace("~0", "~") for token in tokens)
 
 
 def _credential_headers(

@@ -1,33 +1,16 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
+from webhooks.definitions.answers import Answer, Reply
+from webhooks.definitions.handshakes import ConfigMatch, Handshake
 from webhooks.definitions.schemes import SignatureScheme
+from webhooks.definitions.sources import Source
 
 DEFAULT_MAX_BODY_BYTES = 10 * 1024 * 1024
 ALWAYS_CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeaderSource:
-    """The value of a header, by its name in any case."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BodySource:
-    """The value at a JSON Pointer (RFC 6901) of the parsed body."""
-
-    path: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConstantSource:
-    value: str
-
-
-Source = HeaderSource | BodySource | ConstantSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +18,13 @@ class WebhookTypeDefinition:
     """Everything the door needs to know about one kind of sender.
 
     `event_type` and `delivery_id` are asked in order; the first that yields a text
-    counts. `signature` is None for a sender that signs nothing. `default_methods`
-    is what the type allows at most. Names in `credential_headers` are lower-case.
+    counts. `signature` is None for a sender that signs nothing; `secret_on_creation`
+    says whether a new endpoint gets a secret unasked. `default_methods` is what the
+    type allows at most. Names in `credential_headers` are lower-case. With
+    `body_varies` a redelivery may carry another body (a counter of attempts): the same
+    id is then a duplicate whatever the body. A body of a content type in
+    `batch_content_types` is a JSON array of events of their own. `response` is the
+    answer to what was accepted, None for ours.
     """
 
     slug: str
@@ -45,10 +33,23 @@ class WebhookTypeDefinition:
     documentation_url: str = ""
     signature: SignatureScheme | None = None
     signature_required: bool = False
+    secret_on_creation: bool = True
     event_type: tuple[Source, ...] = ()
     delivery_id: tuple[Source, ...] = ()
+    body_varies: bool = False
+    batch_content_types: tuple[str, ...] = ()
     default_methods: tuple[str, ...] = ("POST",)
     max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
     response_format: str = "json"
+    response: Answer | None = None
+    reply: Reply | None = None
+    handshakes: tuple[Handshake, ...] = ()
     form_json_field: str | None = None
     credential_headers: frozenset[str] = ALWAYS_CREDENTIALS
+    json_schema: Mapping[str, Any] | None = field(default=None, hash=False)
+    required_config_fields: tuple[str, ...] = ()
+    config_matches: tuple[ConfigMatch, ...] = ()
+    validation_required: bool = False
+    parser: str = ""
+    custom_parser_code: str = ""
+    validation_code: str = ""

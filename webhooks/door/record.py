@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -37,7 +38,10 @@ def record_delivery(delivery: Delivery) -> Recorded:
     Without a delivery id each request is an event of its own.
     """
     identity = extract(
-        delivery.definition, headers=delivery.headers, body=delivery.parsed
+        delivery.definition,
+        delivery.finder,
+        raw_body=delivery.body,
+        now=time.time(),
     )
     key = None
     if identity.delivery_id is not None:
@@ -61,7 +65,7 @@ def record_delivery(delivery: Delivery) -> Recorded:
 
 def _earlier(delivery: Delivery, event: NewEvent) -> Recorded:
     first = Event.objects.only("id", "body").get(dedupe_key=event.dedupe_key)
-    if bytes(first.body) != delivery.body:
+    if bytes(first.body) != delivery.body and not delivery.definition.body_varies:
         _reject(delivery, event)
         raise DeliveryIdConflict
     return Recorded(event_id=first.id, is_duplicate=True)

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from common.errors import TickhookError
 from webhooks.definitions import WebhookTypeDefinition
 from webhooks.models import WebhookEndpoint
-from webhooks.parsing import ParsedBody, parse_body
+from webhooks.parsing import Finder, ParsedBody, parse_body
 from webhooks.parsing.forms import collect
 
 MAX_QUERY_FIELDS = 1000
@@ -90,6 +90,10 @@ class Delivery:
             self.content_type,
             form_json_field=self.definition.form_json_field,
         )
+
+    @cached_property
+    def finder(self) -> Finder:
+        return Finder(headers=self.headers, query=self.query, body=self.parsed.value)
 
     @property
     def content_type(self) -> str:

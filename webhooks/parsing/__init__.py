@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from webhooks.parsing.bodies import BodyKind, ParsedBody, parse_body
 from webhooks.parsing.errors import MalformedBody
+from webhooks.parsing.finding import Finder
 from webhooks.parsing.identity import Identity, extract
 
 __all__ = [
     "BodyKind",
+    "Finder",
     "Identity",
     "MalformedBody",
     "ParsedBody",

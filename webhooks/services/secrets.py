@@ -54,7 +54,7 @@ def set_secret(
     if scheme is None or given is False:
         endpoint.secrets = []
         return None
-    if given is None and not definition.signature_required:
+    if given is None and not definition.secret_on_creation:
         return None
     secret = given if isinstance(given, str) else new_secret(scheme)
     endpoint.secrets = [{"secret": secret, "valid_until": None}]

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from webhooks.definitions.answers import Answer, load_answer
+from webhooks.definitions.sources import Source, load_source, load_sources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """A value of the request that must be this very one."""
+
+    source: Source
+    value: str | int | bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigMatch:
+    """A value of the request that must be the one in the endpoint's config."""
+
+    source: Source
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handshake:
+    """A request by which a sender only asks whether the endpoint is there.
+
+    It is answered and counted, never stored. `is_signed` says whether the sender signs
+    it as it signs deliveries; `method` counts beside the endpoint's allowed ones.
+    """
+
+    method: str
+    answer: Answer
+    expected: tuple[Expected, ...] = ()
+    present: tuple[Source, ...] = ()
+    is_signed: bool = True
+    matches: tuple[ConfigMatch, ...] = ()
+
+
+def load_handshake(data: Mapping[str, Any]) -> Handshake:
+    when = data["when"]
+    return Handshake(
+        method=when["method"],
+        answer=load_answer(data["answer"]),
+        expected=tuple(
+            Expected(source=load_source(item), value=item["is"])
+            for item in when.get("equals", [])
+        ),
+        present=load_sources(when.get("present", [])),
+        is_signed=data.get("signed", True),
+        matches=load_matches(data.get("matches_config", [])),
+    )
+
+
+def load_matches(items: list[Mapping[str, Any]]) -> tuple[ConfigMatch, ...]:
+    return tuple(
+        ConfigMatch(source=load_source(item), key=item["config"]) for item in items
+    )

@@ -10,6 +10,7 @@ from webhooks.definitions.handshakes import load_handshake, load_matches
 from webhooks.definitions.model import (
     ALWAYS_CREDENTIALS,
     DEFAULT_MAX_BODY_BYTES,
+    Batch,
     WebhookTypeDefinition,
 )
 from webhooks.definitions.scheme_loading import load_scheme
@@ -43,7 +44,7 @@ def load_definition(data: Mapping[str, Any]) -> WebhookTypeDefinition:
         event_type=load_sources(data.get("event_type", [])),
         delivery_id=load_sources(data.get("delivery_id", [])),
         body_varies=data.get("body_varies", False),
-        batch_content_types=tuple(data.get("batch_content_types", [])),
+        batch=Batch(**data["batch"]) if "batch" in data else None,
         default_methods=tuple(data.get("default_methods", ["POST"])),
         max_body_bytes=int(data.get("max_body_bytes", DEFAULT_MAX_BODY_BYTES)),
         response_format=data.get("response_format", "json"),

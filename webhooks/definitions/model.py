@@ -14,6 +14,14 @@ ALWAYS_CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Bodies of one content type are JSON arrays; each item is an event of its own."""
+
+    content_type: str
+    item_content_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookTypeDefinition:
     """Everything the door needs to know about one kind of sender.
 
@@ -22,9 +30,8 @@ class WebhookTypeDefinition:
     says whether a new endpoint gets a secret unasked. `default_methods` is what the
     type allows at most. Names in `credential_headers` are lower-case. With
     `body_varies` a redelivery may carry another body (a counter of attempts): the same
-    id is then a duplicate whatever the body. A body of a content type in
-    `batch_content_types` is a JSON array of events of their own. `response` is the
-    answer to what was accepted, None for ours.
+    id is then a duplicate whatever the body. `response` is the answer to what was
+    accepted, None for ours.
     """
 
     slug: str
@@ -37,7 +44,7 @@ class WebhookTypeDefinition:
     event_type: tuple[Source, ...] = ()
     delivery_id: tuple[Source, ...] = ()
     body_varies: bool = False
-    batch_content_types: tuple[str, ...] = ()
+    batch: Batch | None = None
     default_methods: tuple[str, ...] = ("POST",)
     max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
     response_format: str = "json"

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from common.errors import TickhookError
 from webhooks.definitions import WebhookTypeDefinition
 from webhooks.models import WebhookEndpoint
-from webhooks.parsing import Finder, ParsedBody, parse_body
+from webhooks.parsing import Finder, ParsedBody, decode_body, parse_body
 from webhooks.parsing.forms import collect
 
 MAX_QUERY_FIELDS = 1000
@@ -84,9 +84,14 @@ class Delivery:
         return body
 
     @cached_property
+    def content(self) -> bytes:
+        """The body without its Content-Encoding; raises MalformedBody."""
+        return decode_body(self.body, self.headers.get("content-encoding", ""))
+
+    @cached_property
     def parsed(self) -> ParsedBody:
         return parse_body(
-            self.body,
+            self.content,
             self.content_type,
             form_json_field=self.definition.form_json_field,
         )

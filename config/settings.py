@@ -166,11 +166,15 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-# The two calls that go upwards, against the direction of imports.
+# The three calls that go upwards, against the direction of imports.
 TICKHOOK_ON_NEWS = "executions.tasks.drain_inbox"
 TICKHOOK_ON_TASK_FINISHED = "executions.services.outcomes.tasks_finished"
+TICKHOOK_WHAT_BECAME_OF = "executions.services.following.what_became_of"
 
 HISTORY_RETENTION_DAYS = retention_days()
+
+# Threads of a web process that run views.
+TICKHOOK_WEB_THREADS = 4
 
 REDIS_URL = redis_url()
 # Celery tasks that an agent of the backend `celery` may name.

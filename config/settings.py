@@ -64,6 +64,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "common.middleware.ForwardedRequests",
+    "webhooks.door.middleware.StraightToTheDoor",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -226,8 +227,17 @@ LOGGING = {
     "formatters": {
         "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"paths": {"()": "common.logs.HideWebhookPaths"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["paths"],
+        }
+    },
     "root": {"handlers": ["console"], "level": "INFO"},
+    # What strangers ask wrongly is counted where it is refused, not logged each time.
+    "loggers": {"django.request": {"level": "ERROR"}},
 }
 
 TICKHOOK_CLOCK = "triggers.clocks.beat.BeatScheduler"

@@ -215,6 +215,7 @@ CELERY_TASK_ROUTES = {
     "triggers.tasks.*": {"queue": "clock"},
     "executions.tasks.*": {"queue": "pipeline"},
     "agents.tasks.*": {"queue": "agents"},
+    "webhooks.tasks.*": {"queue": "slow"},
 }
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = env.str(

@@ -231,6 +231,9 @@ LOGGING = {
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO"},
+    # A line for each refused request would let strangers fill the log, with the paths of
+    # webhooks, which are half a secret.
+    "loggers": {"django.request": {"level": "ERROR"}},
 }
 
 TICKHOOK_CLOCK = "triggers.clocks.beat.BeatScheduler"

@@ -10,7 +10,6 @@ import hashlib
 import os
 import threading
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 
 import redis
@@ -26,7 +25,7 @@ TIMEOUT_SECONDS = 0.05
 _SCRIPT = Path(__file__).with_name("sliding_windows.lua").read_text()
 _SCRIPT_ID = hashlib.sha1(_SCRIPT.encode()).hexdigest()  # noqa: S324 - as Redis names it
 
-outage = Outage()
+redis_outage = Outage()
 _own = threading.local()
 
 
@@ -35,14 +34,14 @@ def ask(windows: Mapping[Window, Use], *, now_us: int | None = None) -> Verdict:
 
     The time is that of Redis unless given, so all processes agree on it.
     """
-    if not windows or not outage.may_ask():
+    if not windows or not redis_outage.may_ask():
         return OPEN
     try:
         answer = _ask(windows, now_us)
     except redis.RedisError as error:
-        outage.start(error)
+        redis_outage.start(error)
         return OPEN
-    outage.end()
+    redis_outage.end()
     return _read(answer, list(windows))
 
 
@@ -93,18 +92,18 @@ def _connection() -> redis.Connection:
     """Return this thread's connection; a fork has none of its parent's."""
     owner = (settings.REDIS_URL, os.getpid())
     if getattr(_own, "owner", None) != owner:
-        _own.connection = _pool(*owner).make_connection()
+        _own.connection = _new_connection(settings.REDIS_URL)
         _own.owner = owner
     connection: redis.Connection = _own.connection
     return connection
 
 
-@lru_cache(maxsize=2)
-def _pool(url: str, _process_id: int) -> redis.ConnectionPool:
-    """Return what reads the URL and makes connections; none is kept in it."""
-    return redis.ConnectionPool.from_url(
+def _new_connection(url: str) -> redis.Connection:
+    """Return a connection of the kind that a URL asks for, not yet open."""
+    reader = redis.ConnectionPool.from_url(
         url,
         socket_timeout=TIMEOUT_SECONDS,
         socket_connect_timeout=TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )
+    return reader.connection_class(**reader.connection_kwargs)

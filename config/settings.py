@@ -231,8 +231,8 @@ LOGGING = {
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO"},
-    # A line for each refused request would let strangers fill the log, with the paths of
-    # webhooks, which are half a secret.
+    # A line for each refused request would let strangers fill the log, and show in it
+    # the paths of webhooks, which are half a secret.
     "loggers": {"django.request": {"level": "ERROR"}},
 }
 

@@ -19,14 +19,16 @@ from webhooks.services import rejections
 from webhooks.services.endpoints import create_endpoint
 from webhooks.services.rejection_buffer import MOST_SAMPLES
 from webhooks.services.rejections import (
+    CauseCount,
     RejectedRequest,
+    count_rejections,
     flush_rejections,
     note_rejection,
 )
 
 pytestmark = pytest.mark.django_db
 
-NOON = "2026-11-25T12:00:30Z"
+NOON = "2026-01-05T12:00:30Z"
 
 
 @pytest.fixture
@@ -126,8 +128,24 @@ def test_counts_are_by_the_hour(endpoint: WebhookEndpoint) -> None:
 
     hours = RejectionCount.objects.order_by("hour").values_list("hour", "count")
     assert [(hour.isoformat(), number) for hour, number in hours] == [
-        ("2026-11-25T12:00:00+00:00", 2),
-        ("2026-11-25T13:00:00+00:00", 3),
+        ("2026-01-05T12:00:00+00:00", 2),
+        ("2026-01-05T13:00:00+00:00", 3),
+    ]
+
+
+def test_counts_are_told_by_cause(endpoint: WebhookEndpoint) -> None:
+    with time_machine.travel(NOON, tick=False) as clock:
+        note(endpoint.id, 2)
+        clock.shift(2 * 24 * 3600)
+        note(endpoint.id, 3)
+        note(endpoint.id, cause="malformed_body")
+        flush_rejections()
+
+        counts = count_rejections(endpoint.id)
+
+    assert counts == [
+        CauseCount(cause="invalid_signature", last_day=3, in_all=5),
+        CauseCount(cause="malformed_body", last_day=1, in_all=1),
     ]
 
 

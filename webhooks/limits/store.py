@@ -106,4 +106,5 @@ def _new_connection(url: str) -> redis.Connection:
         socket_connect_timeout=TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )
-    return reader.connection_class(**reader.connection_kwargs)
+    connection: redis.Connection = reader.connection_class(**reader.connection_kwargs)
+    return connection

@@ -12,18 +12,27 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, fields
-from datetime import UTC, datetime
+from dataclasses import astuple, dataclass, fields
+from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from uuid import UUID
 
 from django.db import Error, connection, transaction
+from django.db.models import Q, Sum
+from django.utils import timezone
 
 from common.bulk import columns_of, insert_sql
 from webhooks.models import Rejection, RejectionCount, WebhookEndpoint
 from webhooks.services.rejection_buffer import Buffer, CountKey, RejectedRequest
 
-__all__ = ["RejectedRequest", "flush_rejections", "flush_soon", "note_rejection"]
+__all__ = [
+    "CauseCount",
+    "RejectedRequest",
+    "count_rejections",
+    "flush_rejections",
+    "flush_soon",
+    "note_rejection",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +75,27 @@ def flush_rejections() -> None:
     except Error:
         buffer.put_back(counts)
         raise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CauseCount:
+    """How many requests an endpoint refused for one cause."""
+
+    cause: str
+    last_day: int
+    in_all: int
+
+
+def count_rejections(endpoint_id: UUID) -> list[CauseCount]:
+    """Return what an endpoint refused, the most frequent cause first."""
+    recent = Q(hour__gt=timezone.now() - timedelta(days=1))
+    rows = (
+        RejectionCount.objects.filter(endpoint_id=endpoint_id)
+        .values("cause")
+        .annotate(last_day=Sum("count", filter=recent, default=0), in_all=Sum("count"))
+        .order_by("-in_all", "cause")
+    )
+    return [CauseCount(**row) for row in rows]
 
 
 def flush_soon() -> None:

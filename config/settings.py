@@ -9,6 +9,7 @@ from config.env import (
     broker_url,
     env,
     fernet_keys,
+    rate_limit,
     redis_url,
     required,
     retention_days,
@@ -176,6 +177,11 @@ HISTORY_RETENTION_DAYS = retention_days()
 
 # Threads of a web process that run views.
 TICKHOOK_WEB_THREADS = 4
+# Requests a minute that webhooks take; 0 for no limit.
+TICKHOOK_ADDRESS_LIMIT = rate_limit("TICKHOOK_ADDRESS_LIMIT", 12_000)
+TICKHOOK_FORGERY_LIMIT = rate_limit("TICKHOOK_FORGERY_LIMIT", 600)
+TICKHOOK_ENDPOINT_LIMIT = rate_limit("TICKHOOK_ENDPOINT_LIMIT", 12_000)
+TICKHOOK_GLOBAL_LIMIT = rate_limit("TICKHOOK_GLOBAL_LIMIT", 60_000)
 
 REDIS_URL = redis_url()
 # Celery tasks that an agent of the backend `celery` may name.
@@ -237,7 +243,8 @@ LOGGING = {
         }
     },
     "root": {"handlers": ["console"], "level": "INFO"},
-    # What strangers ask wrongly is counted where it is refused, not logged each time.
+    # A line for each refused request would let strangers fill the log, and show in it
+    # the paths of webhooks, which are half a secret.
     "loggers": {"django.request": {"level": "ERROR"}},
 }
 

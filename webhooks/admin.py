@@ -9,6 +9,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from common.admin.base import HistoryAdmin, HouseAdmin
 from common.admin.display import (
+    NOTHING,
     badge,
     copyable,
     json_block,
@@ -19,6 +20,7 @@ from common.admin.display import (
 from webhooks.forms import EndpointForm
 from webhooks.models import Rejection, WebhookEndpoint, WebhookType
 from webhooks.services.endpoints import live_secrets, webhook_url
+from webhooks.services.rejections import count_rejections
 from webhooks.services.samples import sample_request
 
 
@@ -46,10 +48,11 @@ class WebhookEndpointAdmin(HouseAdmin[WebhookEndpoint]):
     search_fields = ("webhook_id", "type", "subject")
     readonly_fields = (
         "id", "status", "url", "signed", "curl", "subject", "triggers", "events",
-        "rejections", "created_at", "updated_at",
+        "rejections", "refused", "created_at", "updated_at",
     )  # fmt: skip
     fieldsets = (
-        (None, {"fields": ("url", "status", "triggers", "events", "rejections")}),
+        (None, {"fields": ("url", "status", "triggers", "events")}),
+        ("What was refused", {"fields": ("refused", "rejections")}),
         ("The sender", {"fields": ("type", "signed", "secret", "curl")}),
         ("What is let in", {"fields": ("allowed_methods", "validation_rules")}),
         ("Record", {"fields": ("id", "subject", "created_at", "updated_at")}),
@@ -100,7 +103,16 @@ class WebhookEndpointAdmin(HouseAdmin[WebhookEndpoint]):
     def events(self, endpoint: WebhookEndpoint) -> SafeString:
         return list_link("events_event", "Events", endpoint_id__exact=endpoint.pk)
 
-    @admin.display(description="Rejections")
+    @admin.display(description="Requests")
+    def refused(self, endpoint: WebhookEndpoint) -> SafeString:
+        """Show how many were refused for each cause, in the last day and in all."""
+        lines = [
+            f"{row.cause}: {row.last_day:,} in the last 24 hours, {row.in_all:,} in all"
+            for row in count_rejections(endpoint.pk)
+        ]
+        return text_block("\n".join(lines)) if lines else NOTHING
+
+    @admin.display(description="Samples")
     def rejections(self, endpoint: WebhookEndpoint) -> SafeString:
         model = "webhooks_rejection"
         return list_link(model, "Rejections", endpoint__id__exact=endpoint.pk)

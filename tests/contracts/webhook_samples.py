@@ -9,8 +9,8 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from tests.webhooks.sender_keys import (
@@ -48,6 +48,7 @@ class Sample:
     tamper: Callable[[bytes], bytes] = add_blank
     secret: str | None = None
     sign: Callable[[bytes], SignedRequest] | None = None
+    config: Mapping[str, str] = field(default_factory=dict)
 
 
 def sample_of(slug: str) -> Sample:
@@ -132,6 +133,7 @@ SAMPLES = {
         body=SNS,
         secret=certificate(),
         sign=_sign_sns,
+        config={"topic_arn": "arn:aws:sns:eu-west-1:1:gulls"},
         tamper=lambda body: body.replace(b"sample", b"other"),
     ),
     "square": Sample(body=_json(event_id="delivery-1", type="payment.created")),

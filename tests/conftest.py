@@ -33,6 +33,7 @@ def _flush_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rejections, "flush_soon", lambda: None)
     rejections._buffer(os.getpid()).take()
     limits.memory.forget()
+    limits.leases.forget()
 
 
 @pytest.fixture(autouse=True)

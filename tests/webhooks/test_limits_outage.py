@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,8 +16,9 @@ from django.conf import LazySettings
 
 from config.embedded import Server, start_valkey
 from config.embedded.places import remove_place
-from webhooks.limits import Use, Window, ask, store
+from webhooks.limits import Use, Window, store
 from webhooks.limits.outage import Outage
+from webhooks.limits.store import ask
 
 ONE = {Window("test", "outage", 1): Use.COUNT}
 
@@ -58,9 +59,9 @@ def questions(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     asked: list[object] = []
     ask_really = store._ask
 
-    def noting(windows: Mapping[Window, Use], now_us: int | None) -> bytes:
-        asked.append(windows)
-        return ask_really(windows, now_us)
+    def noting(arguments: list[str | int]) -> bytes:
+        asked.append(arguments)
+        return ask_really(arguments)
 
     monkeypatch.setattr(store, "_ask", noting)
     return asked

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from webhooks.limits.leases import Leases
 from webhooks.limits.memory import Memory
-from webhooks.limits.store import ask, redis_outage
-from webhooks.limits.windows import OPEN, Use, Verdict, Window
+from webhooks.limits.windows import Use, Verdict, Window
 
-__all__ = ["OPEN", "Memory", "Use", "Verdict", "Window", "ask", "redis_outage"]
+__all__ = ["Leases", "Memory", "Use", "Verdict", "Window"]

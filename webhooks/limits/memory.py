@@ -37,7 +37,7 @@ class Memory:
         if left <= 0:
             self._full_until.pop(window, None)
             return None
-        return Verdict(is_allowed=False, window=window, wait_seconds=left)
+        return Verdict(granted=0, window=window, wait_seconds=left)
 
     def forget(self) -> None:
         self._full_until.clear()

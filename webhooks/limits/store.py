@@ -29,15 +29,22 @@ redis_outage = Outage()
 _own = threading.local()
 
 
-def ask(windows: Mapping[Window, Use], *, now_us: int | None = None) -> Verdict:
-    """Count a request in all windows, or, if one of them refuses, in none.
+def ask(
+    windows: Mapping[Window, Use],
+    *,
+    wanted: int = 1,
+    unspent: int = 0,
+    now_us: int | None = None,
+) -> Verdict:
+    """Count requests in all windows, or, if one of them refuses, in none.
 
-    The time is that of Redis unless given, so all processes agree on it.
+    Of the `wanted` at least one is granted, or none. `unspent` are given back of what
+    was granted before. The time is that of Redis unless given, so all processes agree.
     """
     if not windows or not redis_outage.may_ask():
         return OPEN
     try:
-        answer = _ask(windows, now_us)
+        answer = _ask(_arguments(windows, wanted, unspent, now_us))
     except redis.RedisError as error:
         redis_outage.start(error)
         return OPEN
@@ -45,9 +52,8 @@ def ask(windows: Mapping[Window, Use], *, now_us: int | None = None) -> Verdict:
     return _read(answer, list(windows))
 
 
-def _ask(windows: Mapping[Window, Use], now_us: int | None) -> bytes:
+def _ask(arguments: list[str | int]) -> bytes:
     connection = _connection()
-    arguments = _arguments(windows, now_us)
     try:
         return _run(connection, arguments)
     except redis.ConnectionError:
@@ -56,10 +62,12 @@ def _ask(windows: Mapping[Window, Use], now_us: int | None) -> bytes:
         return _run(connection, arguments)
 
 
-def _arguments(windows: Mapping[Window, Use], now_us: int | None) -> list[str | int]:
+def _arguments(
+    windows: Mapping[Window, Use], wanted: int, unspent: int, now_us: int | None
+) -> list[str | int]:
     arguments: list[str | int] = [len(windows)]
     arguments += [window.key for window in windows]
-    arguments.append("" if now_us is None else now_us)
+    arguments += ("" if now_us is None else now_us, wanted, unspent)
     for window, use in windows.items():
         arguments += (window.limit, window.seconds, int(use))
     return arguments
@@ -79,9 +87,9 @@ def _exchange(connection: redis.Connection, *command: str | int) -> bytes:
 
 
 def _read(answer: bytes, windows: list[Window]) -> Verdict:
-    is_allowed, place, remaining, wait_us = map(int, answer.split())
+    granted, place, remaining, wait_us = map(int, answer.split())
     return Verdict(
-        is_allowed=bool(is_allowed),
+        granted=granted,
         window=windows[place - 1] if place else None,
         remaining=remaining,
         wait_seconds=wait_us / 1_000_000,

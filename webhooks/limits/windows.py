@@ -37,13 +37,17 @@ class Verdict(NamedTuple):
     """Whether a request is let in, by the window that says most about the next one.
 
     `window` is the one that refuses, or the tightest of those that may be told; None
-    if there is nothing to tell.
+    if there is nothing to tell. `granted` is how many requests it stands for.
     """
 
-    is_allowed: bool
+    granted: int
     window: Window | None
     remaining: int = 0
     wait_seconds: float = 0.0
+
+    @property
+    def is_allowed(self) -> bool:
+        return self.granted > 0
 
     @property
     def retry_after_seconds(self) -> int:
@@ -64,4 +68,4 @@ class Verdict(NamedTuple):
         }
 
 
-OPEN = Verdict(is_allowed=True, window=None)
+OPEN = Verdict(granted=1, window=None)

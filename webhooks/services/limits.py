@@ -1,6 +1,6 @@
 """How many requests the door takes, from whom and in all.
 
-Each request is one question to Redis, asked once its signature was looked at, so that
+Each request is at most one question to Redis, asked once its signature was looked at:
 forged ones spend nothing of their victim's. Who is known to be over a limit is not
 asked about, and is refused before a signature costs anything.
 """
@@ -15,10 +15,11 @@ from django.conf import settings
 
 from common.addresses import Address
 from common.errors import RateLimited
-from webhooks.limits import Memory, Use, Verdict, Window, ask
+from webhooks.limits import Leases, Memory, Use, Verdict, Window
 from webhooks.models import WebhookEndpoint
 
 memory = Memory()
+leases = Leases()
 
 
 class TooManyRequests(RateLimited):
@@ -87,7 +88,7 @@ def count_delivery(address: Address | None, endpoint: WebhookEndpoint) -> Verdic
 def _count(uses: dict[Window, Use]) -> Verdict:
     if memory.knows_any:
         _refuse_if_known(uses)
-    verdict = ask(uses)
+    verdict = leases.ask(uses)
     if verdict.window is not None and not verdict.is_allowed:
         memory.remember(verdict)
         raise _REFUSALS[verdict.window.name](verdict)

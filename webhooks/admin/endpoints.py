@@ -5,19 +5,11 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
-from common.admin.base import HistoryAdmin, HouseAdmin
-from common.admin.display import (
-    badge,
-    copyable,
-    json_block,
-    list_link,
-    page_link,
-    text_block,
-)
+from common.admin.base import HouseAdmin
+from common.admin.display import badge, copyable, list_link
 from webhooks.forms import EndpointForm
-from webhooks.models import Rejection, WebhookEndpoint, WebhookType
+from webhooks.models import WebhookEndpoint
 from webhooks.services.endpoints import live_secrets, webhook_url
 from webhooks.services.samples import sample_request
 
@@ -104,49 +96,3 @@ class WebhookEndpointAdmin(HouseAdmin[WebhookEndpoint]):
     def rejections(self, endpoint: WebhookEndpoint) -> SafeString:
         model = "webhooks_rejection"
         return list_link(model, "Rejections", endpoint__id__exact=endpoint.pk)
-
-
-@admin.register(WebhookType)
-class WebhookTypeAdmin(HistoryAdmin[WebhookType]):
-    id_search_fields = ()
-    list_display = ("slug", "version", "updated_at")
-    search_fields = ("slug",)
-    readonly_fields = ("definition_json",)
-    fields = ("slug", "version", "definition_json", "created_at", "updated_at")
-
-    @admin.display(description="Definition")
-    def definition_json(self, webhook_type: WebhookType) -> SafeString:
-        return json_block(webhook_type.definition)
-
-
-@admin.register(Rejection)
-class RejectionAdmin(HistoryAdmin[Rejection]):
-    list_display = (
-        "received_at", "cause", "status", "endpoint_link", "method", "remote_address",
-        "delivery_id",
-    )  # fmt: skip
-    list_filter = ("cause", ("endpoint", AutocompleteSelectFilter))
-    search_fields = ("cause", "delivery_id__exact")
-    list_select_related = ("endpoint",)
-    fields = (
-        "id", "received_at", "cause", "status", "detail", "endpoint_link", "method",
-        "remote_address", "delivery_id", "headers_json", "body_text",
-    )  # fmt: skip
-    readonly_fields = ("endpoint_link", "headers_json", "body_text")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Rejection]:
-        heavy = ("headers", "body", "endpoint__secrets", "endpoint__config")
-        return super().get_queryset(request).defer(*heavy)
-
-    @admin.display(description="Endpoint")
-    def endpoint_link(self, rejection: Rejection) -> SafeString:
-        model = "webhooks_webhookendpoint"
-        return page_link(model, rejection.endpoint_id, rejection.endpoint)
-
-    @admin.display(description="Headers")
-    def headers_json(self, rejection: Rejection) -> SafeString:
-        return json_block(rejection.headers)
-
-    @admin.display(description="Body")
-    def body_text(self, rejection: Rejection) -> SafeString:
-        return text_block(bytes(rejection.body).decode("utf-8", "replace"))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -237,13 +238,15 @@ def test_a_revocation_beside_another_change_is_not_undone() -> None:
     for _ in range(ROUNDS):
         endpoint = make_endpoint()
         rotate_secret(endpoint_id=endpoint.pk, secret=SECOND)
-        revoke = partial(revoke_secret, endpoint_id=endpoint.pk, which=Which.PREVIOUS)
-        edits = [
+        acts: list[Callable[[], object]] = [
+            partial(revoke_secret, endpoint_id=endpoint.pk, which=Which.PREVIOUS)
+        ]
+        acts += [
             partial(update_endpoint, endpoint_id=endpoint.pk, config={"n": n})
             for n in range(THREADS - 1)
         ]
 
-        race_all([revoke, *edits])
+        race_all(acts)
 
         assert stored(endpoint) == [SECOND]
 

@@ -138,9 +138,9 @@ def _find_fault(
         return None if is_ours else explain_public_key(definition)
     for fault in find_secret_faults(endpoint, definition, given):
         return fault.detail
-    return (
-        "Is valid here already; give another one" if is_live(endpoint, given) else None
-    )
+    if is_live(endpoint, given):
+        return "Is valid here already; give another one"
+    return None
 
 
 def _push(

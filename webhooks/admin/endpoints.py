@@ -4,14 +4,18 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.formats import date_format
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from common.admin.base import HouseAdmin
 from common.admin.display import badge, copyable, list_link
+from webhooks.admin.renewal import RenewalActions
 from webhooks.forms import EndpointForm
 from webhooks.models import WebhookEndpoint
-from webhooks.services.endpoints import live_secrets, webhook_url
 from webhooks.services.samples import sample_request
+from webhooks.services.secrets import SecretState, live_entries, states_of
+from webhooks.services.urls import webhook_url
 
 
 def curl_of(endpoint: WebhookEndpoint) -> SafeString:
@@ -24,8 +28,18 @@ def curl_of(endpoint: WebhookEndpoint) -> SafeString:
     return copyable(sample.curl, note=note)
 
 
+def _tell(state: SecretState) -> tuple[str]:
+    dates = {"since": state.created_at, "until": state.valid_until}
+    told = [
+        f"{word} {date_format(at, 'DATETIME_FORMAT')}"
+        for word, at in dates.items()
+        if at is not None
+    ]
+    return (", ".join([state.which, *told]),)
+
+
 @admin.register(WebhookEndpoint)
-class WebhookEndpointAdmin(HouseAdmin[WebhookEndpoint]):
+class WebhookEndpointAdmin(RenewalActions, HouseAdmin[WebhookEndpoint]):
     """Endpoints are made with their first trigger and closed with their last one."""
 
     form = EndpointForm
@@ -37,12 +51,12 @@ class WebhookEndpointAdmin(HouseAdmin[WebhookEndpoint]):
     list_filter = ("is_active", "type")
     search_fields = ("webhook_id", "type", "subject")
     readonly_fields = (
-        "id", "status", "url", "signed", "curl", "subject", "triggers", "events",
+        "id", "status", "url", "secrets_told", "curl", "subject", "triggers", "events",
         "rejections", "created_at", "updated_at",
     )  # fmt: skip
     fieldsets = (
         (None, {"fields": ("url", "status", "triggers", "events", "rejections")}),
-        ("The sender", {"fields": ("type", "signed", "secret", "curl")}),
+        ("The sender", {"fields": ("type", "secrets_told", "secret", "curl")}),
         ("What is let in", {"fields": ("allowed_methods", "validation_rules")}),
         ("Record", {"fields": ("id", "subject", "created_at", "updated_at")}),
     )
@@ -75,9 +89,11 @@ class WebhookEndpointAdmin(HouseAdmin[WebhookEndpoint]):
     def url(self, endpoint: WebhookEndpoint) -> SafeString:
         return copyable(webhook_url(endpoint))
 
-    @admin.display(description="Has a secret", boolean=True)
-    def signed(self, endpoint: WebhookEndpoint) -> bool:
-        return bool(live_secrets(endpoint))
+    @admin.display(description="Valid secrets")
+    def secrets_told(self, endpoint: WebhookEndpoint) -> SafeString:
+        """Tell of each secret since when and until when it is valid, nothing more."""
+        told = [_tell(state) for state in states_of(live_entries(endpoint))]
+        return format_html_join(SafeString("<br>"), "{}", told) or SafeString("none")
 
     @admin.display(description="Try it")
     def curl(self, endpoint: WebhookEndpoint) -> SafeString:

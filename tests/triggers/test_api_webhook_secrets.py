@@ -275,3 +275,23 @@ def test_a_type_that_signs_differently_makes_its_own_form(api: APIClient) -> Non
 
     assert answer["webhook_secret"].startswith("whsec_")
     assert answer["webhook_secret"] != made.webhook_secret
+
+
+def test_a_key_that_only_the_sender_makes_is_asked_for(
+    api: APIClient, trigger: Trigger
+) -> None:
+    text = "Discord shows you its public key: put it here"
+    body = {
+        "name": "chat",
+        "agent_id": str(trigger.agent_id),
+        "trigger_type": "webhook",
+        "webhook_type": "discord",
+    }
+
+    response = api.post(URL, body)
+
+    assert response.status_code == 400
+    assert response.json()["errors"] == [
+        {"pointer": "/webhook_config/secret", "detail": text}
+    ]
+    assert Trigger.objects.get() == trigger

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -13,13 +12,10 @@ from django.utils import timezone
 from tests.races import ROUNDS, THREADS, race, race_all
 from tests.webhooks.deliveries import assert_nothing_happened, deliver
 from tests.webhooks.senders import PUSH, SECRET, hex_hmac
-from webhooks.definitions import resolve
 from webhooks.models import WebhookEndpoint
-from webhooks.services import renewal, secrets
 from webhooks.services.endpoints import (
     InvalidEndpoint,
     create_endpoint,
-    live_secrets,
     update_endpoint,
 )
 from webhooks.services.renewal import (
@@ -29,7 +25,7 @@ from webhooks.services.renewal import (
     revoke_secret,
     rotate_secret,
 )
-from webhooks.services.secrets import Which, find_secret_faults, states_of
+from webhooks.services.secrets import Which, live_entries, states_of
 
 pytestmark = pytest.mark.django_db
 
@@ -291,40 +287,8 @@ def test_states_tell_nothing_of_the_text() -> None:
     endpoint = make_endpoint()
     renewed = rotate_secret(endpoint_id=endpoint.pk, secret=SECOND).endpoint
 
-    told = states_of(secrets.live_entries(renewed))
+    told = states_of(live_entries(renewed))
 
     assert [state.which for state in told] == ["current", "previous"]
     assert SECRET not in repr(told)
     assert SECOND not in repr(told)
-
-
-def test_a_key_that_the_sender_made_is_asked_for_never_invented(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(secrets, "can_make_secret", lambda _: False)
-    definition = replace(resolve("github"), name="Discord")
-    text = "Discord shows you its public key: put it here"
-
-    for given in (None, True):
-        faults = list(find_secret_faults(WebhookEndpoint(), definition, given))
-        assert [(f.pointer, f.detail) for f in faults] == [("/secret", text)]
-    own = make_endpoint()
-    assert list(find_secret_faults(own, definition, None)) == []
-    assert live_secrets(own) == [SECRET]
-
-
-def test_a_key_that_the_sender_made_is_rotated_only_to_a_given_one(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(renewal, "can_make_secret", lambda _: False)
-    endpoint = make_endpoint()
-
-    with pytest.raises(InvalidEndpoint, match="shows you its public key"):
-        rotate_secret(endpoint_id=endpoint.pk)
-    with pytest.raises(InvalidEndpoint) as refusal:
-        renew_url(endpoint_id=endpoint.pk, rotate_secret=True)
-
-    assert [fault.pointer for fault in refusal.value.faults] == ["/rotate_secret"]
-    assert stored(endpoint) == [SECRET]
-    rotate_secret(endpoint_id=endpoint.pk, secret=SECOND)
-    assert stored(endpoint) == [SECOND, SECRET]

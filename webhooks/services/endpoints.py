@@ -150,7 +150,6 @@ def _change(endpoint: WebhookEndpoint, **given: Unpack[EndpointFields]) -> str |
     if faults := list(find_endpoint_faults(endpoint, **given)):
         raise InvalidEndpoint("; ".join(f.detail for f in faults[:5]), faults=faults)
     definition = resolve(given.get("type_slug") or endpoint.type)
-    endpoint.type = definition.slug
     if "path" in given:
         endpoint.webhook_id = id_for_path(endpoint, given["path"])
     if (methods := given.get("allowed_methods")) is not None:
@@ -159,7 +158,9 @@ def _change(endpoint: WebhookEndpoint, **given: Unpack[EndpointFields]) -> str |
         endpoint.validation_rules = rules
     if (config := given.get("config")) is not None:
         endpoint.config = {key: config[key] for key in config if key != "secret"}
-    return set_secret(endpoint, definition, (config or {}).get("secret"))
+    secret = set_secret(endpoint, definition, (config or {}).get("secret"))
+    endpoint.type = definition.slug
+    return secret
 
 
 def _find_method_faults(

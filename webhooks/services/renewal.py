@@ -22,7 +22,7 @@ from webhooks.services.secrets import (
     SecretState,
     Which,
     can_make_secret,
-    explain_public_key,
+    explain_foreign_key,
     find_secret_faults,
     is_live,
     live_entries,
@@ -135,7 +135,7 @@ def _find_fault(
         return f"{definition.name} signs nothing: it has no secret"
     if given is None:
         is_ours = can_make_secret(definition.signature)
-        return None if is_ours else explain_public_key(definition)
+        return None if is_ours else explain_foreign_key(definition)
     for fault in find_secret_faults(endpoint, definition, given):
         return fault.detail
     if is_live(endpoint, given):

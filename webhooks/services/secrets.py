@@ -16,8 +16,14 @@ from typing import TypedDict
 from django.utils import timezone
 
 from common.errors import Fault
-from webhooks.definitions import WebhookTypeDefinition
-from webhooks.definitions.schemes import HmacScheme, SignatureScheme, TokenScheme
+from webhooks.definitions import WebhookTypeDefinition, resolve
+from webhooks.definitions.schemes import (
+    AnyScheme,
+    CertificateScheme,
+    PublicKeyScheme,
+    SignatureScheme,
+    SingleScheme,
+)
 from webhooks.models import WebhookEndpoint
 from webhooks.signatures import is_usable_secret, new_secret
 
@@ -79,8 +85,8 @@ def new_entry(secret: str, *, now: datetime | None = None) -> SecretEntry:
 
 
 def can_make_secret(scheme: SignatureScheme) -> bool:
-    """Whether we may invent the secret: not if it is a key that the sender made."""
-    return isinstance(scheme, HmacScheme | TokenScheme)
+    """Whether we may invent the secret: not if the sender alone makes its keys."""
+    return not isinstance(_first(scheme), PublicKeyScheme | CertificateScheme)
 
 
 def find_secret_faults(
@@ -90,7 +96,7 @@ def find_secret_faults(
     scheme = definition.signature
     if given is None or given is True:
         if _must_be_given(endpoint, definition, given):
-            yield Fault("/secret", explain_public_key(definition))
+            yield Fault("/secret", explain_foreign_key(definition))
     elif given is False:
         if definition.signature_required:
             yield Fault("/secret", f"{definition.name} can't be without a secret")
@@ -100,7 +106,9 @@ def find_secret_faults(
         yield Fault("/secret", f"Is not a secret that {definition.name} could use")
 
 
-def explain_public_key(definition: WebhookTypeDefinition) -> str:
+def explain_foreign_key(definition: WebhookTypeDefinition) -> str:
+    if _has_certificate(definition.signature):
+        return f"{definition.name} signs with certificates of its own: leave this out"
     return f"{definition.name} shows you its public key: put it here"
 
 
@@ -109,26 +117,33 @@ def set_secret(
 ) -> str | None:
     """Give an unsaved change of an endpoint its secret; return it if it is a new one.
 
-    Without a given one the present secrets stay, where the type can use them; a type
-    that signs gets a new one otherwise, another only if asked (`true`). A new one
-    replaces all there are at once.
+    The endpoint still has the type it had. Without a given one the present secrets
+    stay, where the new type can use them; else one is made if the type signs or it had
+    one, another only if asked (`true`). A new one replaces all there are at once.
     """
-    scheme = definition.signature
-    if given is None and (_has_usable(endpoint, definition) or scheme is None):
+    if given is None and _keeps_secrets(endpoint, definition):
         return None
-    if scheme is None or given is False:
-        endpoint.secrets = []
-        return None
-    if given is None and not definition.secret_on_creation:
-        return None
-    secret = given if isinstance(given, str) else new_secret(scheme)
-    endpoint.secrets = [new_entry(secret)]
+    secret = _pick(endpoint, definition, given)
+    endpoint.secrets = [] if secret is None else [new_entry(secret)]
     return secret
 
 
 def is_live(endpoint: WebhookEndpoint, secret: str) -> bool:
     live = live_secrets(endpoint)
     return any(compare_digest(own.encode(), secret.encode()) for own in live)
+
+
+def _pick(
+    endpoint: WebhookEndpoint, definition: WebhookTypeDefinition, given: object
+) -> str | None:
+    """Return the secret that a change sets; None is to have none."""
+    scheme = definition.signature
+    if scheme is None or given is False:
+        return None
+    if isinstance(given, str):
+        return given
+    is_wanted = given is True or _is_made_unasked(endpoint, definition)
+    return new_secret(scheme) if is_wanted else None
 
 
 def _must_be_given(
@@ -138,12 +153,40 @@ def _must_be_given(
     scheme = definition.signature
     if scheme is None or can_make_secret(scheme):
         return False
-    is_wanted = given is True or definition.secret_on_creation
-    return is_wanted and (given is True or not _has_usable(endpoint, definition))
+    is_missing = not (_has_certificate(scheme) or _keeps_secrets(endpoint, definition))
+    return given is True or is_missing
 
 
-def _has_usable(endpoint: WebhookEndpoint, definition: WebhookTypeDefinition) -> bool:
-    scheme = definition.signature
+def _is_made_unasked(
+    endpoint: WebhookEndpoint, definition: WebhookTypeDefinition
+) -> bool:
+    """Whether a secret of ours is wanted: also where the door would open without."""
+    is_wanted = definition.secret_on_creation or bool(endpoint.secrets)
+    return is_wanted and _is_ours(definition.signature)
+
+
+def _is_ours(scheme: SignatureScheme | None) -> bool:
+    return scheme is not None and can_make_secret(scheme)
+
+
+def _has_certificate(scheme: SignatureScheme | None) -> bool:
+    """Whether the sender says with each request what to verify it by."""
+    return isinstance(scheme and _first(scheme), CertificateScheme)
+
+
+def _first(scheme: SignatureScheme) -> SingleScheme:
+    """Return the scheme that a new secret is for."""
+    return scheme.of[0] if isinstance(scheme, AnyScheme) else scheme
+
+
+def _keeps_secrets(
+    endpoint: WebhookEndpoint, definition: WebhookTypeDefinition
+) -> bool:
+    """Whether its secrets go on: none as a public key, no public key as a secret."""
+    former, scheme = resolve(endpoint.type).signature, definition.signature
+    is_other_type = endpoint.type != definition.slug
+    if is_other_type and not (_is_ours(former) and _is_ours(scheme)):
+        return False
     return scheme is not None and any(
         is_usable_secret(scheme, secret) for secret in live_secrets(endpoint)
     )

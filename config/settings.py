@@ -64,6 +64,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "common.middleware.ForwardedRequests",
+    "webhooks.door.middleware.StraightToTheDoor",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -166,11 +167,15 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-# The two calls that go upwards, against the direction of imports.
+# The three calls that go upwards, against the direction of imports.
 TICKHOOK_ON_NEWS = "executions.tasks.drain_inbox"
 TICKHOOK_ON_TASK_FINISHED = "executions.services.outcomes.tasks_finished"
+TICKHOOK_WHAT_BECAME_OF = "executions.services.following.what_became_of"
 
 HISTORY_RETENTION_DAYS = retention_days()
+
+# Threads of a web process that run views.
+TICKHOOK_WEB_THREADS = 4
 
 REDIS_URL = redis_url()
 # Celery tasks that an agent of the backend `celery` may name.
@@ -210,6 +215,7 @@ CELERY_TASK_ROUTES = {
     "triggers.tasks.*": {"queue": "clock"},
     "executions.tasks.*": {"queue": "pipeline"},
     "agents.tasks.*": {"queue": "agents"},
+    "webhooks.tasks.*": {"queue": "slow"},
 }
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = env.str(
@@ -222,8 +228,17 @@ LOGGING = {
     "formatters": {
         "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"paths": {"()": "common.logs.HideWebhookPaths"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["paths"],
+        }
+    },
     "root": {"handlers": ["console"], "level": "INFO"},
+    # What strangers ask wrongly is counted where it is refused, not logged each time.
+    "loggers": {"django.request": {"level": "ERROR"}},
 }
 
 TICKHOOK_CLOCK = "triggers.clocks.beat.BeatScheduler"

@@ -6,10 +6,16 @@ from typing import Any
 from common.errors import Fault, InvalidInput
 from common.json_schema import find_schema_faults
 from webhooks.definitions.answers import load_answer, load_reply
-from webhooks.definitions.handshakes import load_handshake, load_matches
+from webhooks.definitions.handshakes import (
+    Confirmation,
+    load_confirmation,
+    load_handshake,
+    load_matches,
+)
 from webhooks.definitions.model import (
     ALWAYS_CREDENTIALS,
     DEFAULT_MAX_BODY_BYTES,
+    Batch,
     WebhookTypeDefinition,
 )
 from webhooks.definitions.scheme_loading import load_scheme
@@ -43,7 +49,7 @@ def load_definition(data: Mapping[str, Any]) -> WebhookTypeDefinition:
         event_type=load_sources(data.get("event_type", [])),
         delivery_id=load_sources(data.get("delivery_id", [])),
         body_varies=data.get("body_varies", False),
-        batch_content_types=tuple(data.get("batch_content_types", [])),
+        batch=Batch(**data["batch"]) if "batch" in data else None,
         default_methods=tuple(data.get("default_methods", ["POST"])),
         max_body_bytes=int(data.get("max_body_bytes", DEFAULT_MAX_BODY_BYTES)),
         response_format=data.get("response_format", "json"),
@@ -60,7 +66,12 @@ def _load_talk(data: Mapping[str, Any]) -> dict[str, Any]:
         "response": load_answer(data["response"]) if "response" in data else None,
         "reply": load_reply(data["reply"]) if "reply" in data else None,
         "handshakes": tuple(map(load_handshake, data.get("handshakes", []))),
+        "confirmation": _load_confirmation(data),
     }
+
+
+def _load_confirmation(data: Mapping[str, Any]) -> Confirmation | None:
+    return load_confirmation(data["confirmation"]) if "confirmation" in data else None
 
 
 def _load_validation(data: Mapping[str, Any]) -> dict[str, Any]:

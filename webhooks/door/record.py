@@ -31,6 +31,10 @@ class Recorded:
     event_id: UUID
     is_duplicate: bool
 
+    @property
+    def status(self) -> str:
+        return "duplicate" if self.is_duplicate else "accepted"
+
 
 def record_delivery(delivery: Delivery) -> Recorded:
     """Record a delivery that passed all checks; raise DeliveryIdConflict.

@@ -11,8 +11,10 @@ from django.http import HttpRequest
 from common.errors import TickhookError
 from webhooks.definitions import WebhookTypeDefinition
 from webhooks.models import WebhookEndpoint
-from webhooks.parsing import Finder, ParsedBody, parse_body
+from webhooks.parsing import Finder, ParsedBody, decode_body, parse_body
+from webhooks.parsing.content_types import parse_header
 from webhooks.parsing.forms import collect
+from webhooks.services.secrets import live_secrets
 
 MAX_QUERY_FIELDS = 1000
 
@@ -84,12 +86,33 @@ class Delivery:
         return body
 
     @cached_property
+    def content(self) -> bytes:
+        """The body without its Content-Encoding; raises MalformedBody."""
+        return decode_body(self.body, self.headers.get("content-encoding", ""))
+
+    @cached_property
     def parsed(self) -> ParsedBody:
         return parse_body(
-            self.body,
+            self.content,
             self.content_type,
             form_json_field=self.definition.form_json_field,
         )
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The endpoint's config; read only where something in the request asks."""
+        config: dict[str, Any] = self.endpoint.config
+        return config
+
+    @cached_property
+    def secrets(self) -> list[str]:
+        return live_secrets(self.endpoint)
+
+    @cached_property
+    def is_batch(self) -> bool:
+        batch = self.definition.batch
+        name, _ = parse_header(self.content_type)
+        return batch is not None and name == batch.content_type
 
     @cached_property
     def finder(self) -> Finder:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -15,9 +14,10 @@ from rest_framework.views import APIView
 from common.api.errors import problem_response
 from common.errors import NotFound
 from webhooks.definitions import resolve
+from webhooks.door.accepted import answer_accepted
 from webhooks.door.checks import CHECKS, MethodNotAllowed, allow
 from webhooks.door.endpoints import find_endpoint
-from webhooks.door.record import Recorded, record_delivery
+from webhooks.door.record import record_delivery
 from webhooks.door.request import Delivery
 from webhooks.models import WebhookEndpoint
 from webhooks.services.endpoints import METHODS
@@ -55,7 +55,7 @@ class WebhookView(APIView):
         delivery = _open(request._request, webhook_id)
         for check in CHECKS:
             check(delivery)
-        return _accepted(record_delivery(delivery))
+        return answer_accepted(delivery, [record_delivery(delivery)])
 
     get = post = put = patch = delete = receive
 
@@ -116,13 +116,3 @@ def _find(webhook_id: str) -> WebhookEndpoint:
     if endpoint is None:
         raise WebhookNotFound
     return endpoint
-
-
-def _accepted(recorded: Recorded) -> HttpResponse:
-    body: dict[str, object] = {
-        "success": True,
-        "status": "duplicate" if recorded.is_duplicate else "accepted",
-        "event_id": str(recorded.event_id),
-        "executions": [],
-    }
-    return HttpResponse(orjson.dumps(body), content_type="application/json")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from events.models import Event, EventSource
-from webhooks.definitions import resolve
+from executions.pipeline.senders import definition_of
 from webhooks.parsing import MalformedBody, ParsedBody, parse_body
 
 
@@ -56,4 +56,4 @@ def _read(event: Event) -> Body:
 def _form_json_field(event: Event) -> str | None:
     if event.source != EventSource.WEBHOOK:
         return None
-    return resolve(event.type.partition(".")[0]).form_json_field
+    return definition_of(event).form_json_field

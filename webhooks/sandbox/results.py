@@ -4,6 +4,7 @@ import json
 import math
 from typing import Any
 
+from common.json_depth import is_deeper_than
 from webhooks.sandbox.errors import SandboxRefused
 from webhooks.sandbox.limits import MAX_RESULT_BYTES, MAX_RESULT_DEPTH
 
@@ -35,17 +36,16 @@ def _check(result: dict[Any, Any]) -> None:
     """Look level by level, and never at more than the result may have."""
     level: list[Any] = [result]
     room = MAX_RESULT_BYTES
-    for _ in range(MAX_RESULT_DEPTH + 1):
+    while level:
         deeper: list[Any] = []
         for value in level:
             room -= _least_size(value)
             if room < 0:
                 raise SandboxRefused(_TOO_LARGE)
             deeper += _inside(value)
-        if not deeper:
-            return
         level = deeper
-    raise SandboxRefused(f"Its result is nested more than {MAX_RESULT_DEPTH} deep")
+    if is_deeper_than(result, MAX_RESULT_DEPTH):
+        raise SandboxRefused(f"Its result is nested more than {MAX_RESULT_DEPTH} deep")
 
 
 def _inside(value: object) -> list[Any]:

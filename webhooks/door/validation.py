@@ -36,9 +36,10 @@ def check_validation_code(
 ) -> bool:
     """Return whether there was code and it accepted; `VALIDATED` says so later.
 
-    Only for a sender who proved who it is: a stranger must not set code to work. Raise
-    ValidationRefused, or SandboxUnavailable where the sender is to come again: at once
-    if the code of this endpoint already runs in this process.
+    Only for a sender who proved who it is: a stranger must not set code to work.
+    `headers` are those that are kept, without credentials, as a worker has no others.
+    Raise ValidationRefused, or SandboxUnavailable where the sender is to come again: at
+    once if the code of this endpoint already runs in this process.
     """
     if not has_validation(definition):
         return False

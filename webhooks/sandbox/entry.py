@@ -1,29 +1,20 @@
-"""Finds the function that is called in a piece of code, without running any of it.
-
-Only tokens are looked at: Python's own parser can be brought down by what it reads.
-"""
+"""Finds the function that is called in a piece of code, without running any of it."""
 
 from __future__ import annotations
 
-import io
-import tokenize
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from tokenize import TokenInfo
 from typing import Literal
 
 from webhooks.sandbox.errors import SandboxRefused
 from webhooks.sandbox.limits import MAX_CODE_BYTES
+from webhooks.sandbox.tokens import Token, tokens_of
 
 CodeKind = Literal["parser", "validator"]
 
 PREFIXES: dict[CodeKind, str] = {"parser": "parse", "validator": "validate"}
 PARAMETERS = ("body", "headers", "webhook_config", "config", "query", "method")
-
-_BLANK = frozenset({
-    tokenize.NEWLINE, tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.COMMENT,
-})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +40,7 @@ def find_entry(code: str, kind: CodeKind) -> Entry:
     """Return the function to call; raise SandboxRefused where there is no such one."""
     if len(code.encode(errors="replace")) > MAX_CODE_BYTES:
         raise SandboxRefused(f"The code is larger than {MAX_CODE_BYTES // 1024} KB")
-    entries, prefix = _functions(code), PREFIXES[kind]
+    entries, prefix = list(_functions(code)), PREFIXES[kind]
     named = [entry for entry in entries if entry.name.startswith(prefix)]
     candidates = named or entries
     if len(candidates) != 1:
@@ -71,38 +62,28 @@ def _check_parameters(entry: Entry) -> None:
             )
 
 
-def _functions(code: str) -> list[Entry]:
-    try:
-        tokens = list(tokenize.generate_tokens(io.StringIO(code).readline))
-    except (tokenize.TokenError, SyntaxError, ValueError) as error:
-        raise SandboxRefused("The code is not complete Python") from error
-    return [
-        Entry(tokens[place + 1].string, tuple(_parameters(tokens[place + 2 :])))
-        for place, token in enumerate(tokens)
-        if token.string == "def" and _begins_line(tokens, place)
-    ]
+def _functions(code: str) -> Iterator[Entry]:
+    """Yield what is defined at the top level, by `def` and not `async def`."""
+    tokens = tokens_of(code)
+    for token in tokens:
+        if token.text == "def" and token.begins_line:
+            name = next(tokens, None)
+            yield Entry(name.text if name else "", tuple(_parameters(tokens)))
 
 
-def _begins_line(tokens: Sequence[TokenInfo], place: int) -> bool:
-    is_first = place == 0 or tokens[place - 1].type in _BLANK
-    return is_first and tokens[place].start[1] == 0
-
-
-def _parameters(tokens: Sequence[TokenInfo]) -> Iterator[str]:
+def _parameters(tokens: Iterator[Token]) -> Iterator[str]:
     """Yield the names between the brackets; `*` and `/` count as names, too."""
     depth, is_due = 0, False
     for token in tokens:
-        if token.type in _BLANK:
-            continue
-        if token.string in ("(", "[", "{"):
+        if token.text in ("(", "[", "{"):
             depth += 1
             is_due = depth == 1
-        elif token.string in (")", "]", "}"):
+        elif token.text in (")", "]", "}"):
             depth -= 1
-            if depth == 0:
+            if depth <= 0:
                 return
-        elif depth == 1 and token.string == ",":
+        elif depth == 1 and token.text == ",":
             is_due = True
         elif is_due:
             is_due = False
-            yield token.string
+            yield token.text

@@ -7,6 +7,7 @@ that has one is refused, instead.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Iterator
@@ -33,6 +34,8 @@ from webhooks.sandbox.limits import (
 )
 from webhooks.sandbox.worker_program import worker_program
 
+logger = logging.getLogger(__name__)
+
 MAX_PROCESSES = 2
 # What a worker gets to stop by itself before it is killed, and what our functions get.
 GRACE_SECONDS = 0.1
@@ -45,10 +48,10 @@ _entered_in: int | None = None
 class Pool:
     """At most two interpreters. What Monty raises passes through."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: str | None) -> None:
         self._slots = threading.BoundedSemaphore(MAX_PROCESSES)
         self._monty = Monty(
-            binary_path=worker_program(),
+            binary_path=program,
             min_processes=1,
             max_processes=MAX_PROCESSES,
             checkout_timeout=PARSER.wait_seconds,
@@ -129,11 +132,25 @@ def discard(pool: Pool) -> None:
 
 
 def _start() -> Pool:
-    try:
-        pool = Pool()
-    except (MontyError, RuntimeError, OSError) as error:
-        raise SandboxUnavailable("The sandbox can't be started") from error
-    if not pool.is_sound():
-        pool.close()
+    """Start a pool, without the kernel's limits where they can't be set."""
+    program = worker_program()
+    if program is not None:
+        pool = _try(program)
+        if pool is not None:
+            return pool
+        logger.warning("Monty can't be started with limits of the kernel")
+    pool = _try(None)
+    if pool is None:
         raise SandboxUnavailable("The sandbox can't be started")
     return pool
+
+
+def _try(program: str | None) -> Pool | None:
+    try:
+        pool = Pool(program)
+    except (MontyError, RuntimeError, OSError):
+        return None
+    if pool.is_sound():
+        return pool
+    pool.close()
+    return None

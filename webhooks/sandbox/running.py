@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from pydantic_monty import (
@@ -18,7 +19,7 @@ from webhooks.sandbox.limits import (
     MAX_OUTPUT_BYTES,
     Limits,
 )
-from webhooks.sandbox.pool import Pool, current_pool, discard
+from webhooks.sandbox.pool import MAX_PROCESSES, Pool, current_pool, discard
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ def execute(program: str, *, inputs: Mapping[str, Any], limits: Limits) -> objec
     pool = current_pool()
     with pool.slot(limits):
         try:
-            return _run_twice(pool, program, dict(inputs), limits)
+            return _run(pool, program, dict(inputs), limits)
         except (MontyRuntimeError, MontySyntaxError) as error:
             raise _refusal(error, limits, may_quote=not inputs) from None
         except ValueError:
@@ -45,26 +46,31 @@ def execute(program: str, *, inputs: Mapping[str, Any], limits: Limits) -> objec
             raise SandboxUnavailable from error
 
 
-def _run_twice(
+def _run(pool: Pool, program: str, inputs: dict[str, Any], limits: Limits) -> object:
+    """Run in another interpreter if one is dead: it may have died before.
+
+    All that were idle may have. After those, it is the program that kills them.
+    """
+    for _ in range(MAX_PROCESSES):
+        with suppress(MontyCrashedError):
+            return _run_once(pool, program, inputs, limits)
+    try:
+        return _run_once(pool, program, inputs, limits)
+    except MontyCrashedError:
+        if not pool.is_sound():
+            raise
+    raise SandboxRefused("It crashed its interpreter")
+
+
+def _run_once(
     pool: Pool, program: str, inputs: dict[str, Any], limits: Limits
 ) -> object:
-    """Run again if the worker is dead: it may have died, or been killed, before."""
     try:
         return pool.run(program, inputs, limits)
     except MontyCrashedError as error:
-        _raise_if_timed_out(error, limits)
-    try:
-        return pool.run(program, inputs, limits)
-    except MontyCrashedError as error:
-        _raise_if_timed_out(error, limits)
-        if pool.is_sound():
-            raise SandboxRefused("It crashed its interpreter") from None
+        if error.timed_out:
+            raise _out_of_time(limits) from None
         raise
-
-
-def _raise_if_timed_out(error: MontyCrashedError, limits: Limits) -> None:
-    if error.timed_out:
-        raise _out_of_time(limits) from None
 
 
 def _refusal(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,6 +94,10 @@ def test_a_functions_fault_tells_nothing_of_this_machine() -> None:
     assert found == {"kind": "ValueError", "text": "the arguments can't be used"}
 
 
+@pytest.mark.skipif(
+    shutil.which("prlimit") is None and "CI" not in os.environ,
+    reason="needs prlimit and setpriv of util-linux",
+)
 def test_the_kernel_bounds_an_interpreter_too() -> None:
     run_parser(ECHO, body=1, headers={}, config={})
     (worker, *_) = workers_of(os.getpid())

@@ -5,6 +5,7 @@ import pytest
 from common.errors import Fault
 from tests.webhooks.sandbox.code import PARSE_CHAT, VALIDATE_HMAC
 from webhooks.sandbox import CodeKind, SandboxRefused, find_code_faults, run_parser
+from webhooks.sandbox.entry import find_entry
 
 
 def fault_of(code: str, kind: CodeKind = "parser") -> str:
@@ -24,6 +25,10 @@ def test_good_code_has_no_faults(code: str, kind: CodeKind) -> None:
     "code",
     [
         "def anything(body): return {'by': 'it'}",
+        "def parse(body, query=r'\\\\', method=('),', b'\"')): return {'by': 'it'}",
+        "'it\\'s'; '''\\'''\ndef parse_no(): 1'''\ndef parse(): return {'by': 'it'}",
+        "# it's\ndef parse(body): return {'by': 'it'}",
+        "def é(body): return {'by': 'it'}",
         "def helper(x): return x\ndef parse_it(body): return {'by': helper('it')}",
         "def parse(\n    body: dict,  # it\n    headers=(1,),\n): return {'by': 'it'}",
         "x = '''\ndef parse_no(body): pass\n'''\ndef parse(): return {'by': 'it'}",
@@ -76,7 +81,8 @@ def test_a_parameter_that_is_not_known_is_refused(parameters: str, named: str) -
             "import numpy\ndef parse(body): return {}",
             "ModuleNotFoundError in line 1: ",
         ),
-        ("def parse(body): return {", "The code is not complete Python"),
+        ("def parse(body): return {", "SyntaxError in line"),
+        ("def parse(body): return {'", "A string in the code is not closed"),
         ("while True: pass\ndef parse(body): return {}", "It ran longer than 500 ms"),
     ],
 )
@@ -97,6 +103,15 @@ def test_code_over_64_kilobytes_is_refused() -> None:
 @pytest.mark.parametrize("code", ["\ud800", "\x00", "def parse(body): '\ud800'", "\\"])
 def test_code_that_is_no_text_is_refused(code: str) -> None:
     assert find_code_faults(code, kind="parser") != []
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "piece", ["'", "'\\", "x=\\'", '"' * 3, "(", "f'{", "def f():0\n"]
+)
+def test_no_code_keeps_us_long(piece: str) -> None:
+    with pytest.raises(SandboxRefused):
+        find_entry(piece * (64_000 // len(piece)), "parser")
 
 
 def test_code_with_a_fault_is_not_run() -> None:

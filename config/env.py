@@ -80,6 +80,13 @@ def retention_days() -> int | None:
     return days
 
 
+def positive(name: str, *, default: int) -> int:
+    number: int = env.int(name, default=default)
+    if number < 1:
+        raise ImproperlyConfigured(f"{name} must be at least 1")
+    return number
+
+
 def required(name: str, hint: str) -> str:
     value: str = env.str(name, default="")
     if not value:

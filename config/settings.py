@@ -9,6 +9,7 @@ from config.env import (
     broker_url,
     env,
     fernet_keys,
+    positive,
     redis_url,
     required,
     retention_days,
@@ -36,6 +37,10 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W008",  # the proxy that ends TLS redirects; it speaks HTTP to us
     "security.W021",  # so is preloading
 ]
+
+# No known sender waits longer for an answer; GitHub gives up after 10 seconds.
+TICKHOOK_BODY_SECONDS = positive("TICKHOOK_BODY_SECONDS", default=20)
+TICKHOOK_WEB_THREADS = positive("TICKHOOK_WEB_THREADS", default=4)
 
 INSTALLED_APPS = [
     "unfold",

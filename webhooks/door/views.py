@@ -107,7 +107,8 @@ def _target(request: HttpRequest) -> str:
     """Return path and query as they were sent, where the web server tells: senders
     sign them as they write them.
     """
-    sent: str = request.META.get("REQUEST_URI", "")
+    meta = request.META
+    sent: str = meta.get("REQUEST_URI") or meta.get("RAW_URI", "")
     return sent if sent.startswith("/") else request.get_full_path()
 
 

@@ -9,6 +9,7 @@ from config.env import (
     broker_url,
     env,
     fernet_keys,
+    positive,
     rate_limit,
     redis_url,
     required,
@@ -37,6 +38,10 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W008",  # the proxy that ends TLS redirects; it speaks HTTP to us
     "security.W021",  # so is preloading
 ]
+
+# No known sender waits longer for an answer; GitHub gives up after 10 seconds.
+TICKHOOK_BODY_SECONDS = positive("TICKHOOK_BODY_SECONDS", default=20)
+TICKHOOK_WEB_THREADS = positive("TICKHOOK_WEB_THREADS", default=4)
 
 INSTALLED_APPS = [
     "unfold",
@@ -175,8 +180,6 @@ TICKHOOK_WHAT_BECAME_OF = "executions.services.following.what_became_of"
 
 HISTORY_RETENTION_DAYS = retention_days()
 
-# Threads of a web process that run views.
-TICKHOOK_WEB_THREADS = 4
 # Requests a minute that webhooks take; 0 for no limit.
 TICKHOOK_ADDRESS_LIMIT = rate_limit("TICKHOOK_ADDRESS_LIMIT", 12_000)
 TICKHOOK_FORGERY_LIMIT = rate_limit("TICKHOOK_FORGERY_LIMIT", 600)

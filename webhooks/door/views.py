@@ -117,8 +117,17 @@ def _open(request: HttpRequest, webhook_id: str) -> Delivery:
         definition=resolve(endpoint.type),
         http=request,
         method=request.method or "",
-        url=settings.PUBLIC_URL + request.get_full_path(),
+        url=settings.PUBLIC_URL + _target(request),
     )
+
+
+def _target(request: HttpRequest) -> str:
+    """Return path and query as they were sent, where the web server tells: senders
+    sign them as they write them.
+    """
+    meta = request.META
+    sent: str = meta.get("REQUEST_URI") or meta.get("RAW_URI", "")
+    return sent if sent.startswith("/") else request.get_full_path()
 
 
 def _find(webhook_id: str) -> WebhookEndpoint | None:

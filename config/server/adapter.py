@@ -10,7 +10,7 @@ from common.errors import TickhookError
 from config.server.body import Message, Receive, Scope, discard_some, read_body
 from config.server.call import Call, WSGIApplication
 from config.server.environ import build_environ
-from config.server.limits import Limits, SenderGone
+from config.server.limits import Limits
 from config.server.refusal import refusal
 from config.server.room import Room
 from config.server.threads import Threads
@@ -44,8 +44,6 @@ class BufferedApplication:
                 messages = await self._call(scope, body, send)
                 for message in messages:
                     await send(message)
-        except SenderGone:
-            return
         except TickhookError as error:
             for message in refusal(error, scope):
                 await send(message)

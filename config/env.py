@@ -93,6 +93,13 @@ def rate_limit(name: str, default: int) -> int:
     return limit
 
 
+def positive(name: str, *, default: int) -> int:
+    number: int = env.int(name, default=default)
+    if number < 1:
+        raise ImproperlyConfigured(f"{name} must be at least 1")
+    return number
+
+
 def required(name: str, hint: str) -> str:
     value: str = env.str(name, default="")
     if not value:

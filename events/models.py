@@ -99,7 +99,8 @@ class Event(models.Model):
 class Inbox(models.Model):
     """An event still to be worked; deleted by the batch that commits its executions.
 
-    `deaths` counts the workers that died with it in hand.
+    `deaths` counts the workers that died with it in hand. An event that can't be worked
+    for now has one, too: so it waits beside those, behind all others.
     """
 
     event = models.OneToOneField(

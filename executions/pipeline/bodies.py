@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from events.models import Event, EventSource
-from webhooks.definitions import resolve
-from webhooks.parsing import MalformedBody, ParsedBody, parse_body
+from executions.pipeline.senders import definition_of
+from webhooks.parsing import MalformedBody, ParsedBody, decode_body, parse_body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """An event's body as it came and as it reads.
+    """An event's body, without its Content-Encoding, and as it reads.
 
     `fault` says why it does not read: the door lets no such body in, a replay of an
     old event may.
@@ -45,6 +45,7 @@ def read_bodies(events: Sequence[Event]) -> dict[UUID, Body]:
 def _read(event: Event) -> Body:
     raw = bytes(event.body)
     try:
+        raw = decode_body(raw, _content_encoding(event))
         parsed = parse_body(
             raw, event.content_type, form_json_field=_form_json_field(event)
         )
@@ -53,7 +54,13 @@ def _read(event: Event) -> Body:
     return Body(raw=raw, parsed=parsed)
 
 
+def _content_encoding(event: Event) -> str:
+    if event.source != EventSource.WEBHOOK or not event.request:
+        return ""
+    return str(event.request.get("headers", {}).get("content-encoding", ""))
+
+
 def _form_json_field(event: Event) -> str | None:
     if event.source != EventSource.WEBHOOK:
         return None
-    return resolve(event.type.partition(".")[0]).form_json_field
+    return definition_of(event).form_json_field

@@ -15,13 +15,17 @@ from django.conf import settings
 
 from common.errors import Fault, InvalidInput, TickhookError
 from common.json_schema import UnusableSchema, find_value_faults
+from webhooks.door.handshakes import mismatches
 from webhooks.door.request import Delivery
-from webhooks.models import WebhookEndpoint
+from webhooks.models import ErrandKind, WebhookEndpoint
 from webhooks.parsing import BodyKind
-from webhooks.services.endpoints import live_secrets
+from webhooks.services.certificates import FetchedCertificates
+from webhooks.services.errands import request_errand
 from webhooks.services.limits import count_delivery, count_forgery, refuse_if_over
 from webhooks.signatures import InvalidSignature, verify
+from webhooks.signatures.errors import CertificateUnknown
 
+_CERTIFICATES = FetchedCertificates()
 _WITHOUT_FIELDS = (BodyKind.EMPTY, BodyKind.BINARY, BodyKind.TEXT, BodyKind.XML)
 
 
@@ -50,6 +54,13 @@ class AddressNotAllowed(TickhookError):
     http_status = 403
 
 
+class NotForThisEndpoint(TickhookError):
+    """The sender is the right one, but this is not meant for this webhook."""
+
+    code = "not_for_this_endpoint"
+    http_status = 403
+
+
 class ValidationRulesFailed(InvalidInput):
     """The request doesn't fit the endpoint's validation rules."""
 
@@ -62,7 +73,11 @@ def allow(endpoint: WebhookEndpoint) -> str:
 
 
 def check_method(delivery: Delivery) -> None:
-    if delivery.method not in delivery.endpoint.allowed_methods:
+    """Refuse a method that is neither allowed nor that of a handshake."""
+    if delivery.method in delivery.endpoint.allowed_methods:
+        return
+    signed = (h.method for h in delivery.definition.handshakes if h.is_signed)
+    if delivery.method not in signed and delivery.unsigned_handshake is None:
         raise MethodNotAllowed(delivery.endpoint)
 
 
@@ -94,20 +109,35 @@ def check_signature(delivery: Delivery) -> None:
     endpoint, definition = delivery.endpoint, delivery.definition
     if not endpoint.secrets and not definition.signature_required:
         return
+    if delivery.unsigned_handshake is not None:
+        return
+    try:
+        _verify(delivery)
+    except InvalidSignature:
+        count_forgery(delivery.address)
+        raise
+    delivery.is_verified = True
+
+
+def _verify(delivery: Delivery) -> None:
     try:
         verify(
-            definition.signature,
-            secrets=live_secrets(endpoint),
+            delivery.definition.signature,
+            secrets=delivery.secrets,
             method=delivery.method,
             url=delivery.url,
             headers=delivery.headers,
             body=delivery.body,
             now=time.time(),
+            certificates=_CERTIFICATES,
         )
-    except InvalidSignature:
-        count_forgery(delivery.address)
+    except CertificateUnknown as unknown:
+        request_errand(
+            kind=ErrandKind.CERTIFICATE,
+            url=unknown.url,
+            endpoint_id=delivery.endpoint.id,
+        )
         raise
-    delivery.is_verified = True
 
 
 def check_limits(delivery: Delivery) -> None:
@@ -131,6 +161,17 @@ def check_rules(delivery: Delivery) -> None:
             faults = list(_differences(delivery, schema))
     if faults:
         raise ValidationRulesFailed(faults[0].detail, faults=faults)
+
+
+def check_config(delivery: Delivery) -> None:
+    """Hold the request against what the endpoint's config has to say, by its type."""
+    definition = delivery.definition
+    if not definition.config_matches:
+        return
+    wrong = mismatches(definition.config_matches, delivery.finder, delivery.config)
+    if wrong:
+        names = ", ".join(f"webhook_config.{key}" for key in wrong)
+        raise NotForThisEndpoint(f"{names} is not set, or is not what was sent")
 
 
 def _missing_headers(delivery: Delivery, rules: Mapping[str, Any]) -> Iterator[Fault]:
@@ -165,7 +206,8 @@ def _networks(texts: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(ip_network(text) for text in texts)
 
 
-CHECKS: tuple[Callable[[Delivery], None], ...] = (
+# Before a handshake is answered, and before anything is read of the body.
+GATES: tuple[Callable[[Delivery], None], ...] = (
     check_method,
     check_scheme,
     check_size,
@@ -173,6 +215,9 @@ CHECKS: tuple[Callable[[Delivery], None], ...] = (
     check_known_limits,
     check_signature,
     check_limits,
+)
+CHECKS: tuple[Callable[[Delivery], None], ...] = (
     check_form,
+    check_config,
     check_rules,
 )

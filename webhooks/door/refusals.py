@@ -10,7 +10,7 @@ from common.errors import TickhookError
 from common.fields import dump_json
 from common.ids import uuid7
 from common.text import clean_text
-from webhooks.door.record import kept_headers
+from webhooks.door.events import kept_headers
 from webhooks.door.request import Delivery
 from webhooks.services.rejections import RejectedRequest, note_rejection
 
@@ -24,13 +24,17 @@ def noted_if_refused(delivery: Delivery) -> Iterator[None]:
     try:
         yield
     except TickhookError as error:
-        note_rejection(
-            endpoint_id=delivery.endpoint.id,
-            cause=error.code,
-            is_verified=delivery.is_verified,
-            describe=partial(_describe, delivery, error),
-        )
+        note_refusal(delivery, error)
         raise
+
+
+def note_refusal(delivery: Delivery, error: TickhookError) -> None:
+    note_rejection(
+        endpoint_id=delivery.endpoint.id,
+        cause=error.code,
+        is_verified=delivery.is_verified,
+        describe=partial(_describe, delivery, error),
+    )
 
 
 def _describe(delivery: Delivery, refusal: TickhookError) -> RejectedRequest:

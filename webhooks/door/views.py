@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-import orjson
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -17,9 +15,9 @@ from common.addresses import parse_address
 from common.api.errors import problem_response
 from common.errors import NotFound
 from webhooks.definitions import resolve
-from webhooks.door.checks import CHECKS, MethodNotAllowed, allow
+from webhooks.door.checks import MethodNotAllowed, allow
 from webhooks.door.endpoints import find_endpoint
-from webhooks.door.record import Recorded, record_delivery
+from webhooks.door.reception import receive
 from webhooks.door.refusals import noted_if_refused
 from webhooks.door.request import Delivery
 from webhooks.models import WebhookEndpoint
@@ -56,35 +54,33 @@ class WebhookView(APIView):
     schema = None
 
     def receive(self, request: Request, webhook_id: str) -> HttpResponseBase:
-        delivery = _open(request._request, webhook_id)
-        with noted_if_refused(delivery):
-            for check in CHECKS:
-                check(delivery)
-            recorded = record_delivery(delivery)
-        return _accepted(recorded, delivery.answer_headers)
+        return _answer(_open(request._request, webhook_id))
 
     get = post = put = patch = delete = receive
 
     def head(self, request: Request, webhook_id: str) -> HttpResponseBase:
         """Answer as HTTP asks, without recording anything."""
         delivery = _open(request._request, webhook_id)
-        if "GET" not in delivery.endpoint.allowed_methods:
-            with noted_if_refused(delivery):
-                raise MethodNotAllowed(delivery.endpoint)
-        return HttpResponse()
+        allowed = delivery.endpoint.allowed_methods
+        if delivery.unsigned_handshake is None and "GET" in allowed:
+            return HttpResponse()
+        return _answer(delivery)
 
     def options(  # type: ignore[override]  # the path names the endpoint
         self, request: Request, webhook_id: str
     ) -> HttpResponseBase:
-        endpoint = _open(request._request, webhook_id).endpoint
-        return HttpResponse(status=204, headers={"Allow": allow(endpoint)})
+        delivery = _open(request._request, webhook_id)
+        headers = {"Allow": allow(delivery.endpoint)}
+        if delivery.unsigned_handshake is None:
+            return HttpResponse(status=204, headers=headers)
+        answer = _answer(delivery)
+        answer["Allow"] = headers["Allow"]
+        return answer
 
     def http_method_not_allowed(  # type: ignore[override]  # the path names it
         self, request: Request, webhook_id: str
-    ) -> Response:
-        delivery = _open(request._request, webhook_id)
-        with noted_if_refused(delivery):
-            raise MethodNotAllowed(delivery.endpoint)
+    ) -> HttpResponseBase:
+        return _answer(_open(request._request, webhook_id))
 
     @property
     def default_response_headers(self) -> dict[str, str]:
@@ -102,6 +98,15 @@ class WebhookView(APIView):
         return response
 
 
+def _answer(delivery: Delivery) -> HttpResponse:
+    """Let a request through the door, and tell its sender what is left of a limit."""
+    with noted_if_refused(delivery):
+        answer = receive(delivery)
+    for name, value in delivery.answer_headers.items():
+        answer[name] = value
+    return answer
+
+
 def _open(request: HttpRequest, webhook_id: str) -> Delivery:
     endpoint = _find(webhook_id)
     if endpoint is None:
@@ -112,8 +117,17 @@ def _open(request: HttpRequest, webhook_id: str) -> Delivery:
         definition=resolve(endpoint.type),
         http=request,
         method=request.method or "",
-        url=settings.PUBLIC_URL + request.get_full_path(),
+        url=settings.PUBLIC_URL + _target(request),
     )
+
+
+def _target(request: HttpRequest) -> str:
+    """Return path and query as they were sent, where the web server tells: senders
+    sign them as they write them.
+    """
+    meta = request.META
+    sent: str = meta.get("REQUEST_URI") or meta.get("RAW_URI", "")
+    return sent if sent.startswith("/") else request.get_full_path()
 
 
 def _find(webhook_id: str) -> WebhookEndpoint | None:
@@ -126,15 +140,3 @@ def _find(webhook_id: str) -> WebhookEndpoint | None:
         # The server was restarted since this thread's last request: connect anew.
         connection.close()
         return find_endpoint(webhook_id)
-
-
-def _accepted(recorded: Recorded, headers: Mapping[str, str]) -> HttpResponse:
-    body: dict[str, object] = {
-        "success": True,
-        "status": "duplicate" if recorded.is_duplicate else "accepted",
-        "event_id": str(recorded.event_id),
-        "executions": [],
-    }
-    return HttpResponse(
-        orjson.dumps(body), content_type="application/json", headers=dict(headers)
-    )

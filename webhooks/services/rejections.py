@@ -31,6 +31,7 @@ __all__ = [
     "count_rejections",
     "flush_rejections",
     "flush_soon",
+    "note_handshake",
     "note_rejection",
 ]
 
@@ -41,6 +42,7 @@ FLUSH_SECONDS = 1.0
 SAMPLES = 5
 SAMPLES_OF_VERIFIED = 20
 KEPT_PER_ENDPOINT = 1000
+HANDSHAKE = "handshake"
 _TRIM_LOCK = 0x7265_6A65
 
 
@@ -59,6 +61,12 @@ def note_rejection(
     buffer = _buffer(os.getpid())
     if buffer.count(endpoint_id, cause, allowance=allowance):
         buffer.keep(describe())
+    flush_soon()
+
+
+def note_handshake(*, endpoint_id: UUID) -> None:
+    """Count a handshake that was answered; nothing is kept of it."""
+    _buffer(os.getpid()).count(endpoint_id, HANDSHAKE, allowance=0)
     flush_soon()
 
 

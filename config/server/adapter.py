@@ -21,6 +21,10 @@ AsyncSend = Callable[[Message], Awaitable[None]]
 _SEND_SECONDS = 30
 
 
+class ApplicationFailed(Exception):
+    """The application raised an error instead of answering; the cause tells which."""
+
+
 class BufferedApplication:
     """An ASGI application that reads a request whole and gives it to a WSGI one.
 
@@ -62,7 +66,7 @@ class BufferedApplication:
             try:
                 environ = build_environ(scope, body)
                 messages = Call(send_and_wait).run(self._application, environ)
-            except Exception as error:  # noqa: BLE001 - the loop's side raises it again
+            except BaseException as error:  # noqa: BLE001 - the loop's side raises it
                 _tell(loop, _fail, answered, error)
             else:
                 _tell(loop, _succeed, answered, messages)
@@ -80,9 +84,12 @@ def _succeed(answered: Future[list[Message]], messages: list[Message]) -> None:
         answered.set_result(messages)
 
 
-def _fail(answered: Future[list[Message]], error: Exception) -> None:
+def _fail(answered: Future[list[Message]], error: BaseException) -> None:
+    """Wrap the error: a bare SystemExit would end the loop, too."""
     if not answered.done():
-        answered.set_exception(error)
+        failure = ApplicationFailed(type(error).__name__)
+        failure.__cause__ = error
+        answered.set_exception(failure)
 
 
 def _tell(loop: AbstractEventLoop, *call: Any) -> None:

@@ -10,15 +10,15 @@ CONNECTIONS = 16
 
 
 class UnexpectedAnswer(Exception):
-    """The server answered something else than 200."""
+    """The server answered with another status than it should."""
 
 
-def send_all(requests: Sequence[bytes], *, port: int) -> float:
+def send_all(requests: Sequence[bytes], *, port: int, status: int = 200) -> float:
     """Send all requests over 16 connections that stay open; return the seconds taken.
 
-    Raises UnexpectedAnswer at the first answer that is not 200.
+    Raises UnexpectedAnswer at the first answer with another status.
     """
-    return asyncio.run(_send_all(requests, port))
+    return asyncio.run(_send_all(requests, port, status))
 
 
 def build_request(path: str, body: bytes, headers: dict[str, str]) -> bytes:
@@ -34,7 +34,15 @@ def build_request(path: str, body: bytes, headers: dict[str, str]) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-async def _send_all(requests: Sequence[bytes], port: int) -> float:
+async def read_status(reader: asyncio.StreamReader, *, expected: int) -> None:
+    """Read one answer to its end; raise UnexpectedAnswer if it is not as expected."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    body = await reader.readexactly(_content_length(head))
+    if not head.startswith(b"HTTP/1.1 %d " % expected):
+        raise UnexpectedAnswer(f"{head[:40]!r} {body[:500]!r}")
+
+
+async def _send_all(requests: Sequence[bytes], port: int, status: int) -> float:
     left = iter(requests)
     streams = [
         await asyncio.open_connection("127.0.0.1", port) for _ in range(CONNECTIONS)
@@ -43,7 +51,7 @@ async def _send_all(requests: Sequence[bytes], port: int) -> float:
     try:
         async with asyncio.TaskGroup() as group:
             for reader, writer in streams:
-                group.create_task(_send(left, reader, writer))
+                group.create_task(_send(left, reader, writer, status))
         return time.perf_counter() - started
     finally:
         for _, writer in streams:
@@ -53,14 +61,14 @@ async def _send_all(requests: Sequence[bytes], port: int) -> float:
 
 
 async def _send(
-    left: Iterator[bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    left: Iterator[bytes],
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    status: int,
 ) -> None:
     for request in left:
         writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        body = await reader.readexactly(_content_length(head))
-        if not head.startswith(b"HTTP/1.1 200 "):
-            raise UnexpectedAnswer(f"{head[:40]!r} {body[:500]!r}")
+        await read_status(reader, expected=status)
 
 
 def _content_length(head: bytes) -> int:

@@ -11,6 +11,7 @@ from django.utils.module_loading import import_string
 DOTTED_PATHS = (
     "TICKHOOK_ON_NEWS",
     "TICKHOOK_ON_TASK_FINISHED",
+    "TICKHOOK_WHAT_BECAME_OF",
     "TICKHOOK_CLOCK",
 )
 

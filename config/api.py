@@ -20,6 +20,12 @@ from executions.api.views import (
 from triggers.api.schedules import ScheduleViewSet
 from triggers.api.validate_cron import ValidateCronView
 from triggers.api.views import TriggerViewSet
+from triggers.api.webhooks import (
+    RegenerateWebhookView,
+    RevokeSecretView,
+    RotateSecretView,
+    WebhookUrlView,
+)
 
 router = DefaultRouter(trailing_slash=False, use_regex_path=False)
 router.include_format_suffixes = False
@@ -50,6 +56,26 @@ urlpatterns = [
         "triggers/<uuid:pk>/executions",
         ExecutionsOfTriggerView.as_view(),
         name="trigger-executions",
+    ),
+    path(
+        "triggers/<uuid:pk>/webhook-url",
+        WebhookUrlView.as_view(),
+        name="trigger-webhook-url",
+    ),
+    path(
+        "triggers/<uuid:pk>/regenerate-webhook",
+        RegenerateWebhookView.as_view(),
+        name="trigger-regenerate-webhook",
+    ),
+    path(
+        "triggers/<uuid:pk>/rotate-secret",
+        RotateSecretView.as_view(),
+        name="trigger-rotate-secret",
+    ),
+    path(
+        "triggers/<uuid:pk>/revoke-secret",
+        RevokeSecretView.as_view(),
+        name="trigger-revoke-secret",
     ),
     path("auth/", include("rest_framework.urls")),
     *router.urls,

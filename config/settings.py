@@ -9,6 +9,8 @@ from config.env import (
     broker_url,
     env,
     fernet_keys,
+    positive,
+    rate_limit,
     redis_url,
     required,
     retention_days,
@@ -37,6 +39,10 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W021",  # so is preloading
 ]
 
+# No known sender waits longer for an answer; GitHub gives up after 10 seconds.
+TICKHOOK_BODY_SECONDS = positive("TICKHOOK_BODY_SECONDS", default=20)
+TICKHOOK_WEB_THREADS = positive("TICKHOOK_WEB_THREADS", default=4)
+
 INSTALLED_APPS = [
     "unfold",
     "unfold.contrib.filters",
@@ -64,6 +70,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "common.middleware.ForwardedRequests",
+    "webhooks.door.middleware.StraightToTheDoor",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -166,11 +173,18 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-# The two calls that go upwards, against the direction of imports.
+# The three calls that go upwards, against the direction of imports.
 TICKHOOK_ON_NEWS = "executions.tasks.drain_inbox"
 TICKHOOK_ON_TASK_FINISHED = "executions.services.outcomes.tasks_finished"
+TICKHOOK_WHAT_BECAME_OF = "executions.services.following.what_became_of"
 
 HISTORY_RETENTION_DAYS = retention_days()
+
+# Requests a minute that webhooks take; 0 for no limit.
+TICKHOOK_ADDRESS_LIMIT = rate_limit("TICKHOOK_ADDRESS_LIMIT", 12_000)
+TICKHOOK_FORGERY_LIMIT = rate_limit("TICKHOOK_FORGERY_LIMIT", 600)
+TICKHOOK_ENDPOINT_LIMIT = rate_limit("TICKHOOK_ENDPOINT_LIMIT", 12_000)
+TICKHOOK_GLOBAL_LIMIT = rate_limit("TICKHOOK_GLOBAL_LIMIT", 60_000)
 
 REDIS_URL = redis_url()
 # Celery tasks that an agent of the backend `celery` may name.
@@ -210,6 +224,7 @@ CELERY_TASK_ROUTES = {
     "triggers.tasks.*": {"queue": "clock"},
     "executions.tasks.*": {"queue": "pipeline"},
     "agents.tasks.*": {"queue": "agents"},
+    "webhooks.tasks.*": {"queue": "slow"},
 }
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = env.str(
@@ -222,8 +237,18 @@ LOGGING = {
     "formatters": {
         "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"paths": {"()": "common.logs.HideWebhookPaths"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["paths"],
+        }
+    },
     "root": {"handlers": ["console"], "level": "INFO"},
+    # A line for each refused request would let strangers fill the log, and show in it
+    # the paths of webhooks, which are half a secret.
+    "loggers": {"django.request": {"level": "ERROR"}},
 }
 
 TICKHOOK_CLOCK = "triggers.clocks.beat.BeatScheduler"

@@ -6,12 +6,12 @@ from uuid import UUID
 
 from events.models import Event, EventSource
 from executions.pipeline.senders import definition_of
-from webhooks.parsing import MalformedBody, ParsedBody, parse_body
+from webhooks.parsing import MalformedBody, ParsedBody, decode_body, parse_body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """An event's body as it came and as it reads.
+    """An event's body, without its Content-Encoding, and as it reads.
 
     `fault` says why it does not read: the door lets no such body in, a replay of an
     old event may.
@@ -45,12 +45,19 @@ def read_bodies(events: Sequence[Event]) -> dict[UUID, Body]:
 def _read(event: Event) -> Body:
     raw = bytes(event.body)
     try:
+        raw = decode_body(raw, _content_encoding(event))
         parsed = parse_body(
             raw, event.content_type, form_json_field=_form_json_field(event)
         )
     except MalformedBody as error:
         return Body(raw=raw, parsed=None, fault=error.detail)
     return Body(raw=raw, parsed=parsed)
+
+
+def _content_encoding(event: Event) -> str:
+    if event.source != EventSource.WEBHOOK or not event.request:
+        return ""
+    return str(event.request.get("headers", {}).get("content-encoding", ""))
 
 
 def _form_json_field(event: Event) -> str | None:

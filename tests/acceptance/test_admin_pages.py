@@ -17,6 +17,7 @@ from executions.models import TriggerExecution
 from executions.pipeline.drain import drain
 from tests.factories import AgentFactory, make_created
 from triggers.models import Trigger
+from webhooks.services.secrets import live_secrets
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = (
@@ -120,3 +121,22 @@ def test_the_signed_line_is_copied(page: Page) -> None:
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied.startswith("curl -X POST http://testserver/webhooks/wht_")
+
+
+def test_a_secret_is_rotated_in_a_dialog_and_shown_once(page: Page) -> None:
+    created = make_created(trigger_type="webhook", webhook={"type_slug": "github"})
+    endpoint = created.trigger.endpoint
+    assert endpoint is not None
+    page.goto(reverse("admin:webhooks_webhookendpoint_change", args=[endpoint.pk]))
+
+    page.get_by_role("link", name="Rotate secret").click()
+    page.get_by_label("Hours for which").fill("1")
+    page.get_by_role("button", name="Rotate secret").click()
+
+    expect(page.get_by_text("Secret, shown this once")).to_be_visible()
+    endpoint.refresh_from_db()
+    current, previous = live_secrets(endpoint)
+    assert previous == created.webhook_secret
+    expect(page.get_by_text(current)).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("Secret, shown this once")).to_be_hidden()

@@ -13,6 +13,7 @@ from triggers.services.validation import InvalidTrigger
 from webhooks.models import WebhookEndpoint
 from webhooks.services.endpoints import (
     EndpointFields,
+    close_endpoint,
     create_endpoint,
     update_endpoint,
 )
@@ -57,4 +58,4 @@ def retire_endpoint(endpoint_id: UUID | None) -> None:
     endpoint = WebhookEndpoint.objects.filter(pk=endpoint_id)
     _ = list(endpoint.select_for_update().values_list("pk"))
     if not Trigger.objects.present().filter(endpoint_id=endpoint_id).exists():
-        endpoint.update(is_active=False)
+        close_endpoint(endpoint_id=endpoint_id)

@@ -40,15 +40,32 @@ class Handshake:
     matches: tuple[ConfigMatch, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """A delivery by which a sender asks for a GET of a URL before it sends more.
+
+    A worker asks it, if the URL's host, taken whole, fits the pattern (RE2).
+    """
+
+    expected: tuple[Expected, ...]
+    url: Source
+    host: str
+
+
+def load_confirmation(data: Mapping[str, Any]) -> Confirmation:
+    return Confirmation(
+        expected=_load_expected(data["equals"]),
+        url=load_source(data["url"]),
+        host=data["host"],
+    )
+
+
 def load_handshake(data: Mapping[str, Any]) -> Handshake:
     when = data["when"]
     return Handshake(
         method=when["method"],
         answer=load_answer(data["answer"]),
-        expected=tuple(
-            Expected(source=load_source(item), value=item["is"])
-            for item in when.get("equals", [])
-        ),
+        expected=_load_expected(when.get("equals", [])),
         present=load_sources(when.get("present", [])),
         is_signed=data.get("signed", True),
         matches=load_matches(data.get("matches_config", [])),
@@ -59,3 +76,7 @@ def load_matches(items: list[Mapping[str, Any]]) -> tuple[ConfigMatch, ...]:
     return tuple(
         ConfigMatch(source=load_source(item), key=item["config"]) for item in items
     )
+
+
+def _load_expected(items: list[Mapping[str, Any]]) -> tuple[Expected, ...]:
+    return tuple(Expected(source=load_source(item), value=item["is"]) for item in items)

@@ -6,14 +6,20 @@ from typing import Any
 from common.errors import Fault, InvalidInput
 from common.json_schema import find_schema_faults
 from webhooks.definitions.answers import load_answer, load_reply
-from webhooks.definitions.handshakes import load_handshake, load_matches
+from webhooks.definitions.handshakes import (
+    Confirmation,
+    load_confirmation,
+    load_handshake,
+    load_matches,
+)
 from webhooks.definitions.model import (
     ALWAYS_CREDENTIALS,
     DEFAULT_MAX_BODY_BYTES,
+    Batch,
     WebhookTypeDefinition,
 )
 from webhooks.definitions.scheme_loading import load_scheme
-from webhooks.definitions.schemes import SignatureScheme, TokenScheme
+from webhooks.definitions.schemes import SignatureScheme, headers_with_secret
 from webhooks.definitions.sources import load_sources
 from webhooks.definitions.validation import find_faults
 
@@ -43,7 +49,7 @@ def load_definition(data: Mapping[str, Any]) -> WebhookTypeDefinition:
         event_type=load_sources(data.get("event_type", [])),
         delivery_id=load_sources(data.get("delivery_id", [])),
         body_varies=data.get("body_varies", False),
-        batch_content_types=tuple(data.get("batch_content_types", [])),
+        batch=Batch(**data["batch"]) if "batch" in data else None,
         default_methods=tuple(data.get("default_methods", ["POST"])),
         max_body_bytes=int(data.get("max_body_bytes", DEFAULT_MAX_BODY_BYTES)),
         response_format=data.get("response_format", "json"),
@@ -60,7 +66,12 @@ def _load_talk(data: Mapping[str, Any]) -> dict[str, Any]:
         "response": load_answer(data["response"]) if "response" in data else None,
         "reply": load_reply(data["reply"]) if "reply" in data else None,
         "handshakes": tuple(map(load_handshake, data.get("handshakes", []))),
+        "confirmation": _load_confirmation(data),
     }
+
+
+def _load_confirmation(data: Mapping[str, Any]) -> Confirmation | None:
+    return load_confirmation(data["confirmation"]) if "confirmation" in data else None
 
 
 def _load_validation(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,7 +112,5 @@ def _load_signature(data: Mapping[str, Any]) -> SignatureScheme | None:
 def _credential_headers(
     data: Mapping[str, Any], scheme: SignatureScheme | None
 ) -> frozenset[str]:
-    named = list(data.get("credential_headers", []))
-    if isinstance(scheme, TokenScheme):
-        named.extend(scheme.read_from.headers)
+    named = [*data.get("credential_headers", []), *headers_with_secret(scheme)]
     return ALWAYS_CREDENTIALS | {name.lower() for name in named}

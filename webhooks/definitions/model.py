@@ -5,12 +5,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from webhooks.definitions.answers import Answer, Reply
-from webhooks.definitions.handshakes import ConfigMatch, Handshake
+from webhooks.definitions.handshakes import ConfigMatch, Confirmation, Handshake
 from webhooks.definitions.schemes import SignatureScheme
 from webhooks.definitions.sources import Source
 
 DEFAULT_MAX_BODY_BYTES = 10 * 1024 * 1024
 ALWAYS_CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Bodies of one content type are JSON arrays; each item is an event of its own."""
+
+    content_type: str
+    item_content_type: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +30,8 @@ class WebhookTypeDefinition:
     says whether a new endpoint gets a secret unasked. `default_methods` is what the
     type allows at most. Names in `credential_headers` are lower-case. With
     `body_varies` a redelivery may carry another body (a counter of attempts): the same
-    id is then a duplicate whatever the body. A body of a content type in
-    `batch_content_types` is a JSON array of events of their own. `response` is the
-    answer to what was accepted, None for ours.
+    id is then a duplicate whatever the body. `response` is the answer to what was
+    accepted, None for ours.
     """
 
     slug: str
@@ -37,13 +44,14 @@ class WebhookTypeDefinition:
     event_type: tuple[Source, ...] = ()
     delivery_id: tuple[Source, ...] = ()
     body_varies: bool = False
-    batch_content_types: tuple[str, ...] = ()
+    batch: Batch | None = None
     default_methods: tuple[str, ...] = ("POST",)
     max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
     response_format: str = "json"
     response: Answer | None = None
     reply: Reply | None = None
     handshakes: tuple[Handshake, ...] = ()
+    confirmation: Confirmation | None = None
     form_json_field: str | None = None
     credential_headers: frozenset[str] = ALWAYS_CREDENTIALS
     json_schema: Mapping[str, Any] | None = field(default=None, hash=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from webhooks.parsing.bodies import BodyKind, ParsedBody, parse_body
+from webhooks.parsing.encodings import decode_body
 from webhooks.parsing.errors import MalformedBody
 from webhooks.parsing.finding import Finder
 from webhooks.parsing.identity import Identity, extract
@@ -13,6 +14,7 @@ __all__ = [
     "Identity",
     "MalformedBody",
     "ParsedBody",
+    "decode_body",
     "extract",
     "parse_body",
 ]

@@ -10,10 +10,9 @@ from django.utils import timezone
 
 from common.ids import uuid7
 from webhooks.definitions import WebhookTypeDefinition, resolve
-from webhooks.definitions.schemes import HmacScheme, TokenScheme
 from webhooks.models import WebhookEndpoint
 from webhooks.services.endpoints import live_secrets, webhook_url
-from webhooks.signatures import sign_request
+from webhooks.signatures import sends_secret, sign_request
 
 SAMPLE_TYPE = "test"
 SECRET_PLACEHOLDER = "YOUR-SECRET"  # noqa: S105 - stands for one
@@ -36,7 +35,7 @@ def sample_request(endpoint: WebhookEndpoint) -> Sample:
     method = _method(endpoint)
     body = b"" if method == "GET" else _body()
     url = webhook_url(endpoint)
-    headers = sign_request(
+    signed = sign_request(
         definition.slug,
         secret=_secret(endpoint, definition),
         body=body,
@@ -47,8 +46,8 @@ def sample_request(endpoint: WebhookEndpoint) -> Sample:
         url=url,
     )
     return Sample(
-        curl=_curl(method, url, headers, body),
-        valid_seconds=_tolerance(definition),
+        curl=_curl(method, url, signed.headers, signed.body),
+        valid_seconds=signed.valid_seconds,
     )
 
 
@@ -63,16 +62,10 @@ def _body() -> bytes:
 
 def _secret(endpoint: WebhookEndpoint, definition: WebhookTypeDefinition) -> str | None:
     live = live_secrets(endpoint)
-    if live and isinstance(definition.signature, TokenScheme):
+    scheme = definition.signature
+    if live and scheme is not None and sends_secret(scheme, live[0]):
         return SECRET_PLACEHOLDER
     return live[0] if live else None
-
-
-def _tolerance(definition: WebhookTypeDefinition) -> int | None:
-    scheme = definition.signature
-    if isinstance(scheme, HmacScheme) and scheme.timestamp is not None:
-        return scheme.timestamp.tolerance_seconds
-    return None
 
 
 def _curl(method: str, url: str, headers: dict[str, str], body: bytes) -> str:

@@ -1,0 +1,105 @@
+"""The door of a running web server: two processes, many connections."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.acceptance.client import Answer, Api, Request, path_of, send, send_all
+from tests.acceptance.stack import Stack
+from tests.acceptance.waiting import wait_until_equal
+
+pytestmark = pytest.mark.acceptance
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def agent(stack: Stack, client: Api) -> str:
+    stack.start("web", "worker")
+    return client.make_echo_agent()
+
+
+def make_hook(client: Api, agent: str, **fields: Any) -> str:
+    """Make a trigger on an endpoint of its own; return the path it receives at."""
+    made = client.make_trigger(
+        name=f"hook {fields}", agent_id=agent, trigger_type="webhook", **fields
+    )
+    return path_of(made)
+
+
+def delivery(path: str, body: bytes = b"{}", **headers: str) -> Request:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Request(path=path, body=body, headers={**JSON, **named})
+
+
+def count_of(stack: Stack, delivery_id: str) -> int:
+    query = "SELECT count(*) FROM events_event WHERE delivery_id = %s"
+    return stack.number(query, delivery_id)
+
+
+def test_a_delivery_sent_a_hundred_times_is_one_event(
+    stack: Stack, client: Api, agent: str
+) -> None:
+    path = make_hook(client, agent, description="once")
+    again = [delivery(path, webhook_id="once-1")] * 100
+
+    answers = send_all(stack.url, again, senders=50)
+
+    told = Counter((a.status, a.json["status"]) for a in answers)
+    assert told == {(200, "accepted"): 1, (200, "duplicate"): 99}
+    assert len({a.json["event_id"] for a in answers}) == 1
+    assert count_of(stack, "once-1") == 1
+
+
+def test_the_same_id_with_another_body_is_a_conflict_that_is_kept(
+    stack: Stack, client: Api, agent: str
+) -> None:
+    path = make_hook(client, agent, description="conflict")
+    bodies = [delivery(path, b"%d" % n, webhook_id="twice-1") for n in range(20)]
+
+    answers = send_all(stack.url, bodies, senders=20)
+
+    assert Counter(a.status for a in answers) == {200: 1, 409: 19}
+    assert count_of(stack, "twice-1") == 1
+    rejected = "SELECT count(*) > 0 FROM webhooks_rejection WHERE cause = %s"
+    wait_until_equal(
+        lambda: stack.rows(rejected, "delivery_id_conflict"),
+        [(True,)],
+        timeout_seconds=10,
+    )
+
+
+def test_who_prefers_to_wait_is_told_what_became_of_it(
+    stack: Stack, client: Api, agent: str
+) -> None:
+    config = {"max_wait_seconds": 10}
+    path = make_hook(client, agent, webhook_config=config)
+
+    answer = send(stack.url, delivery(path, Prefer="wait=10"))
+
+    [execution] = answer.json["executions"]
+    assert execution["status"] == "success"
+    assert execution["task_id"]
+
+
+def test_who_waits_is_in_nobodys_way(
+    stack: Stack, client: Api, agent: str, note_figure: Callable[[str, object], None]
+) -> None:
+    """As many wait as there are threads, for what no worker does."""
+    path = make_hook(client, agent, webhook_config={"max_wait_seconds": 5})
+    stack.stop("worker")
+    waiting = [delivery(path, Prefer="wait=5")] * 8
+    others = [delivery(path)] * 20
+
+    answers: list[Answer] = send_all(stack.url, waiting + others, senders=28)
+
+    stack.start("worker")
+    assert {a.status for a in answers} == {200}
+    assert {tuple(a.json["executions"]) for a in answers} == {()}
+    slowest = max(a.seconds for a in answers[8:])
+    note_figure("the slowest of those who did not wait, seconds:", slowest)
+    assert slowest < 5

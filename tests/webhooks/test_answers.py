@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from typing import Any
+
+import pytest
+
+from webhooks.definitions import WebhookTypeDefinition, load_definition, resolve
+from webhooks.definitions.answers import load_answer
+from webhooks.definitions.handshakes import load_matches
+from webhooks.door.answers import Filler, render
+from webhooks.door.handshakes import confirmation_url, find_handshake, mismatches
+from webhooks.parsing import Finder
+
+CHALLENGE = {"when": {"method": "GET", "present": [{"query": "c"}]}, "signed": False}
+PING = {"when": {"method": "POST", "equals": [{"body": "/type", "is": 1}]}}
+
+
+def finder(body: object = None, **query: object) -> Finder:
+    return Finder(headers={"x-id": "a\r\nSet-Cookie: b"}, query=query, body=body)
+
+
+def with_handshakes(*handshakes: dict[str, Any]) -> WebhookTypeDefinition:
+    described = [{**handshake, "answer": {}} for handshake in handshakes]
+    return load_definition({"slug": "acme", "name": "Acme", "handshakes": described})
+
+
+def test_a_text_is_filled_from_the_request() -> None:
+    answer = load_answer({"text": "<{query:hub.challenge}> {body:/a/0} {body:/none}"})
+
+    response = render(
+        answer, Filler(request=finder({"a": [7]}, **{"hub.challenge": "x"}))
+    )
+
+    assert response.content == b"<x> 7 "
+    assert response["Content-Type"] == "text/plain; charset=utf-8"
+    assert response["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_lone_placeholder_keeps_its_type() -> None:
+    template = {"id": "{body:/id}", "all": ["{body:/id}!", 1, None], "no": "{query:x}"}
+
+    response = render(
+        load_answer({"json": template}), Filler(request=finder({"id": 5}))
+    )
+
+    assert json.loads(response.content) == {"id": 5, "all": ["5!", 1, None], "no": None}
+
+
+@pytest.mark.parametrize("encoding", ["hex", "base64"])
+def test_a_challenge_is_answered_with_its_keyed_hash(encoding: str) -> None:
+    answer = load_answer({"text": f"sha256={{hmac_sha256_{encoding}:body:/token}}"})
+
+    fill = Filler(request=finder({"token": "qgg8"}), secrets=("now", "before"))
+    digest = hmac.new(b"now", b"qgg8", hashlib.sha256).digest()
+    text = digest.hex() if encoding == "hex" else base64.b64encode(digest).decode()
+
+    assert render(answer, fill).content == f"sha256={text}".encode()
+
+
+def test_a_header_of_an_answer_holds_no_line_end() -> None:
+    answer = load_answer({"status": 204, "headers": {"X-Echo": "{header:X-Id}"}})
+
+    response = render(answer, Filler(request=finder()))
+
+    assert (response.status_code, response["X-Echo"]) == (204, "aSet-Cookie: b")
+    assert "Set-Cookie" not in response.headers
+
+
+def test_lone_surrogates_can_be_echoed() -> None:
+    fill = Filler(request=finder({"c": "\udcff"}))
+
+    assert render(load_answer({"text": "{body:/c}"}), fill).content == b"?"
+    as_json = render(load_answer({"json": {"c": "{body:/c}"}}), fill)
+    assert as_json.content == b'{"c":"\\udcff"}'
+
+
+def test_a_handshake_is_known_by_method_and_values() -> None:
+    definition = with_handshakes(CHALLENGE, PING)
+    challenge, ping = definition.handshakes
+
+    def find(method: str, request: Finder, *, signed: bool) -> object:
+        return find_handshake(definition, request, method=method, is_signed=signed)
+
+    assert find("GET", finder(c="1"), signed=False) is challenge
+    assert find("GET", finder(), signed=False) is None
+    assert find("GET", finder(c="1"), signed=True) is None
+    assert find("POST", finder({"type": 1}), signed=True) is ping
+    assert find("POST", finder({"type": True}), signed=True) is None
+    assert find("POST", finder({"type": "1"}), signed=True) is None
+    assert find("POST", finder([]), signed=True) is None
+
+
+@pytest.mark.parametrize(
+    ("config", "wrong"),
+    [({"token": "t"}, []), ({"token": "T"}, ["token"]), ({}, ["token"])],
+)
+def test_what_the_config_says_must_be_sent(
+    config: dict[str, str], wrong: list[str]
+) -> None:
+    matches = load_matches([{"query": "verify", "config": "token"}])
+
+    assert mismatches(matches, finder(verify="t"), config) == wrong
+    assert mismatches(matches, finder(), config) == ["token"]
+    assert mismatches(matches, finder(verify=""), {"token": ""}) == ["token"]
+
+
+@pytest.mark.parametrize(
+    ("url", "is_asked"),
+    [
+        ("https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&Token=t", 1),
+        ("https://sns.eu-west-1.amazonaws.com.evil.example/?Token=t", 0),
+        ("https://evil.example/sns.eu-west-1.amazonaws.com/", 0),
+        ("https://u@sns.eu-west-1.amazonaws.com/", 0),
+        ("https://sns.eu-west-1.amazonaws.com:8443/", 0),
+        ("http://sns.eu-west-1.amazonaws.com/", 0),
+        ("https://sns.eu-west-1.amazonaws.com/ x", 0),
+        ("", 0),
+    ],
+)
+def test_only_urls_of_the_sender_are_asked(url: str, is_asked: bool) -> None:
+    body = {"Type": "SubscriptionConfirmation", "SubscribeURL": url}
+
+    found = confirmation_url(resolve("sns"), finder(body))
+
+    assert found == (url if is_asked else None)
+
+
+def test_a_notification_asks_for_nothing() -> None:
+    url = "https://sns.eu-west-1.amazonaws.com/"
+    body = {"Type": "Notification", "SubscribeURL": url}
+
+    assert confirmation_url(resolve("sns"), finder(body)) is None

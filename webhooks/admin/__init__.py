@@ -1,0 +1,8 @@
+"""The admin pages of endpoints, their types and what they refused."""
+
+from __future__ import annotations
+
+from webhooks.admin import rejections, types
+from webhooks.admin.endpoints import WebhookEndpointAdmin, curl_of
+
+__all__ = ["WebhookEndpointAdmin", "curl_of", "rejections", "types"]

@@ -17,6 +17,7 @@ from executions.api.views import (
     ExecutionViewSet,
     RunView,
 )
+from triggers.api.deliveries import DeliveriesOfTriggersViewSet
 from triggers.api.schedules import ScheduleViewSet
 from triggers.api.validate_cron import ValidateCronView
 from triggers.api.views import TriggerViewSet
@@ -27,6 +28,7 @@ router.register("agents", AgentViewSet, basename="agent")
 router.register("tasks", AgentTaskViewSet, basename="task")
 router.register("event-types", EventTypeViewSet, basename="event-type")
 router.register("events", EventWithExecutionsViewSet, basename="event")
+router.register("deliveries", DeliveriesOfTriggersViewSet, basename="delivery")
 router.register("triggers", TriggerViewSet, basename="trigger")
 router.register("schedules", ScheduleViewSet, basename="schedule")
 router.register("executions", ExecutionViewSet, basename="execution")

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Set
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 from rest_framework import serializers
+from rest_framework.exceptions import PermissionDenied
 
 from triggers.models import Trigger
+from triggers.services.endpoints import FOREIGN_ENDPOINT, are_open_to
 from webhooks.api.deliveries import DeliveryViewSet
 from webhooks.api.deliveries_filters import DeliveryFilter
 from webhooks.api.deliveries_serializers import RedeliverManySerializer
@@ -34,3 +37,8 @@ class DeliveriesOfTriggersViewSet(DeliveryViewSet):
 
     filterset_class = DeliveryOfTriggerFilter
     many_serializer_class = RedeliverManyOfTriggerSerializer
+
+    def check_endpoints(self, endpoint_ids: Set[UUID | None]) -> None:
+        """Let those deliver who may use the agents of all that would hear of it."""
+        if not are_open_to(self.request.user, endpoint_ids):
+            raise PermissionDenied(FOREIGN_ENDPOINT)

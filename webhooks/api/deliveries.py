@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any
 from uuid import UUID
 
@@ -33,12 +34,11 @@ from webhooks.api.deliveries_serializers import (
     TestEventSerializer,
 )
 from webhooks.models import Delivery
-from webhooks.services.deliveries import body_of, listed_deliveries
-from webhooks.services.redelivery import redeliver, redeliver_many
+from webhooks.services.deliveries import body_of
+from webhooks.services.redelivery import choose, redeliver, redeliver_many
 from webhooks.services.test_events import send_test_event
 
 OCTET_STREAM = RawBytesRenderer.media_type
-NOT_FILTERS = ("limit", "dry_run", "idempotency_key")
 
 
 class BodyNotKept(NotFound):
@@ -58,9 +58,8 @@ class DeliveryViewSet(ReadOnlyModelViewSet[Delivery]):
     lookup_value_converter = "uuid"
 
     def get_queryset(self) -> QuerySet[Delivery]:
-        if self.action == "list":
-            return listed_deliveries().defer("body")
-        return Delivery.objects.all()
+        rows = Delivery.objects.order_by("-id")
+        return rows.defer("body") if self.action == "list" else rows
 
     def get_serializer_class(self) -> type[DeliverySerializer]:
         is_list = self.action == "list"
@@ -86,7 +85,9 @@ class DeliveryViewSet(ReadOnlyModelViewSet[Delivery]):
     def redeliver(self, request: Request, pk: UUID) -> Response:
         """Record what came once more, as a new event."""
         fields = _read(RedeliverSerializer, request)
-        redelivery = redeliver(delivery=self.get_object(), **fields)
+        delivery = self.get_object()
+        self.check_endpoints({delivery.endpoint_id})
+        redelivery = redeliver(delivery=delivery, **fields)
         url = reverse(
             "event-detail", kwargs={"pk": redelivery.event_id}, request=request
         )
@@ -103,14 +104,17 @@ class DeliveryViewSet(ReadOnlyModelViewSet[Delivery]):
     def redeliver_many(self, request: Request) -> Response:
         """Record once more what the filters find of what was accepted."""
         fields = _read(self.many_serializer_class, request)
-        options = {name: fields.pop(name) for name in NOT_FILTERS if name in fields}
-        done = redeliver_many(deliveries=self._chosen(fields), **options)
+        limit, is_dry = fields.pop("limit"), fields.pop("dry_run")
+        key = fields.pop("idempotency_key", "")
+        chosen = choose(deliveries=self._filtered(fields), limit=limit)
+        self.check_endpoints(chosen.endpoint_ids)
+        wanted = [] if is_dry else chosen.delivery_ids
         answer = {
-            "count": len(done.delivery_ids),
-            "dry_run": options["dry_run"],
-            "delivery_ids": done.delivery_ids,
-            "redeliveries": done.events,
-            "next_from": done.next_from,
+            "count": len(chosen.delivery_ids),
+            "dry_run": is_dry,
+            "delivery_ids": chosen.delivery_ids,
+            "redeliveries": redeliver_many(delivery_ids=wanted, idempotency_key=key),
+            "next_from": chosen.next_from,
         }
         return Response(
             RedeliveredManySerializer(answer).data, status=status.HTTP_202_ACCEPTED
@@ -123,11 +127,15 @@ class DeliveryViewSet(ReadOnlyModelViewSet[Delivery]):
     def test(self, request: Request) -> Response:
         """Send a test event through the door, as the endpoint's sender would."""
         fields = _read(TestEventSerializer, request, has_key=False)
+        self.check_endpoints({fields["endpoint_id"]})
         address = request.META.get("REMOTE_ADDR", "")
         tested = send_test_event(remote_address=address, **fields)
         return Response(TestedSerializer(tested).data)
 
-    def _chosen(self, given: dict[str, Any]) -> QuerySet[Delivery]:
+    def check_endpoints(self, endpoint_ids: Set[UUID | None]) -> None:
+        """Raise PermissionDenied where the user may not deliver to one of them."""
+
+    def _filtered(self, given: dict[str, Any]) -> QuerySet[Delivery]:
         if not given:
             raise ValidationError("Name at least one filter, such as endpoint_id.")
         filterset = self.filterset_class(given, queryset=Delivery.objects.all())

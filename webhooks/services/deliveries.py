@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
-
 from events.models import Event
 from webhooks.definitions import resolve
 from webhooks.models import Delivery, Outcome
 
 # The door keeps no more of what it refuses.
 KEPT_BYTES = 16 * 1024
-UNLISTED = ("body", "headers", "endpoint__secrets", "endpoint__config")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +31,6 @@ class SentRequest:
     headers: Mapping[str, str]
     query: Mapping[str, Any]
     remote_address: str
-
-
-def listed_deliveries() -> QuerySet[Delivery]:
-    """Return deliveries, newest first, without what only a page of one shows."""
-    rows = Delivery.objects.select_related("endpoint").defer(*UNLISTED)
-    return rows.order_by("-id")
 
 
 def request_of(delivery: Delivery) -> SentRequest:

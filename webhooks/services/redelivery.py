@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -38,11 +38,11 @@ class Redelivery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Redeliveries:
-    """What was delivered again, or would be; `next_from` is when the rest begins."""
+class Chosen:
+    """What would be delivered again, to whom; `next_from` is when the rest begins."""
 
     delivery_ids: Sequence[UUID]
-    events: Sequence[Redelivery]
+    endpoint_ids: Set[UUID | None]
     next_from: datetime | None
 
 
@@ -67,28 +67,34 @@ def redeliver(*, delivery: Delivery, idempotency_key: str = "") -> Redelivery:
     )
 
 
-def redeliver_many(
-    *,
-    deliveries: QuerySet[Delivery],
-    limit: int,
-    dry_run: bool = False,
-    idempotency_key: str = "",
-) -> Redeliveries:
-    """Deliver again those of the deliveries that were accepted, oldest first.
+def choose(*, deliveries: QuerySet[Delivery], limit: int) -> Chosen:
+    """Return those of the deliveries that were accepted, oldest first.
 
     What is a redelivery itself is left out: what it repeats is among the others.
-    All are recorded, or none.
     """
-    chosen = deliveries.filter(outcome=Outcome.ACCEPTED, replay_of=None)
-    rows = chosen.order_by("id").values_list("pk", "received_at")
-    found = list(rows[: limit + 1])
-    wanted, rest = [pk for pk, _ in found[:limit]], found[limit:]
-    events = [] if dry_run else _record_all(wanted, idempotency_key)
-    return Redeliveries(
-        delivery_ids=wanted,
-        events=events,
-        next_from=rest[0][1] if rest else None,
+    rows = deliveries.filter(outcome=Outcome.ACCEPTED, replay_of=None).order_by("id")
+    found = list(rows.values_list("pk", "endpoint_id", "received_at")[: limit + 1])
+    wanted, rest = found[:limit], found[limit:]
+    return Chosen(
+        delivery_ids=[pk for pk, _, _ in wanted],
+        endpoint_ids={endpoint_id for _, endpoint_id, _ in wanted},
+        next_from=rest[0][2] if rest else None,
     )
+
+
+def redeliver_many(
+    *, delivery_ids: Sequence[UUID], idempotency_key: str = ""
+) -> list[Redelivery]:
+    """Record a new event for each accepted delivery: for all of them, or none."""
+    with transaction.atomic():
+        return [
+            redelivery
+            for ids in _portions(delivery_ids)
+            for redelivery in _record(
+                Event.objects.defer("body").filter(pk__in=ids).order_by("pk"),
+                idempotency_key,
+            )
+        ]
 
 
 def _event_ids(delivery: Delivery) -> list[UUID]:
@@ -104,17 +110,6 @@ def _kept(events: Sequence[Event]) -> bool:
     """Whether the bodies are there that redeliveries of redeliveries are read from."""
     originals = {event.replay_of for event in events if event.replay_of}
     return Event.objects.filter(pk__in=originals).count() == len(originals)
-
-
-def _record_all(event_ids: Sequence[UUID], key: str) -> list[Redelivery]:
-    with transaction.atomic():
-        return [
-            redelivery
-            for ids in _portions(event_ids)
-            for redelivery in _record(
-                Event.objects.defer("body").filter(pk__in=ids).order_by("pk"), key
-            )
-        ]
 
 
 def _portions(ids: Sequence[UUID]) -> Iterator[list[UUID]]:

@@ -9,6 +9,7 @@ from config.env import (
     broker_url,
     env,
     fernet_keys,
+    rate_limit,
     redis_url,
     required,
     retention_days,
@@ -172,6 +173,12 @@ TICKHOOK_ON_TASK_FINISHED = "executions.services.outcomes.tasks_finished"
 
 HISTORY_RETENTION_DAYS = retention_days()
 
+# Requests a minute that webhooks take; 0 for no limit.
+TICKHOOK_ADDRESS_LIMIT = rate_limit("TICKHOOK_ADDRESS_LIMIT", 12_000)
+TICKHOOK_FORGERY_LIMIT = rate_limit("TICKHOOK_FORGERY_LIMIT", 600)
+TICKHOOK_ENDPOINT_LIMIT = rate_limit("TICKHOOK_ENDPOINT_LIMIT", 12_000)
+TICKHOOK_GLOBAL_LIMIT = rate_limit("TICKHOOK_GLOBAL_LIMIT", 60_000)
+
 REDIS_URL = redis_url()
 # Celery tasks that an agent of the backend `celery` may name.
 TICKHOOK_AGENT_TASKS = env.list("TICKHOOK_AGENT_TASKS", default=["agents.tasks.echo"])
@@ -224,6 +231,9 @@ LOGGING = {
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO"},
+    # A line for each refused request would let strangers fill the log, with the paths of
+    # webhooks, which are half a secret.
+    "loggers": {"django.request": {"level": "ERROR"}},
 }
 
 TICKHOOK_CLOCK = "triggers.clocks.beat.BeatScheduler"

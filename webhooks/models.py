@@ -39,7 +39,6 @@ class WebhookEndpoint(models.Model):
     config = EncryptedJSONField(default=dict, blank=True)
     allowed_methods = models.JSONField(default=default_methods)
     validation_rules = models.JSONField(default=dict, blank=True)
-    limits = models.JSONField(default=dict, blank=True)
     subject = models.CharField(max_length=255, default="", blank=True)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -86,6 +85,29 @@ class Rejection(models.Model):
 
     def __str__(self) -> str:
         return f"{self.cause} {self.id}"
+
+
+class RejectionCount(models.Model):
+    """How many requests an endpoint refused for one cause in one hour, exactly."""
+
+    endpoint = models.ForeignKey(
+        WebhookEndpoint, on_delete=models.CASCADE, related_name="rejection_counts"
+    )
+    cause = models.CharField(max_length=50)
+    hour = models.DateTimeField()
+    count = models.PositiveBigIntegerField()
+
+    class Meta:
+        ordering = ("-hour", "cause")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("endpoint", "cause", "hour"),
+                name="webhook_rejection_count_unique",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.cause}"
 
 
 class Outcome(models.TextChoices):

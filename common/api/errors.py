@@ -194,7 +194,7 @@ def _retry_after(error: TickhookError) -> dict[str, str]:
 
 def _request_id(request: Any) -> UUID:
     """Return the caller's own id of this request, or a new one."""
-    sent = request.headers.get("X-Request-Id", "") if request is not None else ""
+    sent = request.META.get("HTTP_X_REQUEST_ID", "") if request is not None else ""
     try:
         return UUID(sent)
     except ValueError:

@@ -6,13 +6,23 @@ Each check takes a delivery and returns nothing, or raises the error that is ans
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any
+
+from django.conf import settings
 
 from common.errors import Fault, InvalidInput, TickhookError
+from common.json_schema import UnusableSchema, find_value_faults
 from webhooks.door.request import Delivery
 from webhooks.models import WebhookEndpoint
+from webhooks.parsing import BodyKind
 from webhooks.services.endpoints import live_secrets
-from webhooks.signatures import verify
+from webhooks.services.limits import count_delivery, count_forgery, refuse_if_over
+from webhooks.signatures import InvalidSignature, verify
+
+_WITHOUT_FIELDS = (BodyKind.EMPTY, BodyKind.BINARY, BodyKind.TEXT, BodyKind.XML)
 
 
 class MethodNotAllowed(TickhookError):
@@ -23,7 +33,21 @@ class MethodNotAllowed(TickhookError):
 
     def __init__(self, endpoint: WebhookEndpoint) -> None:
         super().__init__()
-        self.allow = allow(endpoint)
+        self.headers = {"Allow": allow(endpoint)}
+
+
+class HTTPSRequired(TickhookError):
+    """Webhooks are received over HTTPS only; a proxy says so by X-Forwarded-Proto."""
+
+    code = "https_required"
+    http_status = 403
+
+
+class AddressNotAllowed(TickhookError):
+    """This webhook is not received from this address."""
+
+    code = "address_not_allowed"
+    http_status = 403
 
 
 class ValidationRulesFailed(InvalidInput):
@@ -42,27 +66,54 @@ def check_method(delivery: Delivery) -> None:
         raise MethodNotAllowed(delivery.endpoint)
 
 
+def check_scheme(delivery: Delivery) -> None:
+    """Refuse plain HTTP where it can be told: a proxy that ends TLS is declared."""
+    if settings.HTTPS and settings.TRUSTED_PROXIES and not delivery.http.is_secure():
+        raise HTTPSRequired
+
+
 def check_size(delivery: Delivery) -> None:
     _ = delivery.body
 
 
+def check_address(delivery: Delivery) -> None:
+    allowed = delivery.endpoint.validation_rules.get("allowed_addresses")
+    if allowed is None:
+        return
+    address = delivery.address
+    if address is None or not any(address in n for n in _networks(tuple(allowed))):
+        raise AddressNotAllowed
+
+
+def check_known_limits(delivery: Delivery) -> None:
+    refuse_if_over(delivery.address)
+
+
 def check_signature(delivery: Delivery) -> None:
     """Verify the raw bytes; an endpoint without secrets is open where its type is."""
-    secrets = live_secrets(delivery.endpoint)
-    is_open = (
-        not delivery.endpoint.secrets and not delivery.definition.signature_required
-    )
-    if is_open:
+    endpoint, definition = delivery.endpoint, delivery.definition
+    if not endpoint.secrets and not definition.signature_required:
         return
-    verify(
-        delivery.definition.signature,
-        secrets=secrets,
-        method=delivery.method,
-        url=delivery.url,
-        headers=delivery.headers,
-        body=delivery.body,
-        now=time.time(),
-    )
+    try:
+        verify(
+            definition.signature,
+            secrets=live_secrets(endpoint),
+            method=delivery.method,
+            url=delivery.url,
+            headers=delivery.headers,
+            body=delivery.body,
+            now=time.time(),
+        )
+    except InvalidSignature:
+        count_forgery(delivery.address)
+        raise
+    delivery.is_verified = True
+
+
+def check_limits(delivery: Delivery) -> None:
+    """Count the request, now that it is its sender's, who is told what is left."""
+    verdict = count_delivery(delivery.address, delivery.endpoint)
+    delivery.answer_headers = verdict.headers
 
 
 def check_form(delivery: Delivery) -> None:
@@ -72,26 +123,56 @@ def check_form(delivery: Delivery) -> None:
 
 
 def check_rules(delivery: Delivery) -> None:
-    """Hold the request against `validation_rules`: required headers, body format."""
+    """Hold the request against `validation_rules` and the type's JSON Schema."""
     rules = delivery.endpoint.validation_rules
-    missing = [
-        name
-        for name in rules.get("required_headers", ())
-        if not delivery.headers.get(name.lower())
-    ]
-    faults = [Fault(f"/headers/{name}", "This header is required") for name in missing]
-    wanted = rules.get("body_format")
-    if wanted and delivery.parsed.kind != wanted:
-        detail = f"The body must be {wanted}, not {delivery.parsed.kind}"
-        faults.append(Fault("/body", detail))
+    faults = [*_missing_headers(delivery, rules), *_unwanted_format(delivery, rules)]
+    for schema in (delivery.definition.json_schema, rules.get("json_schema")):
+        if schema is not None and not faults:
+            faults = list(_differences(delivery, schema))
     if faults:
         raise ValidationRulesFailed(faults[0].detail, faults=faults)
 
 
+def _missing_headers(delivery: Delivery, rules: Mapping[str, Any]) -> Iterator[Fault]:
+    for name in rules.get("required_headers", ()):
+        if not delivery.headers.get(name.lower()):
+            yield Fault(f"/headers/{name}", "This header is required")
+
+
+def _unwanted_format(delivery: Delivery, rules: Mapping[str, Any]) -> Iterator[Fault]:
+    wanted, kind = rules.get("body_format"), delivery.parsed.kind
+    if wanted and kind != wanted:
+        yield Fault("/body", f"The body must be {wanted}, not {kind}")
+
+
+def _differences(delivery: Delivery, schema: Mapping[str, Any]) -> Iterator[Fault]:
+    """Find, at most 20, where the body differs from a schema."""
+    if delivery.parsed.kind in _WITHOUT_FIELDS:
+        detail = f"The body must be JSON or a form, not {delivery.parsed.kind}"
+        yield Fault("/body", detail)
+        return
+    try:
+        faults = find_value_faults(schema, delivery.parsed.value)
+    except UnusableSchema:
+        yield Fault("/body", "The body can't be held against the JSON Schema")
+        return
+    for fault in faults:
+        yield Fault(f"/body{fault.pointer}", fault.detail)
+
+
+@lru_cache(maxsize=1024)
+def _networks(texts: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(text) for text in texts)
+
+
 CHECKS: tuple[Callable[[Delivery], None], ...] = (
     check_method,
+    check_scheme,
     check_size,
+    check_address,
+    check_known_limits,
     check_signature,
+    check_limits,
     check_form,
     check_rules,
 )

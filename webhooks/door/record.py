@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from uuid import UUID
-
-from django.utils import timezone
 
 from common.errors import Conflict
 from common.fields import dump_json
@@ -12,10 +9,6 @@ from common.text import clean_text
 from events.models import Event, EventSource
 from events.services.record import NewEvent, dedupe_key, record_events
 from webhooks.door.request import Delivery
-from webhooks.models import Rejection
-from webhooks.parsing import extract
-
-REJECTED_BODY_BYTES = 16 * 1024
 
 
 class DeliveryIdConflict(Conflict):
@@ -37,12 +30,7 @@ def record_delivery(delivery: Delivery) -> Recorded:
 
     Without a delivery id each request is an event of its own.
     """
-    identity = extract(
-        delivery.definition,
-        delivery.finder,
-        raw_body=delivery.body,
-        now=time.time(),
-    )
+    identity = delivery.identity
     key = None
     if identity.delivery_id is not None:
         scope = delivery.endpoint.id
@@ -66,34 +54,24 @@ def record_delivery(delivery: Delivery) -> Recorded:
 def _earlier(delivery: Delivery, event: NewEvent) -> Recorded:
     first = Event.objects.only("id", "body").get(dedupe_key=event.dedupe_key)
     if bytes(first.body) != delivery.body and not delivery.definition.body_varies:
-        _reject(delivery, event)
         raise DeliveryIdConflict
     return Recorded(event_id=first.id, is_duplicate=True)
 
 
 def _request(delivery: Delivery) -> dict[str, object]:
-    """Return what is kept of a request: no header that carries a credential."""
-    secret = delivery.definition.credential_headers
     return {
         "method": delivery.method,
-        "headers": {
-            name: clean_text(value, limit=8192)
-            for name, value in delivery.headers.items()
-            if name not in secret
-        },
+        "headers": kept_headers(delivery),
         "query": delivery.query,
         "remote_address": delivery.http.META.get("REMOTE_ADDR", ""),
     }
 
 
-def _reject(delivery: Delivery, event: NewEvent) -> None:
-    Rejection.objects.create(
-        endpoint=delivery.endpoint,
-        cause=DeliveryIdConflict.code,
-        status=DeliveryIdConflict.http_status,
-        method=delivery.method,
-        delivery_id=event.delivery_id,
-        headers=_request(delivery)["headers"],
-        body=delivery.body[:REJECTED_BODY_BYTES],
-        received_at=timezone.now(),
-    )
+def kept_headers(delivery: Delivery) -> dict[str, str]:
+    """Return the headers that may be stored: none that carries a credential."""
+    secret = delivery.definition.credential_headers
+    return {
+        name: clean_text(value, limit=8192)
+        for name, value in delivery.headers.items()
+        if name not in secret
+    }

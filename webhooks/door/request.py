@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -8,10 +9,11 @@ from urllib.parse import parse_qsl
 
 from django.http import HttpRequest
 
+from common.addresses import Address, parse_address
 from common.errors import TickhookError
 from webhooks.definitions import WebhookTypeDefinition
 from webhooks.models import WebhookEndpoint
-from webhooks.parsing import Finder, ParsedBody, parse_body
+from webhooks.parsing import Finder, Identity, ParsedBody, extract, parse_body
 from webhooks.parsing.forms import collect
 
 MAX_QUERY_FIELDS = 1000
@@ -43,6 +45,13 @@ class Delivery:
     http: HttpRequest = field(repr=False)
     method: str
     url: str
+    is_verified: bool = False
+    answer_headers: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def address(self) -> Address | None:
+        """Who sends; None where the server does not tell."""
+        return parse_address(self.http.META.get("REMOTE_ADDR", ""))
 
     @cached_property
     def headers(self) -> dict[str, str]:
@@ -94,6 +103,12 @@ class Delivery:
     @cached_property
     def finder(self) -> Finder:
         return Finder(headers=self.headers, query=self.query, body=self.parsed.value)
+
+    @cached_property
+    def identity(self) -> Identity:
+        return extract(
+            self.definition, self.finder, raw_body=self.body, now=time.time()
+        )
 
     @property
     def content_type(self) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -12,15 +13,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from common.addresses import parse_address
 from common.api.errors import problem_response
 from common.errors import NotFound
 from webhooks.definitions import resolve
 from webhooks.door.checks import CHECKS, MethodNotAllowed, allow
 from webhooks.door.endpoints import find_endpoint
 from webhooks.door.record import Recorded, record_delivery
+from webhooks.door.refusals import noted_if_refused
 from webhooks.door.request import Delivery
 from webhooks.models import WebhookEndpoint
 from webhooks.services.endpoints import METHODS
+from webhooks.services.limits import TooManyRequests, count_forgery
 
 
 class WebhookNotFound(NotFound):
@@ -53,9 +57,11 @@ class WebhookView(APIView):
 
     def receive(self, request: Request, webhook_id: str) -> HttpResponseBase:
         delivery = _open(request._request, webhook_id)
-        for check in CHECKS:
-            check(delivery)
-        return _accepted(record_delivery(delivery))
+        with noted_if_refused(delivery):
+            for check in CHECKS:
+                check(delivery)
+            recorded = record_delivery(delivery)
+        return _accepted(recorded, delivery.answer_headers)
 
     get = post = put = patch = delete = receive
 
@@ -63,7 +69,8 @@ class WebhookView(APIView):
         """Answer as HTTP asks, without recording anything."""
         delivery = _open(request._request, webhook_id)
         if "GET" not in delivery.endpoint.allowed_methods:
-            raise MethodNotAllowed(delivery.endpoint)
+            with noted_if_refused(delivery):
+                raise MethodNotAllowed(delivery.endpoint)
         return HttpResponse()
 
     def options(  # type: ignore[override]  # the path names the endpoint
@@ -75,7 +82,9 @@ class WebhookView(APIView):
     def http_method_not_allowed(  # type: ignore[override]  # the path names it
         self, request: Request, webhook_id: str
     ) -> Response:
-        raise MethodNotAllowed(_find(webhook_id))
+        delivery = _open(request._request, webhook_id)
+        with noted_if_refused(delivery):
+            raise MethodNotAllowed(delivery.endpoint)
 
     @property
     def default_response_headers(self) -> dict[str, str]:
@@ -86,14 +95,18 @@ class WebhookView(APIView):
         context: dict[str, Any] = self.get_exception_handler_context()
         response = problem_response(exc, context)
         response.data |= {"success": False, "error": response.data["detail"]}
-        if isinstance(exc, MethodNotAllowed):
-            response["Allow"] = exc.allow
+        if isinstance(exc, MethodNotAllowed | TooManyRequests):
+            for name, value in exc.headers.items():
+                response[name] = value
         response.exception = True
         return response
 
 
 def _open(request: HttpRequest, webhook_id: str) -> Delivery:
     endpoint = _find(webhook_id)
+    if endpoint is None:
+        count_forgery(parse_address(request.META.get("REMOTE_ADDR", "")))
+        raise WebhookNotFound
     return Delivery(
         endpoint=endpoint,
         definition=resolve(endpoint.type),
@@ -103,26 +116,25 @@ def _open(request: HttpRequest, webhook_id: str) -> Delivery:
     )
 
 
-def _find(webhook_id: str) -> WebhookEndpoint:
+def _find(webhook_id: str) -> WebhookEndpoint | None:
     """Return an active endpoint; a disabled one is as unknown as one that never was."""
     if "\x00" in webhook_id:  # PostgreSQL can't be asked for it
-        raise WebhookNotFound
+        return None
     try:
-        endpoint = find_endpoint(webhook_id)
+        return find_endpoint(webhook_id)
     except (OperationalError, InterfaceError):
         # The server was restarted since this thread's last request: connect anew.
         connection.close()
-        endpoint = find_endpoint(webhook_id)
-    if endpoint is None:
-        raise WebhookNotFound
-    return endpoint
+        return find_endpoint(webhook_id)
 
 
-def _accepted(recorded: Recorded) -> HttpResponse:
+def _accepted(recorded: Recorded, headers: Mapping[str, str]) -> HttpResponse:
     body: dict[str, object] = {
         "success": True,
         "status": "duplicate" if recorded.is_duplicate else "accepted",
         "event_id": str(recorded.event_id),
         "executions": [],
     }
-    return HttpResponse(orjson.dumps(body), content_type="application/json")
+    return HttpResponse(
+        orjson.dumps(body), content_type="application/json", headers=dict(headers)
+    )

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("webhooks", "0001_initial"),
+        ("webhooks", "0003_drop_endpoint_limits"),
     ]
 
     operations = [

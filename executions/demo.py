@@ -58,7 +58,7 @@ def send_push(*, url: str) -> int:
         triggers__name=PUSH, triggers__deleted_at=None
     )
     body = orjson.dumps(_push())
-    headers = sign_request(
+    signed = sign_request(
         endpoint.type,
         secret=live_secrets(endpoint)[0],
         body=body,
@@ -68,8 +68,8 @@ def send_push(*, url: str) -> int:
     )
     answer = httpx2.post(
         f"{url}/webhooks/{endpoint.webhook_id}",
-        content=body,
-        headers={"Content-Type": "application/json", **headers},
+        content=signed.body,
+        headers={"Content-Type": "application/json", **signed.headers},
         timeout=10,
         trust_env=False,
     )

@@ -97,7 +97,7 @@ def test_a_webhook_type_verifies_what_its_sender_signs() -> None:
     secret, body = new_secret(scheme), b'{"id": "1", "type": "paid"}'
     request = RawRequest.of(method="POST", url="", headers={}, body=body)
 
-    headers = sign(scheme, request, secret=secret, now=1_795_000_000)
+    headers = sign(scheme, request, secret=secret, now=1_795_000_000).headers
 
     assert list(headers) == ["Paybird-Signature"]
     assert headers["Paybird-Signature"].startswith("t=1795000000,v1=")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from webhooks.signatures import verify_request
 
+URL = "https://hooks.example/webhooks/wht_1"
 NOW = 1_795_000_000
 SECRET = "correct horse battery staple"  # noqa: S105 - made up for the tests
 KEY = bytes(range(24))
@@ -41,7 +42,7 @@ def check(
         slug,
         secrets=secrets,
         method="POST",
-        url="https://hooks.example/webhooks/wht_1",
+        url=URL,
         headers=headers,
         body=body,
         now=NOW,

@@ -48,7 +48,7 @@ def faults_of(**fields: object) -> tuple[Fault, ...]:
 
 
 def test_the_shipped_types_are_known() -> None:
-    assert shipped_slugs() == ["generic", "github", "standardwebhooks"]
+    assert {"generic", "github", "standardwebhooks"} <= set(shipped_slugs())
 
 
 @pytest.mark.parametrize("slug", shipped_slugs())

@@ -4,6 +4,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString
 
 from common.admin.base import HouseAdmin
@@ -12,11 +13,15 @@ from webhooks.forms import EndpointForm
 from webhooks.models import WebhookEndpoint
 from webhooks.services.endpoints import live_secrets, webhook_url
 from webhooks.services.samples import sample_request
+from webhooks.signatures import OnlyTheSenderSigns
 
 
 def curl_of(endpoint: WebhookEndpoint) -> SafeString:
     """Show a line that tries an endpoint, with a button that copies it."""
-    sample = sample_request(endpoint)
+    try:
+        sample = sample_request(endpoint)
+    except OnlyTheSenderSigns as error:
+        return conditional_escape(error.detail)
     note = ""
     if sample.valid_seconds is not None:
         minutes = sample.valid_seconds // 60

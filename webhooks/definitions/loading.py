@@ -13,7 +13,7 @@ from webhooks.definitions.model import (
     WebhookTypeDefinition,
 )
 from webhooks.definitions.scheme_loading import load_scheme
-from webhooks.definitions.schemes import SignatureScheme, TokenScheme
+from webhooks.definitions.schemes import SignatureScheme, headers_with_secret
 from webhooks.definitions.sources import load_sources
 from webhooks.definitions.validation import find_faults
 
@@ -101,7 +101,5 @@ def _load_signature(data: Mapping[str, Any]) -> SignatureScheme | None:
 def _credential_headers(
     data: Mapping[str, Any], scheme: SignatureScheme | None
 ) -> frozenset[str]:
-    named = list(data.get("credential_headers", []))
-    if isinstance(scheme, TokenScheme):
-        named.extend(scheme.read_from.headers)
+    named = [*data.get("credential_headers", []), *headers_with_secret(scheme)]
     return ALWAYS_CREDENTIALS | {name.lower() for name in named}

@@ -4,12 +4,18 @@ import string
 from collections.abc import Iterator
 
 from webhooks.definitions.schemes import PartKind, TemplatePart
+from webhooks.definitions.sources import parse_pointer
 
 PLAIN_PLACEHOLDERS = {
-    "body": PartKind.BODY,
-    "timestamp": PartKind.TIMESTAMP,
-    "method": PartKind.METHOD,
-    "url": PartKind.URL,
+    kind.value: kind
+    for kind in (
+        PartKind.BODY,
+        PartKind.TIMESTAMP,
+        PartKind.METHOD,
+        PartKind.URL,
+        PartKind.URL_DECODED,
+        PartKind.SECRET,
+    )
 }
 
 
@@ -32,7 +38,9 @@ def _parts(template: str) -> Iterator[TemplatePart]:
 def _placeholder(name: str, argument: str, conversion: str | None) -> TemplatePart:
     if conversion is None and name == "header" and argument:
         return TemplatePart(kind=PartKind.HEADER, text=argument)
+    if conversion is None and name == "json" and argument.startswith("/"):
+        return TemplatePart(kind=PartKind.JSON, path=parse_pointer(argument))
     if conversion is None and name in PLAIN_PLACEHOLDERS and not argument:
         return TemplatePart(kind=PLAIN_PLACEHOLDERS[name])
-    known = ", ".join([*PLAIN_PLACEHOLDERS, "header:<name>"])
+    known = ", ".join([*PLAIN_PLACEHOLDERS, "header:<name>", "json:/<pointer>"])
     raise ValueError(f"unknown placeholder {name!r}; known are {known}")

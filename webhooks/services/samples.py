@@ -6,11 +6,11 @@ import shlex
 from dataclasses import dataclass
 
 from webhooks.definitions import WebhookTypeDefinition, resolve
-from webhooks.definitions.schemes import HmacScheme, TokenScheme
 from webhooks.models import WebhookEndpoint
 from webhooks.services.endpoints import live_secrets, webhook_url
 from webhooks.services.test_events import test_method
 from webhooks.services.test_requests import TestRequest, build_request, sample_for
+from webhooks.signatures import sends_secret
 
 SECRET_PLACEHOLDER = "YOUR-SECRET"  # noqa: S105 - stands for one
 
@@ -27,6 +27,7 @@ def sample_request(endpoint: WebhookEndpoint) -> Sample:
     """Return a line that delivers a sample, signed where the type signs.
 
     The line never holds the secret: where it travels itself, a word stands for it.
+    Raises CannotSign.
     """
     definition = resolve(endpoint.type)
     request = build_request(
@@ -36,7 +37,7 @@ def sample_request(endpoint: WebhookEndpoint) -> Sample:
         url=webhook_url(endpoint),
         method=test_method(endpoint),
     )
-    return Sample(curl=curl_line(request), valid_seconds=_tolerance(definition))
+    return Sample(curl=curl_line(request), valid_seconds=request.valid_seconds)
 
 
 def curl_line(request: TestRequest) -> str:
@@ -51,13 +52,7 @@ def curl_line(request: TestRequest) -> str:
 
 def _secret(endpoint: WebhookEndpoint, definition: WebhookTypeDefinition) -> str | None:
     live = live_secrets(endpoint)
-    if live and isinstance(definition.signature, TokenScheme):
+    scheme = definition.signature
+    if live and scheme is not None and sends_secret(scheme, live[0]):
         return SECRET_PLACEHOLDER
     return live[0] if live else None
-
-
-def _tolerance(definition: WebhookTypeDefinition) -> int | None:
-    scheme = definition.signature
-    if isinstance(scheme, HmacScheme) and scheme.timestamp is not None:
-        return scheme.timestamp.tolerance_seconds
-    return None

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from common.errors import Conflict, Fault, InvalidInput
+from common.errors import Fault, InvalidInput
 from common.ids import uuid7
 from webhooks.definitions import (
     BodySource,
@@ -17,8 +17,7 @@ from webhooks.definitions import (
     WebhookTypeDefinition,
 )
 from webhooks.definitions.samples import SampleDelivery, sample_events, sample_of
-from webhooks.definitions.schemes import HmacScheme, TokenScheme
-from webhooks.signatures import sign_request
+from webhooks.signatures import OnlyTheSenderSigns, sign_request
 
 
 class UnknownSample(InvalidInput):
@@ -27,10 +26,8 @@ class UnknownSample(InvalidInput):
     code = "unknown_sample"
 
 
-class CannotSign(Conflict):
+class CannotSign(OnlyTheSenderSigns):
     """Only the sender can sign this."""
-
-    code = "cannot_sign"
 
     def __init__(self, definition: WebhookTypeDefinition) -> None:
         super().__init__(
@@ -50,6 +47,7 @@ class TestRequest:
     headers: Mapping[str, str]
     body: bytes
     delivery_id: str
+    valid_seconds: int | None = None
 
 
 def sample_for(definition: WebhookTypeDefinition, event: str) -> SampleDelivery:
@@ -77,31 +75,29 @@ def build_request(
     """
     delivery_id = f"test-{uuid7()}"
     body = b"" if method == "GET" else _with_own_id(definition, sample, delivery_id)
-    _refuse_unsignable(definition, secret)
-    signed = sign_request(
-        definition.slug,
-        secret=secret,
-        body=body,
-        now=time.time(),
-        delivery_id=delivery_id,
-        event_type=sample.event,
-        method=method,
-        url=url,
-    )
     content = {"Content-Type": sample.content_type} if body else {}
+    try:
+        signed = sign_request(
+            definition.slug,
+            secret=secret,
+            body=body,
+            now=time.time(),
+            delivery_id=delivery_id,
+            event_type=sample.event,
+            method=method,
+            url=url,
+            headers={**content, **sample.headers},
+        )
+    except OnlyTheSenderSigns as error:
+        raise CannotSign(definition) from error
     return TestRequest(
         method=method,
         url=url,
-        headers={**content, **sample.headers, **signed},
-        body=body,
+        headers=signed.headers,
+        body=signed.body,
         delivery_id=delivery_id,
+        valid_seconds=signed.valid_seconds,
     )
-
-
-def _refuse_unsignable(definition: WebhookTypeDefinition, secret: str | None) -> None:
-    is_known = isinstance(definition.signature, HmacScheme | TokenScheme | None)
-    if secret is not None and not is_known:
-        raise CannotSign(definition)
 
 
 def _with_own_id(

@@ -2,16 +2,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from functools import cached_property
+from typing import NamedTuple, Self
 
-from webhooks.definitions.schemes import HeaderEntries
+from webhooks.definitions.schemes import BodyField, HeaderEntries, ReadFrom
+from webhooks.parsing import MalformedBody, parse_body
+from webhooks.parsing.finding import follow
 from webhooks.signatures.errors import Cause, InvalidSignature
 
-MAX_HEADER_BYTES = 8 * 1024
+MAX_VALUE_BYTES = 8 * 1024
 MAX_ENTRIES = 20
+BLANKS = b" \t"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry(NamedTuple):
+    """One of the values that a sender put in one place, after its prefix."""
+
+    prefix: str
+    value: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
 class RawRequest:
     """The parts of a request that can be signed, as they came over the wire."""
 
@@ -30,32 +41,71 @@ class RawRequest:
         }
         return cls(method=method, url=url, headers=raw, body=body)
 
+    @cached_property
+    def content_type(self) -> str:
+        return (self.headers.get("content-type") or b"").decode("latin-1")
+
+    @cached_property
+    def _parsed(self) -> object:
+        """The parsed body, or the MalformedBody that parsing it raised."""
+        try:
+            return parse_body(self.body, self.content_type).value
+        except MalformedBody as error:
+            return error
+
     def header(self, name: str) -> bytes:
         """Return the header's bytes; raise InvalidSignature if absent or unusable."""
         if name.lower() not in self.headers:
             raise InvalidSignature(Cause.MISSING_HEADER, f"{name} is missing.")
         value = self.headers[name.lower()]
-        if value is None or len(value) > MAX_HEADER_BYTES:
+        if value is None or len(value) > MAX_VALUE_BYTES:
             raise InvalidSignature(Cause.MALFORMED_HEADER, f"{name} is not readable.")
         return value
 
-    def entries(self, source: HeaderEntries) -> list[bytes]:
-        """Return what follows a known prefix in the headers that are present.
+    def field(self, path: tuple[str, ...]) -> bytes | None:
+        """Return the text or whole number at this place of the body, None if none.
+
+        Raise InvalidSignature if the body is not what its content type says.
+        """
+        if isinstance(self._parsed, MalformedBody):
+            detail = "The body that holds the signature is malformed."
+            raise InvalidSignature(Cause.MALFORMED_BODY, detail)
+        value = follow(self._parsed, path)
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            return None
+        return str(value).encode("utf-8", "surrogatepass")
+
+    def short_field(self, path: tuple[str, ...]) -> bytes:
+        """Return the field's bytes; raise InvalidSignature if absent or too long."""
+        value = self.field(path)
+        pointer = "/" + "/".join(path)
+        if not value:
+            detail = f"{pointer} is missing in the body."
+            raise InvalidSignature(Cause.MISSING_FIELD, detail)
+        if len(value) > MAX_VALUE_BYTES:
+            detail = f"{pointer} of the body is too long."
+            raise InvalidSignature(Cause.MALFORMED_BODY, detail)
+        return value
+
+    def entries(self, source: ReadFrom) -> list[Entry]:
+        """Return what follows a known prefix in the places that are present.
 
         Raise InvalidSignature if none of them is, or if they hold too much.
         """
+        if isinstance(source, BodyField):
+            return [Entry("", self.short_field(source.path))]
         present = [name for name in source.headers if name.lower() in self.headers]
         if not present:
             names = " or ".join(source.headers)
             raise InvalidSignature(Cause.MISSING_HEADER, f"{names} is missing.")
         found = [
-            entry for name in present for entry in _split(self.header(name), source)
+            value for name in present for value in _split(self.header(name), source)
         ]
         if len(found) > MAX_ENTRIES:
             detail = f"More than {MAX_ENTRIES} signatures."
             raise InvalidSignature(Cause.MALFORMED_HEADER, detail)
-        matching = (_after_prefix(entry, source.prefixes) for entry in found)
-        return [rest for rest in matching if rest is not None]
+        matching = (_after_prefix(value, source.prefixes) for value in found)
+        return [entry for entry in matching if entry is not None]
 
 
 def _wire_bytes(value: str) -> bytes | None:
@@ -68,13 +118,13 @@ def _wire_bytes(value: str) -> bytes | None:
 
 def _split(value: bytes, source: HeaderEntries) -> list[bytes]:
     if source.separator is None:
-        return [value.strip(b" \t")]
+        return [value.strip(BLANKS)]
     entries = value.split(source.separator.encode(), MAX_ENTRIES + 1)
-    return [entry.strip(b" \t") for entry in entries]
+    return [entry.strip(BLANKS) for entry in entries]
 
 
-def _after_prefix(entry: bytes, prefixes: tuple[str, ...]) -> bytes | None:
+def _after_prefix(value: bytes, prefixes: tuple[str, ...]) -> Entry | None:
     for prefix in prefixes:
-        if entry.startswith(prefix.encode()):
-            return entry.removeprefix(prefix.encode())
+        if value.startswith(prefix.encode()):
+            return Entry(prefix, value.removeprefix(prefix.encode()))
     return None

@@ -5,19 +5,43 @@ from __future__ import annotations
 import base64
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from webhooks.definitions import HeaderSource, Source, resolve
 from webhooks.definitions.schemes import (
-    Encoding,
-    HeaderEntries,
+    AnyScheme,
+    BasicScheme,
+    BodyField,
+    CertificateScheme,
+    HashScheme,
     HmacScheme,
+    PartKind,
+    PublicKeyScheme,
+    ReadFrom,
     SignatureScheme,
+    SignedScheme,
+    SingleScheme,
     TokenScheme,
 )
-from webhooks.signatures.hmac_scheme import digest
-from webhooks.signatures.keys import usable_keys
+from webhooks.signatures.body_fields import set_body_field
+from webhooks.signatures.digest_scheme import digest_keys, digests
+from webhooks.signatures.encodings import encode
+from webhooks.signatures.errors import OnlyTheSenderSigns
 from webhooks.signatures.requests import RawRequest
+from webhooks.signatures.secret_forms import is_usable_secret, own_secrets
 from webhooks.signatures.timestamps import write_timestamp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedRequest:
+    """The headers to send, and the body, which may hold the signature itself.
+
+    `valid_seconds` is for how long the signature is taken; None is for ever.
+    """
+
+    headers: dict[str, str]
+    body: bytes
+    valid_seconds: int | None = None
 
 
 def sign_request(
@@ -30,59 +54,118 @@ def sign_request(
     event_type: str,
     method: str = "POST",
     url: str = "",
-) -> dict[str, str]:
-    """Return the headers with which this sender would deliver the body.
+    headers: Mapping[str, str] | None = None,
+) -> SignedRequest:
+    """Return the headers and body with which this sender would deliver the body.
 
-    Without a secret the request is not signed. Raise InvalidSignature if the secret
-    is not one.
+    `headers` are those that are sent anyway; one that is signed and not among them
+    holds the delivery id. Without a secret the request is not signed. Raise
+    OnlyTheSenderSigns if the sender signs with a private key, InvalidSignature if the
+    secret is not one.
     """
     definition = resolve(type_slug)
-    headers = _first_header(definition.delivery_id, delivery_id)
-    headers |= _first_header(definition.event_type, event_type)
+    sent = {
+        **(headers or {}),
+        **_first_header(definition.delivery_id, delivery_id),
+        **_first_header(definition.event_type, event_type),
+    }
     if secret is None or definition.signature is None:
-        return headers
-    request = RawRequest.of(method=method, url=url, headers=headers, body=body)
-    return headers | sign(definition.signature, request, secret=secret, now=now)
+        return SignedRequest(headers=sent, body=body)
+    signed_names = _signed_headers(definition.signature)
+    sent = {**dict.fromkeys(signed_names, delivery_id), **sent}
+    request = RawRequest.of(method=method, url=url, headers=sent, body=body)
+    signed = sign(definition.signature, request, secret=secret, now=now)
+    return replace(signed, headers=sent | signed.headers)
 
 
 def sign(
     scheme: SignatureScheme, request: RawRequest, *, secret: str, now: float
-) -> dict[str, str]:
-    """Return the headers that the scheme adds to the request.
+) -> SignedRequest:
+    """Return what the scheme adds to the request's headers, and its body.
 
-    Raise InvalidSignature if the secret is not one, or if a header that the scheme
-    signs is missing from the request.
+    Raise OnlyTheSenderSigns if that takes a private key, InvalidSignature if the
+    secret is not one or something that is signed is missing from the request.
     """
-    match scheme:
-        case HmacScheme():
-            return _sign_hmac(scheme, request, secret=secret, now=now)
+    single = _scheme_for(scheme, secret)
+    match single:
+        case HmacScheme() | HashScheme():
+            return _sign_digest(single, request, secret=secret, now=now)
         case TokenScheme():
-            return {scheme.read_from.headers[0]: scheme.read_from.prefixes[0] + secret}
+            writer = _Writer(request)
+            writer.add(single.read_from, secret)
+            return writer.signed()
+        case BasicScheme():
+            credentials = base64.b64encode(secret.encode()).decode()
+            headers = {"Authorization": f"Basic {credentials}"}
+            return SignedRequest(headers=headers, body=request.body)
+        case PublicKeyScheme() | CertificateScheme():
+            raise OnlyTheSenderSigns
 
 
-def _sign_hmac(
-    scheme: HmacScheme, request: RawRequest, *, secret: str, now: float
-) -> dict[str, str]:
-    [key] = usable_keys(scheme.secret, [secret])
-    values: defaultdict[str, list[str]] = defaultdict(list)
+def sends_secret(scheme: SignatureScheme, secret: str) -> bool:
+    """Tell whether the secret itself would travel in a request that it signs."""
+    return isinstance(_scheme_for(scheme, secret), TokenScheme | BasicScheme)
+
+
+def _sign_digest(
+    scheme: HmacScheme | HashScheme, request: RawRequest, *, secret: str, now: float
+) -> SignedRequest:
+    [key] = digest_keys(scheme, [secret])
+    writer = _Writer(request)
     timestamp = b""
     if scheme.timestamp is not None:
-        timestamp = write_timestamp(scheme.timestamp, now=now)
-        _add_entry(values, scheme.timestamp.read_from, timestamp.decode())
-    raw = digest(scheme, request, key=key, timestamp=timestamp)
-    _add_entry(values, scheme.read_from, _encode(scheme.encodings[0], raw))
-    separator = scheme.read_from.separator or ""
-    return {name: separator.join(entries) for name, entries in values.items()}
+        number = write_timestamp(scheme.timestamp, now=now)
+        writer.add(scheme.timestamp.read_from, number)
+        timestamp = str(number).encode()
+    name = scheme.hashes[0][1] if scheme.hashes else scheme.hash
+    raw, *_ = digests(scheme, writer.request, name=name, key=key, timestamp=timestamp)
+    writer.add(scheme.read_from, encode(scheme.encodings[0], raw))
+    valid = scheme.timestamp.tolerance_seconds if scheme.timestamp else None
+    return replace(writer.signed(), valid_seconds=valid)
 
 
-def _add_entry(
-    values: Mapping[str, list[str]], target: HeaderEntries, text: str
-) -> None:
-    values[target.headers[0]].append(target.prefixes[0] + text)
+def _scheme_for(scheme: SignatureScheme, secret: str) -> SingleScheme:
+    """Return the first scheme, the strongest, that takes the secret."""
+    if not isinstance(scheme, AnyScheme):
+        return scheme
+    for each in scheme.of:
+        if own_secrets(scheme, each, [secret]) and is_usable_secret(each, secret):
+            return each
+    return scheme.of[0]
 
 
-def _encode(encoding: Encoding, raw: bytes) -> str:
-    return raw.hex() if encoding is Encoding.HEX else base64.b64encode(raw).decode()
+class _Writer:
+    """Puts timestamps and signatures where a scheme reads them."""
+
+    def __init__(self, request: RawRequest) -> None:
+        self.request = request
+        self._entries: defaultdict[str, list[str]] = defaultdict(list)
+        self._separators: dict[str, str] = {}
+
+    def add(self, target: ReadFrom, value: str | int) -> None:
+        if isinstance(target, BodyField):
+            body = set_body_field(self.request, target.path, value)
+            self.request = replace(self.request, body=body)
+            return
+        name = target.headers[0]
+        self._entries[name].append(f"{target.prefixes[0]}{value}")
+        self._separators[name] = target.separator or ""
+
+    def signed(self) -> SignedRequest:
+        headers = {
+            name: self._separators[name].join(entries)
+            for name, entries in self._entries.items()
+        }
+        return SignedRequest(headers=headers, body=self.request.body)
+
+
+def _signed_headers(scheme: SignatureScheme) -> list[str]:
+    """Return the headers that a template of the scheme holds."""
+    if isinstance(scheme, AnyScheme):
+        return [name for each in scheme.of for name in _signed_headers(each)]
+    if not isinstance(scheme, SignedScheme):
+        return []
+    return [part.text for part in scheme.signed if part.kind is PartKind.HEADER]
 
 
 def _first_header(sources: tuple[Source, ...], value: str) -> dict[str, str]:

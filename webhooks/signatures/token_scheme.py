@@ -1,20 +1,57 @@
 from __future__ import annotations
 
+import binascii
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from webhooks.definitions.schemes import TokenScheme
+from webhooks.definitions.schemes import HeaderEntries, TokenScheme
+from webhooks.signatures.encodings import decode_base64
 from webhooks.signatures.errors import Cause, InvalidSignature
 from webhooks.signatures.keys import PLAIN, usable_keys
 from webhooks.signatures.requests import RawRequest
+
+AUTHORIZATION = HeaderEntries(headers=("Authorization",))
 
 
 def verify_token(
     scheme: TokenScheme, request: RawRequest, *, secrets: Sequence[str]
 ) -> None:
-    """Raise InvalidSignature unless a header holds one of the secrets."""
+    """Raise InvalidSignature unless header or body holds one of the secrets."""
     keys = usable_keys(PLAIN, secrets)
-    candidates = request.entries(scheme.read_from)
+    candidates = [entry.value for entry in request.entries(scheme.read_from)]
+    _check_match(keys, candidates)
+
+
+def verify_basic(request: RawRequest, *, secrets: Sequence[str]) -> None:
+    """Raise InvalidSignature unless the user and password are one of the secrets."""
+    keys = usable_keys(PLAIN, [text for text in secrets if is_user_password(text)])
+    candidates = [
+        credentials
+        for entry in request.entries(AUTHORIZATION)
+        for credentials in _credentials(entry.value)
+    ]
+    if not candidates:
+        detail = "Authorization holds no Basic credentials."
+        raise InvalidSignature(Cause.MALFORMED_HEADER, detail)
+    _check_match(keys, candidates)
+
+
+def is_user_password(secret: str) -> bool:
+    """Tell whether this is `user:password`; an empty password would protect nothing."""
+    return bool(secret.partition(":")[2])
+
+
+def _credentials(value: bytes) -> Iterator[bytes]:
+    kind, _, text = value.partition(b" ")
+    if kind.lower() != b"basic":
+        return
+    try:
+        yield decode_base64(text.strip(b" "))
+    except binascii.Error:
+        return
+
+
+def _check_match(keys: list[bytes], candidates: list[bytes]) -> None:
     matches = [hmac.compare_digest(key, sent) for key in keys for sent in candidates]
     if not any(matches):
-        raise InvalidSignature(Cause.NO_MATCH, "The token does not match.")
+        raise InvalidSignature(Cause.NO_MATCH, "The secret that was sent is another.")

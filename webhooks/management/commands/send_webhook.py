@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from common.errors import TickhookError
 from webhooks.services.outbound import Outbound, plan_requests
 from webhooks.services.samples import curl_line
+from webhooks.services.test_requests import TestRequest
 
 TIMEOUT_SECONDS = 30.0
 
@@ -30,8 +31,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            wanted = Outbound.read(options)
-            requests = list(plan_requests(wanted))
+            requests = list(plan_requests(Outbound.read(options)))
         except (TickhookError, OSError) as error:
             raise CommandError(str(error)) from error
         if options["print"]:
@@ -39,7 +39,7 @@ class Command(BaseCommand):
             return
         self.stdout.write(self._send(requests))
 
-    def _send(self, requests: list[Any]) -> str:
+    def _send(self, requests: list[TestRequest]) -> str:
         answers: Counter[int] = Counter()
         with httpx2.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as client:
             for sent in requests:

@@ -21,6 +21,7 @@ from triggers.api.deliveries import DeliveriesOfTriggersViewSet
 from triggers.api.schedules import ScheduleViewSet
 from triggers.api.validate_cron import ValidateCronView
 from triggers.api.views import TriggerViewSet
+from webhooks.api.inspectors import InspectorOfTokenView, InspectorsView
 
 router = DefaultRouter(trailing_slash=False, use_regex_path=False)
 router.include_format_suffixes = False
@@ -52,6 +53,12 @@ urlpatterns = [
         "triggers/<uuid:pk>/executions",
         ExecutionsOfTriggerView.as_view(),
         name="trigger-executions",
+    ),
+    path("deliveries/inspectors", InspectorsView.as_view(), name="delivery-inspectors"),
+    path(
+        "deliveries/inspectors/<str:token>",
+        InspectorOfTokenView.as_view(),
+        name="delivery-inspector",
     ),
     path("auth/", include("rest_framework.urls")),
     *router.urls,

@@ -165,7 +165,9 @@ class RedeliveredManySerializer(serializers.Serializer[Any]):
 
 class TestEventSerializer(StrictSerializer):
     endpoint_id = serializers.UUIDField()
-    event = serializers.CharField(required=False, default="", max_length=200)
+    event = serializers.CharField(
+        required=False, default="", allow_blank=True, max_length=200
+    )
 
 
 class TestedSerializer(serializers.Serializer[Any]):

@@ -59,12 +59,12 @@ def status_of(delivery: Delivery) -> int:
 
 
 def body_of(delivery: Delivery) -> DeliveredBody | None:
-    """Return the body; that of a redelivery is what it delivers again.
+    """Return the body: of a redelivery or a duplicate that of the event it repeats.
 
     None if that is not kept any more.
     """
-    if delivery.replay_of is not None:
-        original = Event.objects.filter(pk=delivery.replay_of).only("body").first()
+    if repeated := _repeated(delivery):
+        original = Event.objects.filter(pk=repeated).only("body").first()
         return None if original is None else DeliveredBody(raw=bytes(original.body))
     raw = bytes(delivery.body)
     if delivery.outcome == Outcome.ACCEPTED:
@@ -72,6 +72,11 @@ def body_of(delivery: Delivery) -> DeliveredBody | None:
     whole = delivery.body_size
     is_cut = len(raw) >= KEPT_BYTES if whole is None else len(raw) < whole
     return DeliveredBody(raw=raw, is_truncated=is_cut)
+
+
+def _repeated(delivery: Delivery) -> UUID | None:
+    is_duplicate = delivery.outcome == Outcome.DUPLICATE
+    return delivery.event_id if is_duplicate else delivery.replay_of
 
 
 def redeliveries_of(delivery: Delivery) -> list[UUID]:

@@ -27,7 +27,9 @@ class Command(BaseCommand):
         parser.add_argument("--body", help="a file, or - for standard input")
         parser.add_argument("--count", type=int, default=1)
         parser.add_argument("--header", action="append", default=[], metavar="K:V")
-        parser.add_argument("--print", action="store_true", help="send nothing: show it")
+        parser.add_argument(
+            "--print", action="store_true", help="send nothing: show it"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -41,14 +43,15 @@ class Command(BaseCommand):
 
     def _send(self, requests: list[TestRequest]) -> str:
         answers: Counter[int] = Counter()
+        url = requests[0].url
         with httpx2.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as client:
             for sent in requests:
                 try:
                     answer = client.request(
-                        sent.method, sent.url, headers=sent.headers, content=sent.body
+                        sent.method, url, headers=sent.headers, content=sent.body
                     )
                 except httpx2.HTTPError as error:
-                    raise CommandError(f"{sent.url} does not answer: {error}") from error
+                    raise CommandError(f"{url} does not answer: {error}") from error
                 answers[answer.status_code] += 1
-        told = ", ".join(f"{n} × {status}" for status, n in sorted(answers.items()))
-        return f"Sent {len(requests)} to {requests[0].url}: {told}; last: {answer.text}"
+        told = ", ".join(f"{status}: {n}" for status, n in sorted(answers.items()))
+        return f"Sent {len(requests)} to {url}; answered {told}; last: {answer.text}"

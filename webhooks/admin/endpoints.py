@@ -35,6 +35,7 @@ class WebhookEndpointAdmin(HouseAdmin[WebhookEndpoint]):
 
     form = EndpointForm
     actions = None
+    change_form_outer_before_template = "admin/tickhook/endpoint_actions.html"
     list_display = (
         "webhook_id", "status", "type", "subject", "triggers", "events", "rejections",
         "created_at",

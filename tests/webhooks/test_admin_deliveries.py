@@ -53,9 +53,8 @@ def test_the_list_shows_and_filters_what_came(
     every = pages.get(reverse(LIST))
     rejected = pages.get(reverse(LIST), {"outcome__exact": "rejected"})
     by_cause = pages.get(reverse(LIST), {"cause": "duplicate"})
-    of_other = pages.get(
-        reverse(LIST), {"endpoint__id__exact": str(make_endpoint().pk)}
-    )
+    other = {"endpoint__id__exact": str(make_endpoint().pk)}
+    of_other = pages.get(reverse(LIST), other)
 
     assert [row.outcome for row in every.context["cl"].result_list] == [
         "duplicate", "rejected", "accepted",

@@ -78,8 +78,7 @@ def test_the_newest_is_shown_first(api: APIClient) -> None:
 def test_credentials_are_not_shown(api: APIClient) -> None:
     inspector = opened(api, type="gitlab")
 
-    sent = {"Authorization": "Bearer abc", "X-Gitlab-Token": "abcdef"}
-    send(inspector, **sent)
+    send(inspector, Authorization="Bearer abc", X_Gitlab_Token="abcdef")  # noqa: S106 - made up
 
     [shown] = came(api, inspector)
     assert shown["headers"]["authorization"] == "(not shown)"
@@ -205,7 +204,10 @@ def test_there_are_only_so_many_and_each_ends(
     send(inspector)
 
     assert api.post(f"{URL}/inspectors").status_code == 429
-    left = ask_redis(lambda r: [r.ttl(k) for k in r.keys("inspector:*")], otherwise=[])
+    none: list[int] = []
+    left = ask_redis(
+        lambda r: [r.ttl(key) for key in r.keys("inspector:*")], otherwise=none
+    )
     assert len(left) == 3
     assert all(3500 < seconds <= 3601 for seconds in left)
 

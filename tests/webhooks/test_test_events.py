@@ -16,9 +16,17 @@ from webhooks.services.test_requests import build_request
 
 pytestmark = pytest.mark.django_db
 
+# Their private keys are their own.
+ONLY_THEY_SIGN = ("discord", "sendgrid", "sns")
+
 every_sample = pytest.mark.parametrize(
     ("slug", "event"),
-    [(slug, e) for slug in shipped_slugs() for e in sample_events(slug) or [""]],
+    [
+        (slug, event)
+        for slug in shipped_slugs()
+        for event in sample_events(slug) or [""]
+        if slug not in ONLY_THEY_SIGN
+    ],
 )
 
 
@@ -45,6 +53,25 @@ def test_each_sample_is_taken_as_its_senders_own(
     assert recorded.type == first["event_type"]
     assert not recorded.type.endswith(".unknown")
     assert recorded.delivery_id == first["delivery_id"]
+
+
+@pytest.mark.parametrize("slug", shipped_slugs())
+def test_each_type_has_a_sample(slug: str) -> None:
+    assert sample_events(slug)
+
+
+@pytest.mark.parametrize("slug", ONLY_THEY_SIGN)
+def test_what_only_its_sender_signs_is_refused_with_the_way_out(
+    api: APIClient, slug: str
+) -> None:
+    endpoint = make_endpoint(type_slug=slug)
+
+    response = api.post(f"{URL}/test", {"endpoint_id": str(endpoint.pk)})
+
+    assert response.status_code == 409
+    assert response.json()["error_code"] == "only_the_sender_signs"
+    assert "through a test-mode URL" in response.json()["detail"]
+    assert not Event.objects.exists()
 
 
 def test_a_test_event_is_an_event_like_any_other_but_marked(api: APIClient) -> None:
@@ -128,10 +155,11 @@ def test_a_type_without_samples_is_greeted(
     [
         ({"body": "/id"}, b'{"id": "evt_1"}', ("id",)),
         ({"body": "/data/number"}, b'{"data": {"number": 7}}', ("data", "number")),
+        ({"body": "/0/id"}, b'[{"id": "evt_1"}]', (0, "id")),
     ],
 )
 def test_an_id_in_the_body_is_a_new_one_each_time(
-    source: dict[str, str], body: bytes, place: tuple[str, ...]
+    source: dict[str, str], body: bytes, place: tuple[Any, ...]
 ) -> None:
     definition = load_definition(
         {"slug": "shop", "name": "Shop", "delivery_id": [source]}

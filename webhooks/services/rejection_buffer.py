@@ -23,7 +23,7 @@ class CountKey(NamedTuple):
 class RejectedRequest:
     """A row of Rejection about to be stored; `headers` is JSON text.
 
-    `body_size` is that of the whole body; `event_id` the event that a duplicate repeats.
+    `body_size` is that of the whole body, `event_id` what a duplicate repeats.
     """
 
     id: UUID

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 from common.errors import Fault, InvalidInput
 from common.ids import uuid7
@@ -17,7 +18,11 @@ from webhooks.definitions import (
     WebhookTypeDefinition,
 )
 from webhooks.definitions.samples import SampleDelivery, sample_events, sample_of
+from webhooks.definitions.schemes import CertificateScheme, PublicKeyScheme
+from webhooks.parsing.finding import follow
 from webhooks.signatures import OnlyTheSenderSigns, sign_request
+
+FORM = "application/x-www-form-urlencoded"
 
 
 class UnknownSample(InvalidInput):
@@ -73,23 +78,22 @@ def build_request(
     Without a secret it is not signed. Raises CannotSign, and InvalidSignature if the
     secret is not one.
     """
+    if isinstance(definition.signature, PublicKeyScheme | CertificateScheme):
+        raise CannotSign(definition)
     delivery_id = f"test-{uuid7()}"
     body = b"" if method == "GET" else _with_own_id(definition, sample, delivery_id)
     content = {"Content-Type": sample.content_type} if body else {}
-    try:
-        signed = sign_request(
-            definition.slug,
-            secret=secret,
-            body=body,
-            now=time.time(),
-            delivery_id=delivery_id,
-            event_type=sample.event,
-            method=method,
-            url=url,
-            headers={**content, **sample.headers},
-        )
-    except OnlyTheSenderSigns as error:
-        raise CannotSign(definition) from error
+    signed = sign_request(
+        definition.slug,
+        secret=secret,
+        body=body,
+        now=time.time(),
+        delivery_id=delivery_id,
+        event_type=sample.event,
+        method=method,
+        url=url,
+        headers={**content, **sample.headers},
+    )
     return TestRequest(
         method=method,
         url=url,
@@ -105,27 +109,33 @@ def _with_own_id(
 ) -> bytes:
     """Return the sample's body, with a new id where the sender writes it there."""
     paths = [path for source in definition.delivery_id for path in _paths(source)]
+    if sample.content_type == FORM:
+        return _form_with(sample.body, {path[0] for path in paths}, delivery_id)
     try:
-        body = json.loads(sample.body) if paths else None
+        body: Any = json.loads(sample.body) if paths else None
     except ValueError:
         return sample.body
-    replaced = [_replace(body, path, delivery_id) for path in paths]
-    return _dump(body) if any(replaced) else sample.body
+    is_changed = [_replace(body, path, delivery_id) for path in paths]
+    return _dump(body) if any(is_changed) else sample.body
 
 
 def _paths(source: Source) -> list[tuple[str, ...]]:
     """Return the places in the body by which deliveries are told apart."""
     if isinstance(source, JoinedSource):
-        return [path for part in source.sources for path in _paths(part)][-1:]
+        return [path for part in source.sources for path in _paths(part)][:1]
     return [source.path] if isinstance(source, BodySource) else []
+
+
+def _form_with(body: bytes, names: set[str], delivery_id: str) -> bytes:
+    fields = parse_qsl(body.decode(), keep_blank_values=True)
+    changed = [(name, delivery_id if name in names else v) for name, v in fields]
+    return urlencode(changed).encode()
 
 
 def _replace(body: Any, path: tuple[str, ...], delivery_id: str) -> bool:
     """Write a new id over the one that is there, of its kind; return whether one is."""
-    holder = body
-    for name in path[:-1]:
-        holder = holder.get(name) if isinstance(holder, dict) else None
-    present = holder.get(path[-1]) if isinstance(holder, dict) and path else None
+    holder: Any = follow(body, path[:-1])
+    present = holder.get(path[-1]) if isinstance(holder, dict) else None
     if isinstance(present, str):
         holder[path[-1]] = delivery_id
     elif isinstance(present, int) and not isinstance(present, bool):

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -20,7 +21,8 @@ from tests.webhooks.received import (
     visitor,
 )
 from webhooks.api import deliveries_pagination
-from webhooks.models import WebhookEndpoint
+from webhooks.api.deliveries_filters import DeliveryFilter
+from webhooks.models import Delivery, WebhookEndpoint
 
 pytestmark = pytest.mark.django_db
 
@@ -139,6 +141,22 @@ def test_a_list_costs_the_same_however_long(
 
     with django_assert_num_queries(2):
         assert len(listed(api)) == 10
+
+
+@pytest.mark.parametrize("query", [{}, {"outcome": "accepted"}, {"endpoint_id": True}])
+def test_a_page_is_read_from_two_indexes_side_by_side(
+    endpoint: WebhookEndpoint, query: dict[str, Any]
+) -> None:
+    if "endpoint_id" in query:
+        query = {"endpoint_id": str(endpoint.pk)}
+    rows = DeliveryFilter(query, queryset=Delivery.objects.order_by("-id")).qs
+
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_sort = off; SET LOCAL enable_seqscan = off")
+    plan = rows[:50].explain()
+
+    assert "Merge Append" in plan
+    assert "Sort  (" not in plan
 
 
 def test_counting_ends_where_it_would_take_long(

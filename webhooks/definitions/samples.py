@@ -29,8 +29,8 @@ class SampleDelivery:
 
 
 def sample_events(slug: str) -> list[str]:
-    """Return the events of a type that there are samples of."""
-    return sorted(_samples(slug))
+    """Return the events of a type that there are samples of, by their files' names."""
+    return list(_samples(slug))
 
 
 def sample_of(slug: str, event: str = "") -> SampleDelivery | None:
@@ -41,7 +41,7 @@ def sample_of(slug: str, event: str = "") -> SampleDelivery | None:
     samples = _samples(slug)
     if not samples:
         return _greeting(event or DEFAULT_EVENT)
-    return samples.get(event or min(samples))
+    return samples.get(event or next(iter(samples)))
 
 
 def _greeting(event: str) -> SampleDelivery:
@@ -54,7 +54,8 @@ def _samples(slug: str) -> Mapping[str, SampleDelivery]:
     folder = files("webhooks").joinpath("samples", slug)
     if not folder.is_dir():
         return {}
-    loaded = (_load(json.loads(file.read_bytes())) for file in folder.iterdir())
+    documents = sorted(folder.iterdir(), key=lambda file: file.name)
+    loaded = (_load(json.loads(file.read_bytes())) for file in documents)
     return {sample.event: sample for sample in loaded}
 
 

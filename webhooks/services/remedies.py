@@ -51,6 +51,13 @@ REMEDIES: Mapping[str, str] = MappingProxyType(
             "sender's, and see that no proxy changes body or URL. If a timestamp is "
             "out of tolerance, set the clocks."
         ),
+        "certificate_unknown": (
+            "The sender's certificate was still to be fetched; the sender delivers "
+            "again by itself. If it stays so, a worker can't reach the certificate."
+        ),
+        "unknown_content_encoding": (
+            "Have the sender send the body as it is, or compressed by gzip."
+        ),
         "malformed_request": (
             "The request can't be read as HTTP says; the sender, or a proxy before us, "
             "must be corrected."

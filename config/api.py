@@ -17,6 +17,7 @@ from executions.api.views import (
     ExecutionViewSet,
     RunView,
 )
+from triggers.api.deliveries import DeliveriesOfTriggersViewSet
 from triggers.api.schedules import ScheduleViewSet
 from triggers.api.validate_cron import ValidateCronView
 from triggers.api.views import TriggerViewSet
@@ -26,6 +27,7 @@ from triggers.api.webhooks import (
     RotateSecretView,
     WebhookUrlView,
 )
+from webhooks.api.inspectors import InspectorOfTokenView, InspectorsView
 
 router = DefaultRouter(trailing_slash=False, use_regex_path=False)
 router.include_format_suffixes = False
@@ -33,6 +35,7 @@ router.register("agents", AgentViewSet, basename="agent")
 router.register("tasks", AgentTaskViewSet, basename="task")
 router.register("event-types", EventTypeViewSet, basename="event-type")
 router.register("events", EventWithExecutionsViewSet, basename="event")
+router.register("deliveries", DeliveriesOfTriggersViewSet, basename="delivery")
 router.register("triggers", TriggerViewSet, basename="trigger")
 router.register("schedules", ScheduleViewSet, basename="schedule")
 router.register("executions", ExecutionViewSet, basename="execution")
@@ -76,6 +79,12 @@ urlpatterns = [
         "triggers/<uuid:pk>/revoke-secret",
         RevokeSecretView.as_view(),
         name="trigger-revoke-secret",
+    ),
+    path("deliveries/inspectors", InspectorsView.as_view(), name="delivery-inspectors"),
+    path(
+        "deliveries/inspectors/<str:token>",
+        InspectorOfTokenView.as_view(),
+        name="delivery-inspector",
     ),
     path("auth/", include("rest_framework.urls")),
     *router.urls,

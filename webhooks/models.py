@@ -58,7 +58,11 @@ class WebhookEndpoint(models.Model):
 
 
 class Rejection(models.Model):
-    """A request that a known endpoint refused, and why. Sampled and bounded."""
+    """A request that a known endpoint refused, and why. Sampled and bounded.
+
+    A duplicate is one, too, by the cause `duplicate`; `event_id` is the event that it
+    repeats. `body_size` is that of the whole body, where it is known.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     endpoint = models.ForeignKey(
@@ -72,6 +76,8 @@ class Rejection(models.Model):
     delivery_id = models.CharField(max_length=255, default="", blank=True)
     headers = RawJSONField(default=dict)
     body = models.BinaryField(default=bytes)
+    body_size = models.PositiveIntegerField(null=True)
+    event_id = models.UUIDField(null=True)
     received_at = models.DateTimeField()
 
     class Meta:
@@ -152,3 +158,67 @@ class Errand(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id}"
+
+
+class Outcome(models.TextChoices):
+    """What became of a delivery at the door."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    REJECTED = "rejected"
+
+
+class DeliveryManager(models.Manager["Delivery"]):
+    """Of the events, only those that came by webhook are deliveries.
+
+    The view can't say so itself: a WHERE in it would cost the use of its indexes.
+    """
+
+    def get_queryset(self) -> models.QuerySet[Delivery]:
+        return super().get_queryset().filter(source="webhook")
+
+
+class Delivery(models.Model):
+    """One attempt by a sender to deliver: a row of a view over events and rejections.
+
+    What was accepted has the id of its event; `replay_of` names the event that a
+    person had delivered again. `request` is kept of what was accepted, `headers` and
+    the first bytes of the body of what was not.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    source = models.TextField()
+    endpoint = models.ForeignKey(
+        WebhookEndpoint,
+        models.DO_NOTHING,
+        null=True,
+        db_constraint=False,
+        related_name="+",
+    )
+    outcome = models.TextField(choices=Outcome.choices)
+    cause = models.TextField()
+    status = models.SmallIntegerField(null=True)
+    detail = models.TextField()
+    event_type = models.TextField()
+    delivery_id = models.TextField()
+    event_id = models.UUIDField(null=True)
+    replay_of = models.UUIDField(null=True)
+    received_at = models.DateTimeField()
+    content_type = models.TextField()
+    body_size = models.IntegerField(null=True)
+    method = models.TextField()
+    remote_address = models.TextField()
+    request = RawJSONField(null=True)
+    headers = RawJSONField(null=True)
+    body = models.BinaryField()
+
+    objects = DeliveryManager()
+
+    class Meta:
+        managed = False
+        ordering = ("-id",)
+        default_permissions = ("view", "change")
+        verbose_name_plural = "deliveries"
+
+    def __str__(self) -> str:
+        return f"{self.cause or self.event_type} {self.id}"

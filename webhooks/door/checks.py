@@ -15,8 +15,10 @@ from django.conf import settings
 
 from common.errors import Fault, InvalidInput, TickhookError
 from common.json_schema import UnusableSchema, find_value_faults
+from webhooks.door.events import kept_headers
 from webhooks.door.handshakes import mismatches
 from webhooks.door.request import Delivery
+from webhooks.door.validation import check_validation_code, has_validation
 from webhooks.models import ErrandKind, WebhookEndpoint
 from webhooks.parsing import BodyKind
 from webhooks.services.certificates import FetchedCertificates
@@ -174,6 +176,18 @@ def check_config(delivery: Delivery) -> None:
         raise NotForThisEndpoint(f"{names} is not set, or is not what was sent")
 
 
+def check_code(delivery: Delivery) -> None:
+    """Run the type's validation code; of senders that prove nothing, workers do."""
+    if delivery.is_verified and has_validation(delivery.definition):
+        delivery.is_validated = check_validation_code(
+            delivery.definition,
+            headers=kept_headers(delivery),
+            body=delivery.parsed.value,
+            config=delivery.config,
+            endpoint_id=delivery.endpoint.id,
+        )
+
+
 def _missing_headers(delivery: Delivery, rules: Mapping[str, Any]) -> Iterator[Fault]:
     for name in rules.get("required_headers", ()):
         if not delivery.headers.get(name.lower()):
@@ -220,4 +234,5 @@ CHECKS: tuple[Callable[[Delivery], None], ...] = (
     check_form,
     check_config,
     check_rules,
+    check_code,
 )

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 import webhooks.door.checks
+import webhooks.door.reception
 import webhooks.door.record
 import webhooks.door.request
+import webhooks.door.validation
 import webhooks.services.limits
 from common.errors import TickhookError
 from webhooks.parsing import MalformedBody
@@ -15,6 +17,8 @@ from webhooks.signatures import InvalidSignature
 
 MODULES = (
     webhooks.door.checks,
+    webhooks.door.reception,
+    webhooks.door.validation,
     webhooks.door.record,
     webhooks.door.request,
     webhooks.services.limits,

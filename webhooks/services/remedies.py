@@ -55,6 +55,14 @@ REMEDIES: Mapping[str, str] = MappingProxyType(
             "The sender's certificate was still to be fetched; the sender delivers "
             "again by itself. If it stays so, a worker can't reach the certificate."
         ),
+        "handshake_refused": (
+            "Set what the detail names in webhook_config to the very value that the "
+            "sender's settings show, and have it ask again."
+        ),
+        "not_for_this_endpoint": (
+            "The sender is genuine, but meant another receiver. If it was meant for "
+            "this one, correct what the detail names in webhook_config."
+        ),
         "unknown_content_encoding": (
             "Have the sender send the body as it is, or compressed by gzip."
         ),

@@ -11,11 +11,11 @@ from webhooks.models import WebhookType
 @admin.register(WebhookType)
 class WebhookTypeAdmin(HistoryAdmin[WebhookType]):
     id_search_fields = ()
-    list_display = ("slug", "version", "updated_at")
+    list_display = ("slug", "current", "updated_at")
     search_fields = ("slug",)
     readonly_fields = ("definition_json",)
-    fields = ("slug", "version", "definition_json", "created_at", "updated_at")
+    fields = ("slug", "definition_json", "created_at", "updated_at")
 
     @admin.display(description="Definition")
     def definition_json(self, webhook_type: WebhookType) -> SafeString:
-        return json_block(webhook_type.definition)
+        return json_block(webhook_type.current.document)

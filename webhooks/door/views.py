@@ -14,13 +14,13 @@ from rest_framework.views import APIView
 
 from common.api.errors import problem_response
 from common.errors import NotFound
-from webhooks.definitions import resolve
 from webhooks.door.checks import CHECKS, MethodNotAllowed, allow
 from webhooks.door.endpoints import find_endpoint
 from webhooks.door.record import Recorded, record_delivery
 from webhooks.door.request import Delivery
 from webhooks.models import WebhookEndpoint
 from webhooks.services.endpoints import METHODS
+from webhooks.services.types import definition_at
 
 
 class WebhookNotFound(NotFound):
@@ -96,7 +96,7 @@ def _open(request: HttpRequest, webhook_id: str) -> Delivery:
     endpoint = _find(webhook_id)
     return Delivery(
         endpoint=endpoint,
-        definition=resolve(endpoint.type),
+        definition=definition_at(endpoint.type, endpoint.type_revision),
         http=request,
         method=request.method or "",
         url=settings.PUBLIC_URL + request.get_full_path(),

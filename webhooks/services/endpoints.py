@@ -10,10 +10,16 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from common.errors import Conflict, Fault, InvalidInput
-from webhooks.definitions import WebhookTypeDefinition, resolve
+from webhooks.definitions import WebhookTypeDefinition
 from webhooks.models import WebhookEndpoint
 from webhooks.services.rules import find_rule_faults
 from webhooks.services.secrets import find_secret_faults, live_secrets, set_secret
+from webhooks.services.types import (
+    definition_for,
+    definition_of,
+    find_config_faults,
+    hold_type_shared,
+)
 
 __all__ = [
     "API_NAMES",
@@ -83,9 +89,9 @@ def create_endpoint(
     endpoint = WebhookEndpoint(
         webhook_id=f"wht_{secrets.token_hex(16)}", subject=subject
     )
-    secret = _change(endpoint, **given)
     try:
         with transaction.atomic():
+            secret = _change(endpoint, **given)
             endpoint.save(force_insert=True)
     except IntegrityError as error:
         raise WebhookUrlTaken from error
@@ -121,7 +127,30 @@ def find_endpoint_faults(
     endpoint: WebhookEndpoint, **given: Unpack[EndpointFields]
 ) -> Iterator[Fault]:
     """Find what is wrong with a change of an endpoint, by the API's fields."""
-    definition = resolve(given.get("type_slug") or endpoint.type)
+    yield from _find_faults(endpoint, _definition(endpoint, given), given)
+
+
+def webhook_url(endpoint: WebhookEndpoint) -> str:
+    return f"{settings.PUBLIC_URL}/webhooks/{endpoint.webhook_id}"
+
+
+def _definition(
+    endpoint: WebhookEndpoint, given: EndpointFields
+) -> WebhookTypeDefinition:
+    """Return the definition of the type that a change names, else of the present one.
+
+    One that is not known is `generic`, unless the endpoint has it already.
+    """
+    slug = (given.get("type_slug") or endpoint.type).lower()
+    is_kept = slug == endpoint.type and not endpoint._state.adding
+    return definition_for(endpoint) if is_kept else definition_of(slug)
+
+
+def _find_faults(
+    endpoint: WebhookEndpoint,
+    definition: WebhookTypeDefinition,
+    given: EndpointFields,
+) -> Iterator[Fault]:
     methods = given.get("allowed_methods")
     if methods is None:
         methods = endpoint.allowed_methods
@@ -131,17 +160,28 @@ def find_endpoint_faults(
         yield Fault(f"/webhook_config{fault.pointer}", fault.detail)
     for fault in find_rule_faults(given.get("validation_rules") or {}):
         yield Fault(f"/validation_rules{fault.pointer}", fault.detail)
+    yield from _find_config_faults(endpoint, definition, given)
 
 
-def webhook_url(endpoint: WebhookEndpoint) -> str:
-    return f"{settings.PUBLIC_URL}/webhooks/{endpoint.webhook_id}"
+def _find_config_faults(
+    endpoint: WebhookEndpoint,
+    definition: WebhookTypeDefinition,
+    given: EndpointFields,
+) -> Iterator[Fault]:
+    """Find what the type requires of the config, where a change touches either."""
+    config, is_new = given.get("config"), endpoint._state.adding
+    if is_new or config is not None or definition.slug != endpoint.type:
+        kept = endpoint.config if config is None else config
+        secret = {"secret": True} if endpoint.secrets else {}
+        yield from find_config_faults(definition, {**secret, **kept})
 
 
 def _change(endpoint: WebhookEndpoint, **given: Unpack[EndpointFields]) -> str | None:
     """Set what is given of an unsaved endpoint; return the secret if that set one."""
-    if faults := list(find_endpoint_faults(endpoint, **given)):
+    hold_type_shared(given.get("type_slug") or endpoint.type)
+    definition = _definition(endpoint, given)
+    if faults := list(_find_faults(endpoint, definition, given)):
         raise InvalidEndpoint("; ".join(f.detail for f in faults[:5]), faults=faults)
-    definition = resolve(given.get("type_slug") or endpoint.type)
     endpoint.type = definition.slug
     if (methods := given.get("allowed_methods")) is not None:
         endpoint.allowed_methods = list(dict.fromkeys(map(str.upper, methods)))

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from common.ids import uuid7
-from webhooks.definitions import WebhookTypeDefinition, resolve
+from webhooks.definitions import WebhookTypeDefinition
 from webhooks.definitions.schemes import HmacScheme, TokenScheme
 from webhooks.models import WebhookEndpoint
 from webhooks.services.endpoints import live_secrets, webhook_url
-from webhooks.signatures import sign_request
+from webhooks.services.types import definition_for
+from webhooks.signatures import sign_as
 
 SAMPLE_TYPE = "test"
 SECRET_PLACEHOLDER = "YOUR-SECRET"  # noqa: S105 - stands for one
@@ -32,12 +33,12 @@ def sample_request(endpoint: WebhookEndpoint) -> Sample:
 
     The line never holds the secret: where it travels itself, a word stands for it.
     """
-    definition = resolve(endpoint.type)
+    definition = definition_for(endpoint)
     method = _method(endpoint)
     body = b"" if method == "GET" else _body()
     url = webhook_url(endpoint)
-    headers = sign_request(
-        definition.slug,
+    headers = sign_as(
+        definition,
         secret=_secret(endpoint, definition),
         body=body,
         now=timezone.now().timestamp(),

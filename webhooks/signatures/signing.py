@@ -6,7 +6,12 @@ import base64
 from collections import defaultdict
 from collections.abc import Mapping
 
-from webhooks.definitions import HeaderSource, Source, resolve
+from webhooks.definitions import (
+    HeaderSource,
+    Source,
+    WebhookTypeDefinition,
+    resolve,
+)
 from webhooks.definitions.schemes import (
     Encoding,
     HeaderEntries,
@@ -31,12 +36,35 @@ def sign_request(
     method: str = "POST",
     url: str = "",
 ) -> dict[str, str]:
-    """Return the headers with which this sender would deliver the body.
+    """Return the headers with which this shipped sender would deliver the body.
 
     Without a secret the request is not signed. Raise InvalidSignature if the secret
     is not one.
     """
-    definition = resolve(type_slug)
+    return sign_as(
+        resolve(type_slug),
+        secret=secret,
+        body=body,
+        now=now,
+        delivery_id=delivery_id,
+        event_type=event_type,
+        method=method,
+        url=url,
+    )
+
+
+def sign_as(
+    definition: WebhookTypeDefinition,
+    *,
+    secret: str | None,
+    body: bytes,
+    now: float,
+    delivery_id: str,
+    event_type: str,
+    method: str = "POST",
+    url: str = "",
+) -> dict[str, str]:
+    """Do as `sign_request` does, for a sender of any definition."""
     headers = _first_header(definition.delivery_id, delivery_id)
     headers |= _first_header(definition.event_type, event_type)
     if secret is None or definition.signature is None:

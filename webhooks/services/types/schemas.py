@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from common.errors import Fault
+from common.json_schema import TooCostly, UnusableSchema, find_value_faults
+from webhooks.definitions import WebhookTypeDefinition
+
+TOO_COSTLY = "Is too large to be held against the json_schema of its type"
+UNUSABLE = "Can't be held against the json_schema of its type: that is not usable"
+
+
+def find_body_faults(definition: WebhookTypeDefinition, value: object) -> list[Fault]:
+    """Return where a body differs from its type's schema; bounded in time.
+
+    Pointers begin with `/body`. A body that takes too long to check is at fault, too.
+    """
+    schema = definition.json_schema
+    if schema is None or schema is True:
+        return []
+    if schema is False:
+        return [Fault("/body", "The type takes no body at all")]
+    try:
+        faults = find_value_faults(schema, value)
+    except TooCostly:
+        return [Fault("/body", TOO_COSTLY)]
+    except UnusableSchema:
+        return [Fault("/body", UNUSABLE)]
+    return [Fault(f"/body{fault.pointer}", fault.detail) for fault in faults]

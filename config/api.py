@@ -20,6 +20,7 @@ from executions.api.views import (
 from triggers.api.schedules import ScheduleViewSet
 from triggers.api.validate_cron import ValidateCronView
 from triggers.api.views import TriggerViewSet
+from webhooks.api.views import WebhookTypeViewSet
 
 router = DefaultRouter(trailing_slash=False, use_regex_path=False)
 router.include_format_suffixes = False
@@ -29,6 +30,7 @@ router.register("event-types", EventTypeViewSet, basename="event-type")
 router.register("events", EventWithExecutionsViewSet, basename="event")
 router.register("triggers", TriggerViewSet, basename="trigger")
 router.register("schedules", ScheduleViewSet, basename="schedule")
+router.register("webhook-types", WebhookTypeViewSet, basename="webhook-type")
 router.register("executions", ExecutionViewSet, basename="execution")
 
 urlpatterns = [

@@ -15,8 +15,17 @@ from django.test import Client
 from tests.factories import make_trigger
 
 LINKS = re2.compile(r'(?:src|href)="([^"]+)"')
-PATHS = ["", "triggers", "agents", "tasks", "events", "event-types", "executions"]
-PATHS += ["schedules/presets"]
+PATHS = [
+    "",
+    "triggers",
+    "agents",
+    "tasks",
+    "events",
+    "event-types",
+    "executions",
+    "webhook-types",
+]
+PATHS += ["schedules/presets", "webhook-types"]
 
 
 @pytest.fixture

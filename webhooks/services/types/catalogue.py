@@ -43,9 +43,10 @@ class TypeSummary:
 class Current:
     """What a type is now. `revision` is None for one that is only shipped."""
 
+    slug: str
     document: Mapping[str, Any]
-    version: int | None
-    revision: UUID | None
+    version: int | None = None
+    revision: UUID | None = None
 
     @property
     def source(self) -> str:
@@ -63,7 +64,7 @@ def list_types() -> list[TypeSummary]:
 
 
 def summaries_of(slugs: Sequence[str]) -> list[TypeSummary]:
-    """Describe these types, in their order; it takes three queries for any number."""
+    """Describe these types, in their order; three queries for any number."""
     uploaded = _uploaded(slugs)
     definitions, uses = definitions_of(slugs), count_uses(slugs)
     shipped = set(shipped_slugs())
@@ -87,16 +88,25 @@ def current_type(slug: str) -> Current:
     if row is not None:
         version = row.current
         return Current(
-            document=version.document, version=version.version, revision=version.id
+            slug=row.slug,
+            document=version.document,
+            version=version.version,
+            revision=version.id,
         )
     if document := shipped_document(slug):
-        return Current(document=document, version=None, revision=None)
+        return Current(slug=slug.lower(), document=document)
     raise WebhookTypeNotFound
 
 
 def versions_of(slug: str) -> QuerySet[WebhookTypeVersion]:
-    """Return all that was uploaded under a slug, the latest first."""
-    return WebhookTypeVersion.objects.filter(slug=slug.lower()).order_by("-version")
+    """Return all that was uploaded under a slug, the latest first.
+
+    Raises WebhookTypeNotFound where there neither is nor was such a type.
+    """
+    versions = WebhookTypeVersion.objects.filter(slug=slug.lower())
+    if not versions.exists():
+        current_type(slug)
+    return versions.order_by("-version")
 
 
 def version_of(slug: str, number: int) -> WebhookTypeVersion:

@@ -17,7 +17,7 @@ class AnyJSONField(serializers.JSONField):
 class TypeSummarySerializer(serializers.Serializer[Any]):
     slug = serializers.CharField(read_only=True)
     name = serializers.CharField(read_only=True)
-    source = serializers.CharField(read_only=True)
+    source = serializers.CharField(read_only=True)  # type: ignore[assignment]  # DRF takes declared fields off the class
     version = serializers.IntegerField(read_only=True, allow_null=True)
     is_shipped_too = serializers.BooleanField(read_only=True)
     in_use = serializers.IntegerField(read_only=True)
@@ -36,7 +36,7 @@ class WholeVersionSerializer(TypeVersionSerializer):
 
 class CurrentTypeSerializer(serializers.Serializer[Any]):
     slug = serializers.CharField(read_only=True)
-    source = serializers.CharField(read_only=True)
+    source = serializers.CharField(read_only=True)  # type: ignore[assignment]  # DRF takes declared fields off the class
     version = serializers.IntegerField(read_only=True, allow_null=True)
     definition = JSONObjectField(source="document", read_only=True)
 

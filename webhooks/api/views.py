@@ -81,7 +81,8 @@ class WebhookTypeViewSet(GenericViewSet[WebhookType]):
 
         The versions of a deleted type are still there: to upload one brings it back.
         """
-        page = self.paginate_queryset(types.versions_of(slug).defer("document"))
+        rows: Any = types.versions_of(slug).defer("document")  # of another model
+        page = self.paginate_queryset(rows)
         shown = TypeVersionSerializer(page, many=True)
         return self.get_paginated_response(shown.data)
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 from pytest_django.asserts import assertContains
@@ -128,3 +128,18 @@ def test_an_endpoint_can_be_given_an_uploaded_type(pages: Client) -> None:
 
     endpoint.refresh_from_db()
     assert endpoint.type == "shop"
+
+
+def test_who_may_only_look_sees_the_document(client: Client) -> None:
+    user = User.objects.create_user("bo", is_staff=True)
+    right = Permission.objects.get(codename="view_webhooktype")
+    user.user_permissions.add(right)
+    client.force_login(user)
+    upload_type(document=PARCELS)
+
+    page = client.get(page_of("parcels"))
+    sent = client.post(page_of("parcels"), {"document": json.dumps(LEAST)})
+
+    assertContains(page, "DynamicWebhookParser")
+    assert sent.status_code == 403
+    assert definition_of("parcels").name == "Parcels"

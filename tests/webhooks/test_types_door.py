@@ -15,7 +15,11 @@ from tests.webhooks.deliveries import assert_nothing_happened, deliver
 from tests.webhooks.senders import hex_hmac
 from tests.webhooks.uploads import LEAST, PARCELS, SIGNED
 from webhooks.models import WebhookEndpoint, WebhookType, WebhookTypeVersion
-from webhooks.services.endpoints import InvalidEndpoint, create_endpoint
+from webhooks.services.endpoints import (
+    InvalidEndpoint,
+    create_endpoint,
+    update_endpoint,
+)
 from webhooks.services.types import (
     WebhookTypeUnusable,
     definition_at,
@@ -175,3 +179,40 @@ def test_a_type_that_was_deleted_is_not_given_to_a_new_endpoint() -> None:
     delete_type(slug="shop")
 
     assert create_endpoint(type_slug="shop").endpoint.type == "generic"
+
+
+def test_a_config_that_is_kept_need_not_be_given_again() -> None:
+    upload_type(document=PARCELS)
+    made = create_endpoint(type_slug="parcels", config={"api_key": "k"})
+
+    update_endpoint(endpoint_id=made.endpoint.pk, validation_rules={})
+    with pytest.raises(InvalidEndpoint):
+        update_endpoint(endpoint_id=made.endpoint.pk, config={})
+
+    made.endpoint.refresh_from_db()
+    assert made.endpoint.config == {"api_key": "k"}
+
+
+def test_a_type_that_came_to_require_more_asks_at_the_next_change_of_config() -> None:
+    endpoint = endpoint_of("shop", LEAST)
+    patch_type(slug="shop", document={"required_config_fields": ["region"]})
+
+    update_endpoint(endpoint_id=endpoint.pk, subject="other")
+    with pytest.raises(InvalidEndpoint) as refusal:
+        update_endpoint(endpoint_id=endpoint.pk, config={"api_key": "new"})
+
+    assert [f.pointer for f in refusal.value.faults] == ["/webhook_config/region"]
+
+
+@pytest.mark.parametrize(("document", "is_taken"), [(SIGNED, True), (LEAST, False)])
+def test_a_required_secret_may_be_one_that_is_made(
+    document: dict[str, Any], is_taken: bool
+) -> None:
+    required = {**document, "required_config_fields": ["secret"]}
+    upload_type(slug="shop", document=required)
+
+    if is_taken:
+        assert create_endpoint(type_slug="shop").secret is not None
+    else:
+        with pytest.raises(InvalidEndpoint):
+            create_endpoint(type_slug="shop")

@@ -82,6 +82,11 @@ class WebhookTypeAdmin(HouseAdmin[WebhookType]):
         """Name the type alone: one that is used is not deleted anyway."""
         return [str(webhook_type) for webhook_type in objs], {}, set(), []
 
+    @admin.display(description="Document")
+    def document(self, webhook_type: WebhookType) -> SafeString:
+        """Show it to those who may not change it; others have the form's field."""
+        return json_block(webhook_type.current.document)
+
     @admin.display(description="Version")
     def version(self, webhook_type: WebhookType) -> int:
         return webhook_type.current.version

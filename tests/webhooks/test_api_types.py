@@ -71,6 +71,18 @@ def test_a_missing_field_is_told_in_the_words_of_the_contract(
     assert not WebhookTypeVersion.objects.exists()
 
 
+def test_every_fault_is_told_by_its_place(api: APIClient) -> None:
+    schema = {"type": "text", "items": {"pattern": 5}}
+    document = {**LEAST, "slug": "shop", "json_schema": schema, "event_type": [{}]}
+
+    told = api.post(URL, document).json()
+
+    pointers = ["/event_type/0", "/json_schema/items/pattern", "/json_schema/type"]
+    assert sorted(fault["pointer"] for fault in told["errors"]) == pointers
+    assert all(pointer in told["error_message"] for pointer in pointers)
+    assert not WebhookTypeVersion.objects.exists()
+
+
 @pytest.mark.parametrize("body", [[], "text", 5, None])
 def test_what_is_no_object_is_refused(api: APIClient, body: Any) -> None:
     answer = api.post(URL, body, format="json")

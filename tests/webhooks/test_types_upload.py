@@ -23,6 +23,7 @@ from webhooks.services.types import (
     find_body_faults,
     list_types,
     patch_type,
+    upload,
     upload_type,
 )
 
@@ -300,3 +301,28 @@ def test_no_body_fits_where_none_is_taken() -> None:
     [fault] = find_body_faults(definition_of("shop"), {})
 
     assert fault.pointer == "/body"
+
+
+def test_true_and_one_are_not_the_same() -> None:
+    for value in (1, True):
+        upload_type(slug="shop", document={**LEAST, "json_schema": {"const": value}})
+
+    assert current_type("shop").version == 2
+
+
+def test_a_patch_of_what_was_changed_meanwhile_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    upload_type(slug="shop", document=LEAST)
+
+    def change_first(document: dict[str, Any]) -> list[Fault]:
+        monkeypatch.undo()
+        upload_type(slug="shop", document={**LEAST, "description": "theirs"})
+        return []
+
+    monkeypatch.setattr(upload, "find_code_faults", change_first)
+    with pytest.raises(upload.ChangedMeanwhile):
+        patch_type(slug="shop", document={"name": "Ours"})
+
+    assert current_type("shop").document["description"] == "theirs"
+    assert WebhookTypeVersion.objects.count() == 2

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -8,7 +8,8 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Max
 
-from common.errors import Conflict
+from common.errors import Conflict, Fault
+from common.fields import dump_json
 from events.families import is_own_family
 from webhooks.definitions import (
     InvalidDefinition,
@@ -44,6 +45,11 @@ class ChangedMeanwhile(Conflict):
     """The webhook type was changed meanwhile; read it again."""
 
     code = "webhook_type_changed"
+
+
+MAX_TOLD = 5
+# Stands for whatever version there is.
+_ANY = object()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,18 +99,23 @@ def patch_type(*, document: Mapping[str, Any], slug: str, by: str = "") -> Uploa
         return _store(whole, definition, by=by, based_on=before.revision)
 
 
-_ANY = object()
-
-
 def _check(document: Document) -> WebhookTypeDefinition:
     """Return the definition that a document makes; raise what is wrong with it."""
     check_size(document)
-    definition = load_definition(document)
+    try:
+        definition = load_definition(document)
+    except InvalidDefinition as error:
+        raise _tell(error.faults) from error
     if faults := list(find_code_faults(document)):
-        raise InvalidDefinition(faults=faults)
+        raise _tell(faults)
     if get_shipped(definition.slug) is None and is_own_family(definition.slug):
         raise SlugTaken
     return definition
+
+
+def _tell(faults: Sequence[Fault]) -> InvalidDefinition:
+    told = [f"{fault.pointer or '/'}: {fault.detail}" for fault in faults[:MAX_TOLD]]
+    return InvalidDefinition("; ".join(told), faults=faults)
 
 
 def _store(
@@ -120,7 +131,8 @@ def _store(
     row = rows.filter(pk=slug).first()
     if based_on not in (_ANY, row and row.current_id):
         raise ChangedMeanwhile
-    if row is not None and row.current.document == document:
+    # As texts: for Python, 1 is True.
+    if row is not None and dump_json(row.current.document) == dump_json(document):
         return UploadedType(slug=slug, version=row.current.version, document=document)
     _refuse_other_verification(definition)
     version = WebhookTypeVersion.objects.create(

@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from events.models import Event
-from webhooks.definitions import resolve
 from webhooks.models import Delivery, Outcome
+from webhooks.services.types.definitions import definition_of
 
 # The door keeps no more of what it refuses.
 KEPT_BYTES = 16 * 1024
@@ -54,7 +54,7 @@ def status_of(delivery: Delivery) -> int:
     """Return the status that the sender was answered with."""
     if delivery.status is not None:
         return delivery.status
-    response = resolve(delivery.event_type.partition(".")[0]).response
+    response = definition_of(delivery.event_type.partition(".")[0]).response
     return 200 if response is None else response.status
 
 

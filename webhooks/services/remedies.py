@@ -30,6 +30,14 @@ REMEDIES: Mapping[str, str] = MappingProxyType(
             "Add the sender's address to allowed_addresses in validation_rules. If "
             "it's the address of your proxy, add that to TRUSTED_PROXIES."
         ),
+        "handshake_refused": (
+            "The sender asked whether this URL is ours, with another token than the "
+            "endpoint's webhook_config has. Enter the same one on both sides."
+        ),
+        "not_for_this_endpoint": (
+            "The request names another account, app or bot than the endpoint's "
+            "webhook_config does. Correct that, or give the sender its own endpoint."
+        ),
         "address_rate_limited": (
             "Have the sender wait as long as Retry-After says, or raise the limit per "
             "address."

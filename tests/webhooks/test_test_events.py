@@ -65,8 +65,9 @@ def test_each_type_has_a_sample(slug: str) -> None:
 def test_what_only_its_sender_signs_is_refused_with_the_way_out(
     api: APIClient, slug: str
 ) -> None:
-    public_key = contracted.sample_of(slug).secret
-    endpoint = make_endpoint(type_slug=slug, config={"secret": public_key})
+    sample = contracted.sample_of(slug)
+    config = {"secret": sample.secret, **sample.config}
+    endpoint = make_endpoint(type_slug=slug, config=config)
 
     response = api.post(f"{URL}/test", {"endpoint_id": str(endpoint.pk)})
 

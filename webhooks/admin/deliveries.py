@@ -37,6 +37,7 @@ from webhooks.services.deliveries import (
     readable,
     redeliveries_of,
     request_of,
+    senders_of,
     status_of,
 )
 from webhooks.services.redelivery import (
@@ -193,7 +194,7 @@ class DeliveryAdmin(HistoryAdmin[Delivery]):
 
     @admin.display(description="Status")
     def status_sent(self, delivery: Delivery) -> int:
-        return status_of(delivery)
+        return status_of(delivery, senders_of([delivery]))
 
     @admin.display(description="What to do")
     def remedy(self, delivery: Delivery) -> str:

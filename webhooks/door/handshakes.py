@@ -7,7 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from webhooks.definitions import WebhookTypeDefinition
-from webhooks.definitions.handshakes import ConfigMatch, Expected, Handshake
+from webhooks.definitions.handshakes import (
+    Conditions,
+    ConfigMatch,
+    Expected,
+    Handshake,
+)
 from webhooks.parsing import Finder
 
 
@@ -20,7 +25,7 @@ def find_handshake(
         for handshake in definition.handshakes
         if handshake.is_signed == is_signed and handshake.method == method
     )
-    return next((one for one in candidates if _fits(one, request)), None)
+    return next((one for one in candidates if fits(one.when, request)), None)
 
 
 def mismatches(
@@ -30,13 +35,14 @@ def mismatches(
     return [
         match.key
         for match in matches
-        if not _is_same(config.get(match.key), request.text(match.source))
+        if not (match.is_optional and match.key not in config)
+        and not _is_same(config.get(match.key), request.text(match.source))
     ]
 
 
-def _fits(handshake: Handshake, request: Finder) -> bool:
-    return all(_is_as_expected(one, request) for one in handshake.expected) and all(
-        request.value(source) is not None for source in handshake.present
+def fits(when: Conditions, request: Finder) -> bool:
+    return all(_is_as_expected(one, request) for one in when.expected) and all(
+        request.value(source) is not None for source in when.present
     )
 
 

@@ -59,9 +59,9 @@ def benchmark_servers() -> Iterator[EmbeddedServers]:
 def web_server() -> Iterator[WebServer]:
     """Run granian as the Procfile does, on a free port, until the context ends."""
     port = _free_port()
-    options = ("--interface", "wsgi", "--workers", "2", "--blocking-threads", "4")
+    options = ("--interface", "asginl", "--no-ws", "--workers", "2")
     address = ("--host", "127.0.0.1", "--port", str(port))
-    command = [str(PROGRAMS / "granian"), *options, *address, "config.wsgi:application"]
+    command = [str(PROGRAMS / "granian"), *options, *address, "config.asgi:application"]
     with _running(command, name="web") as process:
         if not wait_until(lambda: _answers(port), timeout_seconds=60):
             raise ProgramFailed(_log("web").read_text())

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
+
+from common.addresses import parse_address
 
 FORWARDED_FOR = "HTTP_X_FORWARDED_FOR"
 FORWARDED_PROTO = "HTTP_X_FORWARDED_PROTO"
@@ -47,7 +48,7 @@ class ForwardedRequests:
         """
         client = ""
         for hop in hops:
-            address = _parse(hop)
+            address = parse_address(hop)
             if address is None:
                 break
             client = str(address)
@@ -57,16 +58,7 @@ class ForwardedRequests:
 
 
 def _is_trusted(address: str) -> bool:
-    parsed = _parse(address)
+    parsed = parse_address(address)
     return parsed is not None and any(
         parsed in network for network in settings.TRUSTED_PROXIES
     )
-
-
-def _parse(text: str) -> IPv4Address | IPv6Address | None:
-    """Return an address; one of IPv4 written as IPv6 is the one of IPv4."""
-    try:
-        address = ip_address(text.strip())
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address

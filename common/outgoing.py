@@ -64,9 +64,8 @@ def fetch(
             trust_env=False,
             follow_redirects=False,
         ) as client:
-            return _get(
-                client, target, parts.netloc, parts.hostname, max_bytes, deadline
-            )
+            host = (parts.netloc, parts.hostname)
+            return _get(client, target, host, max_bytes, deadline)
     except httpx2.HTTPError as error:
         raise Unreachable(type(error).__name__) from error
 

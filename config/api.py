@@ -17,9 +17,17 @@ from executions.api.views import (
     ExecutionViewSet,
     RunView,
 )
+from triggers.api.deliveries import DeliveriesOfTriggersViewSet
 from triggers.api.schedules import ScheduleViewSet
 from triggers.api.validate_cron import ValidateCronView
 from triggers.api.views import TriggerViewSet
+from triggers.api.webhooks import (
+    RegenerateWebhookView,
+    RevokeSecretView,
+    RotateSecretView,
+    WebhookUrlView,
+)
+from webhooks.api.inspectors import InspectorOfTokenView, InspectorsView
 
 router = DefaultRouter(trailing_slash=False, use_regex_path=False)
 router.include_format_suffixes = False
@@ -27,6 +35,7 @@ router.register("agents", AgentViewSet, basename="agent")
 router.register("tasks", AgentTaskViewSet, basename="task")
 router.register("event-types", EventTypeViewSet, basename="event-type")
 router.register("events", EventWithExecutionsViewSet, basename="event")
+router.register("deliveries", DeliveriesOfTriggersViewSet, basename="delivery")
 router.register("triggers", TriggerViewSet, basename="trigger")
 router.register("schedules", ScheduleViewSet, basename="schedule")
 router.register("executions", ExecutionViewSet, basename="execution")
@@ -50,6 +59,32 @@ urlpatterns = [
         "triggers/<uuid:pk>/executions",
         ExecutionsOfTriggerView.as_view(),
         name="trigger-executions",
+    ),
+    path(
+        "triggers/<uuid:pk>/webhook-url",
+        WebhookUrlView.as_view(),
+        name="trigger-webhook-url",
+    ),
+    path(
+        "triggers/<uuid:pk>/regenerate-webhook",
+        RegenerateWebhookView.as_view(),
+        name="trigger-regenerate-webhook",
+    ),
+    path(
+        "triggers/<uuid:pk>/rotate-secret",
+        RotateSecretView.as_view(),
+        name="trigger-rotate-secret",
+    ),
+    path(
+        "triggers/<uuid:pk>/revoke-secret",
+        RevokeSecretView.as_view(),
+        name="trigger-revoke-secret",
+    ),
+    path("deliveries/inspectors", InspectorsView.as_view(), name="delivery-inspectors"),
+    path(
+        "deliveries/inspectors/<str:token>",
+        InspectorOfTokenView.as_view(),
+        name="delivery-inspector",
     ),
     path("auth/", include("rest_framework.urls")),
     *router.urls,

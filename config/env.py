@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import Env
 
 MAX_RETENTION_DAYS = 100 * 366
+MAX_RATE_LIMIT = 100_000_000
 
 env = Env()
 env.read_env()
@@ -78,6 +79,25 @@ def retention_days() -> int | None:
             f"HISTORY_RETENTION_DAYS must be from 1 to {MAX_RETENTION_DAYS}"
         )
     return days
+
+
+def rate_limit(name: str, default: int) -> int:
+    """Return a number of requests a minute; 0, or nothing, for no limit."""
+    text: str = env.str(name, default=str(default))
+    try:
+        limit = int(text or 0)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must be a whole number") from error
+    if not 0 <= limit <= MAX_RATE_LIMIT:
+        raise ImproperlyConfigured(f"{name} must be from 0 to {MAX_RATE_LIMIT}")
+    return limit
+
+
+def positive(name: str, *, default: int) -> int:
+    number: int = env.int(name, default=default)
+    if number < 1:
+        raise ImproperlyConfigured(f"{name} must be at least 1")
+    return number
 
 
 def required(name: str, hint: str) -> str:

@@ -9,6 +9,8 @@ from config.env import (
     broker_url,
     env,
     fernet_keys,
+    positive,
+    rate_limit,
     redis_url,
     required,
     retention_days,
@@ -36,6 +38,10 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W008",  # the proxy that ends TLS redirects; it speaks HTTP to us
     "security.W021",  # so is preloading
 ]
+
+# No known sender waits longer for an answer; GitHub gives up after 10 seconds.
+TICKHOOK_BODY_SECONDS = positive("TICKHOOK_BODY_SECONDS", default=20)
+TICKHOOK_WEB_THREADS = positive("TICKHOOK_WEB_THREADS", default=4)
 
 INSTALLED_APPS = [
     "unfold",
@@ -174,8 +180,11 @@ TICKHOOK_WHAT_BECAME_OF = "executions.services.following.what_became_of"
 
 HISTORY_RETENTION_DAYS = retention_days()
 
-# Threads of a web process that run views.
-TICKHOOK_WEB_THREADS = 4
+# Requests a minute that webhooks take; 0 for no limit.
+TICKHOOK_ADDRESS_LIMIT = rate_limit("TICKHOOK_ADDRESS_LIMIT", 12_000)
+TICKHOOK_FORGERY_LIMIT = rate_limit("TICKHOOK_FORGERY_LIMIT", 600)
+TICKHOOK_ENDPOINT_LIMIT = rate_limit("TICKHOOK_ENDPOINT_LIMIT", 12_000)
+TICKHOOK_GLOBAL_LIMIT = rate_limit("TICKHOOK_GLOBAL_LIMIT", 60_000)
 
 REDIS_URL = redis_url()
 # Celery tasks that an agent of the backend `celery` may name.
@@ -237,7 +246,8 @@ LOGGING = {
         }
     },
     "root": {"handlers": ["console"], "level": "INFO"},
-    # What strangers ask wrongly is counted where it is refused, not logged each time.
+    # A line for each refused request would let strangers fill the log, and show in it
+    # the paths of webhooks, which are half a secret.
     "loggers": {"django.request": {"level": "ERROR"}},
 }
 

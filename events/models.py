@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from django.contrib.postgres.indexes import HashIndex
 from django.db import models
 from django.db.models import Q
 
@@ -90,6 +91,16 @@ class Event(models.Model):
                 condition=Q(type="schedule.missed"),
                 name="event_missed",
             ),
+            HashIndex(
+                fields=("delivery_id",),
+                condition=~Q(delivery_id=""),
+                name="event_delivery",
+            ),
+            models.Index(
+                fields=("replay_of",),
+                condition=Q(replay_of__isnull=False),
+                name="event_replays",
+            ),
         )
 
     def __str__(self) -> str:
@@ -99,7 +110,8 @@ class Event(models.Model):
 class Inbox(models.Model):
     """An event still to be worked; deleted by the batch that commits its executions.
 
-    `deaths` counts the workers that died with it in hand.
+    `deaths` counts the workers that died with it in hand. An event that can't be worked
+    for now has one, too: so it waits beside those, behind all others.
     """
 
     event = models.OneToOneField(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
@@ -9,6 +11,7 @@ from common.redis import ask_redis
 from events.nudge import nudge
 from events.services import record
 from tests import memory_backend as memory_backend  # registers itself
+from webhooks.services import limits, rejections
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +25,15 @@ def _empty_redis(request: pytest.FixtureRequest) -> None:
 def _nudge_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nudge where the event is stored: a thread could reach into the next test."""
     monkeypatch.setattr(record, "nudge_soon", nudge)
+
+
+@pytest.fixture(autouse=True)
+def _flush_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Store rejections where a test says so: a thread could reach into the next."""
+    monkeypatch.setattr(rejections, "flush_soon", lambda: None)
+    rejections._buffer(os.getpid()).take()
+    limits.memory.forget()
+    limits.leases.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -40,7 +40,6 @@ class WebhookEndpoint(models.Model):
     config = EncryptedJSONField(default=dict, blank=True)
     allowed_methods = models.JSONField(default=default_methods)
     validation_rules = models.JSONField(default=dict, blank=True)
-    limits = models.JSONField(default=dict, blank=True)
     subject = models.CharField(max_length=255, default="", blank=True)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -59,7 +58,11 @@ class WebhookEndpoint(models.Model):
 
 
 class Rejection(models.Model):
-    """A request that a known endpoint refused, and why. Sampled and bounded."""
+    """A request that a known endpoint refused, and why. Sampled and bounded.
+
+    A duplicate is one, too, by the cause `duplicate`; `event_id` is the event that it
+    repeats. `body_size` is that of the whole body, where it is known.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     endpoint = models.ForeignKey(
@@ -73,6 +76,8 @@ class Rejection(models.Model):
     delivery_id = models.CharField(max_length=255, default="", blank=True)
     headers = RawJSONField(default=dict)
     body = models.BinaryField(default=bytes)
+    body_size = models.PositiveIntegerField(null=True)
+    event_id = models.UUIDField(null=True)
     received_at = models.DateTimeField()
 
     class Meta:
@@ -81,6 +86,29 @@ class Rejection(models.Model):
 
     def __str__(self) -> str:
         return f"{self.cause} {self.id}"
+
+
+class RejectionCount(models.Model):
+    """How many requests an endpoint refused for one cause in one hour, exactly."""
+
+    endpoint = models.ForeignKey(
+        WebhookEndpoint, on_delete=models.CASCADE, related_name="rejection_counts"
+    )
+    cause = models.CharField(max_length=50)
+    hour = models.DateTimeField()
+    count = models.PositiveBigIntegerField()
+
+    class Meta:
+        ordering = ("-hour", "cause")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("endpoint", "cause", "hour"),
+                name="webhook_rejection_count_unique",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.cause}"
 
 
 class ErrandKind(models.TextChoices):
@@ -130,3 +158,67 @@ class Errand(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id}"
+
+
+class Outcome(models.TextChoices):
+    """What became of a delivery at the door."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    REJECTED = "rejected"
+
+
+class DeliveryManager(models.Manager["Delivery"]):
+    """Of the events, only those that came by webhook are deliveries.
+
+    The view can't say so itself: a WHERE in it would cost the use of its indexes.
+    """
+
+    def get_queryset(self) -> models.QuerySet[Delivery]:
+        return super().get_queryset().filter(source="webhook")
+
+
+class Delivery(models.Model):
+    """One attempt by a sender to deliver: a row of a view over events and rejections.
+
+    What was accepted has the id of its event; `replay_of` names the event that a
+    person had delivered again. `request` is kept of what was accepted, `headers` and
+    the first bytes of the body of what was not.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    source = models.TextField()
+    endpoint = models.ForeignKey(
+        WebhookEndpoint,
+        models.DO_NOTHING,
+        null=True,
+        db_constraint=False,
+        related_name="+",
+    )
+    outcome = models.TextField(choices=Outcome.choices)
+    cause = models.TextField()
+    status = models.SmallIntegerField(null=True)
+    detail = models.TextField()
+    event_type = models.TextField()
+    delivery_id = models.TextField()
+    event_id = models.UUIDField(null=True)
+    replay_of = models.UUIDField(null=True)
+    received_at = models.DateTimeField()
+    content_type = models.TextField()
+    body_size = models.IntegerField(null=True)
+    method = models.TextField()
+    remote_address = models.TextField()
+    request = RawJSONField(null=True)
+    headers = RawJSONField(null=True)
+    body = models.BinaryField()
+
+    objects = DeliveryManager()
+
+    class Meta:
+        managed = False
+        ordering = ("-id",)
+        default_permissions = ("view", "change")
+        verbose_name_plural = "deliveries"
+
+    def __str__(self) -> str:
+        return f"{self.cause or self.event_type} {self.id}"

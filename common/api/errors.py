@@ -46,6 +46,7 @@ TITLES = {
     404: "Not found",
     405: "Method not allowed",
     406: "Not acceptable",
+    408: "Request timeout",
     409: "Conflict",
     413: "Payload too large",
     415: "Unsupported content type",
@@ -76,13 +77,16 @@ class Problem:
 def problem_response(error: Exception, context: dict[str, Any]) -> Response:
     """Answer any exception of a view; what nobody foresaw is logged and a 500."""
     request = context.get("request")
-    request_id = _request_id(request)
+    sent = request.headers.get("X-Request-Id", "") if request is not None else ""
+    request_id = request_id_of(sent)
     problem = _describe(error)
     if problem is None:
         logger.error("Unforeseen error, request %s", request_id, exc_info=error)
-        problem = _own(TickhookError("An error was logged under this request_id."))
+        problem = problem_of(
+            TickhookError("An error was logged under this request_id.")
+        )
     set_rollback()
-    body = _body(problem, request_id=request_id)
+    body = problem_body(problem, request_id=request_id)
     body["instance"] = request.path if request is not None else ""
     response = Response(body, status=problem.status, headers=dict(problem.headers))
     renderer = getattr(request, "accepted_renderer", None)
@@ -120,22 +124,22 @@ def _describe(error: Exception) -> Problem | None:
         case exceptions.APIException():
             return _of_drf(error)
         case TickhookError():
-            return _own(error)
+            return problem_of(error)
         case OperationalError() | InterfaceError():
             logger.warning("Database unavailable: %s", type(error).__name__)
-            return _own(ServiceUnavailable())
+            return problem_of(ServiceUnavailable())
         case Http404():
-            return _own(NotFound())
+            return problem_of(NotFound())
         case PermissionDenied():
-            return _own(Forbidden())
+            return problem_of(Forbidden())
         case RequestDataTooBig():
-            return _own(RequestTooLarge())
+            return problem_of(RequestTooLarge())
         case SuspiciousOperation():
-            return _own(InvalidInput())
+            return problem_of(InvalidInput())
     return None
 
 
-def _own(error: TickhookError) -> Problem:
+def problem_of(error: TickhookError) -> Problem:
     return Problem(
         status=error.http_status,
         code=error.code,
@@ -168,7 +172,7 @@ def _invalid(faults: Sequence[Fault]) -> Problem:
     )
 
 
-def _body(problem: Problem, *, request_id: UUID) -> dict[str, Any]:
+def problem_body(problem: Problem, *, request_id: UUID) -> dict[str, Any]:
     errors = [{"pointer": f.pointer, "detail": f.detail} for f in problem.faults]
     return {
         "type": f"urn:tickhook:error:{problem.code}",
@@ -192,9 +196,8 @@ def _retry_after(error: TickhookError) -> dict[str, str]:
     return {}
 
 
-def _request_id(request: Any) -> UUID:
-    """Return the caller's own id of this request, or a new one."""
-    sent = request.headers.get("X-Request-Id", "") if request is not None else ""
+def request_id_of(sent: str) -> UUID:
+    """Return the caller's own id of a request, or a new one."""
     try:
         return UUID(sent)
     except ValueError:

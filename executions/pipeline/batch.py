@@ -2,14 +2,14 @@
 
 A batch that raises is halved until one event is left; then each of its triggers is
 tried apart, and the one that raises is recorded as `failed: poison`. A database that is
-away is nobody's fault: the lease is given back and the error passed on.
+away is nobody's fault: the lease is given back and the error passed on. So is a sandbox
+that is away: events whose code can't run are put aside, to be tried again in the small
+batches that never hold up the others.
 """
 
 from __future__ import annotations
 
 import logging
-import time
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,22 +24,18 @@ from events.models import Event, Inbox
 from executions.models import ExecutionStatus
 from executions.pipeline.admission.admit import admit, has_flow_control
 from executions.pipeline.admission.lock import hold_admission
-from executions.pipeline.bodies import read_bodies
-from executions.pipeline.document import event_values
 from executions.pipeline.faults import describe, raise_if_nobodys_fault
-from executions.pipeline.judge import judge
+from executions.pipeline.judging import judge_all
 from executions.pipeline.leases import Lease, close_lease, hold_lease
 from executions.pipeline.matching import Pair, find_pairs
-from executions.pipeline.misfire import find_misfires
 from executions.pipeline.outcome import Outcome, Reason
+from executions.pipeline.parsed import EventParser
 from executions.pipeline.store import store_outcomes
+from webhooks.sandbox import SandboxUnavailable
 
 logger = logging.getLogger(__name__)
 
 MAX_PAIRS = 5000
-
-# The server ends a transaction that is idle for 30 s.
-MAX_JUDGING_SECONDS = 10.0
 
 
 class LeaseLost(Exception):
@@ -112,7 +108,7 @@ def _work(lease_id: UUID, event_ids: Sequence[UUID], done: Done) -> None:
         raise_if_nobodys_fault(error)
         if len(event_ids) == 1:
             logger.warning("Event %s, tried apart: %s", event_ids[0], describe(error))
-            done.add(1, _work_apart(lease_id, event_ids[0]))
+            _work_alone(lease_id, event_ids[0], done)
             return
         logger.warning("%d events, halved: %s", len(event_ids), describe(error))
         middle = len(event_ids) // 2
@@ -130,31 +126,44 @@ def _work_together(
     with transaction.atomic():
         _hold(lease_id)
         events, pairs = find_pairs(_load(event_ids), limit=MAX_PAIRS)
-        worked, outcomes = _judge_all(events, pairs)
-        admit(outcomes)
-        store_outcomes(outcomes)
-        _settle(worked)
-    return len(worked), outcomes
+        judged = judge_all(events, pairs, EventParser(events))
+        admit(judged.outcomes)
+        store_outcomes(judged.outcomes)
+        _settle(judged.event_ids)
+        _put_aside(judged.put_aside)
+    return len(judged.event_ids), judged.outcomes
+
+
+def _work_alone(lease_id: UUID, event_id: UUID, done: Done) -> None:
+    try:
+        done.add(1, _work_apart(lease_id, event_id))
+    except SandboxUnavailable:
+        _put_aside([event_id])
 
 
 def _work_apart(lease_id: UUID, event_id: UUID) -> list[Outcome]:
     """Work each trigger of one event under a savepoint, so that one can fail alone."""
     with transaction.atomic():
         _hold(lease_id)
-        _, pairs = find_pairs(_load([event_id]))
+        events, pairs = find_pairs(_load([event_id]))
         hold_admission(pair.trigger.id for pair in pairs if has_flow_control(pair))
         in_key_order = sorted(pairs, key=lambda pair: pair.trigger.id)
-        outcomes = [o for pair in in_key_order for o in _work_pair(pair)]
+        parser = EventParser(events)
+        outcomes = [o for pair in in_key_order for o in _work_pair(pair, parser)]
         _settle([event_id])
     return outcomes
 
 
-def _work_pair(pair: Pair) -> list[Outcome]:
+def _work_pair(pair: Pair, parser: EventParser) -> list[Outcome]:
     try:
         with transaction.atomic():
-            _, outcomes = _judge_all([pair.event], [pair])
-            admit(outcomes)
-            store_outcomes(outcomes)
+            judged = judge_all([pair.event], [pair], parser)
+            if judged.put_aside:
+                raise SandboxUnavailable
+            admit(judged.outcomes)
+            store_outcomes(judged.outcomes)
+    except SandboxUnavailable:
+        raise
     except Exception as error:  # noqa: BLE001 - its end is written and logged
         raise_if_nobodys_fault(error)
         trigger, event = pair.trigger.id, pair.event.id
@@ -163,31 +172,7 @@ def _work_pair(pair: Pair) -> list[Outcome]:
         )
         _store_poison(pair, type(error).__name__, describe(error))
         return []
-    return outcomes
-
-
-def _judge_all(
-    events: Sequence[Event], pairs: Sequence[Pair]
-) -> tuple[list[UUID], list[Outcome]]:
-    """Judge event by event, at least one, until time is up; return those judged."""
-    bodies, missed = read_bodies(events), find_misfires(pairs)
-    by_event: dict[UUID, list[Pair]] = defaultdict(list)
-    for pair in pairs:
-        by_event[pair.event.id].append(pair)
-    worked: list[UUID] = []
-    outcomes: list[Outcome] = []
-    deadline = time.monotonic() + MAX_JUDGING_SECONDS
-    for event in events:
-        if worked and time.monotonic() > deadline:
-            break
-        body = bodies[event.id]
-        shared = event_values(event, body)
-        outcomes += [
-            judge(pair, body, shared, is_missed=event.id in missed)
-            for pair in by_event[event.id]
-        ]
-        worked.append(event.id)
-    return worked, outcomes
+    return judged.outcomes
 
 
 def _record_poison(lease: Lease) -> None:
@@ -231,3 +216,10 @@ def _load(event_ids: Sequence[UUID]) -> list[Event]:
 
 def _settle(event_ids: Sequence[UUID]) -> None:
     Inbox.objects.filter(pk__in=event_ids).delete()
+
+
+def _put_aside(event_ids: Sequence[UUID]) -> None:
+    """Let events wait among the few that are worked after all others."""
+    if event_ids:
+        logger.error("%d events wait: the sandbox can't be had", len(event_ids))
+        Inbox.objects.filter(pk__in=event_ids, deaths=0).update(deaths=1)

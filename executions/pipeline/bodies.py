@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from events.models import Event, EventSource
-from webhooks.definitions import resolve
+from executions.pipeline.senders import definition_of
 from webhooks.parsing import MalformedBody, ParsedBody, decode_body, parse_body
 
 
@@ -63,4 +63,4 @@ def _content_encoding(event: Event) -> str:
 def _form_json_field(event: Event) -> str | None:
     if event.source != EventSource.WEBHOOK:
         return None
-    return resolve(event.type.partition(".")[0]).form_json_field
+    return definition_of(event).form_json_field

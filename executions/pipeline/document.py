@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from conditions.document import Document
+from conditions.document import Document, TextPath
 from events.models import Event, EventSource
 from executions.pipeline.bodies import Body
+from executions.pipeline.parsed import Parsed
 from triggers.models import Trigger
 
-_BODY_PATHS = frozenset({("body",), ("payload",), ("parsed",), ("request", "body")})
+_BODY_PATHS = frozenset({("body",), ("payload",), ("request", "body")})
 
 
-def event_values(event: Event, body: Body) -> dict[str, object]:
-    """Return the part of the document that all triggers of an event share."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedPart:
+    """The part of the document that all triggers of an event share."""
+
+    values: dict[str, object]
+    text_paths: frozenset[TextPath]
+    is_valid_delivery: bool
+
+
+def shared_part(event: Event, body: Body, parsed: Parsed) -> SharedPart:
+    return SharedPart(
+        values=_event_values(event, body, parsed),
+        text_paths=parsed.text_paths | (_BODY_PATHS if body.is_text else frozenset()),
+        is_valid_delivery=parsed.is_valid,
+    )
+
+
+def _event_values(event: Event, body: Body, parsed: Parsed) -> dict[str, object]:
     request: dict[str, Any] = event.request or {}
     headers, query = request.get("headers", {}), request.get("query", {})
     return {
@@ -36,16 +53,14 @@ def event_values(event: Event, body: Body) -> dict[str, object]:
             "body": body.value,
         },
         "payload": body.value,
-        "parsed": body.value,
+        "parsed": parsed.value,
         "body": body.value,
         "headers": headers,
         "query": query,
     }
 
 
-def document_for(
-    trigger: Trigger, event: Event, body: Body, shared: Mapping[str, object]
-) -> Document:
+def document_for(trigger: Trigger, event: Event, shared: SharedPart) -> Document:
     """Return the document of one (trigger, event): `shared` and what is the trigger's.
 
     `hour`, `minute`, `weekday` (0 = Monday) and `date` are those of the scheduled
@@ -55,7 +70,7 @@ def document_for(
         ZoneInfo(trigger.timezone)
     )
     values = {
-        **shared,
+        **shared.values,
         "schedule": schedule_values(trigger, event),
         "trigger": {
             "id": str(trigger.id),
@@ -74,7 +89,7 @@ def document_for(
         "weekday": local.weekday(),
         "date": local.date().isoformat(),
     }
-    return Document(values, _BODY_PATHS if body.is_text else frozenset())
+    return Document(values, shared.text_paths)
 
 
 def schedule_values(trigger: Trigger, event: Event) -> dict[str, object]:

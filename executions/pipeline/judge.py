@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from uuid import UUID
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -18,7 +17,12 @@ from conditions.outcomes import CompiledCondition, Evaluation
 from conditions.outcomes import Outcome as Verdict
 from executions.models import ExecutionStatus
 from executions.pipeline.bodies import Body
-from executions.pipeline.document import document_for, iso, schedule_values
+from executions.pipeline.document import (
+    SharedPart,
+    document_for,
+    iso,
+    schedule_values,
+)
 from executions.pipeline.faults import stack_of
 from executions.pipeline.matching import (
     BACKFILL,
@@ -39,7 +43,7 @@ _compiled: dict[tuple[UUID, int], CompiledCondition] = {}
 
 
 def judge(
-    pair: Pair, body: Body, shared: Mapping[str, object], *, is_missed: bool = False
+    pair: Pair, body: Body, shared: SharedPart, *, is_missed: bool = False
 ) -> Outcome:
     """Return what is to become of a pair: a fault in judging is an outcome, too.
 
@@ -48,7 +52,10 @@ def judge(
     outcome = Outcome(
         pair=pair, executed_at=timezone.now(), status=ExecutionStatus.SUCCESS
     )
-    if reason := _refusal(pair, is_missed=is_missed):
+    reason = _refusal(pair, is_missed=is_missed)
+    if reason is None and not shared.is_valid_delivery:
+        reason = Reason.INVALID_DELIVERY
+    if reason is not None:
         outcome.skip(reason)
         return outcome
     try:
@@ -84,9 +91,9 @@ def _refusal(pair: Pair, *, is_missed: bool) -> Reason | None:
     return None
 
 
-def _decide(outcome: Outcome, body: Body, shared: Mapping[str, object]) -> None:
+def _decide(outcome: Outcome, body: Body, shared: SharedPart) -> None:
     pair = outcome.pair
-    document = document_for(pair.trigger, pair.event, body, shared)
+    document = document_for(pair.trigger, pair.event, shared)
     if not _conditions_allow(outcome, document):
         return
     outcome.task = NewTask(

@@ -67,7 +67,9 @@ class Stack:
         )
 
     def start(self, *names: str, app: str = "config") -> None:
-        """Start programs and wait until all work; `app` is the Celery app they run."""
+        """Start programs and wait until all work; `app` is the Celery app they run, or
+        what the web server serves.
+        """
         logs = {name: self._spawn(name, app) for name in names}
         for name, log in logs.items():
             self._wait_until_ready(name, log)
@@ -145,8 +147,9 @@ class Stack:
         procfile = read_procfile(ROOT / "Procfile", self.environment)
         [program] = [p for p in procfile if p.name == _program(name)]
         if name == "web":
-            return list(program.command)
-        words = (app if word == "config" else word for word in program.command)
+            *words, served = program.command
+            return [*words, served if app == "config" else app]
+        words = [app if word == "config" else word for word in program.command]
         return [*words, *_LOG_OPTIONS]
 
     def _wait_until_ready(self, name: str, log: Path) -> None:

@@ -23,11 +23,11 @@ DEADLY = "kills whoever judges it"
 
 @worker_process_init.connect
 def _arm(**_: object) -> None:
-    from executions.pipeline import batch, judge
+    from executions.pipeline import judge, judging
 
     def judge_or_die(pair: Pair, body: Body, *rest: Any, **options: Any) -> Outcome:
         if DEADLY.encode() in body.raw:
             os.kill(os.getpid(), signal.SIGKILL)
         return judge.judge(pair, body, *rest, **options)
 
-    patch.object(batch, "judge", judge_or_die).start()
+    patch.object(judging, "judge", judge_or_die).start()

@@ -13,7 +13,9 @@ from django.core.management import call_command
 from config.env import broker_url
 
 ROOT = Path(__file__).parents[2]
-READ = re.compile(r"""(?:env\.\w+|required)\(\s*["']([A-Z_]+)["']""")
+READ = re.compile(
+    r"""(?:env\.\w+|required|rate_limit|positive)\(\s*["']([A-Z_]+)["']"""
+)
 
 
 def test_env_example_names_every_variable_that_is_read() -> None:
@@ -36,6 +38,10 @@ def test_env_example_names_every_variable_that_is_read() -> None:
         ("TRUSTED_PROXIES", "10.0.0.0/8,proxy", "TRUSTED_PROXIES: 'proxy' is neither"),
         ("HISTORY_RETENTION_DAYS", "0", "HISTORY_RETENTION_DAYS must be from 1 to"),
         ("HISTORY_RETENTION_DAYS", "soon", '"HISTORY_RETENTION_DAYS" invalid'),
+        ("TICKHOOK_GLOBAL_LIMIT", "many", "TICKHOOK_GLOBAL_LIMIT must be a whole"),
+        ("TICKHOOK_FORGERY_LIMIT", "-1", "TICKHOOK_FORGERY_LIMIT must be from 0"),
+        ("TICKHOOK_BODY_SECONDS", "0", "TICKHOOK_BODY_SECONDS must be at least 1"),
+        ("TICKHOOK_WEB_THREADS", "many", '"TICKHOOK_WEB_THREADS" invalid'),
         ("DEBUG", "perhaps", 'Environment variable "DEBUG" invalid'),
     ],
 )

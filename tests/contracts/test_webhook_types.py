@@ -35,7 +35,8 @@ signing_types = pytest.mark.parametrize(
 
 
 def make_webhook(slug: str) -> SavedTrigger:
-    config = {"secret": sample_of(slug).secret or True, **sample_of(slug).config}
+    sample = sample_of(slug)
+    config = {"secret": sample.secret or True, **sample.config}
     return make_created(
         trigger_type="webhook", webhook={"type_slug": slug, "config": config}
     )

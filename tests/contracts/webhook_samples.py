@@ -155,6 +155,7 @@ SAMPLES = {
         body=SNS,
         secret=certificate(),
         sign=_sign_sns,
+        config={"topic_arn": "arn:aws:sns:eu-west-1:1:gulls"},
         tamper=lambda body: body.replace(b"sample", b"other"),
     ),
     "square": Sample(body=_json(event_id="delivery-1", type="payment.created")),

@@ -136,7 +136,7 @@ def test_an_event_at_three_deaths_is_poison_and_never_judged(
         grow_old()
         take_back_orphans()
     assert deaths() == [3]
-    monkeypatch.setattr("executions.pipeline.batch.judge", pytest.fail)
+    monkeypatch.setattr("executions.pipeline.judging.judge", pytest.fail)
 
     assert drain() == 1
 

@@ -75,6 +75,7 @@ def test_a_trigger_shows_every_field_of_the_contract(api: APIClient) -> None:
         "event_types": [],
         "subject": "",
         "endpoint_id": None,
+        "webhook_path": None,
         "webhook_type": None,
         "allowed_methods": None,
         "validation_rules": None,

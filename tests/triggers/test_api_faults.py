@@ -261,7 +261,8 @@ def test_webhook_fields_belong_to_webhook_triggers(
             {"validation_rules": {"headers": [], "body_format": "yaml"}},  # R159
             {
                 "/validation_rules/headers": "Unknown rule; known: "
-                "required_headers, body_format",
+                "required_headers, body_format, json_schema, allowed_addresses, "
+                "rate_limit",
                 "/validation_rules/body_format": "Must be one of: "
                 "json, form, multipart, xml, text",
             },

@@ -10,7 +10,7 @@ from django.utils import timezone
 from pytest_django.asserts import assertContains, assertNotContains
 
 from tests.factories import make_created
-from webhooks.models import Rejection, WebhookEndpoint
+from webhooks.models import Rejection, RejectionCount, WebhookEndpoint
 
 pytestmark = pytest.mark.django_db
 
@@ -99,6 +99,17 @@ def test_endpoints_are_neither_added_nor_deleted_here(pages: Client) -> None:
     deleted = pages.post(delete, {"post": "yes"})
 
     assert (added.status_code, deleted.status_code) == (403, 403)
+
+
+def test_an_endpoint_shows_how_many_it_refused(pages: Client) -> None:
+    endpoint, _ = make_endpoint()
+    RejectionCount.objects.create(
+        endpoint=endpoint, cause="invalid_signature", hour=timezone.now(), count=1234
+    )
+
+    page = pages.get(page_of(endpoint))
+
+    assertContains(page, "invalid_signature: 1,234 in the last 24 hours, 1,234 in all")
 
 
 def test_a_rejection_shows_what_came(pages: Client) -> None:

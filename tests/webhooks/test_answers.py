@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from webhooks.definitions import WebhookTypeDefinition, load_definition
+from webhooks.definitions import WebhookTypeDefinition, load_definition, resolve
 from webhooks.definitions.answers import load_answer
 from webhooks.definitions.handshakes import load_matches
 from webhooks.door.answers import Filler, render
-from webhooks.door.handshakes import find_handshake, mismatches
+from webhooks.door.handshakes import confirmation_url, find_handshake, mismatches
 from webhooks.parsing import Finder
 
 CHALLENGE = {"when": {"method": "GET", "present": [{"query": "c"}]}, "signed": False}
@@ -124,3 +124,31 @@ def test_an_answer_can_be_xml() -> None:
 
     assert response.content == b"<Response/>"
     assert response["Content-Type"] == "text/xml; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    ("url", "is_asked"),
+    [
+        ("https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&Token=t", 1),
+        ("https://sns.eu-west-1.amazonaws.com.evil.example/?Token=t", 0),
+        ("https://evil.example/sns.eu-west-1.amazonaws.com/", 0),
+        ("https://u@sns.eu-west-1.amazonaws.com/", 0),
+        ("https://sns.eu-west-1.amazonaws.com:8443/", 0),
+        ("http://sns.eu-west-1.amazonaws.com/", 0),
+        ("https://sns.eu-west-1.amazonaws.com/ x", 0),
+        ("", 0),
+    ],
+)
+def test_only_urls_of_the_sender_are_asked(url: str, is_asked: bool) -> None:
+    body = {"Type": "SubscriptionConfirmation", "SubscribeURL": url}
+
+    found = confirmation_url(resolve("sns"), finder(body))
+
+    assert found == (url if is_asked else None)
+
+
+def test_a_notification_asks_for_nothing() -> None:
+    url = "https://sns.eu-west-1.amazonaws.com/"
+    body = {"Type": "Notification", "SubscribeURL": url}
+
+    assert confirmation_url(resolve("sns"), finder(body)) is None

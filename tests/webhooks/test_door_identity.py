@@ -15,6 +15,7 @@ from tests.webhooks.senders import PUSH, SECRET, WHSEC, hex_hmac, standard_heade
 from triggers.services.lifecycle import disable_trigger
 from webhooks.models import Rejection, WebhookEndpoint
 from webhooks.services.endpoints import create_endpoint
+from webhooks.services.rejections import flush_rejections
 
 pytestmark = pytest.mark.django_db
 
@@ -61,6 +62,7 @@ def test_an_id_with_another_body_is_a_conflict_that_is_kept() -> None:
 
     assert response.status_code == 409
     assert response.json()["error_code"] == "delivery_id_conflict"
+    flush_rejections()
     rejection = Rejection.objects.get()
     assert (rejection.cause, rejection.delivery_id) == ("delivery_id_conflict", "1")
     assert bytes(rejection.body) == b"[2]"
@@ -99,7 +101,6 @@ def test_a_forged_signature_is_refused(signature: str) -> None:
 
     assert response.status_code == 401
     assert_nothing_happened()
-    assert not Rejection.objects.exists()
 
 
 def test_a_changed_body_does_not_fit_its_signature() -> None:

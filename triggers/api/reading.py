@@ -42,7 +42,8 @@ def read_trigger(serializer: TriggerSerializer) -> TriggerInput:
 def complete_webhook(given: TriggerInput, trigger: Trigger) -> EndpointFields:
     """Return what a full body sets of a trigger's endpoint.
 
-    What it leaves out has its default, but what others share is changed only by name.
+    What it leaves out has its default, but what others share is changed only by name,
+    and so is the URL, which the sender knows.
     """
     endpoint = trigger.endpoint
     is_kept = given.columns.get("endpoint", endpoint) == endpoint
@@ -63,7 +64,7 @@ def _part(fields: Mapping[str, Any]) -> TriggerInput:
     webhook = {
         column: fields[name]
         for column, name in API_NAMES.items()
-        if fields.get(name) is not None
+        if fields.get(name) is not None or (column == "path" and name in fields)
     }
     parted = {*API_NAMES.values(), "event_types"}
     columns = {name: value for name, value in fields.items() if name not in parted}

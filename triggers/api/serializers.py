@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -28,7 +29,9 @@ from triggers.models import (
 )
 from triggers.services.columns import default_hourly_limit
 from triggers.services.endpoints import FOREIGN_ENDPOINT, is_open_to
-from webhooks.services.endpoints import API_NAMES, METHODS, webhook_url
+from webhooks.models import WebhookEndpoint
+from webhooks.services.endpoints import API_NAMES, METHODS
+from webhooks.services.urls import MAX_PATH_LENGTH, custom_path, webhook_url
 
 MAX_INTEGER = 2**31 - 1
 DAY_SECONDS = 86_400
@@ -89,6 +92,9 @@ class TriggerSerializer(StrictSerializer):
     event_types = EventTypesField(default=list)
     subject = serializers.CharField(default="", allow_blank=True, max_length=255)
     endpoint_id = EndpointField(source="endpoint", required=False, allow_null=True)
+    webhook_path = serializers.CharField(
+        required=False, allow_null=True, max_length=MAX_PATH_LENGTH
+    )
     webhook_type = serializers.CharField(required=False, allow_null=True, max_length=50)
     webhook_config = JSONObjectField(required=False, allow_null=True, write_only=True)
     allowed_methods = serializers.ListField(
@@ -149,8 +155,7 @@ class TriggerSerializer(StrictSerializer):
         """Refuse to join or change what serves agents that the caller may not use."""
         own = self.instance and self.instance.endpoint
         endpoint = attrs.get("endpoint") or own
-        is_changed = any(attrs.get(name) is not None for name in API_NAMES.values())
-        if endpoint is None or (endpoint == own and not is_changed):
+        if endpoint is None or (endpoint == own and not _changes(endpoint, attrs)):
             return
         if not is_open_to(self.context["request"].user, endpoint.pk):
             raise serializers.ValidationError({"endpoint_id": FOREIGN_ENDPOINT})
@@ -160,6 +165,7 @@ class TriggerSerializer(StrictSerializer):
         return {
             **super().to_representation(instance),
             "event_types": sorted(s.pattern for s in instance.subscriptions.all()),
+            "webhook_path": endpoint and custom_path(endpoint),
             "webhook_type": endpoint and endpoint.type,
             "allowed_methods": endpoint and endpoint.allowed_methods,
             "validation_rules": endpoint and endpoint.validation_rules,
@@ -180,3 +186,11 @@ class TriggerSerializer(StrictSerializer):
             return []
         served = trigger.endpoint.triggers.all()
         return [str(t.pk) for t in served if t.pk != trigger.pk]
+
+
+def _changes(endpoint: WebhookEndpoint, attrs: Mapping[str, Any]) -> bool:
+    """Whether a body sets something of an endpoint; without a path is a path, too."""
+    is_moved = attrs.get("webhook_path", ...) is None and custom_path(endpoint)
+    return bool(is_moved) or any(
+        attrs.get(name) is not None for name in API_NAMES.values()
+    )

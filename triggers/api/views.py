@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
@@ -17,9 +17,8 @@ from triggers.api.permissions import AgentPermission
 from triggers.api.reading import complete_webhook, read_trigger
 from triggers.api.serializers import TriggerSerializer
 from triggers.models import Trigger
+from triggers.selectors import shown_triggers
 from triggers.services import lifecycle
-
-UNSHOWN = ("agent__config", "endpoint__secrets", "endpoint__config")
 
 
 class TriggerViewSet(GenericViewSet[Trigger]):
@@ -29,11 +28,7 @@ class TriggerViewSet(GenericViewSet[Trigger]):
     lookup_value_converter = "uuid"
 
     def get_queryset(self) -> QuerySet[Trigger]:
-        rows = Trigger.objects.present().select_related("agent", "endpoint", "stats")
-        served = Trigger.objects.present().only("endpoint_id").order_by("id")
-        return rows.defer(*UNSHOWN).prefetch_related(
-            "subscriptions", Prefetch("endpoint__triggers", served)
-        )
+        return shown_triggers()
 
     def list(self, request: Request) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))

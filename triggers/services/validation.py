@@ -157,8 +157,9 @@ def _check_webhook(trigger: Trigger, webhook: EndpointFields) -> Iterator[Fault]
     )
     if trigger.endpoint is not None:
         yield Fault("/endpoint_id", detail)
-    for name in webhook:
-        yield Fault(f"/{API_NAMES[name]}", detail)
+    for name, value in webhook.items():
+        if value is not None:
+            yield Fault(f"/{API_NAMES[name]}", detail)
 
 
 def is_pattern(pattern: str) -> bool:

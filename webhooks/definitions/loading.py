@@ -7,6 +7,8 @@ from common.errors import Fault, InvalidInput
 from common.json_schema import find_schema_faults
 from webhooks.definitions.answers import load_answer, load_reply
 from webhooks.definitions.handshakes import (
+    Confirmation,
+    load_confirmation,
     load_handshake,
     load_matches,
     load_response,
@@ -66,7 +68,12 @@ def _load_talk(data: Mapping[str, Any]) -> dict[str, Any]:
         "response": load_answer(data["response"]) if "response" in data else None,
         "reply": load_reply(data["reply"]) if "reply" in data else None,
         "handshakes": tuple(map(load_handshake, data.get("handshakes", []))),
+        "confirmation": _load_confirmation(data),
     }
+
+
+def _load_confirmation(data: Mapping[str, Any]) -> Confirmation | None:
+    return load_confirmation(data["confirmation"]) if "confirmation" in data else None
 
 
 def _load_validation(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from webhooks.definitions.answers import Answer, Reply
-from webhooks.definitions.handshakes import ConfigMatch, Handshake, Response
+from webhooks.definitions.handshakes import (
+    ConfigMatch,
+    Confirmation,
+    Handshake,
+    Response,
+)
 from webhooks.definitions.schemes import SignatureScheme
 from webhooks.definitions.sources import Source
 
@@ -52,6 +57,7 @@ class WebhookTypeDefinition:
     response: Answer | None = None
     reply: Reply | None = None
     handshakes: tuple[Handshake, ...] = ()
+    confirmation: Confirmation | None = None
     form_json_field: str | None = None
     credential_headers: frozenset[str] = ALWAYS_CREDENTIALS
     json_schema: Mapping[str, Any] | None = field(default=None, hash=False)

@@ -20,8 +20,8 @@ from webhooks.door.waiting import (
 )
 
 
-def answer_accepted(delivery: Delivery, recorded: Sequence[Recorded]) -> HttpResponse:
-    """Answer a delivery of one event or, of a batch, several.
+def answer_accepted(delivery: Delivery, recorded: Recorded) -> HttpResponse:
+    """Answer a delivery that is an event now, or was one before.
 
     The endpoint's own `reply` goes before the type's answer, that before ours.
     """
@@ -32,9 +32,14 @@ def answer_accepted(delivery: Delivery, recorded: Sequence[Recorded]) -> HttpRes
         return render(answer, _filler(delivery))
     if definition.response_format == "empty":
         return HttpResponse(status=200, content_type="text/plain")
-    if definition.batch is not None and delivery.is_batch:
-        return _batch_answer(recorded)
-    return _our_answer(delivery, recorded[0])
+    return _our_answer(delivery, recorded)
+
+
+def answer_batch(recorded: Sequence[Recorded]) -> HttpResponse:
+    """Answer a delivery of several events, with what became of each."""
+    events = [{"status": r.status, "event_id": str(r.event_id)} for r in recorded]
+    body = {"success": True, "status": "accepted", "events": events}
+    return HttpResponse(orjson.dumps(body), content_type=JSON)
 
 
 def _reply(delivery: Delivery, own: object) -> HttpResponse:
@@ -66,12 +71,6 @@ def _our_answer(delivery: Delivery, recorded: Recorded) -> HttpResponse:
     if executions is not None:
         response["Preference-Applied"] = f"wait={waited}"
     return response
-
-
-def _batch_answer(recorded: Sequence[Recorded]) -> HttpResponse:
-    events = [{"status": r.status, "event_id": str(r.event_id)} for r in recorded]
-    body = {"success": True, "status": "accepted", "events": events}
-    return HttpResponse(orjson.dumps(body), content_type=JSON)
 
 
 def _follow(delivery: Delivery, recorded: Recorded) -> tuple[int, Executions | None]:

@@ -6,6 +6,8 @@ import hmac
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import re2
+
 from webhooks.definitions import WebhookTypeDefinition
 from webhooks.definitions.handshakes import (
     Conditions,
@@ -14,6 +16,8 @@ from webhooks.definitions.handshakes import (
     Handshake,
 )
 from webhooks.parsing import Finder
+
+_CONFIRMATION = re2.compile(r"https://([a-z0-9.-]{1,253})/[!-~]{0,700}")
 
 
 def find_handshake(
@@ -38,6 +42,16 @@ def mismatches(
         if not (match.is_optional and match.key not in config)
         and not _is_same(config.get(match.key), request.text(match.source))
     ]
+
+
+def confirmation_url(definition: WebhookTypeDefinition, request: Finder) -> str | None:
+    """Return the URL that the sender wants asked, if it is at a host of the sender."""
+    asked = definition.confirmation
+    if asked is None or not all(_is_as_expected(e, request) for e in asked.expected):
+        return None
+    url = request.text(asked.url)
+    found = _CONFIRMATION.fullmatch(url)
+    return url if found and re2.fullmatch(asked.host, found[1]) else None
 
 
 def fits(when: Conditions, request: Finder) -> bool:

@@ -1,21 +1,18 @@
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.utils import timezone
+from django.db import transaction
 
 from common.errors import Conflict
-from common.fields import dump_json
-from common.text import clean_text
-from events.models import Event, EventSource
-from events.services.record import NewEvent, dedupe_key, record_events
+from events.models import Event
+from events.services.record import NewEvent, record_events
+from webhooks.door.events import new_event, request_json
+from webhooks.door.handshakes import confirmation_url
 from webhooks.door.request import Delivery
-from webhooks.models import Rejection
-from webhooks.parsing import extract
-
-REJECTED_BODY_BYTES = 16 * 1024
+from webhooks.models import ErrandKind
+from webhooks.services.errands import request_errand
 
 
 class DeliveryIdConflict(Conflict):
@@ -26,78 +23,52 @@ class DeliveryIdConflict(Conflict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """The event that a delivery stands for, now or from an earlier attempt."""
+    """The event that a delivery stands for: `accepted` now, or a `duplicate`.
+
+    Of a batch, an item can also be a `conflict`: its id came with another body.
+    """
 
     event_id: UUID
-    is_duplicate: bool
-
-    @property
-    def status(self) -> str:
-        return "duplicate" if self.is_duplicate else "accepted"
+    status: str
 
 
 def record_delivery(delivery: Delivery) -> Recorded:
     """Record a delivery that passed all checks; raise DeliveryIdConflict.
 
-    Without a delivery id each request is an event of its own.
+    Without a delivery id each request is an event of its own. What the sender wants
+    confirmed is left to a worker in the same transaction.
     """
-    identity = extract(
-        delivery.definition,
-        delivery.finder,
-        raw_body=delivery.body,
-        now=time.time(),
-    )
-    key = None
-    if identity.delivery_id is not None:
-        scope = delivery.endpoint.id
-        key = dedupe_key(EventSource.WEBHOOK, scope, identity.delivery_id)
-    event = NewEvent(
-        type=identity.event_type,
-        source=EventSource.WEBHOOK,
-        subject=delivery.endpoint.subject,
+    url = confirmation_url(delivery.definition, delivery.finder)
+    if url is None:
+        return _record(delivery)
+    with transaction.atomic():
+        request_errand(
+            kind=ErrandKind.CONFIRMATION, url=url, endpoint_id=delivery.endpoint.id
+        )
+        return _record(delivery)
+
+
+def status_of_repeated(delivery: Delivery, first: bytes, again: bytes) -> str:
+    is_same = first == again or delivery.definition.body_varies
+    return "duplicate" if is_same else "conflict"
+
+
+def _record(delivery: Delivery) -> Recorded:
+    event = new_event(
+        delivery,
+        identity=delivery.identity,
         body=delivery.body,
-        content_type=clean_text(delivery.content_type, limit=255),
-        request=dump_json(_request(delivery)),
-        endpoint_id=delivery.endpoint.id,
-        delivery_id=clean_text(identity.delivery_id or "", limit=255),
-        dedupe_key=key,
+        content_type=delivery.content_type,
+        request=request_json(delivery),
     )
     if record_events([event]):
-        return Recorded(event_id=event.id, is_duplicate=False)
+        return Recorded(event_id=event.id, status="accepted")
     return _earlier(delivery, event)
 
 
 def _earlier(delivery: Delivery, event: NewEvent) -> Recorded:
     first = Event.objects.only("id", "body").get(dedupe_key=event.dedupe_key)
-    if bytes(first.body) != delivery.body and not delivery.definition.body_varies:
-        _reject(delivery, event)
+    status = status_of_repeated(delivery, bytes(first.body), event.body)
+    if status == "conflict":
         raise DeliveryIdConflict
-    return Recorded(event_id=first.id, is_duplicate=True)
-
-
-def _request(delivery: Delivery) -> dict[str, object]:
-    """Return what is kept of a request: no header that carries a credential."""
-    secret = delivery.definition.credential_headers
-    return {
-        "method": delivery.method,
-        "headers": {
-            name: clean_text(value, limit=8192)
-            for name, value in delivery.headers.items()
-            if name not in secret
-        },
-        "query": delivery.query,
-        "remote_address": delivery.http.META.get("REMOTE_ADDR", ""),
-    }
-
-
-def _reject(delivery: Delivery, event: NewEvent) -> None:
-    Rejection.objects.create(
-        endpoint=delivery.endpoint,
-        cause=DeliveryIdConflict.code,
-        status=DeliveryIdConflict.http_status,
-        method=delivery.method,
-        delivery_id=event.delivery_id,
-        headers=_request(delivery)["headers"],
-        body=delivery.body[:REJECTED_BODY_BYTES],
-        received_at=timezone.now(),
-    )
+    return Recorded(event_id=first.id, status=status)

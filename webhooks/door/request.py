@@ -1,17 +1,29 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl
 
 from django.http import HttpRequest
 
+from common.addresses import Address, parse_address
 from common.errors import TickhookError
 from webhooks.definitions import WebhookTypeDefinition
+from webhooks.definitions.handshakes import Handshake
+from webhooks.door.handshakes import find_handshake
 from webhooks.models import WebhookEndpoint
-from webhooks.parsing import Finder, ParsedBody, decode_body, parse_body
+from webhooks.parsing import (
+    Finder,
+    Identity,
+    MalformedBody,
+    ParsedBody,
+    decode_body,
+    extract,
+    parse_body,
+)
 from webhooks.parsing.content_types import parse_header
 from webhooks.parsing.forms import collect
 from webhooks.services.secrets import live_secrets
@@ -45,6 +57,14 @@ class Delivery:
     http: HttpRequest = field(repr=False)
     method: str
     url: str
+    is_verified: bool = False
+    is_validated: bool = False
+    answer_headers: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def address(self) -> Address | None:
+        """Who sends; None where the server does not tell."""
+        return parse_address(self.http.META.get("REMOTE_ADDR", ""))
 
     @cached_property
     def headers(self) -> dict[str, str]:
@@ -121,6 +141,40 @@ class Delivery:
     @cached_property
     def finder(self) -> Finder:
         return Finder(headers=self.headers, query=self.query, body=self.parsed.value)
+
+    @cached_property
+    def unsigned_handshake(self) -> Handshake | None:
+        """The handshake that this is, of those that the sender doesn't sign."""
+        if not self.definition.handshakes:
+            return None
+        try:
+            return self._find_handshake(is_signed=False)
+        except (MalformedBody, MalformedRequest):
+            return None
+
+    @cached_property
+    def handshake(self) -> Handshake | None:
+        """The handshake that this is; asked once what has to be signed is verified."""
+        if not self.definition.handshakes:
+            return None
+        return self.unsigned_handshake or self._find_handshake(is_signed=True)
+
+    def _find_handshake(self, *, is_signed: bool) -> Handshake | None:
+        return find_handshake(
+            self.definition, self.finder, method=self.method, is_signed=is_signed
+        )
+
+    @cached_property
+    def identity(self) -> Identity:
+        return extract(
+            self.definition, self.finder, raw_body=self.body, now=time.time()
+        )
+
+    def identity_of_item(self, place: int, raw: bytes) -> Identity:
+        """Return what the sender says of one item of a batch."""
+        assert isinstance(self.parsed.value, list)  # noqa: S101 - split before
+        item = replace(self.finder, body=self.parsed.value[place])
+        return extract(self.definition, item, raw_body=raw, now=time.time())
 
     @property
     def content_type(self) -> str:

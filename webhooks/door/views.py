@@ -11,16 +11,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from common.addresses import parse_address
 from common.api.errors import problem_response
 from common.errors import NotFound
 from webhooks.definitions import resolve
-from webhooks.door.accepted import answer_accepted
-from webhooks.door.checks import CHECKS, MethodNotAllowed, allow
+from webhooks.door.checks import MethodNotAllowed, allow
 from webhooks.door.endpoints import find_endpoint
-from webhooks.door.record import record_delivery
+from webhooks.door.reception import receive
+from webhooks.door.refusals import noted_if_refused
 from webhooks.door.request import Delivery
 from webhooks.models import WebhookEndpoint
 from webhooks.services.endpoints import METHODS
+from webhooks.services.limits import TooManyRequests, count_forgery
 
 
 class WebhookNotFound(NotFound):
@@ -52,30 +54,33 @@ class WebhookView(APIView):
     schema = None
 
     def receive(self, request: Request, webhook_id: str) -> HttpResponseBase:
-        delivery = _open(request._request, webhook_id)
-        for check in CHECKS:
-            check(delivery)
-        return answer_accepted(delivery, [record_delivery(delivery)])
+        return _answer(_open(request._request, webhook_id))
 
     get = post = put = patch = delete = receive
 
     def head(self, request: Request, webhook_id: str) -> HttpResponseBase:
         """Answer as HTTP asks, without recording anything."""
         delivery = _open(request._request, webhook_id)
-        if "GET" not in delivery.endpoint.allowed_methods:
-            raise MethodNotAllowed(delivery.endpoint)
-        return HttpResponse()
+        allowed = delivery.endpoint.allowed_methods
+        if delivery.unsigned_handshake is None and "GET" in allowed:
+            return HttpResponse()
+        return _answer(delivery)
 
     def options(  # type: ignore[override]  # the path names the endpoint
         self, request: Request, webhook_id: str
     ) -> HttpResponseBase:
-        endpoint = _open(request._request, webhook_id).endpoint
-        return HttpResponse(status=204, headers={"Allow": allow(endpoint)})
+        delivery = _open(request._request, webhook_id)
+        headers = {"Allow": allow(delivery.endpoint)}
+        if delivery.unsigned_handshake is None:
+            return HttpResponse(status=204, headers=headers)
+        answer = _answer(delivery)
+        answer["Allow"] = headers["Allow"]
+        return answer
 
     def http_method_not_allowed(  # type: ignore[override]  # the path names it
         self, request: Request, webhook_id: str
-    ) -> Response:
-        raise MethodNotAllowed(_find(webhook_id))
+    ) -> HttpResponseBase:
+        return _answer(_open(request._request, webhook_id))
 
     @property
     def default_response_headers(self) -> dict[str, str]:
@@ -86,33 +91,52 @@ class WebhookView(APIView):
         context: dict[str, Any] = self.get_exception_handler_context()
         response = problem_response(exc, context)
         response.data |= {"success": False, "error": response.data["detail"]}
-        if isinstance(exc, MethodNotAllowed):
-            response["Allow"] = exc.allow
+        if isinstance(exc, MethodNotAllowed | TooManyRequests):
+            for name, value in exc.headers.items():
+                response[name] = value
         response.exception = True
         return response
 
 
+def _answer(delivery: Delivery) -> HttpResponse:
+    """Let a request through the door, and tell its sender what is left of a limit."""
+    with noted_if_refused(delivery):
+        answer = receive(delivery)
+    for name, value in delivery.answer_headers.items():
+        answer[name] = value
+    return answer
+
+
 def _open(request: HttpRequest, webhook_id: str) -> Delivery:
     endpoint = _find(webhook_id)
+    if endpoint is None:
+        count_forgery(parse_address(request.META.get("REMOTE_ADDR", "")))
+        raise WebhookNotFound
     return Delivery(
         endpoint=endpoint,
         definition=resolve(endpoint.type),
         http=request,
         method=request.method or "",
-        url=settings.PUBLIC_URL + request.get_full_path(),
+        url=settings.PUBLIC_URL + _target(request),
     )
 
 
-def _find(webhook_id: str) -> WebhookEndpoint:
+def _target(request: HttpRequest) -> str:
+    """Return path and query as they were sent, where the web server tells: senders
+    sign them as they write them.
+    """
+    meta = request.META
+    sent: str = meta.get("REQUEST_URI") or meta.get("RAW_URI", "")
+    return sent if sent.startswith("/") else request.get_full_path()
+
+
+def _find(webhook_id: str) -> WebhookEndpoint | None:
     """Return an active endpoint; a disabled one is as unknown as one that never was."""
     if "\x00" in webhook_id:  # PostgreSQL can't be asked for it
-        raise WebhookNotFound
+        return None
     try:
-        endpoint = find_endpoint(webhook_id)
+        return find_endpoint(webhook_id)
     except (OperationalError, InterfaceError):
         # The server was restarted since this thread's last request: connect anew.
         connection.close()
-        endpoint = find_endpoint(webhook_id)
-    if endpoint is None:
-        raise WebhookNotFound
-    return endpoint
+        return find_endpoint(webhook_id)

@@ -1,19 +1,24 @@
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
-from django.conf import settings
-from django.db import IntegrityError, transaction
-
-from common.errors import Conflict, Fault, InvalidInput
+from common.errors import Fault, InvalidInput
 from webhooks.definitions import WebhookTypeDefinition, resolve
 from webhooks.models import WebhookEndpoint
 from webhooks.services.rules import find_rule_faults
 from webhooks.services.secrets import find_secret_faults, live_secrets, set_secret
+from webhooks.services.urls import (
+    WebhookUrlTaken,
+    custom_path,
+    find_path_faults,
+    id_for_path,
+    new_webhook_id,
+    own_url,
+    webhook_url,
+)
 
 __all__ = [
     "API_NAMES",
@@ -22,7 +27,9 @@ __all__ = [
     "InvalidEndpoint",
     "SavedEndpoint",
     "WebhookUrlTaken",
+    "close_endpoint",
     "create_endpoint",
+    "custom_path",
     "find_endpoint_faults",
     "live_secrets",
     "update_endpoint",
@@ -31,11 +38,12 @@ __all__ = [
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 CHANGEABLE = (
-    "type", "secrets", "config", "allowed_methods", "validation_rules", "subject",
-    "updated_at",
+    "webhook_id", "type", "secrets", "config", "allowed_methods", "validation_rules",
+    "subject", "updated_at",
 )  # fmt: skip
 # What the API of triggers calls the fields of an endpoint.
 API_NAMES = {
+    "path": "webhook_path",
     "type_slug": "webhook_type",
     "config": "webhook_config",
     "allowed_methods": "allowed_methods",
@@ -49,15 +57,13 @@ class InvalidEndpoint(InvalidInput):
     code = "invalid_webhook"
 
 
-class WebhookUrlTaken(Conflict):
-    """This webhook URL is already in use."""
-
-    code = "webhook_url_in_use"
-
-
 class EndpointFields(TypedDict, total=False):
-    """What may be set of an endpoint; None and what is left out stay as they are."""
+    """What may be set of an endpoint; None and what is left out stay as they are.
 
+    But a `path` of None is a generated one.
+    """
+
+    path: str | None
     type_slug: str | None
     config: Mapping[str, Any] | None
     allowed_methods: Sequence[str] | None
@@ -75,20 +81,15 @@ class SavedEndpoint:
 def create_endpoint(
     *, subject: str = "", **given: Unpack[EndpointFields]
 ) -> SavedEndpoint:
-    """Make an endpoint with a URL of its own; raise InvalidEndpoint with the faults.
+    """Make an endpoint with a URL of its own; raise InvalidEndpoint, WebhookUrlTaken.
 
     An unknown type is `generic`. A type that signs gets a secret unless
     `config["secret"]` brings one; `generic` gets one only if asked (`true`).
     """
-    endpoint = WebhookEndpoint(
-        webhook_id=f"wht_{secrets.token_hex(16)}", subject=subject
-    )
+    endpoint = WebhookEndpoint(webhook_id=new_webhook_id(), subject=subject)
     secret = _change(endpoint, **given)
-    try:
-        with transaction.atomic():
-            endpoint.save(force_insert=True)
-    except IntegrityError as error:
-        raise WebhookUrlTaken from error
+    with own_url():
+        endpoint.save(force_insert=True)
     return SavedEndpoint(endpoint=endpoint, secret=secret)
 
 
@@ -101,10 +102,10 @@ def update_endpoint(
 ) -> SavedEndpoint:
     """Change what is given of an endpoint; concerns every trigger it serves.
 
-    A secret replaces the present one; given beside no config, it leaves that as it is.
-    Raises InvalidEndpoint.
+    A secret replaces the present ones at once; given beside no config, it leaves that
+    as it is. Raises InvalidEndpoint, WebhookUrlTaken.
     """
-    with transaction.atomic():
+    with own_url():
         endpoint = WebhookEndpoint.objects.select_for_update().get(pk=endpoint_id)
         if subject is not None:
             endpoint.subject = subject
@@ -127,14 +128,21 @@ def find_endpoint_faults(
         methods = endpoint.allowed_methods
     yield from _find_method_faults(definition, methods)
     secret = (given.get("config") or {}).get("secret")
-    for fault in find_secret_faults(definition, secret):
+    for fault in find_secret_faults(endpoint, definition, secret):
         yield Fault(f"/webhook_config{fault.pointer}", fault.detail)
     for fault in find_rule_faults(given.get("validation_rules") or {}):
         yield Fault(f"/validation_rules{fault.pointer}", fault.detail)
+    if (path := given.get("path")) is not None:
+        for fault in find_path_faults(path):
+            yield Fault("/webhook_path", fault.detail)
 
 
-def webhook_url(endpoint: WebhookEndpoint) -> str:
-    return f"{settings.PUBLIC_URL}/webhooks/{endpoint.webhook_id}"
+def close_endpoint(*, endpoint_id: UUID) -> None:
+    """Receive nothing more at an endpoint; a path that was chosen is free again."""
+    endpoint = WebhookEndpoint.objects.only("webhook_id").get(pk=endpoint_id)
+    endpoint.webhook_id = id_for_path(endpoint, None)
+    endpoint.is_active = False
+    endpoint.save(update_fields=("webhook_id", "is_active", "updated_at"))
 
 
 def _change(endpoint: WebhookEndpoint, **given: Unpack[EndpointFields]) -> str | None:
@@ -142,14 +150,17 @@ def _change(endpoint: WebhookEndpoint, **given: Unpack[EndpointFields]) -> str |
     if faults := list(find_endpoint_faults(endpoint, **given)):
         raise InvalidEndpoint("; ".join(f.detail for f in faults[:5]), faults=faults)
     definition = resolve(given.get("type_slug") or endpoint.type)
-    endpoint.type = definition.slug
+    if "path" in given:
+        endpoint.webhook_id = id_for_path(endpoint, given["path"])
     if (methods := given.get("allowed_methods")) is not None:
         endpoint.allowed_methods = list(dict.fromkeys(map(str.upper, methods)))
     if (rules := given.get("validation_rules")) is not None:
         endpoint.validation_rules = rules
     if (config := given.get("config")) is not None:
         endpoint.config = {key: config[key] for key in config if key != "secret"}
-    return set_secret(endpoint, definition, (config or {}).get("secret"))
+    secret = set_secret(endpoint, definition, (config or {}).get("secret"))
+    endpoint.type = definition.slug
+    return secret
 
 
 def _find_method_faults(

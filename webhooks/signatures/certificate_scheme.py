@@ -81,9 +81,10 @@ def _usable(
     certificates: Mapping[str, str],
     now: float | None,
 ) -> list[Certificate]:
-    texts = [*secrets, *([certificates[url]] if url in certificates else [])]
+    fetched = certificates.get(url)
+    texts = [*secrets, fetched] if fetched is not None else secrets
     loaded = [found for text in texts if (found := load_certificate(text))]
-    if not loaded and url not in certificates:
+    if not loaded and fetched is None:
         raise CertificateUnknown(url)
     valid = [certificate for certificate in loaded if certificate.is_valid_at(now)]
     if not valid:

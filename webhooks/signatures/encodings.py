@@ -26,7 +26,7 @@ def encode(encoding: Encoding, raw: bytes) -> str:
     return _ENCODERS[encoding](raw).decode()
 
 
-def decode_base64(text: bytes) -> bytes:
+def _decode_base64(text: bytes) -> bytes:
     raw = base64.b64decode(text, validate=True)
     if base64.b64encode(raw) != text:
         raise binascii.Error("not canonical")
@@ -43,7 +43,7 @@ def _decode_base64url(text: bytes) -> bytes:
 
 _DECODERS: Mapping[Encoding, Callable[[bytes], bytes]] = {
     Encoding.HEX: binascii.unhexlify,
-    Encoding.BASE64: decode_base64,
+    Encoding.BASE64: _decode_base64,
     Encoding.BASE64URL: _decode_base64url,
 }
 

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import binascii
 import hmac
 from collections.abc import Iterator, Sequence
 
 import re2
 
-from webhooks.definitions.schemes import HeaderEntries, TokenScheme
-from webhooks.signatures.encodings import decode_base64
+from webhooks.definitions.schemes import Encoding, HeaderEntries, TokenScheme
+from webhooks.signatures.encodings import decodings
 from webhooks.signatures.errors import Cause, InvalidSignature
 from webhooks.signatures.keys import PLAIN, usable_keys
 from webhooks.signatures.requests import RawRequest
@@ -51,12 +50,8 @@ def is_user_password(secret: str) -> bool:
 
 def _credentials(value: bytes) -> Iterator[bytes]:
     kind, _, text = value.partition(b" ")
-    if kind.lower() != b"basic":
-        return
-    try:
-        yield decode_base64(text.strip(b" "))
-    except binascii.Error:
-        return
+    if kind.lower() == b"basic":
+        yield from decodings((Encoding.BASE64,), text.strip(b" "))
 
 
 def _check_match(keys: list[bytes], candidates: list[bytes]) -> None:

@@ -25,14 +25,16 @@ BODY_HASH = "bodySHA256"
 def twilio_contents(request: RawRequest) -> list[bytes]:
     """Return the URL as called, and with its port left out or put in, with the form.
 
-    A body that is no form is signed by its hash, which the URL carries.
+    A body that is no form is signed by its hash, which the URL carries; where it does,
+    nothing else will do.
     """
     kind, _ = parse_header(request.content_type)
+    sent_hash = _query_value(request.url, BODY_HASH)
     fields = b""
-    if kind == "application/x-www-form-urlencoded":
+    if kind == "application/x-www-form-urlencoded" and not sent_hash:
         fields = _sorted_fields(request.body)
-    elif request.body:
-        _check_body_hash(request)
+    elif request.body or sent_hash:
+        _check_body_hash(request.body, sent_hash)
     return [
         url.encode("utf-8", "surrogatepass") + fields
         for url in (request.url, _with_other_port(request.url))
@@ -57,10 +59,10 @@ def _sorted_fields(body: bytes) -> bytes:
     )
 
 
-def _check_body_hash(request: RawRequest) -> None:
-    sent = _query_value(request.url, BODY_HASH).lower()
-    digest = hashlib.sha256(request.body).hexdigest()
-    if not hmac.compare_digest(digest.encode(), sent.encode("utf-8", "surrogatepass")):
+def _check_body_hash(body: bytes, sent: str) -> None:
+    digest = hashlib.sha256(body).hexdigest().encode()
+    given = sent.lower().encode("utf-8", "surrogatepass")
+    if not hmac.compare_digest(digest, given):
         detail = f"The body is not the one that {BODY_HASH} in the URL stands for."
         raise InvalidSignature(Cause.NO_MATCH, detail)
 

@@ -1,0 +1,21 @@
+"""What the web server runs: the WSGI application, behind one that reads bodies."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+from config.wsgi import application as wsgi_application
+
+# isort: split
+# What follows needs a Django that is set up.
+from config.server.adapter import BufferedApplication
+from config.server.limits import Limits
+
+application = BufferedApplication(
+    wsgi_application,
+    limits=Limits(
+        body_seconds=settings.TICKHOOK_BODY_SECONDS,
+        max_api_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+    ),
+    threads=settings.TICKHOOK_WEB_THREADS,
+)

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import asyncio
+from asyncio import AbstractEventLoop, Future
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+from common.errors import TickhookError
+from config.server.body import Message, Receive, Scope, discard_some, read_body
+from config.server.call import Call, WSGIApplication
+from config.server.environ import build_environ
+from config.server.limits import Limits
+from config.server.refusal import refusal
+from config.server.room import Room
+from config.server.threads import Threads
+
+AsyncSend = Callable[[Message], Awaitable[None]]
+
+# A reader that takes nothing of a large answer for so long has gone.
+_SEND_SECONDS = 30
+
+
+class ApplicationFailed(Exception):
+    """The application raised an error instead of answering; the cause tells which."""
+
+
+class BufferedApplication:
+    """An ASGI application that reads a request whole and gives it to a WSGI one.
+
+    Reading holds no thread; the WSGI application runs in one of a few.
+    """
+
+    def __init__(
+        self, application: WSGIApplication, *, limits: Limits, threads: int
+    ) -> None:
+        self._application = application
+        self._limits = limits
+        self._room = Room(limits)
+        self._threads = Threads(threads)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: AsyncSend) -> None:
+        if scope["type"] != "http":
+            raise NotImplementedError(f"No {scope['type']} here")
+        try:
+            with self._room.place() as place:
+                body = await read_body(scope, receive, limits=self._limits, place=place)
+                messages = await self._call(scope, body, send)
+                for message in messages:
+                    await send(message)
+        except TickhookError as error:
+            for message in refusal(error, scope):
+                await send(message)
+            await discard_some(receive)
+
+    async def _call(self, scope: Scope, body: bytes, send: AsyncSend) -> list[Message]:
+        """Return what is left to send, when a thread has done its part."""
+        loop = asyncio.get_running_loop()
+        answered: Future[list[Message]] = loop.create_future()
+
+        def send_and_wait(message: Message) -> None:
+            sent = asyncio.run_coroutine_threadsafe(_send(send, message), loop)
+            sent.result(_SEND_SECONDS)
+
+        def job() -> None:
+            try:
+                environ = build_environ(scope, body)
+                messages = Call(send_and_wait).run(self._application, environ)
+            except BaseException as error:  # noqa: BLE001 - the loop's side raises it
+                _tell(loop, _fail, answered, error)
+            else:
+                _tell(loop, _succeed, answered, messages)
+
+        self._threads.run(job)
+        return await answered
+
+
+async def _send(send: AsyncSend, message: Message) -> None:
+    await send(message)
+
+
+def _succeed(answered: Future[list[Message]], messages: list[Message]) -> None:
+    if not answered.done():
+        answered.set_result(messages)
+
+
+def _fail(answered: Future[list[Message]], error: BaseException) -> None:
+    """Wrap the error: a bare SystemExit would end the loop, too."""
+    if not answered.done():
+        failure = ApplicationFailed(type(error).__name__)
+        failure.__cause__ = error
+        answered.set_exception(failure)
+
+
+def _tell(loop: AbstractEventLoop, *call: Any) -> None:
+    with suppress(RuntimeError):  # the loop has ended: nobody waits for the answer
+        loop.call_soon_threadsafe(*call)

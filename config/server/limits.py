@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from common.api.parsers import RequestTooLarge
+from common.errors import ServiceUnavailable, TickhookError
+from webhooks.door.request import BodyTooLarge
+
+DOOR = "/webhooks/"
+# The most that a webhook type may allow; each endpoint's own limit is the door's.
+MAX_DELIVERY_BYTES = 25 * 1024 * 1024
+SMALL_BODY_BYTES = 64 * 1024
+
+
+class RequestTooSlow(TickhookError):
+    """The body did not arrive in time."""
+
+    code = "request_too_slow"
+    http_status = 408
+
+    def __init__(self, *, seconds: float) -> None:
+        super().__init__(f"The body must arrive within {seconds:g} seconds")
+
+
+class ServerBusy(ServiceUnavailable):
+    """Too much is being received at once; try again later."""
+
+    code = "busy"
+
+
+class BodyIncomplete(TickhookError):
+    """The body ended before it was whole, or its chunks are not framed correctly."""
+
+    code = "body_incomplete"
+    http_status = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one process takes.
+
+    The first 64 KiB of each body are bounded by the number of requests, what is beyond
+    by `large_bytes`: large bodies can't take the place of small ones.
+    """
+
+    body_seconds: float
+    max_api_bytes: int
+    max_requests: int = 1000
+    large_bytes: int = 192 * 1024 * 1024
+
+    def body_bytes(self, path: str) -> int:
+        return MAX_DELIVERY_BYTES if path.startswith(DOOR) else self.max_api_bytes
+
+    def too_large(self, path: str) -> TickhookError:
+        limit = self.body_bytes(path)
+        if path.startswith(DOOR):
+            return BodyTooLarge(limit=limit)
+        return RequestTooLarge(f"At most {limit:,} bytes are taken here")

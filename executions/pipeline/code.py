@@ -1,0 +1,92 @@
+"""Runs the code of webhook types for the events of one batch, within bounds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import Any, TypeVar
+from uuid import UUID
+
+from events.models import Event
+from executions.pipeline.bodies import Body
+from webhooks.definitions import WebhookTypeDefinition
+from webhooks.models import WebhookEndpoint
+from webhooks.sandbox import (
+    SandboxRefused,
+    SandboxTimedOut,
+    SandboxUnavailable,
+    run_parser,
+    run_validator,
+)
+
+T = TypeVar("T")
+
+MAX_TIMEOUTS = 3
+
+
+class CodeOfBatch:
+    """What code finds in a batch; one type's slow code doesn't hold up the others.
+
+    Once the sandbox is away, it isn't asked again for this batch.
+    """
+
+    def __init__(self, events: Iterable[Event]) -> None:
+        self._endpoints = {event.endpoint_id for event in events if event.endpoint_id}
+        self._timeouts: Counter[str] = Counter()
+        self._is_away = False
+
+    def parse(
+        self, event: Event, body: Body, definition: WebhookTypeDefinition
+    ) -> dict[str, object]:
+        """Return what the type's parser adds; raises as the sandbox does."""
+        given = self._request(event, body)
+        return self._run(
+            definition.slug, lambda: run_parser(definition.custom_parser_code, **given)
+        )
+
+    def is_valid(
+        self, event: Event, body: Body, definition: WebhookTypeDefinition
+    ) -> bool:
+        """Whether the type's validation code accepts; code that fails does not."""
+        given = self._request(event, body)
+        try:
+            return self._run(
+                definition.slug,
+                lambda: run_validator(definition.validation_code, **given),
+            )
+        except SandboxRefused:
+            return False
+
+    @cached_property
+    def _configs(self) -> dict[UUID, dict[str, Any]]:
+        rows = WebhookEndpoint.objects.filter(pk__in=self._endpoints).only("config")
+        return {endpoint.id: endpoint.config for endpoint in rows}
+
+    def _request(self, event: Event, body: Body) -> dict[str, Any]:
+        request: dict[str, Any] = event.request or {}
+        endpoint_id = event.endpoint_id
+        return {
+            "body": body.value,
+            "headers": request.get("headers", {}),
+            "config": self._configs.get(endpoint_id, {}) if endpoint_id else {},
+            "query": request.get("query", {}),
+            "method": request.get("method", ""),
+        }
+
+    def _run(self, slug: str, run: Callable[[], T]) -> T:
+        if self._is_away:
+            raise SandboxUnavailable
+        if self._timeouts[slug] >= MAX_TIMEOUTS:
+            raise SandboxRefused(
+                f"The code ran too long {MAX_TIMEOUTS} times; "
+                "it is not run again in this batch"
+            )
+        try:
+            return run()
+        except SandboxTimedOut:
+            self._timeouts[slug] += 1
+            raise
+        except SandboxUnavailable:
+            self._is_away = True
+            raise

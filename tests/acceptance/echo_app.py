@@ -1,0 +1,27 @@
+"""Answers with the environ that it was called with; run by the web server itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import config.wsgi as _django_is_set_up  # noqa: F401 - by its import
+from config.server.environ import Environ
+
+# isort: split
+from config.server.adapter import BufferedApplication
+from config.server.limits import Limits
+
+
+def echo(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    texts = {name: text for name, text in environ.items() if isinstance(text, str)}
+    texts["body"] = environ["wsgi.input"].read().decode("latin-1")
+    content = json.dumps(texts).encode()
+    start_response("200 OK", [("Content-Length", str(len(content)))])
+    return [content]
+
+
+application = BufferedApplication(
+    echo, limits=Limits(body_seconds=30, max_api_bytes=1000), threads=2
+)

@@ -1,0 +1,79 @@
+"""Deliveries of a sender whose type has code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from agents.models import AgentTask
+from common.fields import dump_json
+from events.models import Event, EventSource
+from executions.pipeline import senders
+from tests.factories import make_trigger, new_event, record
+from triggers.models import Trigger
+from webhooks.definitions import WebhookTypeDefinition, resolve
+
+REQUEST = {
+    "method": "POST",
+    "headers": {"content-type": "application/json", "x-level": "7"},
+    "query": {"page": "2"},
+}
+
+Define = Callable[..., None]
+
+
+@pytest.fixture
+def define(monkeypatch: pytest.MonkeyPatch) -> Define:
+    """Let a test say what is known of the sender `shop`."""
+
+    def define(**fields: Any) -> None:
+        shop = replace(resolve("generic"), slug="shop", **fields)
+
+        def find(slug: str) -> WebhookTypeDefinition:
+            return shop if slug == "shop" else resolve(slug)
+
+        monkeypatch.setattr(senders, "resolve", find)
+
+    return define
+
+
+def make_receiver(**fields: Any) -> Trigger:
+    """A trigger that hands `parsed` on, and is never held up by a limit."""
+    return make_trigger(
+        **{
+            "trigger_type": "webhook",
+            "parameter_mapping": {"parsed": "parsed"},
+            "max_executions_per_hour": None,
+            **fields,
+        }
+    )
+
+
+def delivery(trigger: Trigger, **fields: Any) -> dict[str, Any]:
+    """The fields of an event that came by a trigger's endpoint."""
+    return {
+        "type": "shop.order",
+        "source": EventSource.WEBHOOK,
+        "endpoint_id": trigger.endpoint_id,
+        "content_type": "application/json",
+        "body": b'{"id": 5}',
+        **fields,
+        "request": dump_json({**REQUEST, **fields.get("request", {})}),
+    }
+
+
+def deliver(trigger: Trigger, **fields: Any) -> Event:
+    return record(**delivery(trigger, **fields))
+
+
+def new_delivery(trigger: Trigger, **fields: Any) -> Any:
+    return new_event(**delivery(trigger, **fields))
+
+
+def handed_on() -> list[Any]:
+    """What the agents were given as `parsed`, in the order of the events."""
+    tasks = AgentTask.objects.order_by("id")
+    return [task.parameters["parsed"] for task in tasks]

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from typing import Any
+
+import pytest
+from pydantic_monty import ExternalModule
+
+from tests.races import ROUNDS, race
+from tests.webhooks.sandbox.code import ECHO, LOOPS, YES, parser_of
+from tests.webhooks.sandbox.processes import kill_workers, workers_of
+from webhooks.sandbox import (
+    SandboxRefused,
+    SandboxUnavailable,
+    pool,
+    run_parser,
+    run_validator,
+)
+from webhooks.sandbox.alone import alone
+
+
+def echo(value: object) -> object:
+    return run_parser(ECHO, body=value, headers={}, config={})["echo"]
+
+
+def validate(**options: Any) -> bool:
+    return run_validator(YES, headers={}, body={}, config={}, **options)
+
+
+def keep_busy() -> None:
+    with pytest.raises(SandboxRefused):
+        run_validator(LOOPS["plain"], headers={}, body={}, config={})
+
+
+@pytest.fixture
+def new_pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let a test spoil a pool of its own."""
+    with monkeypatch.context() as patched:
+        patched.setattr(pool, "_pool", None)
+        yield
+        if pool._pool is not None:
+            pool.discard(pool._pool)
+
+
+def test_eight_threads_do_not_get_in_each_others_way() -> None:
+    numbers = iter(range(10_000))
+
+    def call() -> bool:
+        number = next(numbers)
+        return echo({"n": number}) == {"n": number}
+
+    for _ in range(ROUNDS):
+        assert race(call) == [True] * 8
+
+
+def test_interpreters_that_died_between_two_calls_are_replaced() -> None:
+    for number in range(3):
+        while len(workers_of(os.getpid())) < 2:
+            race(keep_busy, threads=2)
+        assert len(kill_workers()) == 2
+
+        assert echo(number) == number
+
+
+def test_code_that_kills_each_interpreter_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    crash = ExternalModule({"now": kill_workers})
+    monkeypatch.setattr(pool, "host_modules", lambda _: {"crash": crash})
+
+    with pytest.raises(SandboxRefused) as refused:
+        run_parser(
+            parser_of("import crash; crash.now()"), body={}, headers={}, config={}
+        )
+
+    assert refused.value.detail == "It crashed its interpreter"
+    assert echo(1) == 1
+
+
+@pytest.mark.parametrize("program", ["/nonexistent", "/bin/false"])
+@pytest.mark.usefixtures("new_pool")
+def test_a_sandbox_that_does_not_start_is_unavailable_until_it_does(
+    program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(pool, "worker_program", lambda: program)
+        broken.setenv("MONTY_BIN", program)
+        with pytest.raises(SandboxUnavailable, match="can't be started"):
+            echo(1)
+
+    assert echo(1) == 1
+
+
+@pytest.mark.usefixtures("new_pool")
+def test_a_broken_pool_is_replaced() -> None:
+    assert echo(1) == 1
+    broken = pool.current_pool()
+    broken.close()
+
+    with pytest.raises(SandboxUnavailable):
+        echo(2)
+
+    assert echo(3) == 3
+    assert pool.current_pool() is not broken
+
+
+@pytest.mark.parametrize("program", [None, "/bin/false"])
+@pytest.mark.usefixtures("new_pool")
+def test_it_runs_where_the_kernels_limits_cannot_be_set(
+    program: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "worker_program", lambda: program)
+
+    assert echo(1) == 1
+
+
+def test_a_validator_does_not_wait_for_long_where_all_are_busy() -> None:
+    with ThreadPoolExecutor(2) as threads:
+        busy = [
+            threads.submit(run_parser, LOOPS["plain"], body={}, headers={}, config={})
+            for _ in range(2)
+        ]
+        refused = _until_refused(validate, while_busy=busy)
+
+        assert refused == "No interpreter is free to run the code; try again."
+        for call in busy:
+            with pytest.raises(SandboxRefused):
+                call.result()
+    assert validate() is True
+
+
+def _until_refused(call: Any, *, while_busy: Any) -> str:
+    while not all(busy.done() for busy in while_busy):
+        try:
+            call()
+        except SandboxUnavailable as error:
+            return error.detail
+    return ""
+
+
+def test_one_call_at_a_time_runs_under_a_key() -> None:
+    entered, leave = Event(), Event()
+
+    def hold() -> None:
+        with alone("endpoint"):
+            entered.set()
+            leave.wait(10)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    entered.wait(10)
+    try:
+        with pytest.raises(SandboxUnavailable, match="just running"):
+            validate(one_at_a_time="endpoint")
+        assert validate(one_at_a_time="another") is True
+        assert validate() is True
+    finally:
+        leave.set()
+        holder.join()
+    assert validate(one_at_a_time="endpoint") is True
+
+
+def test_a_key_is_free_again_after_a_failure() -> None:
+    for _ in range(2):
+        with pytest.raises(SandboxRefused):
+            run_validator(
+                "def validate(): return 1/0",
+                headers={},
+                body={},
+                config={},
+                one_at_a_time="endpoint",
+            )

@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+from ipaddress import ip_network
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.conf import LazySettings
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from common.redis import ask_redis
+from events.models import Event
+from tests.webhooks.deliveries import assert_nothing_happened
+from tests.webhooks.senders import SECRET, hex_hmac
+from webhooks.limits import store
+from webhooks.models import WebhookEndpoint
+from webhooks.services.endpoints import create_endpoint
+from webhooks.services.limits import memory
+
+if TYPE_CHECKING:
+    from django.test.client import _MonkeyPatchedWSGIResponse as Answer
+
+pytestmark = pytest.mark.django_db
+
+BODY = b'{"a":1}'
+HERE, ELSEWHERE = "203.0.113.1", "203.0.113.2"
+
+
+def signed_endpoint(**rules: Any) -> WebhookEndpoint:
+    return create_endpoint(config={"secret": SECRET}, validation_rules=rules).endpoint
+
+
+def send(
+    endpoint: WebhookEndpoint,
+    *,
+    address: str = HERE,
+    is_forged: bool = False,
+    forwarded_for: str = "",
+) -> Answer:
+    signature = "0" * 64 if is_forged else hex_hmac(BODY)
+    headers = {"X-Webhook-Signature": signature}
+    if forwarded_for:
+        headers["X-Forwarded-For"] = forwarded_for
+    return Client(REMOTE_ADDR=address).post(
+        f"/webhooks/{endpoint.webhook_id}", BODY, "application/json", headers=headers
+    )
+
+
+def statuses(endpoint: WebhookEndpoint, times: int, **how: Any) -> list[int]:
+    return [send(endpoint, **how).status_code for _ in range(times)]
+
+
+def test_exactly_the_limit_of_an_endpoint_is_taken() -> None:
+    endpoint = signed_endpoint(rate_limit={"per_minute": 10})
+
+    assert statuses(endpoint, 30) == [200] * 10 + [429] * 20
+    assert Event.objects.count() == 10
+
+
+def test_a_refusal_says_when_to_try_again() -> None:
+    endpoint = signed_endpoint(rate_limit={"per_minute": 1})
+    send(endpoint)
+
+    answer = send(endpoint)
+
+    retry_after = int(answer.headers["Retry-After"])
+    assert 54 <= retry_after <= 66
+    assert answer.headers["RateLimit-Policy"] == '"endpoint";q=1;w=60'
+    assert answer.headers["RateLimit"] == f'"endpoint";r=0;t={retry_after}'
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["error_code"] == "endpoint_rate_limited"
+
+
+def test_what_is_taken_is_told_what_is_left() -> None:
+    endpoint = signed_endpoint(rate_limit={"per_minute": 10})
+
+    answers = [send(endpoint) for _ in range(2)]
+
+    left = [answer.headers["RateLimit"] for answer in answers]
+    assert left == ['"endpoint";r=9;t=60', '"endpoint";r=8;t=60']
+
+
+def test_the_limit_of_an_hour_holds_beside_that_of_a_minute() -> None:
+    endpoint = signed_endpoint(rate_limit={"per_minute": 5, "per_hour": 2})
+
+    assert statuses(endpoint, 3) == [200, 200, 429]
+    assert int(send(endpoint).headers["Retry-After"]) > 3000
+
+
+def test_an_endpoint_without_a_limit_of_its_own_has_the_servers(
+    settings: LazySettings,
+) -> None:
+    settings.TICKHOOK_ENDPOINT_LIMIT = 2
+
+    assert statuses(signed_endpoint(), 3) == [200, 200, 429]
+    assert statuses(signed_endpoint(rate_limit={"per_minute": 0}), 3) == [200] * 3
+
+
+def test_the_limit_of_all_is_one_for_all_endpoints(settings: LazySettings) -> None:
+    settings.TICKHOOK_GLOBAL_LIMIT = 2
+    endpoints = [signed_endpoint() for _ in range(3)]
+
+    answers = [send(endpoint) for endpoint in endpoints]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[2].json()["error_code"] == "global_rate_limited"
+
+
+def test_an_address_has_a_limit_and_another_is_served(settings: LazySettings) -> None:
+    settings.TICKHOOK_ADDRESS_LIMIT = 2
+    endpoint = signed_endpoint()
+
+    assert statuses(endpoint, 3) == [200, 200, 429]
+    assert send(endpoint).json()["error_code"] == "address_rate_limited"
+    assert send(endpoint, address=ELSEWHERE).status_code == 200
+
+
+def test_an_ipv6_sender_is_limited_by_its_network(settings: LazySettings) -> None:
+    settings.TICKHOOK_ADDRESS_LIMIT = 1
+    endpoint = signed_endpoint()
+
+    addresses = ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "::ffff:192.0.2.1")
+    answered = [send(endpoint, address=a).status_code for a in addresses]
+
+    assert answered == [200, 429, 200, 200]
+    assert send(endpoint, address="192.0.2.1").status_code == 429
+
+
+def test_forgers_spend_nothing_of_their_victims() -> None:
+    endpoint = signed_endpoint(rate_limit={"per_minute": 2})
+
+    assert set(statuses(endpoint, 20, is_forged=True)) == {401}
+
+    assert send(endpoint).headers["RateLimit"] == '"endpoint";r=1;t=60'
+
+
+def test_an_address_that_forges_too_much_is_refused_for_a_while(
+    settings: LazySettings,
+) -> None:
+    settings.TICKHOOK_FORGERY_LIMIT = 3
+    endpoint = signed_endpoint()
+
+    answers = [send(endpoint, is_forged=True) for _ in range(5)]
+
+    assert [a.status_code for a in answers] == [401, 401, 401, 429, 429]
+    assert answers[4].json()["error_code"] == "forgery_rate_limited"
+    assert send(endpoint).status_code == 429
+    assert_nothing_happened()
+    assert send(endpoint, address=ELSEWHERE).status_code == 200
+
+
+def test_another_process_refuses_that_address_too(settings: LazySettings) -> None:
+    settings.TICKHOOK_FORGERY_LIMIT = 1
+    endpoint = signed_endpoint()
+    statuses(endpoint, 2, is_forged=True)
+
+    memory.forget()
+
+    assert send(endpoint).status_code == 429
+    assert_nothing_happened()
+
+
+def test_who_asks_for_unknown_webhooks_is_refused_in_the_end(
+    settings: LazySettings,
+) -> None:
+    settings.TICKHOOK_FORGERY_LIMIT = 2
+    unknown = WebhookEndpoint(webhook_id="wht_unknown")
+
+    assert statuses(unknown, 4) == [404, 404, 429, 429]
+    assert statuses(signed_endpoint(), 1) == [429]
+
+
+def test_who_is_known_to_be_over_its_limit_costs_neither_redis_nor_a_signature(
+    settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.TICKHOOK_FORGERY_LIMIT = 1
+    endpoint = signed_endpoint()
+    statuses(endpoint, 2, is_forged=True)
+
+    monkeypatch.setattr(store, "_ask", None)
+    monkeypatch.setattr("webhooks.door.checks.verify", None)
+
+    assert send(endpoint, is_forged=True).status_code == 429
+
+
+def test_a_stranger_cannot_speak_for_another_address(settings: LazySettings) -> None:
+    settings.TICKHOOK_ADDRESS_LIMIT = 2
+    endpoint = signed_endpoint()
+
+    answered = [
+        send(endpoint, forwarded_for=f"198.51.100.{n}").status_code for n in range(3)
+    ]
+
+    assert answered == [200, 200, 429]
+
+
+def test_a_trusted_proxy_speaks_for_its_clients(settings: LazySettings) -> None:
+    settings.TICKHOOK_ADDRESS_LIMIT = 1
+    settings.TRUSTED_PROXIES = [ip_network(HERE)]
+    endpoint = signed_endpoint()
+
+    clients = ("198.51.100.1", "198.51.100.2", "198.51.100.1")
+    answered = [send(endpoint, forwarded_for=c).status_code for c in clients]
+
+    assert answered == [200, 200, 429]
+
+
+def test_a_question_is_one_round_trip(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    exchange = store._exchange
+
+    def noting(*command: Any) -> bytes:
+        asked.append(command)
+        return exchange(*command)
+
+    endpoint = signed_endpoint(rate_limit={"per_minute": 9, "per_hour": 9})
+    send(endpoint)
+    monkeypatch.setattr(store, "_exchange", noting)
+
+    send(endpoint)
+    send(endpoint, is_forged=True)
+
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize(("is_forged", "queries"), [(False, 2), (True, 1)])
+def test_limits_cost_no_query(
+    is_forged: bool, queries: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    endpoint = signed_endpoint()
+
+    with django_assert_num_queries(queries):
+        send(endpoint, is_forged=is_forged)
+
+
+def test_without_limits_redis_is_not_asked(
+    settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ADDRESS", "FORGERY", "ENDPOINT", "GLOBAL"):
+        setattr(settings, f"TICKHOOK_{name}_LIMIT", 0)
+    monkeypatch.setattr(store, "_ask", None)
+
+    answer = send(signed_endpoint())
+
+    assert answer.status_code == 200
+    assert "RateLimit" not in answer.headers
+
+
+def test_a_server_that_tells_no_address_limits_by_endpoint_only() -> None:
+    endpoint = signed_endpoint(rate_limit={"per_minute": 1})
+
+    assert statuses(endpoint, 2, address="") == [200, 429]
+    assert ask_redis(lambda r: len(r.keys("*:address:*")), otherwise=-1) == 0

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from webhooks.definitions import resolve
+from webhooks.door.validation import ValidationRefused, check_validation_code
+from webhooks.sandbox import SandboxUnavailable
+from webhooks.sandbox.alone import alone
+
+COMPARES_KEYS = (
+    "def validate_shop(headers, body, webhook_config):\n"
+    "    return headers['x-key'] == webhook_config['key'] and body['ok']"
+)
+
+
+def check(
+    code: str = COMPARES_KEYS,
+    *,
+    key: str = "k",
+    endpoint_id: UUID | None = None,
+    **fields: Any,
+) -> bool:
+    definition = replace(
+        resolve("generic"),
+        **{"validation_code": code, "validation_required": True, **fields},
+    )
+    return check_validation_code(
+        definition,
+        headers={"x-key": key},
+        body={"ok": True},
+        config={"key": "k"},
+        endpoint_id=endpoint_id or uuid4(),
+    )
+
+
+def test_a_delivery_that_the_code_accepts_passes() -> None:
+    assert check() is True
+
+
+@pytest.mark.parametrize(
+    "fields", [{"validation_required": False}, {"validation_code": ""}]
+)
+def test_without_code_that_is_required_there_is_nothing_to_say(
+    fields: dict[str, Any],
+) -> None:
+    assert check(key="wrong", **fields) is False
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        COMPARES_KEYS,
+        "def validate(body): return body['missing']",
+        "def validate(body): return 'yes'",
+        "def validate(body):\n    while True: pass",
+        "no code at all",
+    ],
+)
+def test_a_delivery_that_is_not_accepted_is_refused(code: str) -> None:
+    with pytest.raises(ValidationRefused) as refused:
+        check(code, key="wrong")
+
+    assert (refused.value.code, refused.value.http_status) == (
+        "validation_refused",
+        400,
+    )
+    assert refused.value.detail == (
+        "The validation code of this webhook's type doesn't accept the request."
+    )
+
+
+def test_a_second_delivery_to_a_busy_endpoint_is_told_to_come_again() -> None:
+    endpoint_id = uuid4()
+
+    with alone(endpoint_id):
+        with pytest.raises(SandboxUnavailable) as refused:
+            check(endpoint_id=endpoint_id)
+        assert check() is True
+
+    assert (refused.value.code, refused.value.http_status) == (
+        "sandbox_unavailable",
+        503,
+    )
+    assert check(endpoint_id=endpoint_id) is True

@@ -1,0 +1,184 @@
+"""The script of sliding windows, at moments that the tests choose."""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+from itertools import count
+
+import pytest
+
+from common.redis import ask_redis
+from tests.races import ROUNDS, race
+from webhooks.limits import Use, Verdict, Window
+from webhooks.limits.store import ask
+
+START_US = 1_800_000_000_000_000
+SECOND_US = 1_000_000
+
+_subjects = (f"subject-{n}" for n in count())
+
+
+def window(limit: int, *, seconds: int = 60, name: str = "test") -> Window:
+    return Window(name, next(_subjects), limit, seconds)
+
+
+def hit(*windows: Window, at: float, use: Use = Use.COUNT_AND_TELL) -> Verdict:
+    """Ask at so many seconds after the start."""
+    now_us = START_US + round(at * SECOND_US)
+    return ask(dict.fromkeys(windows, use), now_us=now_us)
+
+
+def hits(one: Window, times: int, *, at: float) -> int:
+    """Return how many of so many requests at one moment are let in."""
+    return sum(hit(one, at=at).is_allowed for _ in range(times))
+
+
+@pytest.mark.parametrize("limit", [1, 10, 100])
+def test_exactly_the_limit_is_let_in(limit: int) -> None:
+    assert hits(window(limit), limit + 20, at=0) == limit
+
+
+def test_the_answer_says_how_many_are_left() -> None:
+    one = window(3)
+
+    assert [hit(one, at=0).remaining for _ in range(3)] == [2, 1, 0]
+    assert hit(one, at=0)[:3] == (0, one, 0)
+
+
+def test_what_was_let_in_counts_until_it_is_older_than_the_window() -> None:
+    one = window(10)
+    assert hits(one, 10, at=0) == 10
+
+    assert hits(one, 1, at=59.9) == 0
+    assert hits(one, 20, at=66) == 10
+
+
+def test_the_window_slides() -> None:
+    one = window(10)
+    for second in range(10):
+        hit(one, at=second * 6)
+
+    let_in = [hits(one, 5, at=second) for second in (60, 66, 72, 78)]
+
+    assert let_in == [0, 1, 1, 1]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_stretch_of_a_window_lets_in_more_than_the_limit(seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - not for secrets
+    one, now = window(20), 0.0
+    let_in = []
+    for _ in range(600):
+        now += chance.choice([0, 0.01, 0.5, 3])
+        if hit(one, at=now).is_allowed:
+            let_in.append(now)
+
+    densest = max(sum(t - 60 < other <= t for other in let_in) for t in let_in)
+
+    assert densest == 20
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_who_waits_as_long_as_told_is_let_in_and_not_before(seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - not for secrets
+    one, now = window(5), 0.0
+    told = 0
+    for _ in range(200):
+        now += chance.random() * 5
+        verdict = hit(one, at=now)
+        if not verdict.is_allowed:
+            told += 1
+            now = round(now, 6) + verdict.wait_seconds
+            assert not hit(one, at=now - 0.001).is_allowed
+            assert hit(one, at=now).is_allowed
+    assert told > 20
+
+
+def test_a_refusal_of_one_window_counts_in_none() -> None:
+    full, wide = window(1), window(10)
+    hit(full, at=0)
+
+    assert hit(full, wide, at=0).window == full
+    assert hit(wide, at=0).remaining == 9
+
+
+def test_of_two_that_refuse_the_longer_wait_is_told() -> None:
+    minute, hour = window(1), window(1, seconds=3600)
+    hit(minute, hour, at=0)
+
+    verdict = hit(minute, hour, at=0)
+
+    assert verdict.window == hour
+    assert verdict.wait_seconds > 3500
+
+
+def test_the_tightest_of_those_that_may_be_told_is_told() -> None:
+    loose, tight, untold = window(10), window(5), window(2)
+    uses = {loose: Use.COUNT_AND_TELL, tight: Use.COUNT_AND_TELL, untold: Use.COUNT}
+
+    verdict = ask(uses, now_us=START_US)
+
+    assert (verdict.window, verdict.remaining) == (tight, 4)
+
+
+def test_looking_counts_nothing_and_yet_refuses() -> None:
+    one = window(1)
+    for _ in range(3):
+        assert hit(one, at=0, use=Use.LOOK).is_allowed
+    hit(one, at=0)
+
+    assert not hit(one, at=0, use=Use.LOOK).is_allowed
+
+
+def test_a_clock_that_is_set_back_lets_nobody_in_twice() -> None:
+    one = window(3)
+
+    assert hits(one, 2, at=3600) == 2
+    assert hits(one, 2, at=0) == 1
+
+
+def test_a_key_neither_grows_nor_stays() -> None:
+    one = window(10_000, seconds=1)
+    for number in range(300):
+        hit(one, at=number / 100)
+
+    size = ask_redis(lambda r: r.strlen(one.key), otherwise=-1)
+    left_ms = ask_redis(lambda r: r.pttl(one.key), otherwise=-1)
+
+    assert 0 < int(size) < 200
+    assert 0 < int(left_ms) <= 1200
+
+
+def test_without_a_given_moment_it_is_now() -> None:
+    one = window(1)
+
+    assert ask({one: Use.COUNT}).is_allowed
+    assert not ask({one: Use.COUNT}).is_allowed
+
+
+def test_a_script_that_redis_forgot_is_sent_again() -> None:
+    ask_redis(lambda r: bool(r.script_flush()), otherwise=False)
+
+    assert hits(window(1), 2, at=0) == 1
+
+
+def test_racing_threads_are_let_in_as_one_would_be() -> None:
+    for _ in range(ROUNDS):
+        one = window(5)
+
+        verdicts = race(partial(ask, {one: Use.COUNT}))
+
+        assert sum(verdict.is_allowed for verdict in verdicts) == 5
+
+
+def test_the_fields_are_those_of_the_draft() -> None:
+    one = Window("endpoint", next(_subjects), 2)
+    let_in, _, refused = (hit(one, at=1) for _ in range(3))
+
+    assert let_in.headers == {
+        "RateLimit-Policy": '"endpoint";q=2;w=60',
+        "RateLimit": '"endpoint";r=1;t=60',
+    }
+    assert refused.retry_after_seconds == 65
+    assert refused.headers["RateLimit"] == '"endpoint";r=0;t=65'

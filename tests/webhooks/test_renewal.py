@@ -1,0 +1,294 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from tests.races import ROUNDS, THREADS, race, race_all
+from tests.webhooks.deliveries import assert_nothing_happened, deliver
+from tests.webhooks.senders import PUSH, SECRET, hex_hmac
+from webhooks.models import WebhookEndpoint
+from webhooks.services.endpoints import (
+    InvalidEndpoint,
+    create_endpoint,
+    update_endpoint,
+)
+from webhooks.services.renewal import (
+    NoSuchSecret,
+    OnlySecret,
+    renew_url,
+    revoke_secret,
+    rotate_secret,
+)
+from webhooks.services.secrets import Which, live_entries, states_of
+
+pytestmark = pytest.mark.django_db
+
+SECOND, THIRD = "the second secret, as long", "the third secret, as long"
+
+
+def make_endpoint(secret: object = SECRET) -> WebhookEndpoint:
+    return create_endpoint(config={"secret": secret}).endpoint
+
+
+def stored(endpoint: WebhookEndpoint) -> list[str]:
+    endpoint.refresh_from_db()
+    return [entry["secret"] for entry in endpoint.secrets]
+
+
+def knock(endpoint: WebhookEndpoint, secret: str) -> int:
+    signed = {"X-Webhook-Signature": hex_hmac(PUSH, secret)}
+    return deliver(endpoint, PUSH, **signed).status_code
+
+
+def test_two_secrets_are_valid_until_the_date_of_the_previous_one() -> None:
+    endpoint = make_endpoint()
+
+    rotated = rotate_secret(endpoint_id=endpoint.pk, keep_previous_seconds=60)
+
+    assert rotated.secret is not None
+    assert rotated.ended == []
+    assert stored(endpoint) == [rotated.secret, SECRET]
+    assert (knock(endpoint, SECRET), knock(endpoint, rotated.secret)) == (200, 200)
+    with time_machine.travel(timezone.now() + timedelta(seconds=61), tick=False):
+        assert knock(endpoint, SECRET) == 401
+        assert knock(endpoint, rotated.secret) == 200
+
+
+def test_a_third_secret_ends_the_oldest() -> None:
+    endpoint = make_endpoint()
+    rotate_secret(endpoint_id=endpoint.pk, secret=SECOND)
+
+    rotated = rotate_secret(endpoint_id=endpoint.pk, secret=THIRD)
+
+    assert stored(endpoint) == [THIRD, SECOND]
+    assert [state.which for state in rotated.ended] == [Which.PREVIOUS]
+    assert knock(endpoint, SECRET) == 401
+
+
+def test_nothing_kept_ends_all_at_once() -> None:
+    endpoint = make_endpoint()
+    rotate_secret(endpoint_id=endpoint.pk, secret=SECOND)
+
+    rotated = rotate_secret(
+        endpoint_id=endpoint.pk, secret=THIRD, keep_previous_seconds=0
+    )
+
+    assert stored(endpoint) == [THIRD]
+    assert [state.which for state in rotated.ended] == ["current", "previous"]
+    assert (knock(endpoint, SECRET), knock(endpoint, SECOND)) == (401, 401)
+
+
+def test_a_secret_that_has_run_out_goes_with_the_next_change() -> None:
+    endpoint = make_endpoint()
+    rotate_secret(endpoint_id=endpoint.pk, secret=SECOND, keep_previous_seconds=1)
+    with time_machine.travel(timezone.now() + timedelta(seconds=2), tick=False):
+        rotated = rotate_secret(endpoint_id=endpoint.pk, secret=THIRD)
+
+    assert stored(endpoint) == [THIRD, SECOND]
+    assert rotated.ended == []
+
+
+def test_an_end_that_is_near_is_not_put_off() -> None:
+    endpoint = make_endpoint()
+    soon = (timezone.now() + timedelta(seconds=5)).isoformat()
+    endpoint.secrets[0]["valid_until"] = soon
+    endpoint.save(update_fields=["secrets"])
+
+    rotate_secret(endpoint_id=endpoint.pk, secret=SECOND)
+
+    assert stored(endpoint) == [SECOND, SECRET]
+    assert endpoint.secrets[1]["valid_until"] == soon
+
+
+def test_a_revoked_previous_secret_is_refused_on_the_next_request() -> None:
+    endpoint = make_endpoint()
+    rotate_secret(endpoint_id=endpoint.pk, secret=SECOND)
+    assert knock(endpoint, SECRET) == 200
+
+    revoked = revoke_secret(endpoint_id=endpoint.pk, which=Which.PREVIOUS)
+
+    assert (knock(endpoint, SECRET), knock(endpoint, SECOND)) == (401, 200)
+    assert [state.which for state in revoked.ended] == [Which.PREVIOUS]
+
+
+def test_to_revoke_the_current_secret_takes_a_rotation_back() -> None:
+    endpoint = make_endpoint()
+    rotate_secret(endpoint_id=endpoint.pk, secret=SECOND, keep_previous_seconds=60)
+
+    revoke_secret(endpoint_id=endpoint.pk, which=Which.CURRENT)
+
+    assert stored(endpoint) == [SECRET]
+    assert endpoint.secrets[0]["valid_until"] is None
+    assert (knock(endpoint, SECRET), knock(endpoint, SECOND)) == (200, 401)
+
+
+@pytest.mark.parametrize(
+    ("which", "error"), [(Which.CURRENT, OnlySecret), (Which.PREVIOUS, NoSuchSecret)]
+)
+def test_the_only_secret_is_not_revoked_which_would_open_the_door(
+    which: Which, error: type[Exception]
+) -> None:
+    endpoint = make_endpoint()
+
+    with pytest.raises(error):
+        revoke_secret(endpoint_id=endpoint.pk, which=which)
+
+    assert stored(endpoint) == [SECRET]
+    assert deliver(endpoint, PUSH).status_code == 401
+    assert_nothing_happened()
+
+
+def test_a_previous_secret_that_has_run_out_is_not_there_to_be_made_current() -> None:
+    endpoint = make_endpoint()
+    rotate_secret(endpoint_id=endpoint.pk, secret=SECOND, keep_previous_seconds=1)
+
+    with (
+        time_machine.travel(timezone.now() + timedelta(seconds=2), tick=False),
+        pytest.raises(OnlySecret),
+    ):
+        revoke_secret(endpoint_id=endpoint.pk, which=Which.CURRENT)
+
+
+def test_the_secret_in_use_is_no_rotation() -> None:
+    endpoint = make_endpoint()
+
+    with pytest.raises(InvalidEndpoint) as refusal:
+        rotate_secret(endpoint_id=endpoint.pk, secret=SECRET)
+
+    [fault] = refusal.value.faults
+    assert (fault.pointer, fault.detail) == (
+        "/secret",
+        "Is valid here already; give another one",
+    )
+    assert stored(endpoint) == [SECRET]
+
+
+def test_a_rotation_closes_an_open_endpoint() -> None:
+    endpoint = make_endpoint(secret=None)
+    assert deliver(endpoint, PUSH).status_code == 200
+
+    rotated = rotate_secret(endpoint_id=endpoint.pk)
+
+    assert rotated.ended == []
+    assert deliver(endpoint, PUSH).status_code == 401
+    assert knock(endpoint, rotated.secret or "") == 200
+
+
+def test_a_secret_in_the_config_replaces_both_at_once() -> None:
+    endpoint = make_endpoint()
+    rotate_secret(endpoint_id=endpoint.pk, secret=SECOND)
+
+    update_endpoint(endpoint_id=endpoint.pk, config={"secret": THIRD})
+
+    assert stored(endpoint) == [THIRD]
+    assert (knock(endpoint, SECRET), knock(endpoint, SECOND)) == (401, 401)
+
+
+def test_another_setting_keeps_both_secrets_and_their_dates() -> None:
+    endpoint = make_endpoint()
+    before = rotate_secret(endpoint_id=endpoint.pk, secret=SECOND).endpoint.secrets
+
+    update_endpoint(endpoint_id=endpoint.pk, config={"note": 1})
+
+    endpoint.refresh_from_db()
+    assert endpoint.secrets == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_rotations_at_once_none_is_lost_and_two_secrets_are_live() -> None:
+    endpoint = make_endpoint()
+
+    for _ in range(ROUNDS):
+        made = [
+            done.secret
+            for done in race(partial(rotate_secret, endpoint_id=endpoint.pk))
+        ]
+        current, previous = stored(endpoint)
+        assert len(set(made)) == THREADS
+        assert {current, previous} <= set(made)
+        assert endpoint.secrets[0]["valid_until"] is None
+        assert endpoint.secrets[1]["valid_until"] is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_secret_ends_in_one_rotation_only() -> None:
+    endpoint = make_endpoint()
+    act = partial(rotate_secret, endpoint_id=endpoint.pk, keep_previous_seconds=0)
+
+    for _ in range(ROUNDS):
+        ended = [state for done in race(act) for state in done.ended]
+        times = Counter(state.created_at for state in ended)
+        assert len(ended) == THREADS
+        assert set(times.values()) == {1}
+        assert len(stored(endpoint)) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_revocation_beside_another_change_is_not_undone() -> None:
+    for _ in range(ROUNDS):
+        endpoint = make_endpoint()
+        rotate_secret(endpoint_id=endpoint.pk, secret=SECOND)
+        acts: list[Callable[[], object]] = [
+            partial(revoke_secret, endpoint_id=endpoint.pk, which=Which.PREVIOUS)
+        ]
+        acts += [
+            partial(update_endpoint, endpoint_id=endpoint.pk, config={"n": n})
+            for n in range(THREADS - 1)
+        ]
+
+        race_all(acts)
+
+        assert stored(endpoint) == [SECOND]
+
+
+def test_the_old_url_is_unknown_on_the_next_request() -> None:
+    endpoint = make_endpoint()
+    old = WebhookEndpoint(webhook_id=endpoint.webhook_id)
+
+    moved = renew_url(endpoint_id=endpoint.pk)
+
+    assert moved.secret is None
+    assert moved.endpoint.webhook_id.startswith("wht_")
+    assert knock(old, SECRET) == 404
+    assert_nothing_happened()
+    assert knock(moved.endpoint, SECRET) == 200
+
+
+def test_a_move_can_leave_the_secrets_behind() -> None:
+    endpoint = make_endpoint()
+    rotate_secret(endpoint_id=endpoint.pk, secret=SECOND)
+
+    moved = renew_url(endpoint_id=endpoint.pk, rotate_secret=True)
+
+    assert stored(endpoint) == [moved.secret]
+    assert len(moved.ended) == 2
+    assert knock(endpoint, SECOND) == 401
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_moves_at_once_one_url_is_left() -> None:
+    endpoint = make_endpoint()
+
+    for _ in range(ROUNDS):
+        moved = race(partial(renew_url, endpoint_id=endpoint.pk))
+        urls = {done.endpoint.webhook_id for done in moved}
+        found = WebhookEndpoint.objects.filter(webhook_id__in=urls)
+        assert len(urls) == THREADS
+        assert found.get().pk == endpoint.pk
+
+
+def test_states_tell_nothing_of_the_text() -> None:
+    endpoint = make_endpoint()
+    renewed = rotate_secret(endpoint_id=endpoint.pk, secret=SECOND).endpoint
+
+    told = states_of(live_entries(renewed))
+
+    assert [state.which for state in told] == ["current", "previous"]
+    assert SECRET not in repr(told)
+    assert SECOND not in repr(told)

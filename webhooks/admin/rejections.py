@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
+
+from common.admin.base import HistoryAdmin
+from common.admin.display import json_block, page_link, text_block
+from webhooks.models import Rejection
+
+
+@admin.register(Rejection)
+class RejectionAdmin(HistoryAdmin[Rejection]):
+    list_display = (
+        "received_at", "cause", "status", "endpoint_link", "method", "remote_address",
+        "delivery_id",
+    )  # fmt: skip
+    list_filter = ("cause", ("endpoint", AutocompleteSelectFilter))
+    search_fields = ("cause", "delivery_id__exact")
+    list_select_related = ("endpoint",)
+    fields = (
+        "id", "received_at", "cause", "status", "detail", "endpoint_link", "method",
+        "remote_address", "delivery_id", "headers_json", "body_text",
+    )  # fmt: skip
+    readonly_fields = ("endpoint_link", "headers_json", "body_text")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Rejection]:
+        heavy = ("headers", "body", "endpoint__secrets", "endpoint__config")
+        return super().get_queryset(request).defer(*heavy)
+
+    @admin.display(description="Endpoint")
+    def endpoint_link(self, rejection: Rejection) -> SafeString:
+        model = "webhooks_webhookendpoint"
+        return page_link(model, rejection.endpoint_id, rejection.endpoint)
+
+    @admin.display(description="Headers")
+    def headers_json(self, rejection: Rejection) -> SafeString:
+        return json_block(rejection.headers)
+
+    @admin.display(description="Body")
+    def body_text(self, rejection: Rejection) -> SafeString:
+        return text_block(bytes(rejection.body).decode("utf-8", "replace"))

@@ -1,0 +1,66 @@
+"""Deliveries that carry several events: each is recorded as one of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from events.models import Event
+from events.services.record import NewEvent, record_events
+from webhooks.definitions.model import Batch
+from webhooks.door.events import new_event, request_json
+from webhooks.door.record import DeliveryIdConflict, Recorded, status_of_repeated
+from webhooks.door.refusals import note_refusal
+from webhooks.door.request import Delivery
+from webhooks.parsing.batches import split_array
+
+# What is said of the whole is not true of an item.
+OF_THE_WHOLE = frozenset({"content-encoding", "content-length", "content-type"})
+
+
+def record_batch(delivery: Delivery, batch: Batch) -> list[Recorded]:
+    """Record each item of a JSON array, all or none, in one statement.
+
+    Raise MalformedBody if it is none; DeliveryIdConflict if all that it holds has come
+    before with other bodies. Where only some has, those are noted as refused.
+    """
+    events = list(_events(delivery, batch))
+    new = record_events(events)
+    known = _earlier(event for event in events if event.id not in new)
+    recorded = [_recorded(delivery, event, new, known) for event in events]
+    conflicts = sum(one.status == "conflict" for one in recorded)
+    if conflicts and conflicts == len(recorded):
+        raise DeliveryIdConflict
+    if conflicts:
+        note_refusal(delivery, DeliveryIdConflict())
+    return recorded
+
+
+def _events(delivery: Delivery, batch: Batch) -> Iterator[NewEvent]:
+    request = request_json(delivery, without=OF_THE_WHOLE)
+    for place, item in enumerate(split_array(delivery.content)):
+        yield new_event(
+            delivery,
+            identity=delivery.identity_of_item(place, item),
+            body=item,
+            content_type=batch.item_content_type,
+            request=request,
+        )
+
+
+def _earlier(events: Iterator[NewEvent]) -> dict[object, Event]:
+    keys = [event.dedupe_key for event in events]
+    if not keys:
+        return {}
+    found = Event.objects.filter(dedupe_key__in=keys)
+    return {e.dedupe_key: e for e in found.only("id", "body", "dedupe_key")}
+
+
+def _recorded(
+    delivery: Delivery, event: NewEvent, new: set[UUID], known: dict[object, Event]
+) -> Recorded:
+    if event.id in new:
+        return Recorded(event_id=event.id, status="accepted")
+    first = known[event.dedupe_key]
+    status = status_of_repeated(delivery, bytes(first.body), event.body)
+    return Recorded(event_id=first.id, status=status)

@@ -1,0 +1,114 @@
+-- Counts requests in several sliding windows: in all of them, or in none.
+--
+-- A window is cut into slots. Its key holds the slots that are not over, as a list of
+-- slot numbers and counts, so it never grows. A slot counts until all of it is older
+-- than the window: in no stretch of that length are more let in than the limit.
+--
+-- KEYS: a key a window. ARGV: the time in microseconds ('' for that of this server), how
+-- many requests are wanted, how many of those granted before are given back, then for
+-- each window: limit, seconds, and what to do with it (0 only look, 1 count, 2 count and
+-- tell). Answers with four numbers: how many are granted, the window meant (the one that
+-- refuses longest, or of those to tell the tightest; 0 for none), how many more it lets
+-- in, and after how many microseconds it lets in the next one.
+
+local SLOTS = 10
+-- More than one is granted only out of plenty: at most a hundredth of what is left.
+local SHARE = 100
+
+local now, wanted, unspent = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+if not now then
+  local time = redis.call('TIME')
+  now = time[1] * 1000000 + time[2]
+end
+
+local function live_slots(packed, oldest)
+  local live, used = {}, 0
+  local slots = packed and cmsgpack.unpack(packed) or {}
+  for i = 1, #slots, 2 do
+    if slots[i] >= oldest then
+      live[#live + 1] = slots[i]
+      live[#live + 1] = slots[i + 1]
+      used = used + slots[i + 1]
+    end
+  end
+  return live, used
+end
+
+local function give_back(live, used)
+  local left = math.min(unspent, used)
+  used = used - left
+  for i = #live, 2, -2 do
+    local given = math.min(left, live[i])
+    live[i] = live[i] - given
+    left = left - given
+  end
+  return used
+end
+
+local function wait(live, used, limit, width)
+  for i = 1, #live, 2 do
+    used = used - live[i + 1]
+    if used < limit then
+      return (live[i] + SLOTS + 1) * width - now
+    end
+  end
+end
+
+local function add(live, slot, count)
+  if live[#live - 1] == slot then
+    live[#live] = live[#live] + count
+  else
+    live[#live + 1] = slot
+    live[#live + 1] = count
+  end
+end
+
+local stored = redis.call('MGET', unpack(KEYS))
+local counted = {}
+local refusing, longest = 0, 0
+local tightest, room_to_tell = 0, 0
+local granted = wanted
+
+for i = 1, #KEYS do
+  local limit, seconds, use = unpack(ARGV, 3 * i + 1, 3 * i + 3)
+  limit = tonumber(limit)
+  local width = tonumber(seconds) * 1000000 / SLOTS
+  local slot = math.floor(now / width)
+  local live, used = live_slots(stored[i], slot - SLOTS)
+  if use ~= '0' then
+    used = give_back(live, used)
+    counted[#counted + 1] = {KEYS[i], live, slot, width}
+  end
+  local room = limit - used
+  if room <= 0 then
+    local needed = wait(live, used, limit, width)
+    if needed > longest then
+      refusing, longest = i, needed
+    end
+  elseif use ~= '0' then
+    granted = math.min(granted, math.max(1, math.floor(room / SHARE)))
+    if use == '2' and (tightest == 0 or room < room_to_tell) then
+      tightest, room_to_tell = i, room
+    end
+  end
+end
+
+if refusing > 0 then
+  granted = 0
+end
+if granted > 0 or unspent > 0 then
+  for _, window in ipairs(counted) do
+    local key, live, slot, width = unpack(window)
+    if granted > 0 then
+      add(live, slot, granted)
+    end
+    local lifetime = math.ceil(width * (SLOTS + 2) / 1000)
+    redis.call('SET', key, cmsgpack.pack(live), 'PX', lifetime)
+  end
+end
+
+if granted == 0 then
+  return {ok = string.format('0 %d 0 %d', refusing, longest)}
+end
+local left = tightest > 0 and room_to_tell - granted or 0
+return {ok = string.format('%d %d %d 0', granted, tightest, left)}

@@ -28,6 +28,7 @@ from triggers.api.webhooks import (
     WebhookUrlView,
 )
 from webhooks.api.inspectors import InspectorOfTokenView, InspectorsView
+from webhooks.api.views import WebhookTypeViewSet
 
 router = DefaultRouter(trailing_slash=False, use_regex_path=False)
 router.include_format_suffixes = False
@@ -38,6 +39,7 @@ router.register("events", EventWithExecutionsViewSet, basename="event")
 router.register("deliveries", DeliveriesOfTriggersViewSet, basename="delivery")
 router.register("triggers", TriggerViewSet, basename="trigger")
 router.register("schedules", ScheduleViewSet, basename="schedule")
+router.register("webhook-types", WebhookTypeViewSet, basename="webhook-type")
 router.register("executions", ExecutionViewSet, basename="execution")
 
 urlpatterns = [

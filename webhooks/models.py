@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.db import models
 from django.db.models import Q
 
@@ -11,12 +13,38 @@ def default_methods() -> list[str]:
     return ["POST"]
 
 
+class WebhookTypeVersion(models.Model):
+    """One description of a sender, as it was uploaded. It never changes.
+
+    Its id names the description for good: it is never given to another one.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    slug = models.CharField(max_length=50)
+    version = models.PositiveIntegerField()
+    document = RawJSONField()
+    created_by = models.CharField(max_length=150, default="", blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("slug", "-version")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("slug", "version"), name="webhook_type_version_unique"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.slug} {self.version}"
+
+
 class WebhookType(models.Model):
     """An uploaded description of a sender, in the format of the shipped ones."""
 
     slug = models.SlugField(primary_key=True, max_length=50)
-    definition = models.JSONField()
-    version = models.PositiveIntegerField(default=1)
+    current = models.ForeignKey(
+        WebhookTypeVersion, on_delete=models.PROTECT, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -32,6 +60,9 @@ class WebhookEndpoint(models.Model):
 
     `secrets` is a list of `{"secret", "valid_until"}`; null means without an end.
     """
+
+    # The version of an uploaded type that counts now; the door reads it with the row.
+    type_revision: UUID | None = None
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     webhook_id = models.CharField(max_length=255)

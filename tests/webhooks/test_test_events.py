@@ -8,7 +8,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from events.models import Event, Inbox
-from tests.contracts.webhook_samples import sample_of
+from tests.contracts import webhook_samples as contracted
 from tests.webhooks.received import URL, make_endpoint
 from webhooks.definitions import load_definition, samples, shipped_slugs
 from webhooks.definitions.samples import SampleDelivery, sample_events
@@ -65,8 +65,8 @@ def test_each_type_has_a_sample(slug: str) -> None:
 def test_what_only_its_sender_signs_is_refused_with_the_way_out(
     api: APIClient, slug: str
 ) -> None:
-    config = {"secret": sample_of(slug).secret}
-    endpoint = make_endpoint(type_slug=slug, config=config)
+    public_key = contracted.sample_of(slug).secret
+    endpoint = make_endpoint(type_slug=slug, config={"secret": public_key})
 
     response = api.post(f"{URL}/test", {"endpoint_id": str(endpoint.pk)})
 

@@ -13,13 +13,13 @@ from django.utils import timezone
 from common.errors import NotFound, TickhookError
 from common.ids import uuid7
 from common.text import clean_text
-from webhooks.definitions import resolve
 from webhooks.door.checks import check_form, check_rules
 from webhooks.door.request import Delivery
 from webhooks.inspectors.store import Inspector
 from webhooks.models import WebhookEndpoint
 from webhooks.services.endpoints import live_secrets
 from webhooks.services.remedies import how_to_fix
+from webhooks.services.types.definitions import definition_for
 from webhooks.signatures import verify
 
 MAX_BODY_BYTES = 256 * 1024
@@ -30,7 +30,7 @@ UNTYPED = "generic"
 def received_by(inspector: Inspector, http: HttpRequest) -> Delivery:
     """Return the request as the door would see it, with a body limit of its own."""
     endpoint = _endpoint(inspector)
-    definition = replace(resolve(endpoint.type), max_body_bytes=MAX_BODY_BYTES)
+    definition = replace(definition_for(endpoint), max_body_bytes=MAX_BODY_BYTES)
     return Delivery(
         endpoint=endpoint,
         definition=definition,

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from common.errors import TickhookError
 from events.models import Event
-from webhooks.definitions import resolve
 from webhooks.models import Delivery, Outcome
+from webhooks.parsing import decode_body
+from webhooks.services.types.definitions import definition_of
 
 # The door keeps no more of what it refuses.
 KEPT_BYTES = 16 * 1024
@@ -54,7 +56,7 @@ def status_of(delivery: Delivery) -> int:
     """Return the status that the sender was answered with."""
     if delivery.status is not None:
         return delivery.status
-    response = resolve(delivery.event_type.partition(".")[0]).response
+    response = definition_of(delivery.event_type.partition(".")[0]).response
     return 200 if response is None else response.status
 
 
@@ -72,6 +74,15 @@ def body_of(delivery: Delivery) -> DeliveredBody | None:
     whole = delivery.body_size
     is_cut = len(raw) >= KEPT_BYTES if whole is None else len(raw) < whole
     return DeliveredBody(raw=raw, is_truncated=is_cut)
+
+
+def readable(delivery: Delivery, body: DeliveredBody) -> bytes:
+    """Return the body as people read it: without gzip, where it was sent with it."""
+    encoding = request_of(delivery).headers.get("content-encoding", "")
+    try:
+        return decode_body(body.raw, encoding)
+    except TickhookError:
+        return body.raw
 
 
 def _repeated(delivery: Delivery) -> UUID | None:

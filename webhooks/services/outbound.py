@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from common.errors import Fault, InvalidInput
-from webhooks.definitions import get_shipped, resolve, shipped_slugs
 from webhooks.definitions.samples import SampleDelivery
 from webhooks.models import WebhookEndpoint
 from webhooks.services.endpoints import live_secrets, webhook_url
 from webhooks.services.test_requests import TestRequest, build_request, sample_for
+from webhooks.services.types import definition_of, known_slugs
 
 
 class CannotSend(InvalidInput):
@@ -56,7 +56,7 @@ class Outbound:
 
 def plan_requests(wanted: Outbound) -> Iterator[TestRequest]:
     """Return the requests, signed now; raise UnknownSample, CannotSign."""
-    definition = resolve(wanted.type_slug)
+    definition = definition_of(wanted.type_slug)
     sample = _sample(wanted)
     for _ in range(wanted.count):
         request = build_request(
@@ -67,7 +67,7 @@ def plan_requests(wanted: Outbound) -> Iterator[TestRequest]:
 
 def _sample(wanted: Outbound) -> SampleDelivery:
     if wanted.body is None:
-        return sample_for(resolve(wanted.type_slug), wanted.event)
+        return sample_for(definition_of(wanted.type_slug), wanted.event)
     return SampleDelivery(event=wanted.event or "test", body=wanted.body)
 
 
@@ -83,8 +83,8 @@ def _endpoint(webhook_id: str | None) -> WebhookEndpoint | None:
 def _type(given: str | None, endpoint: WebhookEndpoint | None) -> str:
     if given is None:
         return endpoint.type if endpoint else "generic"
-    if get_shipped(given) is None:
-        raise CannotSend("type", f"Must be one of: {', '.join(shipped_slugs())}")
+    if given.lower() not in (known := known_slugs()):
+        raise CannotSend("type", f"Must be one of: {', '.join(sorted(known))}")
     return given.lower()
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-from webhooks.definitions import WebhookTypeDefinition, resolve
+from webhooks.definitions import WebhookTypeDefinition
 from webhooks.models import WebhookEndpoint
 from webhooks.services.endpoints import live_secrets, webhook_url
 from webhooks.services.test_events import test_method
 from webhooks.services.test_requests import TestRequest, build_request, sample_for
+from webhooks.services.types import definition_for
 from webhooks.signatures import sends_secret
 
 SECRET_PLACEHOLDER = "YOUR-SECRET"  # noqa: S105 - stands for one
@@ -29,7 +30,7 @@ def sample_request(endpoint: WebhookEndpoint) -> Sample:
     The line never holds the secret: where it travels itself, a word stands for it.
     Raises CannotSign.
     """
-    definition = resolve(endpoint.type)
+    definition = definition_for(endpoint)
     request = build_request(
         definition,
         sample=sample_for(definition, ""),

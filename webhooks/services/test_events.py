@@ -16,11 +16,11 @@ from django.urls import reverse
 from common.errors import Fault, InvalidInput
 from common.ids import uuid7
 from events.models import Event
-from webhooks.definitions import resolve
 from webhooks.models import Outcome, WebhookEndpoint
 from webhooks.services.endpoints import live_secrets, webhook_url
 from webhooks.services.remedies import DUPLICATE, how_to_fix
 from webhooks.services.test_requests import TestRequest, build_request, sample_for
+from webhooks.services.types.definitions import definition_for
 
 TEST_HEADER = "x-tickhook-test"
 
@@ -62,7 +62,7 @@ def send_test_event(
     if endpoint is None:
         fault = Fault("/endpoint_id", "There is no such endpoint")
         raise EndpointNotFound(faults=[fault])
-    definition, before = resolve(endpoint.type), uuid7()
+    definition, before = definition_for(endpoint), uuid7()
     request = build_request(
         definition,
         sample=sample_for(definition, event),

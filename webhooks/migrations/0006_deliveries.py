@@ -58,8 +58,8 @@ FROM webhooks_rejection
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("webhooks", "0006_duplicates"),
-        ("events", "0004_missed_ranges"),
+        ("webhooks", "0005_duplicates"),
+        ("events", "0005_deliveries_and_replays"),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("webhooks", "0003_drop_endpoint_limits"),
+        ("webhooks", "0004_uploaded_types"),
     ]
 
     operations = [

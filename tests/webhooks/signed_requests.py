@@ -111,6 +111,7 @@ COVERED: dict[str, Covered] = {
     "calendly": Covered(
         signature="Calendly-Webhook-Signature", separator=",", is_hex=True
     ),
+    "cloudevents": Covered(signature="Authorization", body=False),
     "discord": Covered(
         signature="X-Signature-Ed25519",
         is_hex=True,
@@ -258,6 +259,8 @@ def _with_tokens() -> Iterator[Request]:
     yield Request(slug="gitlab", headers={"X-Gitlab-Token": SECRET}, now=None)
     name = "X-Telegram-Bot-Api-Secret-Token"
     yield Request(slug="telegram", headers={name: SECRET}, now=None)
+    bearer = {"Authorization": f"Bearer {SECRET}"}
+    yield Request(slug="cloudevents", headers=bearer, now=None)
 
 
 def _with_public_keys() -> Iterator[Request]:

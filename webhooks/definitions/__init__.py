@@ -22,6 +22,7 @@ from webhooks.definitions.sources import (
     FirstKeySource,
     HeaderSource,
     JoinedSource,
+    NamedSource,
     QuerySource,
     Source,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "HeaderSource",
     "InvalidDefinition",
     "JoinedSource",
+    "NamedSource",
     "QuerySource",
     "Source",
     "WebhookTypeDefinition",

@@ -74,6 +74,8 @@ def test_a_certificate_that_was_not_fetched_is_asked_for() -> None:
         "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-0a.pem\n",
         "https://sns.eu-west-1.s3.amazonaws.com/SimpleNotificationService-0a.pem",
         "https://s3.amazonaws.com/SimpleNotificationService-0a.pem",
+        "https://sns.s3.amazonaws.com/SimpleNotificationService-0a.pem",
+        "https://sns.s3-eu-west-1.amazonaws.com/SimpleNotificationService-0a.pem",
         "https://sns.eu-west-1.amazonaws.com\\@evil.example/SimpleNotificationService-0a.pem",
         "https://sns.\u0131.amazonaws.com/SimpleNotificationService-0a.pem",
         "sns.eu-west-1.amazonaws.com",

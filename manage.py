@@ -6,9 +6,12 @@ import sys
 
 from django.core.management import execute_from_command_line
 
+from config.stack.beside import use_running_stack
+
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    use_running_stack()
     execute_from_command_line(sys.argv)
 
 

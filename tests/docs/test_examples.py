@@ -20,6 +20,7 @@ from conditions.operators.base import operators
 from tests.docs.pages import DOCS, blocks, only_block
 from tests.factories import AgentFactory, make_task
 from webhooks.definitions import load_definition
+from webhooks.parsing import Finder, extract
 from webhooks.signatures import new_secret, sign, verify
 from webhooks.signatures.requests import RawRequest
 
@@ -110,6 +111,27 @@ def test_a_webhook_type_verifies_what_its_sender_signs() -> None:
         body=body,
         now=1_795_000_010,
     )
+
+
+@pytest.mark.parametrize("part", ["signature", "handshakes", "batch"])
+def test_parts_of_a_webhook_type_are_valid(part: str) -> None:
+    shown = blocks(f"json {part}")
+
+    for _page, text in shown:
+        load_definition({"slug": "shown", "name": "Shown", part: json.loads(text)})
+    assert shown
+
+
+def test_the_sample_of_the_webhook_type_is_accepted_by_it() -> None:
+    document = json.loads(only_block("json webhook-type"))
+    sample = json.loads(only_block("json webhook-sample"))
+    definition = load_definition(document)
+    request = Finder(headers={}, query={}, body=sample["body"])
+
+    found = extract(definition, request, raw_body=b"", now=0)
+
+    assert found.event_type == f"paybird.{sample['event']}"
+    assert found.delivery_id == sample["body"]["id"]
 
 
 def test_a_condition_type_of_ones_own_judges(

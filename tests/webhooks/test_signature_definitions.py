@@ -134,3 +134,16 @@ def test_a_pattern_that_is_not_of_linear_time_is_refused(
 
     [fault] = refused.value.faults
     assert "RE2" in fault.detail
+
+
+def test_fields_that_are_signed_are_those_that_are_read() -> None:
+    inside = {**HMAC, "signed": "{json:/a}", "read_from": {"body": "/signature"}}
+    document = {"slug": "s", "name": "S", "form_json_field": "payload"}
+
+    load_definition({**document, "signature": HMAC})
+    with pytest.raises(InvalidDefinition) as refused:
+        load_definition(
+            {**document, "signature": {"kind": "any", "of": [HMAC, inside]}}
+        )
+
+    assert [fault.pointer for fault in refused.value.faults] == ["/form_json_field"]

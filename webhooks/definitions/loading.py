@@ -21,7 +21,11 @@ from webhooks.definitions.model import (
     WebhookTypeDefinition,
 )
 from webhooks.definitions.scheme_loading import load_scheme
-from webhooks.definitions.schemes import SignatureScheme, headers_with_secret
+from webhooks.definitions.schemes import (
+    SignatureScheme,
+    headers_with_secret,
+    is_in_body,
+)
 from webhooks.definitions.sources import load_sources
 from webhooks.definitions.validation import find_faults
 
@@ -121,6 +125,9 @@ def _load_signature(data: Mapping[str, Any]) -> SignatureScheme | None:
     if scheme is None and data.get("signature_required", False):
         fault = Fault("/signature_required", "there is no signature to require")
         raise InvalidDefinition(faults=[fault])
+    if data.get("form_json_field") and is_in_body(scheme):
+        detail = "the signature lies in other fields than those of the JSON within"
+        raise InvalidDefinition(faults=[Fault("/form_json_field", detail)])
     return scheme
 
 

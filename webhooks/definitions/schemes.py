@@ -227,3 +227,10 @@ def headers_with_secret(scheme: SignatureScheme | None) -> list[str]:
         case AnyScheme(of=alternatives):
             return [name for each in alternatives for name in headers_with_secret(each)]
     return []
+
+
+def is_in_body(scheme: SignatureScheme | None) -> bool:
+    """Whether the signature is a field of the body, and signs others."""
+    if isinstance(scheme, AnyScheme):
+        return any(map(is_in_body, scheme.of))
+    return isinstance(scheme, SignedScheme) and isinstance(scheme.read_from, BodyField)

@@ -7,6 +7,7 @@ id, or a private key.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -22,7 +23,7 @@ from tests.webhooks.sender_keys import (
     rsa_signature,
     spki,
 )
-from webhooks.definitions import resolve
+from webhooks.definitions import BodyHashSource, resolve
 from webhooks.signatures import SignedRequest, sign_request
 
 JSON = "application/json"
@@ -38,8 +39,10 @@ def add_blank(body: bytes) -> bytes:
 class Sample:
     """A delivery of one type: `tamper` changes something that is signed.
 
-    Without a `delivery_id` each repetition is an event of its own. `sign` is for
-    senders whose private key nobody else has, and `secret` is then its public part.
+    Without a `delivery_id` each repetition is an event of its own, unless the type
+    takes the hash of the body for one. `sign` is for senders whose private key nobody
+    else has, and `secret` is then its public part. `config` is what an endpoint needs,
+    and `status` what an accepted delivery is answered with.
     """
 
     body: bytes = BODY
@@ -48,11 +51,21 @@ class Sample:
     tamper: Callable[[bytes], bytes] = add_blank
     secret: str | None = None
     sign: Callable[[bytes], SignedRequest] | None = None
-    config: Mapping[str, str] = field(default_factory=dict)
+    config: Mapping[str, object] = field(default_factory=dict)
+    status: int = 200
 
 
 def sample_of(slug: str) -> Sample:
     return SAMPLES.get(slug, Sample())
+
+
+def delivery_id(slug: str, body: bytes) -> str | None:
+    """Return the delivery id with which the sample is recorded now."""
+    for source in resolve(slug).delivery_id:
+        if isinstance(source, BodyHashSource) and sample_of(slug).delivery_id is None:
+            window = int(time.time()) // source.window_seconds
+            return f"sha256:{hashlib.sha256(body).hexdigest()}@{window}"
+    return sample_of(slug).delivery_id
 
 
 def signed_request(slug: str, *, secret: str | None, url: str) -> SignedRequest:
@@ -113,8 +126,17 @@ SNS = _json(
 )
 
 SAMPLES = {
+    "cloudevents": Sample(
+        body=_json(specversion="1.0", type="a.b", source="/gulls", id="delivery-1"),
+        content_type="application/cloudevents+json",
+        delivery_id="/gulls\ndelivery-1",
+        status=202,
+    ),
     "discord": Sample(
-        secret=raw_public(ed25519_key()).hex(), sign=_sign_discord, body=BODY
+        secret=raw_public(ed25519_key()).hex(), sign=_sign_discord, status=204
+    ),
+    "meta": Sample(
+        body=_json(object="page"), delivery_id=None, config={"verify_token": "gulls"}
     ),
     "mailgun": Sample(
         body=_json(
@@ -124,7 +146,7 @@ SAMPLES = {
     ),
     "pagerduty": Sample(body=_json(event={"id": "delivery-1", "event_type": "a.b"})),
     "sendgrid": Sample(
-        body=json.dumps([{"sg_event_id": "delivery-1", "event": "open"}]).encode(),
+        body=_json(sg_event_id="delivery-1", event="open"),
         secret=base64.b64encode(spki(p256_key())).decode(),
         sign=_sign_sendgrid,
     ),
@@ -149,14 +171,18 @@ SAMPLES = {
         body=_json(event="a", generatedDateTime="b", data={"envelopeId": "delivery-1"}),
         delivery_id="delivery-1\na\nb",
     ),
+    "hubspot-v2": Sample(body=_json(callbackId="delivery-1")),
+    **{
+        slug: Sample(
+            body=_json(subscriptionId=1, eventId="delivery-1", occurredAt=2),
+            delivery_id="1\ndelivery-1\n2",
+        )
+        for slug in ("hubspot-v1", "hubspot-v3")
+    },
     **{
         slug: Sample(delivery_id=None)
         for slug in (
             "calendly",
-            "hubspot-v1",
-            "hubspot-v2",
-            "hubspot-v3",
-            "meta",
             "websub",
             "zoom",
         )
@@ -166,4 +192,6 @@ SAMPLES = {
 
 def covers_body(slug: str) -> bool:
     """Tell whether the sender's signature would show a change of the body."""
-    return slug not in {"telegram"} and resolve(slug).signature is not None
+    return (
+        slug not in {"cloudevents", "telegram"} and resolve(slug).signature is not None
+    )

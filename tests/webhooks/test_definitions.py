@@ -19,7 +19,7 @@ from webhooks.definitions import (
     shipped_slugs,
 )
 from webhooks.definitions.answers import Placeholder
-from webhooks.definitions.handshakes import ConfigMatch, Expected
+from webhooks.definitions.handshakes import Conditions, ConfigMatch, Expected
 from webhooks.definitions.schemes import (
     Encoding,
     HeaderEntries,
@@ -245,8 +245,10 @@ def test_a_handshake_and_an_answer_are_read_from_data() -> None:
     [handshake] = definition.handshakes
     token = QuerySource(name="token")
     assert handshake.is_signed
-    assert handshake.expected == (Expected(source=BodySource(path=("type",)), value=1),)
-    assert handshake.present == (token,)
+    assert handshake.when.expected == (
+        Expected(source=BodySource(path=("type",)), value=1),
+    )
+    assert handshake.when.present == (token,)
     assert handshake.matches == (ConfigMatch(source=token, key="verify_token"),)
     assert handshake.answer.body["type"] == 1
     assert handshake.answer.body["token"].parts == ("<", Placeholder(source=token), ">")
@@ -264,8 +266,46 @@ def test_a_handshake_and_an_answer_are_read_from_data() -> None:
         ({"delivery_id": [{"body_hash": {"window_seconds": 0}}]}, "/delivery_id/0"),
         ({"delivery_id": [{"constant": "x"}]}, "/delivery_id/0"),
         ({"config_matches": [{"body": "/a"}]}, "/config_matches/0"),
+        (
+            {"config_matches": [{"body": "/a", "query": "a", "config": "b"}]},
+            "/config_matches/0",
+        ),
+        (
+            {"delivery_id": [{"join": [{"constant": "a"}, {"body": "/b"}]}]},
+            "/delivery_id",
+        ),
+        ({"event_type": [{"join": [{"constant": "a"}] * 2}]}, "/event_type/0"),
+        ({"event_type": [{"constant": "a", "names": {"a": "b"}}]}, "/event_type/0"),
+        ({"event_type": [{"body": "/a", "names": {"1": "a b"}}]}, "/event_type/0"),
+        (
+            {"response": {"content_type": "text/xml", "text": "<{body:/a}/>"}},
+            "/response",
+        ),
+        ({"response": {"content_type": "text/xml", "json": {}}}, "/response"),
+        ({"responses": [{"when": {}, "answer": {}}]}, "/responses/0/when"),
         ({"validation_code": "x" * 65_537}, "/validation_code"),
     ],
 )
 def test_a_fault_names_its_place(fields: dict[str, object], pointer: str) -> None:
     assert any(fault.pointer.startswith(pointer) for fault in faults_of(**fields))
+
+
+def test_any_head_request_can_be_a_handshake() -> None:
+    handshakes = [{"when": {"method": "HEAD"}, "answer": {}}]
+
+    [handshake] = load_definition({**MINIMAL, "handshakes": handshakes}).handshakes
+
+    assert (handshake.method, handshake.when) == ("HEAD", Conditions())
+
+
+def test_a_token_can_have_a_pattern_that_takes_linear_time() -> None:
+    read_from = {"headers": ["X-Acme-Token"]}
+
+    def faults(pattern: str) -> tuple[Fault, ...]:
+        secret = {"pattern": pattern}
+        return faults_of(
+            signature={"kind": "token", "read_from": read_from, "secret": secret}
+        )
+
+    assert faults("(?=a)")[0].pointer.startswith("/signature")
+    assert faults("(a")[0].pointer.startswith("/signature")

@@ -73,7 +73,7 @@ def test_a_batch_is_an_array_of_objects(body: bytes) -> None:
         split_array(body)
 
 
-def test_a_batch_has_at_most_a_thousand_items() -> None:
-    assert len(split_array(b"[" + b",".join([b"{}"] * 1000) + b"]")) == 1000
-    with pytest.raises(MalformedBody, match="more than 1,000"):
-        split_array(b"[" + b",".join([b"{}"] * 1001) + b"]")
+def test_a_batch_has_at_most_four_thousand_items() -> None:
+    assert len(split_array(b"[" + b",".join([b"{}"] * 4000) + b"]")) == 4000
+    with pytest.raises(MalformedBody, match="more than 4,000"):
+        split_array(b"[" + b",".join([b"{}"] * 4001) + b"]")

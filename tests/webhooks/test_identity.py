@@ -150,6 +150,25 @@ def test_a_joined_id_wants_all_its_parts() -> None:
     assert half.delivery_id is None
 
 
+def test_the_parts_of_a_joined_type_are_parted_by_dots() -> None:
+    joined = {"join": [{"constant": "call"}, {"body": "/status"}]}
+    definition = made(event_type=[joined, {"constant": "other"}])
+
+    assert (
+        identify(definition, {}, b'{"status": "busy"}').event_type == "acme.call.busy"
+    )
+    assert identify(definition, {}, b"{}").event_type == "acme.other"
+
+
+def test_a_number_can_have_a_name() -> None:
+    named = {"body": "/type", "names": {"2": "command"}}
+    definition = made(event_type=[named, {"constant": "other"}])
+
+    assert identify(definition, {}, b'{"type": 2}').event_type == "acme.command"
+    assert identify(definition, {}, b'{"type": 7}').event_type == "acme.other"
+    assert identify(definition, {}, b"{}").event_type == "acme.other"
+
+
 def test_the_hash_of_a_body_is_an_id_within_a_window() -> None:
     definition = made(delivery_id=[{"body_hash": {"window_seconds": 60}}])
 

@@ -16,6 +16,7 @@ from webhooks.definitions.sources import (
     FirstKeySource,
     HeaderSource,
     JoinedSource,
+    NamedSource,
     QuerySource,
     Source,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "HeaderSource",
     "InvalidDefinition",
     "JoinedSource",
+    "NamedSource",
     "QuerySource",
     "Source",
     "WebhookTypeDefinition",

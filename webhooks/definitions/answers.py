@@ -39,12 +39,16 @@ class TextTemplate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An HTTP answer; `body` is JSON with templates as its texts, a text or None."""
+    """An HTTP answer; `body` is JSON with templates as its texts, a text or None.
+
+    XML holds nothing that the request brought: it could become a page.
+    """
 
     status: int = 200
     headers: tuple[tuple[str, TextTemplate], ...] = ()
     body: Any = None
     is_json: bool = False
+    is_xml: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +65,11 @@ def load_answer(data: Mapping[str, Any]) -> Answer:
     is_json = "json" in data
     body = parse_json_template(data["json"]) if is_json else _load_text(data)
     return Answer(
-        status=data.get("status", 200), headers=headers, body=body, is_json=is_json
+        status=data.get("status", 200),
+        headers=headers,
+        body=body,
+        is_json=is_json,
+        is_xml="content_type" in data,
     )
 
 

@@ -17,11 +17,23 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """What a request must hold: these very values, and something in these places."""
+
+    expected: tuple[Expected, ...] = ()
+    present: tuple[Source, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigMatch:
-    """A value of the request that must be the one in the endpoint's config."""
+    """A value of the request that must be the one in the endpoint's config.
+
+    An optional one counts only where the config has it.
+    """
 
     source: Source
     key: str
+    is_optional: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +46,7 @@ class Handshake:
 
     method: str
     answer: Answer
-    expected: tuple[Expected, ...] = ()
-    present: tuple[Source, ...] = ()
+    when: Conditions = Conditions()
     is_signed: bool = True
     matches: tuple[ConfigMatch, ...] = ()
 
@@ -47,36 +58,57 @@ class Confirmation:
     A worker asks it, if the URL's host, taken whole, fits the pattern (RE2).
     """
 
-    expected: tuple[Expected, ...]
+    when: Conditions
     url: Source
     host: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """The answer to accepted deliveries that hold something."""
+
+    when: Conditions
+    answer: Answer
+
+
 def load_confirmation(data: Mapping[str, Any]) -> Confirmation:
     return Confirmation(
-        expected=_load_expected(data["equals"]),
-        url=load_source(data["url"]),
-        host=data["host"],
+        when=_load_conditions(data), url=load_source(data["url"]), host=data["host"]
     )
 
 
 def load_handshake(data: Mapping[str, Any]) -> Handshake:
-    when = data["when"]
     return Handshake(
-        method=when["method"],
+        method=data["when"]["method"],
         answer=load_answer(data["answer"]),
-        expected=_load_expected(when.get("equals", [])),
-        present=load_sources(when.get("present", [])),
+        when=_load_conditions(data["when"]),
         is_signed=data.get("signed", True),
         matches=load_matches(data.get("matches_config", [])),
     )
 
 
-def load_matches(items: list[Mapping[str, Any]]) -> tuple[ConfigMatch, ...]:
-    return tuple(
-        ConfigMatch(source=load_source(item), key=item["config"]) for item in items
+def load_response(data: Mapping[str, Any]) -> Response:
+    return Response(
+        when=_load_conditions(data["when"]), answer=load_answer(data["answer"])
     )
 
 
-def _load_expected(items: list[Mapping[str, Any]]) -> tuple[Expected, ...]:
-    return tuple(Expected(source=load_source(item), value=item["is"]) for item in items)
+def load_matches(items: list[Mapping[str, Any]]) -> tuple[ConfigMatch, ...]:
+    return tuple(
+        ConfigMatch(
+            source=load_source(item),
+            key=item["config"],
+            is_optional=item.get("optional", False),
+        )
+        for item in items
+    )
+
+
+def _load_conditions(when: Mapping[str, Any]) -> Conditions:
+    return Conditions(
+        expected=tuple(
+            Expected(source=load_source(item), value=item["is"])
+            for item in when.get("equals", [])
+        ),
+        present=load_sources(when.get("present", [])),
+    )

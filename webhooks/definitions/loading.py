@@ -11,6 +11,7 @@ from webhooks.definitions.handshakes import (
     load_confirmation,
     load_handshake,
     load_matches,
+    load_response,
 )
 from webhooks.definitions.model import (
     ALWAYS_CREDENTIALS,
@@ -63,6 +64,7 @@ def load_definition(data: Mapping[str, Any]) -> WebhookTypeDefinition:
 def _load_talk(data: Mapping[str, Any]) -> dict[str, Any]:
     """Load what is answered, and to what."""
     return {
+        "responses": tuple(map(load_response, data.get("responses", []))),
         "response": load_answer(data["response"]) if "response" in data else None,
         "reply": load_reply(data["reply"]) if "reply" in data else None,
         "handshakes": tuple(map(load_handshake, data.get("handshakes", []))),

@@ -5,7 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from webhooks.definitions.answers import Answer, Reply
-from webhooks.definitions.handshakes import ConfigMatch, Confirmation, Handshake
+from webhooks.definitions.handshakes import (
+    ConfigMatch,
+    Confirmation,
+    Handshake,
+    Response,
+)
 from webhooks.definitions.schemes import SignatureScheme
 from webhooks.definitions.sources import Source
 
@@ -30,8 +35,8 @@ class WebhookTypeDefinition:
     says whether a new endpoint gets a secret unasked. `default_methods` is what the
     type allows at most. Names in `credential_headers` are lower-case. With
     `body_varies` a redelivery may carry another body (a counter of attempts): the same
-    id is then a duplicate whatever the body. `response` is the answer to what was
-    accepted, None for ours.
+    id is then a duplicate whatever the body. What was accepted is answered by the first
+    of `responses` that fits, else by `response`; None for ours.
     """
 
     slug: str
@@ -48,6 +53,7 @@ class WebhookTypeDefinition:
     default_methods: tuple[str, ...] = ("POST",)
     max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
     response_format: str = "json"
+    responses: tuple[Response, ...] = ()
     response: Answer | None = None
     reply: Reply | None = None
     handshakes: tuple[Handshake, ...] = ()

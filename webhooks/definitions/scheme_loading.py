@@ -74,9 +74,7 @@ def _load_public_key(data: Mapping[str, Any]) -> PublicKeyScheme:
 
 def _load_certificate(data: Mapping[str, Any]) -> CertificateScheme:
     certificate, version = data["certificate"], data["version"]
-    for pattern in (certificate["host"], certificate["path"]):
-        if faults := find_schema_faults({"pattern": pattern}):
-            raise ValueError(faults[0].detail)
+    _check_patterns(certificate["host"], certificate["path"])
     scheme = CertificateScheme(
         **_load_signed(data),
         certificate_url=_load_field(certificate["url"]),
@@ -90,7 +88,11 @@ def _load_certificate(data: Mapping[str, Any]) -> CertificateScheme:
 
 
 def _load_token(data: Mapping[str, Any]) -> TokenScheme:
-    return TokenScheme(read_from=_load_read_from(data["read_from"]))
+    pattern = data.get("secret", {}).get("pattern", "")
+    _check_patterns(pattern)
+    return TokenScheme(
+        read_from=_load_read_from(data["read_from"]), secret_pattern=pattern
+    )
 
 
 def _load_basic(_data: Mapping[str, Any]) -> BasicScheme:
@@ -106,6 +108,12 @@ _LOADERS: Mapping[str, Callable[[Mapping[str, Any]], SingleScheme]] = {
     "token": _load_token,
     "basic": _load_basic,
 }
+
+
+def _check_patterns(*patterns: str) -> None:
+    for pattern in patterns:
+        if faults := find_schema_faults({"pattern": pattern}):
+            raise ValueError(faults[0].detail)
 
 
 def _load_signed(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -178,9 +178,13 @@ class CertificateScheme(SignedScheme):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenScheme:
-    """The secret itself in a header or body: proves the sender, not the body."""
+    """The secret itself in a header or body: proves the sender, not the body.
+
+    The pattern (RE2) says which secrets the sender can be given; empty for any.
+    """
 
     read_from: ReadFrom
+    secret_pattern: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,9 +53,20 @@ class BodyHashSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JoinedSource:
-    """The texts of several sources, with a line feed between; none unless all are."""
+    """The texts of several sources, with a line feed between; none unless all are.
+
+    In an event type the line feed becomes a dot.
+    """
 
     sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedSource:
+    """What people call the value of a source; nothing for a value without a name."""
+
+    source: Source
+    names: tuple[tuple[str, str], ...]
 
 
 Source = (
@@ -66,6 +77,7 @@ Source = (
     | FirstKeySource
     | BodyHashSource
     | JoinedSource
+    | NamedSource
 )
 
 
@@ -80,6 +92,8 @@ def load_source(item: Mapping[str, Any]) -> Source:
     """
     kind = next(name for name in item if name in _LOADERS)
     source: Source = _LOADERS[kind](item[kind])
+    if "names" in item:
+        return NamedSource(source=source, names=tuple(item["names"].items()))
     return source
 
 

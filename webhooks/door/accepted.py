@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import orjson
 from django.http import HttpResponse
 
+from webhooks.definitions.answers import Answer
 from webhooks.door.answers import JSON, Filler, json_response, render
+from webhooks.door.handshakes import fits
 from webhooks.door.record import Recorded
 from webhooks.door.request import Delivery
 from webhooks.door.waiting import (
@@ -26,8 +28,8 @@ def answer_accepted(delivery: Delivery, recorded: Recorded) -> HttpResponse:
     definition = delivery.definition
     if definition.reply is not None and (own := delivery.config.get("reply")):
         return _reply(delivery, own)
-    if definition.response is not None:
-        return render(definition.response, _filler(delivery))
+    if (answer := _answer_of_type(delivery)) is not None:
+        return render(answer, _filler(delivery))
     if definition.response_format == "empty":
         return HttpResponse(status=200, content_type="text/plain")
     return _our_answer(delivery, recorded)
@@ -46,6 +48,15 @@ def _reply(delivery: Delivery, own: object) -> HttpResponse:
     defaults = _filler(delivery).json(delivery.definition.reply.defaults)
     filled = {name: value for name, value in defaults.items() if value is not None}
     return json_response({**filled, **own} if isinstance(own, dict) else filled)
+
+
+def _answer_of_type(delivery: Delivery) -> Answer | None:
+    """Return the answer that the type has for this delivery, None for ours."""
+    definition = delivery.definition
+    fitting = (
+        one.answer for one in definition.responses if fits(one.when, delivery.finder)
+    )
+    return next(fitting, definition.response)
 
 
 def _our_answer(delivery: Delivery, recorded: Recorded) -> HttpResponse:

@@ -17,6 +17,7 @@ from webhooks.parsing import Finder
 
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
+XML = "text/xml; charset=utf-8"
 MAX_FILLED_CHARACTERS = 4000
 
 
@@ -73,7 +74,10 @@ def render(answer: Answer, fill: Filler) -> HttpResponse:
     else:
         text = "" if answer.body is None else fill.text(answer.body)
         content = text.encode("utf-8", "replace")
-        response = HttpResponse(content, status=answer.status, content_type=TEXT)
+        content_type = XML if answer.is_xml else TEXT
+        response = HttpResponse(
+            content, status=answer.status, content_type=content_type
+        )
     for name, template in answer.headers:
         response[name] = _header_text(fill.text(template))
     response["X-Content-Type-Options"] = "nosniff"

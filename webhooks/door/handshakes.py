@@ -9,7 +9,12 @@ from typing import Any
 import re2
 
 from webhooks.definitions import WebhookTypeDefinition
-from webhooks.definitions.handshakes import ConfigMatch, Expected, Handshake
+from webhooks.definitions.handshakes import (
+    Conditions,
+    ConfigMatch,
+    Expected,
+    Handshake,
+)
 from webhooks.parsing import Finder
 
 _CONFIRMATION = re2.compile(r"https://([a-z0-9.-]{1,253})/[!-~]{0,700}")
@@ -24,7 +29,7 @@ def find_handshake(
         for handshake in definition.handshakes
         if handshake.is_signed == is_signed and handshake.method == method
     )
-    return next((one for one in candidates if _fits(one, request)), None)
+    return next((one for one in candidates if fits(one.when, request)), None)
 
 
 def mismatches(
@@ -34,23 +39,24 @@ def mismatches(
     return [
         match.key
         for match in matches
-        if not _is_same(config.get(match.key), request.text(match.source))
+        if not (match.is_optional and match.key not in config)
+        and not _is_same(config.get(match.key), request.text(match.source))
     ]
 
 
 def confirmation_url(definition: WebhookTypeDefinition, request: Finder) -> str | None:
     """Return the URL that the sender wants asked, if it is at a host of the sender."""
     asked = definition.confirmation
-    if asked is None or not all(_is_as_expected(e, request) for e in asked.expected):
+    if asked is None or not fits(asked.when, request):
         return None
     url = request.text(asked.url)
     found = _CONFIRMATION.fullmatch(url)
     return url if found and re2.fullmatch(asked.host, found[1]) else None
 
 
-def _fits(handshake: Handshake, request: Finder) -> bool:
-    return all(_is_as_expected(one, request) for one in handshake.expected) and all(
-        request.value(source) is not None for source in handshake.present
+def fits(when: Conditions, request: Finder) -> bool:
+    return all(_is_as_expected(one, request) for one in when.expected) and all(
+        request.value(source) is not None for source in when.present
     )
 
 

@@ -129,9 +129,13 @@ class Delivery:
 
     @cached_property
     def is_batch(self) -> bool:
+        """Whether the body is several events; JSON that may also be one: an array."""
         batch = self.definition.batch
         name, _ = parse_header(self.content_type)
-        return batch is not None and name == batch.content_type
+        if batch is None or name != batch.content_type:
+            return False
+        may_be_one = batch.item_content_type == name
+        return isinstance(self.parsed.value, list) or not may_be_one
 
     @cached_property
     def finder(self) -> Finder:

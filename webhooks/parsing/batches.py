@@ -5,7 +5,8 @@ import re
 
 from webhooks.parsing.errors import MalformedBody
 
-MAX_ITEMS = 1000
+# SendGrid puts up to 768 KB of events into one array.
+MAX_ITEMS = 4000
 _WHITESPACE = re.compile(r"[ \t\n\r]*")
 _scan = json.JSONDecoder().raw_decode
 
@@ -14,7 +15,7 @@ def split_array(body: bytes) -> list[bytes]:
     """Return the items of a JSON array, each byte for byte as it was sent.
 
     `body` has been parsed before: it is JSON within all limits. Raise MalformedBody if
-    it is no array of objects, or one of more than 1,000.
+    it is no array of objects, or one of more than 4,000.
     """
     text = body.decode("utf-8-sig")
     items: list[bytes] = []

@@ -10,6 +10,7 @@ from webhooks.definitions import (
     FirstKeySource,
     HeaderSource,
     JoinedSource,
+    NamedSource,
     QuerySource,
     Source,
 )
@@ -43,6 +44,8 @@ class Finder:
                 return source.value
             case JoinedSource():
                 return self._joined(source)
+            case NamedSource():
+                return dict(source.names).get(self.text(source.source))
             case BodyHashSource():
                 return None
 

@@ -61,5 +61,6 @@ def _body_hash(source: BodyHashSource, raw_body: bytes, now: float) -> str:
 
 
 def _full_event_type(definition: WebhookTypeDefinition, sent: str | None) -> str:
-    full = f"{definition.slug}.{sent or UNKNOWN_EVENT_TYPE}"[:MAX_EVENT_TYPE_LENGTH]
+    words = (sent or UNKNOWN_EVENT_TYPE).replace("\n", ".")
+    full = f"{definition.slug}.{words}"[:MAX_EVENT_TYPE_LENGTH]
     return "".join(c if c in EVENT_TYPE_CHARACTERS else "_" for c in full)

@@ -23,7 +23,7 @@ from webhooks.signatures.certificates import load_certificate
 from webhooks.signatures.errors import SecretComesFromSender
 from webhooks.signatures.keys import PLAIN, decode_secret
 from webhooks.signatures.public_keys import load_public_key
-from webhooks.signatures.token_scheme import is_user_password
+from webhooks.signatures.token_scheme import is_sendable, is_user_password
 
 NEW_KEY_BYTES = 32
 NEW_USER = "tickhook"
@@ -34,8 +34,10 @@ def is_usable_secret(scheme: SignatureScheme, secret: str) -> bool:
     match scheme:
         case HmacScheme():
             return bool(decode_secret(scheme.secret, secret))
-        case HashScheme() | TokenScheme():
+        case HashScheme():
             return bool(decode_secret(PLAIN, secret))
+        case TokenScheme():
+            return bool(decode_secret(PLAIN, secret)) and is_sendable(scheme, secret)
         case BasicScheme():
             return is_user_password(secret) and bool(decode_secret(PLAIN, secret))
         case PublicKeyScheme():

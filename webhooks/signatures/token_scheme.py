@@ -3,6 +3,8 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterator, Sequence
 
+import re2
+
 from webhooks.definitions.schemes import Encoding, HeaderEntries, TokenScheme
 from webhooks.signatures.encodings import decodings
 from webhooks.signatures.errors import Cause, InvalidSignature
@@ -33,6 +35,12 @@ def verify_basic(request: RawRequest, *, secrets: Sequence[str]) -> None:
         detail = "Authorization holds no Basic credentials."
         raise InvalidSignature(Cause.MALFORMED_HEADER, detail)
     _check_match(keys, candidates)
+
+
+def is_sendable(scheme: TokenScheme, secret: str) -> bool:
+    """Tell whether the sender can be given this token, a text that UTF-8 can hold."""
+    pattern = scheme.secret_pattern
+    return not pattern or re2.fullmatch(pattern, secret) is not None
 
 
 def is_user_password(secret: str) -> bool:

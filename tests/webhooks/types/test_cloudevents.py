@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.test import RequestFactory
+
+from events.models import Event
+from tests.webhooks.deliveries import assert_nothing_happened
+from tests.webhooks.types.builders import (
+    SECRET,
+    Sent,
+    answer_to,
+    handshake,
+    identify,
+    knock,
+    make_endpoint,
+    refusal,
+    sample,
+    verify,
+)
+from webhooks.definitions import resolve
+from webhooks.door.request import Delivery
+from webhooks.models import WebhookEndpoint
+from webhooks.parsing import Identity
+from webhooks.parsing.batches import split_array
+from webhooks.signatures import Cause
+
+STATION = "https://weather.example/stations/porto"
+BATCH_TYPE = "application/cloudevents-batch+json"
+OPTIONS = Sent(slug="cloudevents", method="OPTIONS", body=b"", content_type="")
+
+
+def with_token(sent: Sent, token: str = SECRET) -> Sent:
+    return sent.plus(Authorization=f"Bearer {token}")
+
+
+STRUCTURED = with_token(sample("cloudevents", "example.weather.changed"))
+BINARY = with_token(sample("cloudevents", "example.weather.binary"))
+BATCH = STRUCTURED.but(
+    body=b"[" + STRUCTURED.body + b",\n" + STRUCTURED.body + b"]",
+    content_type=BATCH_TYPE,
+)
+
+
+@pytest.mark.parametrize(
+    ("sent", "name", "number"),
+    [(STRUCTURED, "changed", "0001"), (BINARY, "binary", "0002")],
+)
+def test_both_modes_are_verified_and_named(sent: Sent, name: str, number: str) -> None:
+    verify(sent)
+    assert identify(sent) == Identity(
+        event_type=f"cloudevents.example.weather.{name}",
+        delivery_id=f"{STATION}\nreading-{number}",
+    )
+
+
+def test_the_same_id_of_another_source_is_another_event() -> None:
+    other = BINARY.plus(ce_source="https://weather.example/stations/faro")
+
+    assert identify(other).delivery_id != identify(BINARY).delivery_id
+
+
+def test_a_batch_is_named_one_by_one() -> None:
+    named = [
+        identify(STRUCTURED.but(body=item)).delivery_id
+        for item in split_array(BATCH.body)
+    ]
+
+    assert named == [f"{STATION}\nreading-0001"] * 2
+
+
+@pytest.mark.parametrize("sent", [BATCH, STRUCTURED], ids=["batch", "structured"])
+def test_a_batch_is_known_by_its_content_type(sent: Sent) -> None:
+    delivery = Delivery(
+        endpoint=WebhookEndpoint(type="cloudevents"),
+        definition=resolve("cloudevents"),
+        http=RequestFactory().post("/", sent.body, content_type=sent.content_type),
+        method="POST",
+        url=sent.url,
+    )
+
+    assert delivery.is_batch == (sent is BATCH)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        with_token(BINARY, SECRET + "x"),
+        BINARY.plus(Authorization=SECRET),
+        BINARY.plus(Authorization=f"Basic {SECRET}"),
+    ],
+    ids=["token", "no scheme", "another scheme"],
+)
+def test_another_token_is_refused(changed: Sent) -> None:
+    refusal(changed)
+
+
+def test_a_missing_token_is_refused_where_there_is_a_secret() -> None:
+    assert refusal(BINARY.without("Authorization")) == Cause.MISSING_HEADER
+
+
+@pytest.mark.django_db
+def test_an_event_is_accepted_without_a_body_and_no_token_is_kept() -> None:
+    answer = knock(make_endpoint("cloudevents"), BINARY)
+
+    assert (answer.status_code, answer.content) == (202, b"")
+    assert SECRET not in json.dumps(Event.objects.get().request)
+
+
+@pytest.mark.django_db
+def test_an_endpoint_can_do_without_a_token() -> None:
+    open_to_all = make_endpoint("cloudevents", secret=False)
+    unsigned = BINARY.without("Authorization")
+
+    assert knock(open_to_all, unsigned).status_code == 202
+
+
+@pytest.mark.django_db
+def test_a_new_endpoint_takes_nothing_without_its_token() -> None:
+    answer = knock(
+        make_endpoint("cloudevents", secret=None), BINARY.without("Authorization")
+    )
+
+    assert answer.status_code == 401
+    assert_nothing_happened()
+
+
+def test_a_sender_that_asks_first_is_let_in() -> None:
+    asking = OPTIONS.plus(
+        WebHook_Request_Origin="events.example", WebHook_Request_Rate="120"
+    )
+
+    answer = answer_to(asking, signed=False)
+
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer["WebHook-Allowed-Origin"] == "events.example"
+    assert answer["WebHook-Allowed-Rate"] == "*"
+    assert handshake(OPTIONS, signed=False) is None

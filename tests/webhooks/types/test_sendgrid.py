@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from django.test import RequestFactory
+
+from tests.webhooks.sender_keys import ecdsa_signature, p256_key, spki
+from tests.webhooks.types.builders import (
+    NOW,
+    Sent,
+    identify,
+    refusal,
+    sample,
+    verify,
+)
+from webhooks.definitions import resolve
+from webhooks.door.request import Delivery
+from webhooks.models import WebhookEndpoint
+from webhooks.parsing import Identity
+from webhooks.parsing.batches import split_array
+from webhooks.signatures import Cause
+
+KEY = base64.b64encode(spki(p256_key())).decode()
+NAME = "X_Twilio_Email_Event_Webhook_"
+OTHER_KEY = base64.b64encode(spki(ec.generate_private_key(ec.SECP256R1()))).decode()
+
+
+def signed(sent: Sent) -> Sent:
+    signature = ecdsa_signature(str(NOW).encode() + sent.body)
+    return sent.plus(**{f"{NAME}Signature": signature, f"{NAME}Timestamp": str(NOW)})
+
+
+BATCH = signed(sample("sendgrid", "delivered"))
+
+
+def delivery(body: bytes) -> Delivery:
+    return Delivery(
+        endpoint=WebhookEndpoint(type="sendgrid"),
+        definition=resolve("sendgrid"),
+        http=RequestFactory().post("/", body, content_type=BATCH.content_type),
+        method="POST",
+        url=BATCH.url,
+    )
+
+
+def test_a_batch_is_verified_as_a_whole_and_named_one_by_one() -> None:
+    verify(BATCH, secret=KEY)
+
+    named = [identify(BATCH.but(body=item)) for item in split_array(BATCH.body)]
+    assert named == [
+        Identity(
+            event_type="sendgrid.delivered", delivery_id="ZGVsaXZlcmVkLWFuYS0wMDAx"
+        ),
+        Identity(event_type="sendgrid.open", delivery_id="b3Blbi1hbmEtMDAwMg"),
+    ]
+
+
+def test_an_array_is_a_batch_and_an_object_is_not() -> None:
+    assert delivery(BATCH.body).is_batch
+    assert not delivery(json.dumps({"event": "open"}).encode()).is_batch
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        BATCH.but(body=BATCH.body + b"\r\n"),
+        BATCH.plus(**{f"{NAME}Timestamp": str(NOW + 1)}),
+        BATCH.plus(**{f"{NAME}Signature": ecdsa_signature(b"another")}),
+        BATCH.without(f"{NAME}Signature".replace("_", "-")),
+        BATCH.without(f"{NAME}Timestamp".replace("_", "-")),
+    ],
+    ids=["body", "timestamp", "signature", "no signature", "no timestamp"],
+)
+def test_what_is_signed_can_not_be_changed(changed: Sent) -> None:
+    refusal(changed, secret=KEY)
+
+
+def test_another_key_is_refused() -> None:
+    assert refusal(BATCH, secret=OTHER_KEY) == Cause.NO_MATCH

@@ -17,6 +17,7 @@ from executions.api.views import (
     ExecutionViewSet,
     RunView,
 )
+from triggers.api.deliveries import DeliveriesOfTriggersViewSet
 from triggers.api.schedules import ScheduleViewSet
 from triggers.api.validate_cron import ValidateCronView
 from triggers.api.views import TriggerViewSet
@@ -26,6 +27,8 @@ from triggers.api.webhooks import (
     RotateSecretView,
     WebhookUrlView,
 )
+from webhooks.api.inspectors import InspectorOfTokenView, InspectorsView
+from webhooks.api.views import WebhookTypeViewSet
 
 router = DefaultRouter(trailing_slash=False, use_regex_path=False)
 router.include_format_suffixes = False
@@ -33,8 +36,10 @@ router.register("agents", AgentViewSet, basename="agent")
 router.register("tasks", AgentTaskViewSet, basename="task")
 router.register("event-types", EventTypeViewSet, basename="event-type")
 router.register("events", EventWithExecutionsViewSet, basename="event")
+router.register("deliveries", DeliveriesOfTriggersViewSet, basename="delivery")
 router.register("triggers", TriggerViewSet, basename="trigger")
 router.register("schedules", ScheduleViewSet, basename="schedule")
+router.register("webhook-types", WebhookTypeViewSet, basename="webhook-type")
 router.register("executions", ExecutionViewSet, basename="execution")
 
 urlpatterns = [
@@ -76,6 +81,12 @@ urlpatterns = [
         "triggers/<uuid:pk>/revoke-secret",
         RevokeSecretView.as_view(),
         name="trigger-revoke-secret",
+    ),
+    path("deliveries/inspectors", InspectorsView.as_view(), name="delivery-inspectors"),
+    path(
+        "deliveries/inspectors/<str:token>",
+        InspectorOfTokenView.as_view(),
+        name="delivery-inspector",
     ),
     path("auth/", include("rest_framework.urls")),
     *router.urls,

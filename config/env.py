@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import Env
 
 MAX_RETENTION_DAYS = 100 * 366
-MAX_RATE_LIMIT = 100_000_000
+MAX_RATE_LIMIT = 1_000_000_000
 
 env = Env()
 env.read_env()

@@ -47,6 +47,7 @@ UNFOLD: dict[str, Any] = {
             _group(
                 "Webhooks",
                 _item("Endpoints", "webhook", "webhooks.webhookendpoint"),
+                _item("Deliveries", "move_to_inbox", "webhooks.delivery"),
                 _item("Rejections", "block", "webhooks.rejection"),
                 _item("Types", "description", "webhooks.webhooktype"),
             ),

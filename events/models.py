@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from django.contrib.postgres.indexes import HashIndex
 from django.db import models
 from django.db.models import Q
 
@@ -89,6 +90,16 @@ class Event(models.Model):
                 fields=("trigger_id", "received_at"),
                 condition=Q(type="schedule.missed"),
                 name="event_missed",
+            ),
+            HashIndex(
+                fields=("delivery_id",),
+                condition=~Q(delivery_id=""),
+                name="event_delivery",
+            ),
+            models.Index(
+                fields=("replay_of",),
+                condition=Q(replay_of__isnull=False),
+                name="event_replays",
             ),
         )
 

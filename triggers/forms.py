@@ -16,7 +16,7 @@ from common.admin.forms import ServiceForm
 from triggers.models import Trigger, TriggerType
 from triggers.services.endpoints import FOREIGN_ENDPOINT, is_open_to
 from triggers.services.lifecycle import create_trigger, patterns_of, update_trigger
-from webhooks.forms import METHOD_CHOICES, TYPE_CHOICES, SecretField
+from webhooks.forms import METHOD_CHOICES, SecretField, type_choices
 from webhooks.models import WebhookEndpoint
 from webhooks.services.endpoints import EndpointFields
 
@@ -56,7 +56,7 @@ class TriggerForm(ServiceForm[Trigger]):
         help_text="One a line: invoice.paid, invoice.* or github.push",
     )
     webhook_type = forms.ChoiceField(
-        choices=TYPE_CHOICES,
+        choices=type_choices,
         required=False,
         initial="generic",
         widget=UnfoldAdminSelectWidget,

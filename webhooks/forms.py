@@ -1,21 +1,29 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminPasswordWidget,
     UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
 )
 
+from common.admin.fields import JSONObjectField
 from common.admin.forms import ServiceForm
-from webhooks.definitions import shipped_slugs
-from webhooks.models import WebhookEndpoint
+from common.errors import Fault, TickhookError
+from webhooks.models import WebhookEndpoint, WebhookType
 from webhooks.services.endpoints import METHODS, update_endpoint
+from webhooks.services.types import known_slugs, upload_type
 
-TYPE_CHOICES = [(slug, slug) for slug in shipped_slugs()]
 METHOD_CHOICES = [(method, method) for method in METHODS]
+
+
+def type_choices() -> list[tuple[str, str]]:
+    """Return the types that there are now; a form asks whenever it is made."""
+    return [(slug, slug) for slug in known_slugs()]
 
 
 class SecretField(forms.CharField):
@@ -35,7 +43,7 @@ class EndpointForm(ServiceForm[WebhookEndpoint]):
 
     field_of = {"webhook_type": "type", "webhook_config": "secret"}  # noqa: RUF012 - read only
 
-    type = forms.ChoiceField(choices=TYPE_CHOICES, widget=UnfoldAdminSelectWidget)
+    type = forms.ChoiceField(choices=type_choices, widget=UnfoldAdminSelectWidget)
     secret = SecretField(help_text="Replaces the present one. Empty keeps it.")
     allowed_methods = forms.MultipleChoiceField(
         choices=METHOD_CHOICES, widget=UnfoldAdminCheckboxSelectMultipleWidget
@@ -52,3 +60,47 @@ class EndpointForm(ServiceForm[WebhookEndpoint]):
             secret=self.cleaned_data["secret"] or None,
             **self.given("allowed_methods", "validation_rules"),
         ).endpoint
+
+
+class WebhookTypeForm(ServiceForm[WebhookType]):
+    """An upload: the whole document, as the API takes it."""
+
+    by: ClassVar[str] = ""
+
+    # The service says what is wrong with a slug.
+    slug = forms.CharField(
+        max_length=100,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="What the type is called in the API. A shipped type's slug changes "
+        "that one.",
+    )
+    document = JSONObjectField(
+        widget=UnfoldAdminTextareaWidget({"rows": 30}),
+        help_text="JSON. `parser` and `json_schema` are required; "
+        "docs/uploading-a-webhook-type.md names the other fields.",
+    )
+
+    class Meta:
+        model = WebhookType
+        fields = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.fields.pop("slug", None)
+            self.initial["document"] = self.instance.current.document
+
+    def store(self) -> WebhookType:
+        uploaded = upload_type(
+            slug=self.instance.pk or self.cleaned_data["slug"],
+            document=self.cleaned_data["document"],
+            by=self.by,
+        )
+        return WebhookType.objects.select_related("current").get(pk=uploaded.slug)
+
+    def _refuse(self, error: TickhookError) -> None:
+        """Show each fault at the document, with its pointer into that."""
+        for fault in error.faults or (Fault("", error.detail),):
+            is_slug = fault.pointer == "/slug" and "slug" in self.fields
+            place = f"{fault.pointer}: " if fault.pointer and not is_slug else ""
+            self.add_error("slug" if is_slug else "document", place + fault.detail)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.db import models
 from django.db.models import Q
 
@@ -11,12 +13,38 @@ def default_methods() -> list[str]:
     return ["POST"]
 
 
+class WebhookTypeVersion(models.Model):
+    """One description of a sender, as it was uploaded. It never changes.
+
+    Its id names the description for good: it is never given to another one.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    slug = models.CharField(max_length=50)
+    version = models.PositiveIntegerField()
+    document = RawJSONField()
+    created_by = models.CharField(max_length=150, default="", blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("slug", "-version")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("slug", "version"), name="webhook_type_version_unique"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.slug} {self.version}"
+
+
 class WebhookType(models.Model):
     """An uploaded description of a sender, in the format of the shipped ones."""
 
     slug = models.SlugField(primary_key=True, max_length=50)
-    definition = models.JSONField()
-    version = models.PositiveIntegerField(default=1)
+    current = models.ForeignKey(
+        WebhookTypeVersion, on_delete=models.PROTECT, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -32,6 +60,9 @@ class WebhookEndpoint(models.Model):
 
     `secrets` is a list of `{"secret", "valid_until"}`; null means without an end.
     """
+
+    # The version of an uploaded type that counts now; the door reads it with the row.
+    type_revision: UUID | None = None
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     webhook_id = models.CharField(max_length=255)
@@ -58,7 +89,11 @@ class WebhookEndpoint(models.Model):
 
 
 class Rejection(models.Model):
-    """A request that a known endpoint refused, and why. Sampled and bounded."""
+    """A request that a known endpoint refused, and why. Sampled and bounded.
+
+    A duplicate is one, too, by the cause `duplicate`; `event_id` is the event that it
+    repeats. `body_size` is that of the whole body, where it is known.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     endpoint = models.ForeignKey(
@@ -72,6 +107,8 @@ class Rejection(models.Model):
     delivery_id = models.CharField(max_length=255, default="", blank=True)
     headers = RawJSONField(default=dict)
     body = models.BinaryField(default=bytes)
+    body_size = models.PositiveIntegerField(null=True)
+    event_id = models.UUIDField(null=True)
     received_at = models.DateTimeField()
 
     class Meta:
@@ -152,3 +189,67 @@ class Errand(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id}"
+
+
+class Outcome(models.TextChoices):
+    """What became of a delivery at the door."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    REJECTED = "rejected"
+
+
+class DeliveryManager(models.Manager["Delivery"]):
+    """Of the events, only those that came by webhook are deliveries.
+
+    The view can't say so itself: a WHERE in it would cost the use of its indexes.
+    """
+
+    def get_queryset(self) -> models.QuerySet[Delivery]:
+        return super().get_queryset().filter(source="webhook")
+
+
+class Delivery(models.Model):
+    """One attempt by a sender to deliver: a row of a view over events and rejections.
+
+    What was accepted has the id of its event; `replay_of` names the event that a
+    person had delivered again. `request` is kept of what was accepted, `headers` and
+    the first bytes of the body of what was not.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    source = models.TextField()
+    endpoint = models.ForeignKey(
+        WebhookEndpoint,
+        models.DO_NOTHING,
+        null=True,
+        db_constraint=False,
+        related_name="+",
+    )
+    outcome = models.TextField(choices=Outcome.choices)
+    cause = models.TextField()
+    status = models.SmallIntegerField(null=True)
+    detail = models.TextField()
+    event_type = models.TextField()
+    delivery_id = models.TextField()
+    event_id = models.UUIDField(null=True)
+    replay_of = models.UUIDField(null=True)
+    received_at = models.DateTimeField()
+    content_type = models.TextField()
+    body_size = models.IntegerField(null=True)
+    method = models.TextField()
+    remote_address = models.TextField()
+    request = RawJSONField(null=True)
+    headers = RawJSONField(null=True)
+    body = models.BinaryField()
+
+    objects = DeliveryManager()
+
+    class Meta:
+        managed = False
+        ordering = ("-id",)
+        default_permissions = ("view", "change")
+        verbose_name_plural = "deliveries"
+
+    def __str__(self) -> str:
+        return f"{self.cause or self.event_type} {self.id}"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from uuid import UUID
 
@@ -92,7 +93,7 @@ class HouseAdmin(ModelAdmin[_M]):
 class HistoryAdmin(HouseAdmin[_M]):
     """Rows that record what happened: nobody adds, changes or deletes them by hand."""
 
-    actions = None
+    actions: Sequence[str] | None = None
     paginator = InfinitePaginator
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -10,7 +10,7 @@ from common.errors import TickhookError
 from config.server.body import Message, Receive, Scope, discard_some, read_body
 from config.server.call import Call, WSGIApplication
 from config.server.environ import build_environ
-from config.server.limits import Limits, SenderGone
+from config.server.limits import Limits
 from config.server.refusal import refusal
 from config.server.room import Room
 from config.server.threads import Threads
@@ -19,6 +19,10 @@ AsyncSend = Callable[[Message], Awaitable[None]]
 
 # A reader that takes nothing of a large answer for so long has gone.
 _SEND_SECONDS = 30
+
+
+class ApplicationFailed(Exception):
+    """The application raised an error instead of answering; the cause tells which."""
 
 
 class BufferedApplication:
@@ -44,8 +48,6 @@ class BufferedApplication:
                 messages = await self._call(scope, body, send)
                 for message in messages:
                     await send(message)
-        except SenderGone:
-            return
         except TickhookError as error:
             for message in refusal(error, scope):
                 await send(message)
@@ -64,7 +66,7 @@ class BufferedApplication:
             try:
                 environ = build_environ(scope, body)
                 messages = Call(send_and_wait).run(self._application, environ)
-            except Exception as error:  # noqa: BLE001 - the loop's side raises it again
+            except BaseException as error:  # noqa: BLE001 - the loop's side raises it
                 _tell(loop, _fail, answered, error)
             else:
                 _tell(loop, _succeed, answered, messages)
@@ -82,9 +84,12 @@ def _succeed(answered: Future[list[Message]], messages: list[Message]) -> None:
         answered.set_result(messages)
 
 
-def _fail(answered: Future[list[Message]], error: Exception) -> None:
+def _fail(answered: Future[list[Message]], error: BaseException) -> None:
+    """Wrap the error: a bare SystemExit would end the loop, too."""
     if not answered.done():
-        answered.set_exception(error)
+        failure = ApplicationFailed(type(error).__name__)
+        failure.__cause__ = error
+        answered.set_exception(failure)
 
 
 def _tell(loop: AbstractEventLoop, *call: Any) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from config.server.limits import Limits, RequestTooSlow, SenderGone
+from config.server.limits import BodyIncomplete, Limits, RequestTooSlow
 from config.server.room import Place
 
 Scope = dict[str, Any]
@@ -20,8 +20,8 @@ async def read_body(
 ) -> bytes:
     """Return the whole body.
 
-    Raises what `limits` knows, ServerBusy, RequestTooSlow or SenderGone, and reads no
-    further then.
+    Raises ServerBusy, RequestTooSlow, BodyIncomplete or what `limits` knows, and reads
+    no further then.
     """
     announced = announced_length(scope)
     if announced == 0:
@@ -38,7 +38,7 @@ async def read_body(
     if body is None:
         raise limits.too_large(path)
     if announced is not None and len(body) < announced:
-        raise SenderGone
+        raise BodyIncomplete
     return body
 
 
@@ -78,7 +78,7 @@ async def _read(receive: Receive, limit: int, place: Place) -> bytes | None:
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            raise SenderGone
+            raise BodyIncomplete
         piece: bytes = message.get("body", b"")
         size += len(piece)
         if size > limit:

@@ -28,8 +28,11 @@ class ServerBusy(ServiceUnavailable):
     code = "busy"
 
 
-class SenderGone(Exception):
-    """The connection ended before the body did; there is nobody to answer."""
+class BodyIncomplete(TickhookError):
+    """The body ended before it was whole, or its chunks are not framed correctly."""
+
+    code = "body_incomplete"
+    http_status = 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

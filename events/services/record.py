@@ -20,7 +20,10 @@ from events.nudge import nudge_soon
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewEvent:
-    """An event about to be recorded. `request` and `options` are JSON text."""
+    """An event about to be recorded. `request` and `options` are JSON text.
+
+    A replay has no body of its own, and the `body_size` of the event it replays.
+    """
 
     type: str
     source: EventSource
@@ -37,11 +40,12 @@ class NewEvent:
     depth: int = 0
     replay_of: UUID | None = None
     dedupe_key: UUID | None = None
+    body_size: int | None = None
     id: UUID = field(default_factory=uuid7)
     correlation_id: UUID = field(default_factory=uuid7)
 
 
-_NAMES = tuple(f.name for f in fields(NewEvent))
+_NAMES = tuple(f.name for f in fields(NewEvent) if f.name != "body_size")
 _values = attrgetter(*_NAMES)
 
 
@@ -96,7 +100,8 @@ def _parameters(events: Sequence[NewEvent]) -> list[Any]:
 
 
 def _row(event: NewEvent) -> tuple[object, ...]:
-    return (*_values(event), len(event.body))
+    size = len(event.body) if event.body_size is None else event.body_size
+    return (*_values(event), size)
 
 
 @cache

@@ -13,15 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from common.json_schema import UnusableSchema, find_value_faults
 from conditions.document import TextPath
-from events.models import Event, EventSource
+from events.models import Event
 from executions.pipeline.bodies import Body
 from executions.pipeline.code import CodeOfBatch
-from executions.pipeline.senders import definition_of
 from webhooks.definitions import WebhookTypeDefinition
 from webhooks.door.validation import VALIDATED, has_validation
 from webhooks.sandbox import SandboxRefused
+from webhooks.services.types import hold_against
 
 _REQUEST_PARTS = ("headers", "query_params")
 
@@ -50,9 +49,9 @@ class EventParser:
 
 
 def _parse(event: Event, body: Body, code: CodeOfBatch) -> Parsed:
-    if event.source != EventSource.WEBHOOK:
+    definition = body.sender
+    if definition is None:
         return _plain(body)
-    definition = definition_of(event)
     request = _request_values(event, body)
     is_valid = _is_valid(event, body, definition, code)
     added = _added(event, body, definition, code) if is_valid else {}
@@ -113,18 +112,16 @@ def _was_validated(event: Event) -> bool:
 
 
 def _schema_verdict(
-    schema: Mapping[str, Any] | None, value: object
+    schema: Mapping[str, Any] | bool | None, value: object
 ) -> dict[str, object]:
     if schema is None:
         return {}
-    try:
-        faults = find_value_faults(schema, value)
-    except UnusableSchema as error:
-        return {"schema_valid": False, "schema_error": str(error)}
+    faults = hold_against(schema, value)
     if not faults:
         return {"schema_valid": True}
     first = faults[0]
-    text = f"{first.pointer}: {first.detail}" if first.pointer else first.detail
+    pointer = first.pointer.removeprefix("/body")
+    text = f"{pointer}: {first.detail}" if pointer else first.detail
     return {"schema_valid": False, "schema_error": text}
 
 

@@ -1,9 +1,18 @@
 from __future__ import annotations
 
-from events.models import Event
-from webhooks.definitions import WebhookTypeDefinition, resolve
+from collections.abc import Iterable
+
+from events.models import Event, EventSource
+from webhooks.definitions import WebhookTypeDefinition
+from webhooks.services.types import definitions_of
 
 
-def definition_of(event: Event) -> WebhookTypeDefinition:
-    """Return how a webhook's sender is described: the event's type begins with it."""
-    return resolve(event.type.partition(".")[0])
+def find_senders(events: Iterable[Event]) -> dict[str, WebhookTypeDefinition]:
+    """Return how the senders of webhooks are described, asked for together."""
+    return definitions_of({slug_of(event) for event in events} - {""})
+
+
+def slug_of(event: Event) -> str:
+    """Return the slug of the sender; empty for what the house itself tells."""
+    is_sent = event.source == EventSource.WEBHOOK
+    return event.type.partition(".")[0] if is_sent else ""

@@ -13,6 +13,7 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
+from events.models import Event
 from executions.models import TriggerExecution
 from executions.pipeline.drain import drain
 from tests.factories import AgentFactory, make_created
@@ -140,3 +141,33 @@ def test_a_secret_is_rotated_in_a_dialog_and_shown_once(page: Page) -> None:
     expect(page.get_by_text(current)).to_be_visible()
     page.reload()
     expect(page.get_by_text("Secret, shown this once")).to_be_hidden()
+
+
+def test_a_test_event_is_sent_and_redelivered(page: Page) -> None:
+    created = make_created(trigger_type="webhook", webhook={"type_slug": "slack"})
+    assert created.trigger.endpoint is not None
+    pk = created.trigger.endpoint.pk
+    page.goto(reverse("admin:webhooks_webhookendpoint_change", args=[pk]))
+    page.get_by_label("Event", exact=True).select_option("message")
+    page.get_by_role("button", name="Send test event").click()
+    page.get_by_role("link", name="its delivery").click()
+
+    page.get_by_role("button", name="Redeliver").click()
+
+    expect(page.get_by_text("Redelivered as a new event")).to_be_visible()
+    assert list(Event.objects.values_list("type", flat=True)) == ["slack.message"] * 2
+
+
+def test_what_arrives_appears_by_itself(page: Page) -> None:
+    created = make_created(trigger_type="webhook", webhook={"type_slug": "slack"})
+    assert created.trigger.endpoint is not None
+    pk = created.trigger.endpoint.pk
+    page.goto(reverse("admin:webhooks_webhookendpoint_change", args=[pk]))
+    page.get_by_role("button", name="Show what arrives").click()
+    expect(page.get_by_text("Nothing has come yet")).to_be_visible()
+
+    url = page.locator("pre").first.inner_text().removeprefix("http://testserver")
+    page.request.post(url, data={"event": {"type": "message"}})
+
+    expect(page.get_by_text("Would be rejected (invalid_signature)")).to_be_visible()
+    assert not Event.objects.exists()

@@ -16,7 +16,7 @@ from tests.factories import make_trigger
 
 LINKS = re2.compile(r'(?:src|href)="([^"]+)"')
 PATHS = ["", "triggers", "agents", "tasks", "events", "event-types", "executions"]
-PATHS += ["schedules/presets"]
+PATHS += ["deliveries", "schedules/presets", "webhook-types"]
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -32,10 +32,10 @@ def define(monkeypatch: pytest.MonkeyPatch) -> Define:
     def define(**fields: Any) -> None:
         shop = replace(resolve("generic"), slug="shop", **fields)
 
-        def find(slug: str) -> WebhookTypeDefinition:
-            return shop if slug == "shop" else resolve(slug)
+        def find(slugs: Iterable[str]) -> dict[str, WebhookTypeDefinition]:
+            return {slug: shop if slug == "shop" else resolve(slug) for slug in slugs}
 
-        monkeypatch.setattr(senders, "resolve", find)
+        monkeypatch.setattr(senders, "definitions_of", find)
 
     return define
 

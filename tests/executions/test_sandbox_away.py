@@ -48,6 +48,26 @@ def test_a_sandbox_that_is_away_lets_only_its_events_wait(
     assert not Inbox.objects.exists()
 
 
+def test_a_sandbox_that_is_away_is_asked_once_for_each_batch(
+    define: Define, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    define(custom_parser_code=PARSES)
+    asked: list[str] = []
+
+    def note(code: str, **_: object) -> Any:
+        asked.append(code)
+        raise SandboxUnavailable
+
+    monkeypatch.setattr(code, "run_parser", note)
+    trigger = make_receiver()
+    record_events([new_delivery(trigger) for _ in range(5)])
+
+    drain()
+
+    # Once in the batch, and once where they are tried again as a few.
+    assert asked == [PARSES] * 2
+
+
 def test_events_that_wait_for_the_sandbox_do_not_hold_up_a_full_batch(
     define: Define, monkeypatch: pytest.MonkeyPatch
 ) -> None:

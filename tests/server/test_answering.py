@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from config.server.adapter import ApplicationFailed, BufferedApplication
 from config.server.environ import Environ
-from tests.server.edge import Sender, ask, make_scope
+from tests.server.edge import LIMITS, Sender, ask, make_scope
 
 MEGABYTE = 1024 * 1024
 Start = Callable[..., Any]
@@ -72,7 +75,7 @@ def test_head_gets_the_head() -> None:
 def test_an_answer_that_fails_is_closed_and_not_sent() -> None:
     body = Body(b"a", fails=True)
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ApplicationFailed, match="ZeroDivisionError"):
         answer(body)
 
     assert body.is_closed
@@ -110,7 +113,7 @@ def test_an_error_in_an_answer_that_has_begun_is_raised_again() -> None:
         except ZeroDivisionError:
             start_response("500 Oh", [], sys.exc_info())
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ApplicationFailed, match="ZeroDivisionError"):
         ask(Sender([]), make_scope(), application)
 
 
@@ -121,8 +124,10 @@ def test_an_answer_starts_exactly_once(times: int) -> None:
             start_response("200 OK", [])
         return [b""]
 
-    with pytest.raises(RuntimeError, match="start_response was"):
+    with pytest.raises(ApplicationFailed) as failure:
         ask(Sender([]), make_scope(), application)
+
+    assert "start_response was" in str(failure.value.__cause__)
 
 
 def test_the_application_runs_in_a_thread_of_its_own() -> None:
@@ -136,3 +141,24 @@ def test_the_application_runs_in_a_thread_of_its_own() -> None:
     ask(Sender([]), make_scope(), application)
 
     assert names == ["web-1"]
+
+
+@pytest.mark.parametrize("error", [SystemExit, StopIteration])
+def test_no_error_of_an_application_costs_a_thread(error: type[BaseException]) -> None:
+    def application(environ: Environ, start_response: Start) -> list[bytes]:
+        if environ["PATH_INFO"] == "/bad":
+            raise error
+        start_response("200 OK", [])
+        return [b"good"]
+
+    buffered = BufferedApplication(application, limits=LIMITS, threads=1)
+    bad, good = Sender([]), Sender([])
+
+    async def play() -> None:
+        with suppress(ApplicationFailed):
+            await buffered(make_scope("/bad"), bad.receive, bad.send)
+        await buffered(make_scope("/good"), good.receive, good.send)
+
+    asyncio.run(play())
+
+    assert (bad.sent, good.body) == ([], b"good")

@@ -119,15 +119,16 @@ def test_a_body_that_does_not_arrive_in_time_is_given_up(headers: Headers) -> No
 
 
 @pytest.mark.parametrize("headers", [of_length(50), CHUNKED])
-def test_half_a_body_of_a_sender_that_left_is_dropped(headers: Headers) -> None:
+def test_half_a_body_is_given_to_nobody(headers: Headers) -> None:
     sender = Sender([b"x"], is_over=False, is_gone=True)
 
     ask(sender, make_scope(headers=headers), never)
 
-    assert sender.sent == []
+    assert (sender.status, sender.headers["connection"]) == (400, "close")
+    assert sender.json["error_code"] == "body_incomplete"
 
 
-def test_a_body_shorter_than_announced_is_dropped() -> None:
+def test_a_body_shorter_than_announced_is_given_to_nobody() -> None:
     sender = ask(Sender([b"x"]), make_scope(headers=of_length(50)), never)
 
-    assert sender.sent == []
+    assert (sender.status, sender.json["error_code"]) == (400, "body_incomplete")

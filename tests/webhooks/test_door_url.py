@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from webhooks.door import views
+from webhooks.door import reception
 from webhooks.door.request import Delivery
 from webhooks.services.endpoints import create_endpoint
 
@@ -24,7 +24,7 @@ def test_the_url_that_is_signed_is_the_one_that_was_sent(
 ) -> None:
     path = f"/webhooks/{create_endpoint().endpoint.webhook_id}"
     seen: list[Delivery] = []
-    monkeypatch.setattr(views, "CHECKS", (seen.append,))
+    monkeypatch.setattr(reception, "GATES", (seen.append,))
 
     client = Client()
     client.defaults[variable] = told

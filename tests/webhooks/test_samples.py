@@ -9,6 +9,8 @@ from webhooks.models import WebhookEndpoint
 from webhooks.services.samples import sample_request
 from webhooks.signatures import verify_request
 
+pytestmark = pytest.mark.django_db
+
 SECRETS = {
     "github": "it's a secret",
     "standardwebhooks": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",

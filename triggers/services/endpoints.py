@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -47,7 +48,14 @@ def pass_subject_on(trigger: Trigger) -> None:
 
 def is_open_to(user: AbstractBaseUser | AnonymousUser, endpoint_id: UUID) -> bool:
     """Whether a user may use the agents of all triggers that an endpoint serves."""
-    served = Trigger.objects.present().filter(endpoint_id=endpoint_id)
+    return are_open_to(user, {endpoint_id})
+
+
+def are_open_to(
+    user: AbstractBaseUser | AnonymousUser, endpoint_ids: Set[UUID | None]
+) -> bool:
+    """Whether a user may use the agents of all that these endpoints serve."""
+    served = Trigger.objects.present().filter(endpoint_id__in=endpoint_ids)
     return not served.exclude(agent__in=usable_agents(user)).exists()
 
 

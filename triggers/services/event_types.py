@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import get_close_matches
 
+from events.families import INTERNAL_FAMILIES
 from events.models import EventType
 from triggers.services.validation import is_pattern
-from webhooks.definitions import shipped_slugs
-from webhooks.models import WebhookType
-
-# The families of what the house itself tells: `trigger.auto_disabled`, `task.failed`.
-INTERNAL_FAMILIES = ("execution", "schedule", "task", "trigger")
+from webhooks.services.types import known_slugs
 
 
 def explain_unsupported(patterns: Sequence[str]) -> dict[int, str]:
@@ -22,8 +19,7 @@ def explain_unsupported(patterns: Sequence[str]) -> dict[int, str]:
     if not patterns:
         return {}
     catalogue = set(EventType.objects.values_list("name", flat=True))
-    slugs = WebhookType.objects.values_list("slug", flat=True)
-    families = {*INTERNAL_FAMILIES, *shipped_slugs(), *slugs}
+    families = {*INTERNAL_FAMILIES, *known_slugs()}
     return {
         place: _explain(pattern, catalogue)
         for place, pattern in enumerate(patterns)

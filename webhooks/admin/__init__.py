@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from webhooks.admin import rejections, types
+from webhooks.admin.deliveries import DeliveryAdmin
 from webhooks.admin.endpoints import WebhookEndpointAdmin, curl_of
 
-__all__ = ["WebhookEndpointAdmin", "curl_of", "rejections", "types"]
+__all__ = ["DeliveryAdmin", "WebhookEndpointAdmin", "curl_of", "rejections", "types"]

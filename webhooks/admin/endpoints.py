@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.formats import date_format
-from django.utils.html import format_html_join
+from django.utils.html import conditional_escape, format_html_join
 from django.utils.safestring import SafeString
 
 from common.admin.base import HouseAdmin
@@ -17,11 +17,15 @@ from webhooks.services.rejections import count_rejections
 from webhooks.services.samples import sample_request
 from webhooks.services.secrets import SecretState, live_entries, states_of
 from webhooks.services.urls import webhook_url
+from webhooks.signatures import OnlyTheSenderSigns
 
 
 def curl_of(endpoint: WebhookEndpoint) -> SafeString:
     """Show a line that tries an endpoint, with a button that copies it."""
-    sample = sample_request(endpoint)
+    try:
+        sample = sample_request(endpoint)
+    except OnlyTheSenderSigns as error:
+        return conditional_escape(error.detail)
     note = ""
     if sample.valid_seconds is not None:
         minutes = sample.valid_seconds // 60
@@ -45,6 +49,7 @@ class WebhookEndpointAdmin(RenewalActions, HouseAdmin[WebhookEndpoint]):
 
     form = EndpointForm
     actions = None
+    change_form_outer_before_template = "admin/tickhook/endpoint_actions.html"
     list_display = (
         "webhook_id", "status", "type", "subject", "triggers", "events", "rejections",
         "created_at",

@@ -1,21 +1,119 @@
 from __future__ import annotations
 
-from django.contrib import admin
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.safestring import SafeString
 
-from common.admin.base import HistoryAdmin
-from common.admin.display import json_block
-from webhooks.models import WebhookType
+from common.admin.base import HistoryAdmin, HouseAdmin
+from common.admin.display import json_block, list_link
+from common.errors import Conflict
+from webhooks.forms import WebhookTypeForm
+from webhooks.models import WebhookType, WebhookTypeVersion
+from webhooks.services.types import delete_type
 
 
 @admin.register(WebhookType)
-class WebhookTypeAdmin(HistoryAdmin[WebhookType]):
-    id_search_fields = ()
-    list_display = ("slug", "version", "updated_at")
-    search_fields = ("slug",)
-    readonly_fields = ("definition_json",)
-    fields = ("slug", "version", "definition_json", "created_at", "updated_at")
+class WebhookTypeAdmin(HouseAdmin[WebhookType]):
+    """The uploaded types; those that are shipped are files."""
 
-    @admin.display(description="Definition")
-    def definition_json(self, webhook_type: WebhookType) -> SafeString:
-        return json_block(webhook_type.definition)
+    form = WebhookTypeForm
+    actions = None
+    id_search_fields = ()
+    list_display = ("slug", "version", "endpoints", "updated_at")
+    list_select_related = ("current",)
+    search_fields = ("slug",)
+    readonly_fields = ("versions", "endpoints", "created_at", "updated_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookType]:
+        return super().get_queryset(request).defer("current__document")
+
+    def get_fieldsets(
+        self, request: HttpRequest, obj: WebhookType | None = None
+    ) -> Any:
+        if obj is None:
+            return ((None, {"fields": ("slug", "document")}),)
+        record = ("versions", "endpoints", "created_at", "updated_at")
+        return ((None, {"fields": ("document",)}), ("Record", {"fields": record}))
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: WebhookType | None = None,
+        change: bool = False,
+        **kwargs: Any,
+    ) -> type[forms.ModelForm[WebhookType]]:
+        """Return a form, made anew for each request, that knows who uploads."""
+        form = super().get_form(request, obj, change, **kwargs)
+        form.by = request.user.get_username()  # type: ignore[attr-defined]  # of ours
+        return form
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: WebhookType,
+        form: forms.ModelForm[WebhookType],
+        change: bool,
+    ) -> None:
+        """Do nothing: the form's service has stored it."""
+
+    def delete_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        extra_context: dict[str, object] | None = None,
+    ) -> HttpResponse:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except Conflict as error:
+            messages.error(request, error.detail)
+            return HttpResponseRedirect("../change/")
+
+    def delete_model(self, request: HttpRequest, obj: WebhookType) -> None:
+        delete_type(slug=obj.slug)
+
+    def get_deleted_objects(
+        self, objs: QuerySet[WebhookType] | Sequence[WebhookType], request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Name the type alone: one that is used is not deleted anyway."""
+        return [str(webhook_type) for webhook_type in objs], {}, set(), []
+
+    @admin.display(description="Document")
+    def document(self, webhook_type: WebhookType) -> SafeString:
+        """Show it to those who may not change it; others have the form's field."""
+        return json_block(webhook_type.current.document)
+
+    @admin.display(description="Version")
+    def version(self, webhook_type: WebhookType) -> int:
+        return webhook_type.current.version
+
+    @admin.display(description="Versions")
+    def versions(self, webhook_type: WebhookType) -> SafeString:
+        model = "webhooks_webhooktypeversion"
+        return list_link(model, "Versions", slug__exact=webhook_type.slug)
+
+    @admin.display(description="Endpoints")
+    def endpoints(self, webhook_type: WebhookType) -> SafeString:
+        model = "webhooks_webhookendpoint"
+        return list_link(model, "Endpoints", type__exact=webhook_type.slug)
+
+
+@admin.register(WebhookTypeVersion)
+class WebhookTypeVersionAdmin(HistoryAdmin[WebhookTypeVersion]):
+    """What was uploaded, and when; to bring one back, upload it again."""
+
+    list_display = ("slug", "version", "created_by", "created_at")
+    search_fields = ("slug",)
+    fields = ("slug", "version", "created_by", "created_at", "document_json")
+    readonly_fields = ("document_json",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookTypeVersion]:
+        return super().get_queryset(request).defer("document")
+
+    @admin.display(description="Document")
+    def document_json(self, version: WebhookTypeVersion) -> SafeString:
+        return json_block(version.document)

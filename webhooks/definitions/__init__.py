@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from webhooks.definitions.loading import InvalidDefinition, load_definition
 from webhooks.definitions.model import WebhookTypeDefinition
-from webhooks.definitions.shipped import get_shipped, resolve, shipped_slugs
+from webhooks.definitions.shipped import (
+    GENERIC,
+    get_shipped,
+    resolve,
+    shipped_document,
+    shipped_slugs,
+)
 from webhooks.definitions.sources import (
     BodyHashSource,
     BodySource,
@@ -22,6 +28,7 @@ from webhooks.definitions.sources import (
 )
 
 __all__ = [
+    "GENERIC",
     "BodyHashSource",
     "BodySource",
     "ConstantSource",
@@ -36,5 +43,6 @@ __all__ = [
     "get_shipped",
     "load_definition",
     "resolve",
+    "shipped_document",
     "shipped_slugs",
 ]

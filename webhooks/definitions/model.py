@@ -60,7 +60,7 @@ class WebhookTypeDefinition:
     confirmation: Confirmation | None = None
     form_json_field: str | None = None
     credential_headers: frozenset[str] = ALWAYS_CREDENTIALS
-    json_schema: Mapping[str, Any] | None = field(default=None, hash=False)
+    json_schema: Mapping[str, Any] | bool | None = field(default=None, hash=False)
     required_config_fields: tuple[str, ...] = ()
     config_matches: tuple[ConfigMatch, ...] = ()
     validation_required: bool = False

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from webhooks.definitions.loading import load_definition
 from webhooks.definitions.model import WebhookTypeDefinition
@@ -18,6 +19,15 @@ def get_shipped(slug: str) -> WebhookTypeDefinition | None:
 
 def shipped_slugs() -> list[str]:
     return sorted(_shipped())
+
+
+def shipped_document(slug: str) -> Mapping[str, Any]:
+    """Return the document of a shipped definition; empty if there is none."""
+    if get_shipped(slug) is None:
+        return {}
+    file = files("webhooks").joinpath("types", f"{slug.lower()}.json")
+    document: Mapping[str, Any] = json.loads(file.read_bytes())
+    return document
 
 
 def resolve(slug: str) -> WebhookTypeDefinition:

@@ -14,14 +14,16 @@ from typing import Any
 from django.conf import settings
 
 from common.errors import Fault, InvalidInput, TickhookError
-from common.json_schema import UnusableSchema, find_value_faults
+from webhooks.door.events import kept_headers
 from webhooks.door.handshakes import mismatches
 from webhooks.door.request import Delivery
+from webhooks.door.validation import check_validation_code, has_validation
 from webhooks.models import ErrandKind, WebhookEndpoint
 from webhooks.parsing import BodyKind
 from webhooks.services.certificates import FetchedCertificates
 from webhooks.services.errands import request_errand
 from webhooks.services.limits import count_delivery, count_forgery, refuse_if_over
+from webhooks.services.types.schemas import hold_against
 from webhooks.signatures import InvalidSignature, verify
 from webhooks.signatures.errors import CertificateUnknown
 
@@ -158,7 +160,7 @@ def check_rules(delivery: Delivery) -> None:
     faults = [*_missing_headers(delivery, rules), *_unwanted_format(delivery, rules)]
     for schema in (delivery.definition.json_schema, rules.get("json_schema")):
         if schema is not None and not faults:
-            faults = list(_differences(delivery, schema))
+            faults = _differences(delivery, schema)
     if faults:
         raise ValidationRulesFailed(faults[0].detail, faults=faults)
 
@@ -174,6 +176,18 @@ def check_config(delivery: Delivery) -> None:
         raise NotForThisEndpoint(f"{names} is not set, or is not what was sent")
 
 
+def check_code(delivery: Delivery) -> None:
+    """Run the type's validation code; of senders that prove nothing, workers do."""
+    if delivery.is_verified and has_validation(delivery.definition):
+        delivery.is_validated = check_validation_code(
+            delivery.definition,
+            headers=kept_headers(delivery),
+            body=delivery.parsed.value,
+            config=delivery.config,
+            endpoint_id=delivery.endpoint.id,
+        )
+
+
 def _missing_headers(delivery: Delivery, rules: Mapping[str, Any]) -> Iterator[Fault]:
     for name in rules.get("required_headers", ()):
         if not delivery.headers.get(name.lower()):
@@ -186,19 +200,12 @@ def _unwanted_format(delivery: Delivery, rules: Mapping[str, Any]) -> Iterator[F
         yield Fault("/body", f"The body must be {wanted}, not {kind}")
 
 
-def _differences(delivery: Delivery, schema: Mapping[str, Any]) -> Iterator[Fault]:
+def _differences(delivery: Delivery, schema: Mapping[str, Any] | bool) -> list[Fault]:
     """Find, at most 20, where the body differs from a schema."""
-    if delivery.parsed.kind in _WITHOUT_FIELDS:
+    if schema is not True and delivery.parsed.kind in _WITHOUT_FIELDS:
         detail = f"The body must be JSON or a form, not {delivery.parsed.kind}"
-        yield Fault("/body", detail)
-        return
-    try:
-        faults = find_value_faults(schema, delivery.parsed.value)
-    except UnusableSchema:
-        yield Fault("/body", "The body can't be held against the JSON Schema")
-        return
-    for fault in faults:
-        yield Fault(f"/body{fault.pointer}", fault.detail)
+        return [Fault("/body", detail)]
+    return hold_against(schema, delivery.parsed.value)
 
 
 @lru_cache(maxsize=1024)
@@ -220,4 +227,5 @@ CHECKS: tuple[Callable[[Delivery], None], ...] = (
     check_form,
     check_config,
     check_rules,
+    check_code,
 )

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from typing import cast
+from uuid import UUID
 
 from django.db import connection
 
-from webhooks.models import WebhookEndpoint
+from webhooks.models import WebhookEndpoint, WebhookType
 
 # What the door looks at; the rest of an endpoint is for people.
 _NAMES = (
@@ -23,6 +25,7 @@ _NAMES = (
 def find_endpoint(webhook_id: str) -> WebhookEndpoint | None:
     """Return an active endpoint, always as it is now; other columns are deferred.
 
+    With it comes the revision of its type, so that a changed type counts at once.
     The statement is written once: to have the ORM build it anew took a fourth of the
     time that a whole request takes.
     """
@@ -34,10 +37,12 @@ def find_endpoint(webhook_id: str) -> WebhookEndpoint | None:
 
 @cache
 def _find_sql() -> str:
-    columns = ", ".join(f'"{name}"' for name in _NAMES)
+    columns = ", ".join(f'endpoint."{name}"' for name in _NAMES)
     return (
-        f"SELECT {columns} "  # noqa: S608 - names of our own model
-        f'FROM "{WebhookEndpoint._meta.db_table}" WHERE webhook_id = %s AND is_active'
+        f"SELECT {columns}, type.current_id "  # noqa: S608 - names of our own models
+        f'FROM "{WebhookEndpoint._meta.db_table}" endpoint '
+        f'LEFT JOIN "{WebhookType._meta.db_table}" type ON type.slug = endpoint.type '
+        "WHERE endpoint.webhook_id = %s AND endpoint.is_active"
     )
 
 
@@ -53,7 +58,9 @@ def _converters() -> list[tuple[int, Callable[..., object]]]:
 
 
 def _from_row(row: Sequence[object]) -> WebhookEndpoint:
-    values = list(row)
+    *values, revision = row
     for place, convert in _converters():
         values[place] = convert(values[place], None, connection)
-    return WebhookEndpoint.from_db(connection.alias, _NAMES, values)
+    endpoint = WebhookEndpoint.from_db(connection.alias, _NAMES, values)
+    endpoint.type_revision = cast("UUID | None", revision)  # as its column is
+    return endpoint

@@ -7,6 +7,7 @@ from common.text import clean_text
 from events.models import EventSource
 from events.services.record import NewEvent, dedupe_key
 from webhooks.door.request import Delivery
+from webhooks.door.validation import VALIDATED
 from webhooks.parsing import Identity
 
 
@@ -39,14 +40,15 @@ def new_event(
 def request_json(delivery: Delivery, *, without: frozenset[str] = frozenset()) -> str:
     """Return what is kept of a request beside its body, as JSON text."""
     headers = kept_headers(delivery)
-    return dump_json(
-        {
-            "method": delivery.method,
-            "headers": {n: v for n, v in headers.items() if n not in without},
-            "query": delivery.query,
-            "remote_address": delivery.http.META.get("REMOTE_ADDR", ""),
-        }
-    )
+    kept: dict[str, object] = {
+        "method": delivery.method,
+        "headers": {n: v for n, v in headers.items() if n not in without},
+        "query": delivery.query,
+        "remote_address": delivery.http.META.get("REMOTE_ADDR", ""),
+    }
+    if delivery.is_validated:
+        kept[VALIDATED] = True
+    return dump_json(kept)
 
 
 def kept_headers(delivery: Delivery) -> dict[str, str]:

@@ -10,10 +10,12 @@ from webhooks.door.accepted import answer_accepted, answer_batch
 from webhooks.door.answers import Filler, render
 from webhooks.door.batches import record_batch
 from webhooks.door.checks import CHECKS, GATES
+from webhooks.door.duplicates import note_duplicate
 from webhooks.door.handshakes import mismatches
 from webhooks.door.record import record_delivery
 from webhooks.door.request import Delivery
 from webhooks.services.rejections import note_handshake
+from webhooks.services.remedies import DUPLICATE
 
 
 class HandshakeRefused(TickhookError):
@@ -38,7 +40,10 @@ def _take(delivery: Delivery) -> HttpResponse:
     batch = delivery.definition.batch
     if batch is not None and delivery.is_batch:
         return answer_batch(record_batch(delivery, batch))
-    return answer_accepted(delivery, record_delivery(delivery))
+    recorded = record_delivery(delivery)
+    if recorded.status == DUPLICATE:
+        note_duplicate(delivery, recorded.event_id)
+    return answer_accepted(delivery, recorded)
 
 
 def _answer_handshake(delivery: Delivery, handshake: Handshake) -> HttpResponse:

@@ -40,6 +40,7 @@ def note_refusal(delivery: Delivery, error: TickhookError) -> None:
 def _describe(delivery: Delivery, refusal: TickhookError) -> RejectedRequest:
     address, hide = delivery.address, _Hider(delivery)
     headers = {n: hide.text(v) for n, v in kept_headers(delivery).items()}
+    body = _body(delivery)
     return RejectedRequest(
         id=uuid7(),
         endpoint=delivery.endpoint.id,
@@ -50,8 +51,9 @@ def _describe(delivery: Delivery, refusal: TickhookError) -> RejectedRequest:
         remote_address=None if address is None else str(address),
         delivery_id=clean_text(hide.text(_delivery_id(delivery)), limit=255),
         headers=dump_json(headers),
-        body=hide.bytes(_body(delivery))[:KEPT_BODY_BYTES],
+        body=hide.bytes(body or b"")[:KEPT_BODY_BYTES],
         received_at=timezone.now(),
+        body_size=None if body is None else len(body),
     )
 
 
@@ -60,9 +62,9 @@ def _detail(refusal: TickhookError) -> str:
     return "; ".join(faults) or refusal.detail
 
 
-def _body(delivery: Delivery) -> bytes:
-    """Return the body as far as a check has read it: a refusal reads nothing more."""
-    body: bytes = vars(delivery).get("body", b"")
+def _body(delivery: Delivery) -> bytes | None:
+    """Return the body if a check has read it: a refusal reads nothing more."""
+    body: bytes | None = vars(delivery).get("body")
     return body
 
 

@@ -58,6 +58,7 @@ class Delivery:
     method: str
     url: str
     is_verified: bool = False
+    is_validated: bool = False
     answer_headers: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property

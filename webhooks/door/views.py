@@ -14,7 +14,6 @@ from rest_framework.views import APIView
 from common.addresses import parse_address
 from common.api.errors import problem_response
 from common.errors import NotFound
-from webhooks.definitions import resolve
 from webhooks.door.checks import MethodNotAllowed, allow
 from webhooks.door.endpoints import find_endpoint
 from webhooks.door.reception import receive
@@ -23,6 +22,7 @@ from webhooks.door.request import Delivery
 from webhooks.models import WebhookEndpoint
 from webhooks.services.endpoints import METHODS
 from webhooks.services.limits import TooManyRequests, count_forgery
+from webhooks.services.types import definition_at
 
 
 class WebhookNotFound(NotFound):
@@ -114,7 +114,7 @@ def _open(request: HttpRequest, webhook_id: str) -> Delivery:
         raise WebhookNotFound
     return Delivery(
         endpoint=endpoint,
-        definition=resolve(endpoint.type),
+        definition=definition_at(endpoint.type, endpoint.type_revision),
         http=request,
         method=request.method or "",
         url=settings.PUBLIC_URL + _target(request),

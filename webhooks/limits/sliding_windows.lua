@@ -55,8 +55,7 @@ local function wait(live, used, limit, width)
 end
 
 local function add(live, slot, count)
-  -- The clock of the server may have been set back: then the last slot counts on.
-  if #live > 0 and live[#live - 1] >= slot then
+  if live[#live - 1] == slot then
     live[#live] = live[#live] + count
   else
     live[#live + 1] = slot

@@ -6,10 +6,16 @@ from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
 from common.errors import Fault, InvalidInput
-from webhooks.definitions import WebhookTypeDefinition, resolve
+from webhooks.definitions import WebhookTypeDefinition
 from webhooks.models import WebhookEndpoint
 from webhooks.services.rules import find_rule_faults
 from webhooks.services.secrets import find_secret_faults, live_secrets, set_secret
+from webhooks.services.types import (
+    definition_for,
+    definition_of,
+    find_config_faults,
+    hold_type_shared,
+)
 from webhooks.services.urls import (
     WebhookUrlTaken,
     custom_path,
@@ -87,8 +93,8 @@ def create_endpoint(
     `config["secret"]` brings one; `generic` gets one only if asked (`true`).
     """
     endpoint = WebhookEndpoint(webhook_id=new_webhook_id(), subject=subject)
-    secret = _change(endpoint, **given)
     with own_url():
+        secret = _change(endpoint, **given)
         endpoint.save(force_insert=True)
     return SavedEndpoint(endpoint=endpoint, secret=secret)
 
@@ -122,7 +128,34 @@ def find_endpoint_faults(
     endpoint: WebhookEndpoint, **given: Unpack[EndpointFields]
 ) -> Iterator[Fault]:
     """Find what is wrong with a change of an endpoint, by the API's fields."""
-    definition = resolve(given.get("type_slug") or endpoint.type)
+    yield from _find_faults(endpoint, _definition(endpoint, given), given)
+
+
+def close_endpoint(*, endpoint_id: UUID) -> None:
+    """Receive nothing more at an endpoint; a path that was chosen is free again."""
+    endpoint = WebhookEndpoint.objects.only("webhook_id").get(pk=endpoint_id)
+    endpoint.webhook_id = id_for_path(endpoint, None)
+    endpoint.is_active = False
+    endpoint.save(update_fields=("webhook_id", "is_active", "updated_at"))
+
+
+def _definition(
+    endpoint: WebhookEndpoint, given: EndpointFields
+) -> WebhookTypeDefinition:
+    """Return the definition of the type that a change names, else of the present one.
+
+    One that is not known is `generic`, unless the endpoint has it already.
+    """
+    slug = (given.get("type_slug") or endpoint.type).lower()
+    is_kept = slug == endpoint.type and not endpoint._state.adding
+    return definition_for(endpoint) if is_kept else definition_of(slug)
+
+
+def _find_faults(
+    endpoint: WebhookEndpoint,
+    definition: WebhookTypeDefinition,
+    given: EndpointFields,
+) -> Iterator[Fault]:
     methods = given.get("allowed_methods")
     if methods is None:
         methods = endpoint.allowed_methods
@@ -135,21 +168,28 @@ def find_endpoint_faults(
     if (path := given.get("path")) is not None:
         for fault in find_path_faults(path):
             yield Fault("/webhook_path", fault.detail)
+    yield from _find_config_faults(endpoint, definition, given)
 
 
-def close_endpoint(*, endpoint_id: UUID) -> None:
-    """Receive nothing more at an endpoint; a path that was chosen is free again."""
-    endpoint = WebhookEndpoint.objects.only("webhook_id").get(pk=endpoint_id)
-    endpoint.webhook_id = id_for_path(endpoint, None)
-    endpoint.is_active = False
-    endpoint.save(update_fields=("webhook_id", "is_active", "updated_at"))
+def _find_config_faults(
+    endpoint: WebhookEndpoint,
+    definition: WebhookTypeDefinition,
+    given: EndpointFields,
+) -> Iterator[Fault]:
+    """Find what the type requires of the config, where a change touches either."""
+    config, is_new = given.get("config"), endpoint._state.adding
+    if is_new or config is not None or definition.slug != endpoint.type:
+        kept = endpoint.config if config is None else config
+        secret = {"secret": True} if endpoint.secrets else {}
+        yield from find_config_faults(definition, {**secret, **kept})
 
 
 def _change(endpoint: WebhookEndpoint, **given: Unpack[EndpointFields]) -> str | None:
     """Set what is given of an unsaved endpoint; return the secret if that set one."""
-    if faults := list(find_endpoint_faults(endpoint, **given)):
+    hold_type_shared(given.get("type_slug") or endpoint.type)
+    definition = _definition(endpoint, given)
+    if faults := list(_find_faults(endpoint, definition, given)):
         raise InvalidEndpoint("; ".join(f.detail for f in faults[:5]), faults=faults)
-    definition = resolve(given.get("type_slug") or endpoint.type)
     if "path" in given:
         endpoint.webhook_id = id_for_path(endpoint, given["path"])
     if (methods := given.get("allowed_methods")) is not None:

@@ -21,7 +21,10 @@ class CountKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RejectedRequest:
-    """A row of Rejection about to be stored; `headers` is JSON text."""
+    """A row of Rejection about to be stored; `headers` is JSON text.
+
+    `body_size` is that of the whole body, `event_id` what a duplicate repeats.
+    """
 
     id: UUID
     endpoint: UUID
@@ -34,6 +37,8 @@ class RejectedRequest:
     headers: str
     body: bytes
     received_at: datetime
+    body_size: int | None = None
+    event_id: UUID | None = None
 
 
 class Buffer:

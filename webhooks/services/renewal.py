@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from common.errors import Conflict, Fault
-from webhooks.definitions import WebhookTypeDefinition, resolve
+from webhooks.definitions import WebhookTypeDefinition
 from webhooks.models import WebhookEndpoint
 from webhooks.services.endpoints import InvalidEndpoint
 from webhooks.services.secrets import (
@@ -29,6 +29,7 @@ from webhooks.services.secrets import (
     new_entry,
     states_of,
 )
+from webhooks.services.types.definitions import definition_for
 from webhooks.services.urls import new_webhook_id
 from webhooks.signatures import new_secret
 
@@ -120,7 +121,7 @@ def _choose(
     endpoint: WebhookEndpoint, given: str | None, *, pointer: str = "/secret"
 ) -> str:
     """Return the secret to set; raise InvalidEndpoint if there can be none."""
-    definition = resolve(endpoint.type)
+    definition = definition_for(endpoint)
     detail = _find_fault(endpoint, definition, given)
     if detail is not None:
         raise InvalidEndpoint(detail, faults=[Fault(pointer, detail)])

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from dataclasses import dataclass
 
-from django.utils import timezone
-
-from common.ids import uuid7
-from webhooks.definitions import WebhookTypeDefinition, resolve
+from webhooks.definitions import WebhookTypeDefinition
 from webhooks.models import WebhookEndpoint
 from webhooks.services.endpoints import live_secrets, webhook_url
-from webhooks.signatures import sends_secret, sign_request
+from webhooks.services.test_events import test_method
+from webhooks.services.test_requests import TestRequest, build_request, sample_for
+from webhooks.services.types import definition_for
+from webhooks.signatures import sends_secret
 
-SAMPLE_TYPE = "test"
 SECRET_PLACEHOLDER = "YOUR-SECRET"  # noqa: S105 - stands for one
 
 
@@ -27,37 +25,30 @@ class Sample:
 
 
 def sample_request(endpoint: WebhookEndpoint) -> Sample:
-    """Return a line that delivers a test event, signed where the type signs.
+    """Return a line that delivers a sample, signed where the type signs.
 
     The line never holds the secret: where it travels itself, a word stands for it.
+    Raises CannotSign.
     """
-    definition = resolve(endpoint.type)
-    method = _method(endpoint)
-    body = b"" if method == "GET" else _body()
-    url = webhook_url(endpoint)
-    signed = sign_request(
-        definition.slug,
+    definition = definition_for(endpoint)
+    request = build_request(
+        definition,
+        sample=sample_for(definition, ""),
         secret=_secret(endpoint, definition),
-        body=body,
-        now=timezone.now().timestamp(),
-        delivery_id=f"test-{uuid7()}",
-        event_type=SAMPLE_TYPE,
-        method=method,
-        url=url,
+        url=webhook_url(endpoint),
+        method=test_method(endpoint),
     )
-    return Sample(
-        curl=_curl(method, url, signed.headers, signed.body),
-        valid_seconds=signed.valid_seconds,
-    )
+    return Sample(curl=curl_line(request), valid_seconds=request.valid_seconds)
 
 
-def _method(endpoint: WebhookEndpoint) -> str:
-    allowed = endpoint.allowed_methods or ["POST"]
-    return "POST" if "POST" in allowed else str(allowed[0])
-
-
-def _body() -> bytes:
-    return json.dumps({"type": SAMPLE_TYPE, "message": "Hello"}).encode()
+def curl_line(request: TestRequest) -> str:
+    """Return the shell's line that sends a request."""
+    parts = [f"curl -X {request.method} {shlex.quote(request.url)}"]
+    for name, text in request.headers.items():
+        parts.append(f"-H {shlex.quote(f'{name}: {text}')}")
+    if request.body:
+        parts.append(f"--data-raw {shlex.quote(request.body.decode())}")
+    return " \\\n  ".join(parts)
 
 
 def _secret(endpoint: WebhookEndpoint, definition: WebhookTypeDefinition) -> str | None:
@@ -66,13 +57,3 @@ def _secret(endpoint: WebhookEndpoint, definition: WebhookTypeDefinition) -> str
     if live and scheme is not None and sends_secret(scheme, live[0]):
         return SECRET_PLACEHOLDER
     return live[0] if live else None
-
-
-def _curl(method: str, url: str, headers: dict[str, str], body: bytes) -> str:
-    parts = [f"curl -X {method} {shlex.quote(url)}"]
-    if body:
-        headers = {"Content-Type": "application/json", **headers}
-    parts += [f"-H {shlex.quote(f'{name}: {text}')}" for name, text in headers.items()]
-    if body:
-        parts.append(f"--data-raw {shlex.quote(body.decode())}")
-    return " \\\n  ".join(parts)

@@ -16,7 +16,7 @@ from typing import TypedDict
 from django.utils import timezone
 
 from common.errors import Fault
-from webhooks.definitions import WebhookTypeDefinition, resolve
+from webhooks.definitions import WebhookTypeDefinition
 from webhooks.definitions.schemes import (
     AnyScheme,
     CertificateScheme,
@@ -25,6 +25,7 @@ from webhooks.definitions.schemes import (
     SingleScheme,
 )
 from webhooks.models import WebhookEndpoint
+from webhooks.services.types.definitions import definition_for
 from webhooks.signatures import is_usable_secret, new_secret
 
 
@@ -183,7 +184,7 @@ def _keeps_secrets(
     endpoint: WebhookEndpoint, definition: WebhookTypeDefinition
 ) -> bool:
     """Whether its secrets go on: none as a public key, no public key as a secret."""
-    former, scheme = resolve(endpoint.type).signature, definition.signature
+    former, scheme = definition_for(endpoint).signature, definition.signature
     is_other_type = endpoint.type != definition.slug
     if is_other_type and not (_is_ours(former) and _is_ours(scheme)):
         return False

@@ -24,6 +24,7 @@ __all__ = [
     "new_secret",
     "sends_secret",
     "sign",
+    "sign_as",
     "sign_request",
     "verify",
     "verify_request",

@@ -7,7 +7,11 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from webhooks.definitions import HeaderSource, Source, resolve
+from webhooks.definitions import (
+    HeaderSource,
+    Source,
+    resolve,
+)
 from webhooks.definitions.schemes import (
     AnyScheme,
     BasicScheme,

@@ -70,6 +70,25 @@ def test_a_validator_is_stopped_sooner() -> None:
         run_validator(LOOPS["plain"], headers={}, body={}, config={})
 
 
+def test_memory_is_bounded_at_32_megabytes() -> None:
+    attack(parser_of("x = 'y' * 30_000_000"))
+
+    with pytest.raises(SandboxRefused, match="more than 32 MB of memory"):
+        attack(parser_of("x = 'y' * 34_000_000"))
+
+
+def test_time_is_bounded_at_half_a_second() -> None:
+    spin = (
+        "from time import monotonic as now\n"
+        "    end = now() + {}\n"
+        "    while now() < end: pass"
+    )
+
+    attack(parser_of(spin.format(0.2)))
+    with pytest.raises(SandboxTimedOut):
+        attack(parser_of(spin.format(0.55)))
+
+
 def test_an_interpreter_that_does_not_stop_is_killed_and_replaced() -> None:
     run_parser(ECHO, body=1, headers={}, config={})
     before = workers_of(os.getpid())

@@ -23,7 +23,7 @@ def enter(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("webhooks", "0003_drop_endpoint_limits"),
+        ("webhooks", "0006_deliveries"),
         ("django_celery_beat", "0019_alter_periodictasks_options"),
     ]
     operations = [

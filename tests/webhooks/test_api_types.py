@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from rest_framework.test import APIClient
+
+from common.errors import Fault
+from events.models import Event
+from tests.webhooks.uploads import LEAST, PARCELS
+from webhooks.models import WebhookType, WebhookTypeVersion
+from webhooks.services.endpoints import create_endpoint
+from webhooks.services.types import code
+
+pytestmark = pytest.mark.django_db
+
+URL = "/api/v1/webhook-types"
+
+
+def test_a_type_is_uploaded_read_and_deleted(api: APIClient) -> None:  # R186, R187
+    made = api.post(URL, {**LEAST, "webhook_type": "Shop"})
+    read = api.get(f"{URL}/SHOP")
+    deleted = api.delete(f"{URL}/shop")
+
+    whole = {**LEAST, "slug": "shop", "name": "shop"}
+    told = {"status": "success", "webhook_type": "shop"}
+    assert made.status_code == 201
+    assert made["Location"] == f"http://testserver{URL}/shop"
+    assert made.json() == {**told, "version": 1, "definition": whole}
+    assert read.json() == {
+        "slug": "shop", "source": "uploaded", "version": 1, "definition": whole,
+    }  # fmt: skip
+    assert (deleted.status_code, deleted.json()) == (200, told)
+    assert api.get(f"{URL}/shop").status_code == 404
+
+
+def test_put_makes_a_type_and_replaces_it(api: APIClient) -> None:
+    made = api.put(f"{URL}/Parcels", PARCELS)
+    replaced = api.put(f"{URL}/parcels", {**LEAST, "description": "x"})
+
+    assert (made.status_code, replaced.status_code) == (201, 200)
+    assert made["Location"] == f"http://testserver{URL}/parcels"
+    assert replaced.json()["version"] == 2
+    assert replaced.json()["definition"] == {
+        **LEAST, "slug": "parcels", "name": "parcels", "description": "x",
+    }  # fmt: skip
+
+
+def test_patch_changes_what_it_names(api: APIClient) -> None:
+    api.post(URL, PARCELS)
+
+    answer = api.patch(f"{URL}/parcels", {"description": "x"})
+
+    assert answer.status_code == 200
+    assert answer.json()["definition"] == {**PARCELS, "description": "x"}
+
+
+def test_a_missing_field_is_told_in_the_words_of_the_contract(
+    api: APIClient,
+) -> None:  # R181
+    answer = api.post(URL, {"slug": "shop", "json_schema": {}})
+
+    told = answer.json()
+    assert (answer.status_code, told["error_code"]) == (400, "invalid_webhook_type")
+    assert told["error_message"] == "Missing required field: parser"
+    assert told["errors"] == [
+        {"pointer": "/parser", "detail": "Missing required field: parser"}
+    ]
+    assert not WebhookTypeVersion.objects.exists()
+
+
+def test_every_fault_is_told_by_its_place(api: APIClient) -> None:
+    schema = {"type": "text", "items": {"pattern": 5}}
+    document = {**LEAST, "slug": "shop", "json_schema": schema, "event_type": [{}]}
+
+    told = api.post(URL, document).json()
+
+    pointers = ["/event_type/0", "/json_schema/items/pattern", "/json_schema/type"]
+    assert sorted(fault["pointer"] for fault in told["errors"]) == pointers
+    assert all(pointer in told["error_message"] for pointer in pointers)
+    assert not WebhookTypeVersion.objects.exists()
+
+
+@pytest.mark.parametrize("body", [[], "text", 5, None])
+def test_what_is_no_object_is_refused(api: APIClient, body: Any) -> None:
+    answer = api.post(URL, body, format="json")
+
+    assert answer.status_code == 400
+    assert not WebhookTypeVersion.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("method", "slug", "cause"),
+    [
+        ("put", "generic", "generic_type_stays"),
+        ("patch", "generic", "generic_type_stays"),
+        ("delete", "generic", "generic_type_stays"),
+        ("delete", "github", "shipped_type_stays"),
+        ("put", "invoice", "webhook_type_slug_taken"),
+    ],
+)
+def test_what_can_not_be_changed_is_a_conflict(
+    api: APIClient, method: str, slug: str, cause: str
+) -> None:
+    answer = getattr(api, method)(f"{URL}/{slug}", LEAST)
+
+    assert (answer.status_code, answer.json()["error_code"]) == (409, cause)
+    assert not WebhookType.objects.exists()
+
+
+def test_a_type_in_use_is_not_deleted(api: APIClient) -> None:
+    api.post(URL, {**LEAST, "slug": "shop"})
+    endpoint = create_endpoint(type_slug="shop").endpoint
+
+    answer = api.delete(f"{URL}/shop")
+
+    assert (answer.status_code, answer.json()["error_code"]) == (
+        409, "webhook_type_in_use",
+    )  # fmt: skip
+    assert str(endpoint.pk) in answer.json()["detail"]
+    assert WebhookType.objects.exists()
+
+
+@pytest.mark.parametrize("path", ["nobody", "nobody/versions", "nobody/versions/1"])
+def test_an_unknown_type_is_not_found(api: APIClient, path: str) -> None:
+    answer = api.get(f"{URL}/{path}")
+
+    assert (answer.status_code, answer.json()["error_code"]) == (
+        404, "webhook_type_not_found",
+    )  # fmt: skip
+
+
+def test_types_are_listed_by_pages(api: APIClient) -> None:
+    api.post(URL, PARCELS)
+
+    page = api.get(URL, {"page_size": 500}).json()
+    second = api.get(URL, {"page_size": 1, "page": 2}).json()
+
+    by_slug = {item["slug"]: item for item in page["results"]}
+    assert {"generic", "github", "parcels"} <= set(by_slug)
+    assert page["total_count"] == len(by_slug)
+    assert by_slug["parcels"]["source"] == "uploaded"
+    assert by_slug["github"] == {
+        "slug": "github", "name": "GitHub", "source": "shipped", "version": None,
+        "is_shipped_too": False, "in_use": 0, "updated_at": None,
+    }  # fmt: skip
+    assert second["results"] == [page["results"][1]]
+
+
+def test_versions_stay_and_an_old_one_can_be_brought_back(api: APIClient) -> None:
+    api.put(f"{URL}/shop", {**LEAST, "description": "one"})
+    api.put(f"{URL}/shop", {**LEAST, "description": "two"})
+    api.delete(f"{URL}/shop")
+
+    listed = api.get(f"{URL}/shop/versions").json()
+    first = api.get(f"{URL}/shop/versions/1").json()
+    back = api.put(f"{URL}/shop", first["definition"])
+
+    assert [item["version"] for item in listed["results"]] == [2, 1]
+    assert {item["created_by"] for item in listed["results"]} == {"ana"}
+    assert (back.status_code, back.json()["version"]) == (201, 3)
+    assert back.json()["definition"] == first["definition"]
+
+
+def test_a_request_can_be_tried(api: APIClient) -> None:
+    api.post(URL, PARCELS)
+    request = {
+        "headers": {"X-Parcel-ID": "p-1"},
+        "body": {"event_type": "sent", "data": 5},
+    }
+
+    told = api.post(f"{URL}/parcels/try", request).json()
+
+    assert told == {
+        "event_type": "parcels.sent",
+        "delivery_id": "p-1",
+        "body": request["body"],
+        "schema_valid": False,
+        "schema_errors": [
+            {"pointer": "/body/data", "detail": "5 is not of type 'object'"}
+        ],
+        "config_errors": [
+            {
+                "pointer": "/webhook_config/api_key",
+                "detail": "Parcels requires 'api_key' in webhook_config",
+            }
+        ],
+        "code": {},
+    }
+    assert not Event.objects.exists()
+
+
+def test_a_text_is_tried_by_its_content_type(api: APIClient) -> None:
+    request = {
+        "headers": {"Content-Type": "application/x-www-form-urlencoded"},
+        "body": "payload=%7B%22a%22%3A1%7D",
+    }
+
+    told = api.post(f"{URL}/github/try", request).json()
+    broken = api.post(
+        f"{URL}/github/try",
+        {"headers": {"Content-Type": "application/json"}, "body": "{"},
+    )
+
+    assert told["body"] == {"a": 1}
+    assert broken.status_code == 400
+    assert broken.json()["errors"][0]["pointer"] == "/body"
+
+
+def test_a_trial_runs_the_code_of_the_type(
+    api: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Refused(Exception):
+        detail = "the code fails"
+
+    def refuse(text: str, **given: Any) -> bool:
+        raise Refused
+
+    sandbox = SimpleNamespace(
+        SandboxRefused=Refused,
+        find_code_faults=lambda text, *, kind: list[Fault](),
+        run_parser=lambda text, *, body, headers, config: {"key": config["api_key"]},
+        run_validator=refuse,
+    )
+    monkeypatch.setattr(code, "_sandbox", lambda: sandbox)
+    api.post(URL, {**PARCELS, "custom_parser_code": "p", "validation_code": "v"})
+
+    told = api.post(f"{URL}/parcels/try", {"body": {}, "config": {"api_key": "k"}})
+
+    assert told.json()["code"] == {
+        "parsed": {"key": "k"},
+        "is_valid": False,
+        "validation_error": "the code fails",
+    }
+
+
+@pytest.mark.parametrize(
+    ("right", "reads", "uploads"),
+    [(None, 403, 403), ("view", 200, 403), ("add", 403, 201)],
+)
+def test_who_may_do_what(db: None, right: str | None, reads: int, uploads: int) -> None:
+    user = User.objects.create_user("bo")
+    if right:
+        codename = f"{right}_webhooktype"
+        user.user_permissions.add(Permission.objects.get(codename=codename))
+    client = APIClient()
+    client.force_authenticate(User.objects.get(pk=user.pk))
+
+    assert client.get(URL).status_code == reads
+    assert client.post(f"{URL}/github/try", {}).status_code == reads
+    assert client.post(URL, {**LEAST, "slug": "shop"}).status_code == uploads
+    assert client.delete(f"{URL}/shop").status_code == 403
+
+
+def test_an_uploaded_type_is_known_to_triggers(api: APIClient) -> None:
+    api.post(URL, {**LEAST, "slug": "shop"})
+    agent = api.post("/api/v1/agents", {"name": "a", "backend": "memory"}).json()
+    trigger = {"name": "t", "agent_id": agent["id"], "trigger_type": "event"}
+
+    known = api.post("/api/v1/triggers", {**trigger, "event_types": ["shop.*"]})
+    unknown = api.post(
+        "/api/v1/triggers", {**trigger, "name": "u", "event_types": ["shopp.*"]}
+    )
+
+    assert (known.status_code, unknown.status_code) == (201, 400)
+
+
+def test_a_trigger_is_told_which_config_its_type_requires(api: APIClient) -> None:
+    api.post(URL, PARCELS)
+    agent = api.post("/api/v1/agents", {"name": "a", "backend": "memory"}).json()
+    trigger = {
+        "name": "t", "agent_id": agent["id"], "trigger_type": "webhook",
+        "webhook_type": "PARCELS",
+    }  # fmt: skip
+
+    refused = api.post("/api/v1/triggers", trigger)
+    made = api.post("/api/v1/triggers", {**trigger, "webhook_config": {"api_key": "k"}})
+
+    assert refused.status_code == 400
+    [fault] = refused.json()["errors"]
+    assert fault["pointer"] == "/webhook_config/api_key"
+    assert (made.status_code, made.json()["webhook_type"]) == (201, "parcels")

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import RequestFactory
+from rest_framework.test import APIClient
+
+from tests.webhooks.received import URL, accept, make_endpoint
+from webhooks.definitions import resolve
+from webhooks.door.duplicates import note_duplicate
+from webhooks.door.request import Delivery
+from webhooks.models import Rejection, RejectionCount
+from webhooks.services.rejections import flush_rejections
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_duplicate_is_listed_and_leads_to_the_event(
+    api: APIClient, django_assert_num_queries: Any
+) -> None:
+    endpoint = make_endpoint()
+    event = accept(endpoint, b'{"a": 1}', X_Delivery_Id="d-1")
+    again = delivery_of(endpoint)
+
+    with django_assert_num_queries(0):
+        for _ in range(30):
+            note_duplicate(again, event.pk)
+    flush_rejections()
+
+    [row, *_] = api.get(URL, {"outcome": "duplicate"}).json()["results"]
+    assert (row["event_id"], row["delivery_id"]) == (str(event.pk), "d-1")
+    assert (row["status"], row["body_size"]) == (200, 8)
+    found = api.get(f"{URL}/{row['id']}").json()
+    assert "authorization" not in found["request"]["headers"]
+    assert found["body"]["truncated"] is False
+    assert api.get(f"{URL}/{row['id']}/body").content == b'{"a": 1}'
+    assert RejectionCount.objects.get(cause="duplicate").count == 30
+    assert Rejection.objects.count() <= 20
+
+
+def delivery_of(endpoint: Any) -> Delivery:
+    http = RequestFactory().post(
+        f"/webhooks/{endpoint.webhook_id}",
+        b'{"a": 1}',
+        content_type="application/json",
+        headers={"X-Delivery-Id": "d-1", "Authorization": "Bearer abc"},
+    )
+    return Delivery(
+        endpoint=endpoint,
+        definition=resolve(endpoint.type),
+        http=http,
+        method="POST",
+        url="",
+    )

@@ -1,0 +1,328 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from common.errors import Fault, TickhookError
+from tests.webhooks.uploads import LEAST, PARCELS, SIGNED
+from webhooks.definitions import (
+    get_shipped,
+    shipped_document,
+    shipped_slugs,
+)
+from webhooks.models import WebhookType, WebhookTypeVersion
+from webhooks.services.endpoints import create_endpoint
+from webhooks.services.types import (
+    WebhookTypeInUse,
+    code,
+    current_type,
+    definition_of,
+    delete_type,
+    find_body_faults,
+    list_types,
+    patch_type,
+    upload,
+    upload_type,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def refused(**given: Any) -> TickhookError:
+    with pytest.raises(TickhookError) as refusal:
+        upload_type(**given)
+    assert not WebhookTypeVersion.objects.exists()
+    return refusal.value
+
+
+def test_the_least_that_can_be_uploaded_is_a_type() -> None:  # R181, R182, R183
+    uploaded = upload_type(slug="My_Service", document=LEAST, by="ana")
+
+    assert (uploaded.slug, uploaded.version, uploaded.is_new) == ("my_service", 1, True)
+    definition = definition_of("MY_service")
+    assert (definition.slug, definition.name) == ("my_service", "my_service")
+    assert definition.default_methods == ("POST",)
+    assert definition.required_config_fields == ()
+    assert definition.validation_required is False
+    assert WebhookTypeVersion.objects.get().created_by == "ana"
+
+
+@pytest.mark.parametrize("field", ["parser", "json_schema"])
+@pytest.mark.parametrize("value", ["missing", None])
+def test_a_required_field_is_named(field: str, value: object) -> None:  # R181
+    document = {**LEAST, field: value}
+    if value == "missing":
+        del document[field]
+
+    error = refused(slug="shop", document=document)
+
+    assert error.detail == f"Missing required field: {field}"
+    assert error.faults == (Fault(f"/{field}", error.detail),)
+
+
+@pytest.mark.parametrize("named", ["slug", "webhook_type"])
+def test_the_slug_may_be_in_the_document(named: str) -> None:
+    uploaded = upload_type(document={**LEAST, named: "Shop"})
+
+    assert uploaded.slug == "shop"
+    assert uploaded.document == {**LEAST, "slug": "shop", "name": "shop"}
+
+
+@pytest.mark.parametrize(
+    ("slug", "change", "pointer"),
+    [
+        (None, {}, "/slug"),
+        (None, {"slug": 5}, "/slug"),
+        ("shop", {"slug": "other"}, "/slug"),
+        ("a shop", {}, "/slug"),
+        ("x" * 51, {}, "/slug"),
+        ("shop", {"colour": "red"}, ""),
+        ("shop", {"signature": {"kind": "magic"}}, "/signature/kind"),
+        ("shop", {"json_schema": {"type": "text"}}, "/json_schema/type"),
+        (
+            "shop",
+            {"json_schema": {"items": {"$ref": "https://a.example/s"}}},
+            "/json_schema/items/$ref",
+        ),
+        ("shop", {"json_schema": {"pattern": "(?=a)b"}}, "/json_schema/pattern"),
+        ("shop", {"json_schema": {"$ref": "#"}}, "/json_schema"),
+        ("shop", {"description": "x" * 300_000}, ""),
+        ("shop", {"signature_required": True}, "/signature_required"),
+    ],
+)
+def test_a_fault_is_told_by_its_place(
+    slug: str | None, change: dict[str, Any], pointer: str
+) -> None:
+    error = refused(slug=slug, document={**LEAST, **change})
+
+    assert (error.http_status, error.code) == (400, "invalid_webhook_type")
+    assert [fault.pointer for fault in error.faults] == [pointer]
+
+
+def test_code_is_checked_by_the_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    def find(text: str, *, kind: str) -> list[Fault]:
+        return [Fault("", f"{kind}: {text}")] if text == "bad" else []
+
+    sandbox = SimpleNamespace(find_code_faults=find)
+    monkeypatch.setattr(code, "_sandbox", lambda: sandbox)
+
+    document = {**LEAST, "custom_parser_code": "good", "validation_code": "bad"}
+    error = refused(slug="shop", document=document)
+
+    assert error.faults == (Fault("/validation_code", "validator: bad"),)
+
+
+def test_generic_can_be_neither_replaced_nor_deleted() -> None:  # R185
+    error = refused(slug="GENERIC", document=LEAST)
+    with pytest.raises(TickhookError) as refusal:
+        delete_type(slug="generic")
+
+    assert (error.code, error.http_status) == ("generic_type_stays", 409)
+    assert refusal.value.code == "generic_type_stays"
+
+
+@pytest.mark.parametrize("slug", ["task", "trigger", "invoice", "INVOICE"])
+def test_a_slug_that_our_own_events_begin_with_is_refused(slug: str) -> None:
+    assert refused(slug=slug, document=LEAST).code == "webhook_type_slug_taken"
+
+
+def test_what_an_upload_leaves_unsaid_of_a_shipped_type_stays() -> None:
+    schema = {"type": "object", "required": ["action"]}
+
+    upload_type(slug="github", document={**LEAST, "json_schema": schema})
+
+    shipped, now = get_shipped("github"), definition_of("github")
+    assert shipped is not None
+    assert now.json_schema == schema
+    assert now.signature == shipped.signature
+    assert (now.name, now.delivery_id) == (shipped.name, shipped.delivery_id)
+    assert now.max_body_bytes == shipped.max_body_bytes
+
+
+def test_null_takes_a_field_of_a_shipped_type_away() -> None:
+    document = {**LEAST, "signature": None, "signature_required": None}
+
+    upload_type(slug="github", document=document)
+
+    assert definition_of("github").signature is None
+
+
+def test_every_shipped_document_can_be_uploaded() -> None:
+    for slug in shipped_slugs():
+        if slug != "generic":
+            whole = {**LEAST, **shipped_document(slug)}
+            assert upload_type(document=whole).slug == slug
+
+
+def test_each_change_is_a_version_and_the_same_again_is_none() -> None:
+    numbers = [
+        upload_type(slug="shop", document={**LEAST, "description": text}).version
+        for text in ("one", "two", "two", "one")
+    ]
+
+    assert numbers == [1, 2, 2, 3]
+    stored = WebhookTypeVersion.objects.order_by("version")
+    assert [row.document["description"] for row in stored] == ["one", "two", "one"]
+    assert definition_of("shop").description == "one"
+
+
+def test_a_deleted_type_is_unknown_and_its_numbers_go_on() -> None:
+    upload_type(slug="shop", document=LEAST)
+    delete_type(slug="SHOP")
+
+    assert definition_of("shop").slug == "generic"
+    assert upload_type(slug="shop", document=LEAST).version == 2
+
+
+def test_a_deleted_override_brings_the_shipped_type_back() -> None:
+    upload_type(slug="github", document={**LEAST, "name": "Ours"})
+    create_endpoint(type_slug="github")
+
+    delete_type(slug="github")
+
+    assert definition_of("github") is get_shipped("github")
+
+
+@pytest.mark.parametrize(
+    ("slug", "cause"),
+    [("github", "shipped_type_stays"), ("nobody", "webhook_type_not_found")],
+)
+def test_what_was_not_uploaded_can_not_be_deleted(slug: str, cause: str) -> None:
+    with pytest.raises(TickhookError) as refusal:
+        delete_type(slug=slug)
+
+    assert refusal.value.code == cause
+
+
+def test_a_type_in_use_is_not_deleted() -> None:
+    upload_type(slug="shop", document=LEAST)
+    endpoint = create_endpoint(type_slug="shop").endpoint
+
+    with pytest.raises(WebhookTypeInUse) as refusal:
+        delete_type(slug="shop")
+
+    assert f"1 endpoint uses it ({endpoint.pk})" in refusal.value.detail
+    assert WebhookType.objects.filter(slug="shop").exists()
+
+
+def test_a_closed_endpoint_keeps_no_type() -> None:
+    upload_type(slug="shop", document=LEAST)
+    endpoint = create_endpoint(type_slug="shop").endpoint
+    endpoint.is_active = False
+    endpoint.save(update_fields=["is_active"])
+
+    delete_type(slug="shop")
+
+    assert not WebhookType.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"signature": None, "signature_required": None},
+        {"signature_required": False},
+        {"config_matches": [{"header": "X-Key", "config": "key"}]},
+    ],
+)
+def test_how_requests_are_verified_stays_while_a_type_is_used(
+    change: dict[str, Any],
+) -> None:
+    upload_type(slug="shop", document=SIGNED)
+    create_endpoint(type_slug="shop")
+
+    with pytest.raises(WebhookTypeInUse):
+        patch_type(slug="shop", document=change)
+
+    assert WebhookTypeVersion.objects.count() == 1
+    assert patch_type(slug="shop", document={"description": "x"}).version == 2
+
+
+def test_a_patch_changes_what_it_names() -> None:
+    upload_type(document=PARCELS)
+
+    patched = patch_type(
+        slug="Parcels", document={"description": "x", "event_type": None}
+    )
+
+    kept = {name: value for name, value in PARCELS.items() if name != "event_type"}
+    assert patched.document == {**kept, "description": "x"}
+    assert patched.version == 2
+
+
+def test_a_patch_of_an_unknown_type_makes_none() -> None:
+    with pytest.raises(TickhookError) as refusal:
+        patch_type(slug="nobody", document={"name": "x"})
+
+    assert refusal.value.code == "webhook_type_not_found"
+
+
+def test_text_that_jsonb_refuses_is_kept() -> None:
+    schema = {"const": "\u0000\ud800"}
+
+    upload_type(slug="shop", document={**LEAST, "json_schema": schema})
+
+    assert current_type("shop").document["json_schema"] == schema
+
+
+def test_all_types_are_listed_in_four_queries(
+    django_assert_num_queries: Any,
+) -> None:
+    upload_type(document=PARCELS)
+    upload_type(slug="github", document=LEAST)
+    create_endpoint(type_slug="github")
+    list_types()
+
+    with django_assert_num_queries(4):
+        listed = {summary.slug: summary for summary in list_types()}
+
+    assert set(listed) == {*shipped_slugs(), "parcels"}
+    parcels, github, generic = (listed[s] for s in ("parcels", "github", "generic"))
+    assert (parcels.source, parcels.version, parcels.in_use) == ("uploaded", 1, 0)
+    assert (github.source, github.is_shipped_too, github.in_use) == (
+        "uploaded", True, 1
+    )  # fmt: skip
+    assert (generic.source, generic.version) == ("shipped", None)
+
+
+def test_a_body_is_held_against_its_schema() -> None:  # R190
+    upload_type(document=PARCELS)
+    definition = definition_of("parcels")
+
+    assert find_body_faults(definition, {"event_type": "sent", "data": {}}) == []
+    faults = find_body_faults(definition, {"event_type": 1, "data": {}})
+    assert faults == [Fault("/body/event_type", "1 is not of type 'string'")]
+
+
+def test_no_body_fits_where_none_is_taken() -> None:
+    upload_type(slug="shop", document={**LEAST, "json_schema": False})
+
+    [fault] = find_body_faults(definition_of("shop"), {})
+
+    assert fault.pointer == "/body"
+
+
+def test_true_and_one_are_not_the_same() -> None:
+    for value in (1, True):
+        upload_type(slug="shop", document={**LEAST, "json_schema": {"const": value}})
+
+    assert current_type("shop").version == 2
+
+
+def test_a_patch_of_what_was_changed_meanwhile_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    upload_type(slug="shop", document=LEAST)
+
+    def change_first(document: dict[str, Any]) -> list[Fault]:
+        monkeypatch.undo()
+        upload_type(slug="shop", document={**LEAST, "description": "theirs"})
+        return []
+
+    monkeypatch.setattr(upload, "find_code_faults", change_first)
+    with pytest.raises(upload.ChangedMeanwhile):
+        patch_type(slug="shop", document={"name": "Ours"})
+
+    assert current_type("shop").document["description"] == "theirs"
+    assert WebhookTypeVersion.objects.count() == 2

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from collections.abc import Set
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django_filters import rest_framework as filters
+from rest_framework import serializers
+from rest_framework.exceptions import PermissionDenied
+
+from triggers.models import Trigger
+from triggers.services.endpoints import FOREIGN_ENDPOINT, are_open_to
+from webhooks.api.deliveries import DeliveryViewSet
+from webhooks.api.deliveries_filters import DeliveryFilter
+from webhooks.api.deliveries_serializers import RedeliverManySerializer
+from webhooks.models import Delivery
+
+
+class DeliveryOfTriggerFilter(DeliveryFilter):
+    trigger_id = filters.UUIDFilter(method="of_trigger")
+
+    def of_trigger(
+        self, rows: QuerySet[Delivery], name: str, value: UUID
+    ) -> QuerySet[Delivery]:
+        """Leave what came by the trigger's endpoint, which others may share."""
+        found = Trigger.objects.present().filter(pk=value, endpoint__isnull=False)
+        endpoint_id = found.values_list("endpoint_id", flat=True).first()
+        return rows.filter(endpoint_id=endpoint_id) if endpoint_id else rows.none()
+
+
+class RedeliverManyOfTriggerSerializer(RedeliverManySerializer):
+    trigger_id = serializers.CharField(required=False)
+
+
+class DeliveriesOfTriggersViewSet(DeliveryViewSet):
+    """Deliveries, also by a trigger that they are for."""
+
+    filterset_class = DeliveryOfTriggerFilter
+    many_serializer_class = RedeliverManyOfTriggerSerializer
+
+    def check_endpoints(self, endpoint_ids: Set[UUID | None]) -> None:
+        """Let those deliver who may use the agents of all that would hear of it."""
+        if not are_open_to(self.request.user, endpoint_ids):
+            raise PermissionDenied(FOREIGN_ENDPOINT)

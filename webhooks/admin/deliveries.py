@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Set
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat
+from django.urls import URLPattern, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import (
+    AutocompleteSelectFilter,
+    ChoicesDropdownFilter,
+    DropdownFilter,
+    RangeDateTimeFilter,
+)
+
+from common.admin.base import HistoryAdmin
+from common.admin.display import (
+    NOTHING,
+    badge,
+    json_block,
+    link,
+    list_link,
+    page_link,
+    text_block,
+)
+from common.errors import TickhookError
+from webhooks.admin.inspectors import inspector_urls
+from webhooks.models import Delivery
+from webhooks.services.deliveries import (
+    DeliveredBody,
+    body_of,
+    redeliveries_of,
+    request_of,
+    status_of,
+)
+from webhooks.services.redelivery import (
+    MAX_REDELIVERED,
+    choose,
+    redeliver,
+    redeliver_many,
+)
+from webhooks.services.remedies import REMEDIES, how_to_fix
+
+MAX_SHOWN_BYTES = 20_000
+
+
+class CauseFilter(DropdownFilter):  # type: ignore[misc]  # is untyped
+    """By why a delivery was not accepted."""
+
+    title = "cause"
+    parameter_name = "cause"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(cause, cause.replace("_", " ")) for cause in sorted(REMEDIES)]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Delivery]
+    ) -> QuerySet[Delivery]:
+        cause = self.value()
+        return queryset.filter(cause=cause) if cause else queryset
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(HistoryAdmin[Delivery]):
+    id_search_fields = ("pk", "endpoint_id", "event_id", "replay_of")
+    list_display = (
+        "received_at", "outcome_badge", "cause", "event_type", "endpoint_link",
+        "delivery_id", "size", "redelivery",
+    )  # fmt: skip
+    list_filter = (
+        ("outcome", ChoicesDropdownFilter),
+        CauseFilter,
+        ("endpoint", AutocompleteSelectFilter),
+        ("received_at", RangeDateTimeFilter),
+    )
+    list_select_related = ("endpoint",)
+    search_fields = ("delivery_id__exact", "event_type__startswith")
+    search_help_text = "A delivery id, how its event type starts, or any id"
+    ordering = ("-id",)
+    actions = ("redeliver",)
+    change_form_outer_before_template = "admin/tickhook/delivery_actions.html"
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "id", "outcome_badge", "received_at", "endpoint_link", "event_type",
+                    "delivery_id", "event_link", "executions", "redelivery",
+                    "redelivered_as",
+                )
+            },
+        ),
+        ("The answer", {"fields": ("status_sent", "cause", "detail", "remedy")}),
+        (
+            "The request",
+            {"fields": ("method_sent", "address", "headers_json", "query_json")},
+        ),
+        ("The body", {"fields": ("size", "body_text", "body_file")}),
+    )  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
+        heavy = ("body", "endpoint__secrets", "endpoint__config")
+        return super().get_queryset(request).defer(*heavy)
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*inspector_urls(self), *super().get_urls()]
+
+    def has_redeliver_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("webhooks.change_delivery")
+
+    def is_open_to(self, request: HttpRequest, endpoint_ids: Set[UUID | None]) -> bool:
+        """Whether the user may deliver to all of these endpoints."""
+        return True
+
+    @admin.action(description="Redeliver", permissions=["redeliver"])
+    def redeliver(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
+        chosen = list(queryset[:2])
+        try:
+            if len(chosen) == 1:
+                self._redeliver_one(request, chosen[0])
+            else:
+                self._redeliver_many(request, queryset)
+        except TickhookError as error:
+            messages.error(request, error.detail)
+
+    def _redeliver_one(self, request: HttpRequest, delivery: Delivery) -> None:
+        if self._refused(request, {delivery.endpoint_id}):
+            return
+        event_id = redeliver(delivery=delivery).event_id
+        again = page_link("webhooks_delivery", event_id, "a new event")
+        messages.success(request, format_html("Redelivered as {}.", again))
+
+    def _redeliver_many(
+        self, request: HttpRequest, queryset: QuerySet[Delivery]
+    ) -> None:
+        chosen = choose(deliveries=queryset, limit=MAX_REDELIVERED)
+        if self._refused(request, chosen.endpoint_ids):
+            return
+        done = redeliver_many(delivery_ids=chosen.delivery_ids)
+        text = f"{len(done)} redelivered: those that were accepted."
+        messages.success(request, text)
+        if chosen.next_from:
+            text = f"The rest begins at {chosen.next_from:%Y-%m-%d %H:%M:%S} UTC."
+            messages.warning(request, text)
+
+    def _refused(self, request: HttpRequest, endpoint_ids: Set[UUID | None]) -> bool:
+        if self.is_open_to(request, endpoint_ids):
+            return False
+        messages.error(request, "Agents would hear of it that you may not use")
+        return True
+
+    @admin.display(description="Outcome")
+    def outcome_badge(self, delivery: Delivery) -> SafeString:
+        return badge(delivery.outcome)
+
+    @admin.display(description="Endpoint")
+    def endpoint_link(self, delivery: Delivery) -> SafeString:
+        model = "webhooks_webhookendpoint"
+        return page_link(model, delivery.endpoint_id, delivery.endpoint)
+
+    @admin.display(description="Size")
+    def size(self, delivery: Delivery) -> str:
+        size = delivery.body_size
+        return NOTHING if size is None else filesizeformat(size)
+
+    @admin.display(description="Redelivery of")
+    def redelivery(self, delivery: Delivery) -> SafeString:
+        return page_link("webhooks_delivery", delivery.replay_of)
+
+    @admin.display(description="Redelivered as")
+    def redelivered_as(self, delivery: Delivery) -> SafeString:
+        again = [
+            (page_link("webhooks_delivery", pk),) for pk in redeliveries_of(delivery)
+        ]
+        return format_html_join(", ", "{}", again) if again else NOTHING
+
+    @admin.display(description="Event")
+    def event_link(self, delivery: Delivery) -> SafeString:
+        return page_link("events_event", delivery.event_id)
+
+    @admin.display(description="Executions")
+    def executions(self, delivery: Delivery) -> SafeString:
+        if delivery.event_id is None:
+            return NOTHING
+        model = "executions_triggerexecution"
+        return list_link(model, "Executions", event__id__exact=delivery.event_id)
+
+    @admin.display(description="Status")
+    def status_sent(self, delivery: Delivery) -> int:
+        return status_of(delivery)
+
+    @admin.display(description="What to do")
+    def remedy(self, delivery: Delivery) -> str:
+        return how_to_fix(delivery.cause) or NOTHING
+
+    @admin.display(description="Method")
+    def method_sent(self, delivery: Delivery) -> str:
+        return request_of(delivery).method
+
+    @admin.display(description="From")
+    def address(self, delivery: Delivery) -> str:
+        return request_of(delivery).remote_address or NOTHING
+
+    @admin.display(description="Headers")
+    def headers_json(self, delivery: Delivery) -> SafeString:
+        return json_block(request_of(delivery).headers)
+
+    @admin.display(description="Query")
+    def query_json(self, delivery: Delivery) -> SafeString:
+        return json_block(request_of(delivery).query)
+
+    @admin.display(description="Body")
+    def body_text(self, delivery: Delivery) -> SafeString:
+        body = body_of(delivery)
+        if body is None:
+            return SafeString("It is not kept any more")
+        note = "<p>Only its first bytes were kept.</p>" if body.is_truncated else ""
+        return _laid_out(body) + SafeString(note)
+
+    @admin.display(description="As a file")
+    def body_file(self, delivery: Delivery) -> SafeString:
+        url = reverse("delivery-body", args=[delivery.pk])
+        return link(url, "The raw bytes")
+
+
+def _laid_out(body: DeliveredBody) -> SafeString:
+    """Return JSON laid out, other text as it came."""
+    if not body.raw:
+        return NOTHING
+    if len(body.raw) <= MAX_SHOWN_BYTES:
+        try:
+            return json_block(json.loads(body.raw)) or NOTHING
+        except (ValueError, RecursionError):
+            pass
+    return text_block(body.raw[:MAX_SHOWN_BYTES].decode("utf-8", "replace"))

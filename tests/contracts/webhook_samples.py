@@ -129,7 +129,7 @@ SAMPLES = {
     "alertmanager": Sample(body=_json(status="firing", alerts=[]), delivery_id=None),
     "calendly": Sample(
         body=_json(event="a", created_at="b", payload={"uri": "delivery-1"}),
-        delivery_id="a\nb\ndelivery-1",
+        delivery_id="delivery-1\na\nb",
     ),
     "cloudevents": Sample(
         body=_json(specversion="1.0", type="a.b", source="/gulls", id="delivery-1"),

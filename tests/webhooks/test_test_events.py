@@ -42,7 +42,7 @@ def send(api: APIClient, endpoint: WebhookEndpoint, **sent: Any) -> dict[str, An
 def test_each_sample_is_taken_as_its_senders_own(
     api: APIClient, slug: str, event: str
 ) -> None:
-    endpoint = make_endpoint(type_slug=slug)
+    endpoint = make_endpoint(type_slug=slug, config=dict(sample_of(slug).config))
 
     first, second = (send(api, endpoint, event=event) for _ in range(2))
 
@@ -65,7 +65,8 @@ def test_each_type_has_a_sample(slug: str) -> None:
 def test_what_only_its_sender_signs_is_refused_with_the_way_out(
     api: APIClient, slug: str
 ) -> None:
-    config = {"secret": sample_of(slug).secret}
+    sample = sample_of(slug)
+    config = {"secret": sample.secret, **sample.config}
     endpoint = make_endpoint(type_slug=slug, config=config)
 
     response = api.post(f"{URL}/test", {"endpoint_id": str(endpoint.pk)})
@@ -79,7 +80,7 @@ def test_what_only_its_sender_signs_is_refused_with_the_way_out(
 def test_a_test_event_is_an_event_like_any_other_but_marked(api: APIClient) -> None:
     endpoint = make_endpoint(type_slug="github", config={"secret": "a long secret"})
 
-    answer = send(api, endpoint)
+    answer = send(api, endpoint, event="push")
 
     event = Event.objects.get()
     assert (answer["outcome"], answer["status"]) == ("accepted", 200)

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 from common.errors import Fault, InvalidInput
 from common.ids import uuid7
 from webhooks.definitions import (
+    BodyHashSource,
     BodySource,
     JoinedSource,
     Source,
@@ -107,16 +108,23 @@ def build_request(
 def _with_own_id(
     definition: WebhookTypeDefinition, sample: SampleDelivery, delivery_id: str
 ) -> bytes:
-    """Return the sample's body, with a new id where the sender writes it there."""
+    """Return the sample's body, with a new id where the sender writes it there.
+
+    Where deliveries are told apart by their bytes, it gets a member that is its own.
+    """
+    is_hashed = any(isinstance(s, BodyHashSource) for s in definition.delivery_id)
     paths = [path for source in definition.delivery_id for path in _paths(source)]
     if sample.content_type == FORM:
         return _form_with(sample.body, {path[0] for path in paths}, delivery_id)
     try:
-        body: Any = json.loads(sample.body) if paths else None
+        body: Any = json.loads(sample.body) if paths or is_hashed else None
     except ValueError:
         return sample.body
-    is_changed = [_replace(body, path, delivery_id) for path in paths]
-    return _dump(body) if any(is_changed) else sample.body
+    is_changed = any([_replace(body, path, delivery_id) for path in paths])
+    if is_hashed and isinstance(body, dict):
+        body["test_id"] = delivery_id
+        is_changed = True
+    return _dump(body) if is_changed else sample.body
 
 
 def _paths(source: Source) -> list[tuple[str, ...]]:

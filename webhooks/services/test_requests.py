@@ -120,11 +120,11 @@ def _with_own_id(
         body: Any = json.loads(sample.body) if paths or is_hashed else None
     except ValueError:
         return sample.body
-    is_changed = any([_replace(body, path, delivery_id) for path in paths])
+    is_changed = [_replace(body, path, delivery_id) for path in paths]
     if is_hashed and isinstance(body, dict):
         body["test_id"] = delivery_id
-        is_changed = True
-    return _dump(body) if is_changed else sample.body
+        is_changed.append(True)
+    return _dump(body) if any(is_changed) else sample.body
 
 
 def _paths(source: Source) -> list[tuple[str, ...]]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 from typing import Any
 
 import pytest
@@ -100,6 +101,14 @@ def test_a_page_shows_the_request_and_lays_its_json_out(
     assertContains(page, "&quot;shop&quot;: &quot;7&quot;")
     assertContains(page, "Redeliver</button>")
     assertContains(page, f"/api/v1/deliveries/{event.pk}/body")
+
+
+def test_a_compressed_body_is_shown_as_it_reads(
+    pages: Client, endpoint: WebhookEndpoint
+) -> None:
+    event = accept(endpoint, gzip.compress(b'{"c": 3}'), Content_Encoding="gzip")
+
+    assertContains(pages.get(page_of(event.pk)), "&quot;c&quot;: 3")
 
 
 def test_a_page_of_a_rejection_says_what_to_do(

@@ -108,6 +108,24 @@ def test_what_the_config_says_must_be_sent(
     assert mismatches(matches, finder(verify=""), {"token": ""}) == ["token"]
 
 
+def test_an_optional_value_counts_where_the_config_has_it() -> None:
+    matches = load_matches([{"query": "topic", "config": "topic", "optional": True}])
+
+    assert mismatches(matches, finder(topic="a"), {}) == []
+    assert mismatches(matches, finder(topic="a"), {"topic": "a"}) == []
+    assert mismatches(matches, finder(topic="a"), {"topic": "b"}) == ["topic"]
+    assert mismatches(matches, finder(topic=""), {"topic": ""}) == ["topic"]
+
+
+def test_an_answer_can_be_xml() -> None:
+    answer = load_answer({"text": "<Response/>", "content_type": "text/xml"})
+
+    response = render(answer, Filler(request=finder()))
+
+    assert response.content == b"<Response/>"
+    assert response["Content-Type"] == "text/xml; charset=utf-8"
+
+
 @pytest.mark.parametrize(
     ("url", "is_asked"),
     [
@@ -134,21 +152,3 @@ def test_a_notification_asks_for_nothing() -> None:
     body = {"Type": "Notification", "SubscribeURL": url}
 
     assert confirmation_url(resolve("sns"), finder(body)) is None
-
-
-def test_an_optional_value_counts_where_the_config_has_it() -> None:
-    matches = load_matches([{"query": "topic", "config": "topic", "optional": True}])
-
-    assert mismatches(matches, finder(topic="a"), {}) == []
-    assert mismatches(matches, finder(topic="a"), {"topic": "a"}) == []
-    assert mismatches(matches, finder(topic="a"), {"topic": "b"}) == ["topic"]
-    assert mismatches(matches, finder(topic=""), {"topic": ""}) == ["topic"]
-
-
-def test_an_answer_can_be_xml() -> None:
-    answer = load_answer({"text": "<Response/>", "content_type": "text/xml"})
-
-    response = render(answer, Filler(request=finder()))
-
-    assert response.content == b"<Response/>"
-    assert response["Content-Type"] == "text/xml; charset=utf-8"

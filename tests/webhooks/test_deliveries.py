@@ -139,7 +139,7 @@ def test_a_list_costs_the_same_however_long(
         accept(endpoint)
         reject(endpoint)
 
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         assert len(listed(api)) == 10
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 from io import BytesIO
 from typing import Any
 
@@ -11,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 from events.models import Event, EventSource, Inbox
 from tests.webhooks.deliveries import assert_nothing_happened, deliver
 from webhooks.models import WebhookEndpoint
-from webhooks.services.endpoints import create_endpoint
+from webhooks.services.endpoints import InvalidEndpoint, create_endpoint
 
 pytestmark = pytest.mark.django_db
 
@@ -220,3 +221,41 @@ def test_validation_rules_name_what_is_wrong() -> None:
     assert pointers == ["/headers/X-Team", "/body"]
     assert_nothing_happened()
     assert deliver(endpoint, X_Team="a").status_code == 200
+
+
+def test_a_gzipped_body_is_kept_as_it_came_and_read_as_it_was() -> None:
+    endpoint = make_endpoint(validation_rules={"body_format": "json"})
+    body = gzip.compress(b'{"a": 1}')
+
+    answer = deliver(endpoint, body, Content_Encoding="gzip")
+
+    event = Event.objects.get()
+    assert answer.status_code == 200
+    assert bytes(event.body) == body
+    assert event.request["headers"]["content-encoding"] == "gzip"
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "status"),
+    [
+        (gzip.compress(bytes(2_000_000)), "gzip", 413),
+        (b"{}", "gzip", 400),
+        (b"{}", "br", 415),
+    ],
+)
+def test_an_encoded_body_that_can_not_be_read_is_refused(
+    endpoint: WebhookEndpoint, body: bytes, encoding: str, status: int
+) -> None:
+    answer = deliver(endpoint, body, Content_Encoding=encoding)
+
+    assert answer.status_code == status
+    assert_nothing_happened()
+
+
+@pytest.mark.parametrize("seconds", [-1, 11, "5", True, None])
+def test_how_long_a_sender_may_wait_is_bounded(seconds: Any) -> None:
+    with pytest.raises(InvalidEndpoint) as refused:
+        make_endpoint(config={"max_wait_seconds": seconds})
+
+    pointers = [fault.pointer for fault in refused.value.faults]
+    assert pointers == ["/webhook_config/max_wait_seconds"]

@@ -39,6 +39,19 @@ def test_a_duplicate_is_listed_and_leads_to_the_event(
     assert Rejection.objects.count() <= 20
 
 
+def test_a_repeated_delivery_is_listed_as_one(api: APIClient) -> None:
+    endpoint = make_endpoint()
+    event = accept(endpoint, X_Delivery_Id="d-1")
+    again = accept(endpoint, X_Delivery_Id="d-1")
+    flush_rejections()
+
+    rows = api.get(URL, {"delivery_id": "d-1"}).json()["results"]
+
+    assert again == event
+    assert [row["outcome"] for row in rows] == ["duplicate", "accepted"]
+    assert {row["event_id"] for row in rows} == {str(event.pk)}
+
+
 def delivery_of(endpoint: Any) -> Delivery:
     http = RequestFactory().post(
         f"/webhooks/{endpoint.webhook_id}",

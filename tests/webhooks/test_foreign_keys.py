@@ -19,6 +19,8 @@ from webhooks.services.renewal import renew_url, rotate_secret
 
 pytestmark = pytest.mark.django_db
 
+TOPIC = {"topic_arn": "arn:aws:sns:eu-west-1:1:gulls"}
+
 
 def public_key(seed: int) -> str:
     private = Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32)
@@ -87,7 +89,7 @@ def test_a_public_key_never_becomes_a_secret(type_slug: str) -> None:
 def test_what_is_no_secret_of_such_a_sender_goes() -> None:
     endpoint = create_endpoint(type_slug="github").endpoint
 
-    update_endpoint(endpoint_id=endpoint.pk, type_slug="sns")
+    update_endpoint(endpoint_id=endpoint.pk, type_slug="sns", config=TOPIC)
 
     assert stored(endpoint) == []
 
@@ -107,11 +109,11 @@ def test_a_key_that_the_sender_makes_is_rotated_only_to_a_given_one() -> None:
 
 
 def test_a_sender_with_certificates_has_no_secret() -> None:
-    endpoint = create_endpoint(type_slug="sns").endpoint
+    endpoint = create_endpoint(type_slug="sns", config=TOPIC).endpoint
     text = "Amazon SNS signs with certificates of its own: leave this out"
 
     for act in (
-        partial(create_endpoint, type_slug="sns", config={"secret": True}),
+        partial(create_endpoint, type_slug="sns", config={**TOPIC, "secret": True}),
         partial(rotate_secret, endpoint_id=endpoint.pk),
     ):
         with pytest.raises(InvalidEndpoint) as refusal:

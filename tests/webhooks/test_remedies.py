@@ -9,25 +9,28 @@ import webhooks.door.reception
 import webhooks.door.record
 import webhooks.door.request
 import webhooks.door.validation
+import webhooks.parsing.errors
+import webhooks.sandbox.errors
 import webhooks.services.limits
 from common.errors import TickhookError
-from webhooks.parsing import MalformedBody
 from webhooks.services.remedies import AS_DETAIL_SAYS, REMEDIES, how_to_fix
-from webhooks.signatures import InvalidSignature
+from webhooks.signatures import CertificateUnknown, InvalidSignature
 
 MODULES = (
     webhooks.door.checks,
     webhooks.door.reception,
-    webhooks.door.validation,
     webhooks.door.record,
     webhooks.door.request,
+    webhooks.door.validation,
+    webhooks.parsing.errors,
+    webhooks.sandbox.errors,
     webhooks.services.limits,
 )
 
 
 def refusals() -> Iterator[str]:
     """Return the codes of all errors that the door's own modules define."""
-    yield from (InvalidSignature.code, MalformedBody.code)
+    yield from (InvalidSignature.code, CertificateUnknown.code)
     for module in MODULES:
         for item in vars(module).values():
             is_error = isinstance(item, type) and issubclass(item, TickhookError)

@@ -33,10 +33,11 @@ from common.errors import TickhookError
 from webhooks.admin.inspectors import inspector_urls
 from webhooks.models import Delivery
 from webhooks.services.deliveries import (
-    DeliveredBody,
     body_of,
+    readable,
     redeliveries_of,
     request_of,
+    senders_of,
     status_of,
 )
 from webhooks.services.redelivery import (
@@ -193,7 +194,7 @@ class DeliveryAdmin(HistoryAdmin[Delivery]):
 
     @admin.display(description="Status")
     def status_sent(self, delivery: Delivery) -> int:
-        return status_of(delivery)
+        return status_of(delivery, senders_of([delivery]))
 
     @admin.display(description="What to do")
     def remedy(self, delivery: Delivery) -> str:
@@ -221,7 +222,7 @@ class DeliveryAdmin(HistoryAdmin[Delivery]):
         if body is None:
             return SafeString("It is not kept any more")
         note = "<p>Only its first bytes were kept.</p>" if body.is_truncated else ""
-        return _laid_out(body) + SafeString(note)
+        return _laid_out(readable(delivery, body)) + SafeString(note)
 
     @admin.display(description="As a file")
     def body_file(self, delivery: Delivery) -> SafeString:
@@ -229,13 +230,13 @@ class DeliveryAdmin(HistoryAdmin[Delivery]):
         return link(url, "The raw bytes")
 
 
-def _laid_out(body: DeliveredBody) -> SafeString:
+def _laid_out(body: bytes) -> SafeString:
     """Return JSON laid out, other text as it came."""
-    if not body.raw:
+    if not body:
         return NOTHING
-    if len(body.raw) <= MAX_SHOWN_BYTES:
+    if len(body) <= MAX_SHOWN_BYTES:
         try:
-            return json_block(json.loads(body.raw)) or NOTHING
+            return json_block(json.loads(body))
         except (ValueError, RecursionError):
             pass
-    return text_block(body.raw[:MAX_SHOWN_BYTES].decode("utf-8", "replace"))
+    return text_block(body[:MAX_SHOWN_BYTES].decode("utf-8", "replace"))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from rest_framework import serializers
@@ -8,9 +9,11 @@ from rest_framework.reverse import reverse
 from common.api.serializers import StrictSerializer
 from webhooks.models import Delivery
 from webhooks.services.deliveries import (
+    Senders,
     body_of,
     redeliveries_of,
     request_of,
+    senders_of,
     status_of,
 )
 from webhooks.services.redelivery import MAX_REDELIVERED
@@ -37,8 +40,16 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
     def get_cause(self, delivery: Delivery) -> str | None:
         return delivery.cause or None
 
+    @cached_property
+    def _senders(self) -> Senders:
+        """How the senders of all deliveries of a page are described."""
+        shown: Any = self.instance
+        if isinstance(self.parent, serializers.ListSerializer):
+            shown = self.parent.instance
+        return senders_of([shown] if isinstance(shown, Delivery) else shown)
+
     def get_status(self, delivery: Delivery) -> int:
-        return status_of(delivery)
+        return status_of(delivery, self._senders)
 
     def get_method(self, delivery: Delivery) -> str:
         return request_of(delivery).method
@@ -103,7 +114,7 @@ class DeliveryDetailSerializer(DeliverySerializer):
 
     def get_answer(self, delivery: Delivery) -> AnswerSerializer:
         return {  # type: ignore[return-value]  # the annotation is the schema's
-            "status": status_of(delivery),
+            "status": status_of(delivery, self._senders),
             "cause": delivery.cause or None,
             "detail": delivery.detail,
         }

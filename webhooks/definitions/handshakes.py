@@ -52,18 +52,6 @@ class Handshake:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Confirmation:
-    """A delivery by which a sender asks for a GET of a URL before it sends more.
-
-    A worker asks it, if the URL's host, taken whole, fits the pattern (RE2).
-    """
-
-    when: Conditions
-    url: Source
-    host: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
     """The answer to accepted deliveries that hold something."""
 
@@ -71,9 +59,23 @@ class Response:
     answer: Answer
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """A delivery by which a sender asks for a GET of a URL before it sends more.
+
+    A worker asks it, if the URL's host, taken whole, fits the pattern (RE2).
+    """
+
+    expected: tuple[Expected, ...]
+    url: Source
+    host: str
+
+
 def load_confirmation(data: Mapping[str, Any]) -> Confirmation:
     return Confirmation(
-        when=_load_conditions(data), url=load_source(data["url"]), host=data["host"]
+        expected=_load_expected(data["equals"]),
+        url=load_source(data["url"]),
+        host=data["host"],
     )
 
 
@@ -106,9 +108,10 @@ def load_matches(items: list[Mapping[str, Any]]) -> tuple[ConfigMatch, ...]:
 
 def _load_conditions(when: Mapping[str, Any]) -> Conditions:
     return Conditions(
-        expected=tuple(
-            Expected(source=load_source(item), value=item["is"])
-            for item in when.get("equals", [])
-        ),
+        expected=_load_expected(when.get("equals", [])),
         present=load_sources(when.get("present", [])),
     )
+
+
+def _load_expected(items: list[Mapping[str, Any]]) -> tuple[Expected, ...]:
+    return tuple(Expected(source=load_source(item), value=item["is"]) for item in items)

@@ -13,11 +13,11 @@ from webhooks.door.handshakes import fits
 from webhooks.door.record import Recorded
 from webhooks.door.request import Delivery
 from webhooks.door.waiting import (
-    MAX_WAIT_SECONDS,
     Executions,
     wait_for_executions,
     wanted_seconds,
 )
+from webhooks.services.types.config import MAX_WAIT_SECONDS
 
 
 def answer_accepted(delivery: Delivery, recorded: Recorded) -> HttpResponse:

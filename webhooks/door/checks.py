@@ -23,6 +23,7 @@ from webhooks.parsing import BodyKind
 from webhooks.services.certificates import FetchedCertificates
 from webhooks.services.errands import request_errand
 from webhooks.services.limits import count_delivery, count_forgery, refuse_if_over
+from webhooks.services.types.config import find_config_faults
 from webhooks.services.types.schemas import hold_against
 from webhooks.signatures import InvalidSignature, verify
 from webhooks.signatures.errors import CertificateUnknown
@@ -168,12 +169,26 @@ def check_rules(delivery: Delivery) -> None:
 def check_config(delivery: Delivery) -> None:
     """Hold the request against what the endpoint's config has to say, by its type."""
     definition = delivery.definition
+    if definition.required_config_fields:
+        _require_config(delivery)
     if not definition.config_matches:
         return
     wrong = mismatches(definition.config_matches, delivery.finder, delivery.config)
     if wrong:
         names = ", ".join(f"webhook_config.{key}" for key in wrong)
         raise NotForThisEndpoint(f"{names} is not set, or is not what was sent")
+
+
+def _require_config(delivery: Delivery) -> None:
+    """Refuse while the type, changed since, wants more than the endpoint's config has.
+
+    Where there is validation code, that decides.
+    """
+    definition = delivery.definition
+    if definition.validation_required and not definition.validation_code:
+        faults = list(find_config_faults(definition, delivery.config_with_secret))
+        if faults:
+            raise ValidationRulesFailed(faults[0].detail, faults=faults)
 
 
 def check_code(delivery: Delivery) -> None:

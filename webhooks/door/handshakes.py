@@ -47,7 +47,7 @@ def mismatches(
 def confirmation_url(definition: WebhookTypeDefinition, request: Finder) -> str | None:
     """Return the URL that the sender wants asked, if it is at a host of the sender."""
     asked = definition.confirmation
-    if asked is None or not fits(asked.when, request):
+    if asked is None or not all(_is_as_expected(e, request) for e in asked.expected):
         return None
     url = request.text(asked.url)
     found = _CONFIRMATION.fullmatch(url)

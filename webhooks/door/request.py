@@ -124,6 +124,12 @@ class Delivery:
         config: dict[str, Any] = self.endpoint.config
         return config
 
+    @property
+    def config_with_secret(self) -> dict[str, Any]:
+        """The config as it was given: a secret is part of it, but kept apart."""
+        secret = {"secret": True} if self.endpoint.secrets else {}
+        return {**secret, **self.config}
+
     @cached_property
     def secrets(self) -> list[str]:
         return live_secrets(self.endpoint)

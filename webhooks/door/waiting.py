@@ -17,7 +17,6 @@ from django.conf import settings
 from django.db import connection
 from django.utils.module_loading import import_string
 
-MAX_WAIT_SECONDS = 10
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 0.4
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from common.errors import TickhookError
 from events.models import Event
+from webhooks.definitions import WebhookTypeDefinition
 from webhooks.models import Delivery, Outcome
-from webhooks.services.types.definitions import definition_of
+from webhooks.parsing import decode_body
+from webhooks.services.types.definitions import definitions_of
+
+Senders = Mapping[str, WebhookTypeDefinition]
 
 # The door keeps no more of what it refuses.
 KEPT_BYTES = 16 * 1024
@@ -50,12 +55,17 @@ def request_of(delivery: Delivery) -> SentRequest:
     )
 
 
-def status_of(delivery: Delivery) -> int:
+def senders_of(deliveries: Iterable[Delivery]) -> Senders:
+    """Return how the senders of deliveries are described, asked for together."""
+    return definitions_of({_slug(delivery) for delivery in deliveries} - {""})
+
+
+def status_of(delivery: Delivery, senders: Senders) -> int:
     """Return the status that the sender was answered with."""
     if delivery.status is not None:
         return delivery.status
-    response = definition_of(delivery.event_type.partition(".")[0]).response
-    return 200 if response is None else response.status
+    sender = senders.get(_slug(delivery))
+    return 200 if sender is None or sender.response is None else sender.response.status
 
 
 def body_of(delivery: Delivery) -> DeliveredBody | None:
@@ -72,6 +82,19 @@ def body_of(delivery: Delivery) -> DeliveredBody | None:
     whole = delivery.body_size
     is_cut = len(raw) >= KEPT_BYTES if whole is None else len(raw) < whole
     return DeliveredBody(raw=raw, is_truncated=is_cut)
+
+
+def readable(delivery: Delivery, body: DeliveredBody) -> bytes:
+    """Return the body as people read it: without gzip, where it was sent with it."""
+    encoding = request_of(delivery).headers.get("content-encoding", "")
+    try:
+        return decode_body(body.raw, encoding)
+    except TickhookError:
+        return body.raw
+
+
+def _slug(delivery: Delivery) -> str:
+    return delivery.event_type.partition(".")[0].lower()
 
 
 def _repeated(delivery: Delivery) -> UUID | None:

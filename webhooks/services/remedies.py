@@ -30,6 +30,14 @@ REMEDIES: Mapping[str, str] = MappingProxyType(
             "Add the sender's address to allowed_addresses in validation_rules. If "
             "it's the address of your proxy, add that to TRUSTED_PROXIES."
         ),
+        "handshake_refused": (
+            "The sender asked whether this URL is ours, with another token than the "
+            "endpoint's webhook_config has. Enter the same one on both sides."
+        ),
+        "not_for_this_endpoint": (
+            "The request names another account, app or bot than the endpoint's "
+            "webhook_config does. Correct that, or give the sender its own endpoint."
+        ),
         "address_rate_limited": (
             "Have the sender wait as long as Retry-After says, or raise the limit per "
             "address."
@@ -54,14 +62,6 @@ REMEDIES: Mapping[str, str] = MappingProxyType(
         "certificate_unknown": (
             "The sender's certificate was still to be fetched; the sender delivers "
             "again by itself. If it stays so, a worker can't reach the certificate."
-        ),
-        "handshake_refused": (
-            "Set what the detail names in webhook_config to the very value that the "
-            "sender's settings show, and have it ask again."
-        ),
-        "not_for_this_endpoint": (
-            "The sender is genuine, but meant another receiver. If it was meant for "
-            "this one, correct what the detail names in webhook_config."
         ),
         "unknown_content_encoding": (
             "Have the sender send the body as it is, or compressed by gzip."

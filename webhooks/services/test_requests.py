@@ -14,6 +14,7 @@ from common.ids import uuid7
 from webhooks.definitions import (
     BodyHashSource,
     BodySource,
+    HeaderSource,
     JoinedSource,
     Source,
     WebhookTypeDefinition,
@@ -93,7 +94,7 @@ def build_request(
         event_type=sample.event,
         method=method,
         url=url,
-        headers={**content, **sample.headers},
+        headers={**content, **_own_headers(definition, sample, delivery_id)},
     )
     return TestRequest(
         method=method,
@@ -108,23 +109,32 @@ def build_request(
 def _with_own_id(
     definition: WebhookTypeDefinition, sample: SampleDelivery, delivery_id: str
 ) -> bytes:
-    """Return the sample's body, with a new id where the sender writes it there.
-
-    Where deliveries are told apart by their bytes, it gets a member that is its own.
-    """
-    is_hashed = any(isinstance(s, BodyHashSource) for s in definition.delivery_id)
-    paths = [path for source in definition.delivery_id for path in _paths(source)]
+    """Return the sample's body, with a new id where the sender writes it there."""
     if sample.content_type == FORM:
-        return _form_with(sample.body, {path[0] for path in paths}, delivery_id)
+        return _form_with(definition, sample.body, delivery_id)
+    return _json_with(definition, sample.body, delivery_id)
+
+
+def _json_with(
+    definition: WebhookTypeDefinition, sample: bytes, delivery_id: str
+) -> bytes:
+    """Return the JSON with a new id; of an array, in each item.
+
+    Where the bytes themselves are the id, a member is added.
+    """
     try:
-        body: Any = json.loads(sample.body) if paths or is_hashed else None
+        body: Any = json.loads(sample)
     except ValueError:
-        return sample.body
-    is_changed = [_replace(body, path, delivery_id) for path in paths]
+        return sample
+    paths = [path for source in definition.delivery_id for path in _paths(source)]
+    values = [body, *(body if isinstance(body, list) else [])]
+    is_changed = [_replace(one, path, delivery_id) for one in values for path in paths]
+    if any(is_changed):
+        return _dump(body)
+    is_hashed = any(isinstance(s, BodyHashSource) for s in definition.delivery_id)
     if is_hashed and isinstance(body, dict):
-        body["test_id"] = delivery_id
-        is_changed.append(True)
-    return _dump(body) if any(is_changed) else sample.body
+        return _dump({**body, "test_delivery_id": delivery_id})
+    return sample
 
 
 def _paths(source: Source) -> list[tuple[str, ...]]:
@@ -134,9 +144,33 @@ def _paths(source: Source) -> list[tuple[str, ...]]:
     return [source.path] if isinstance(source, BodySource) else []
 
 
-def _form_with(body: bytes, names: set[str], delivery_id: str) -> bytes:
-    fields = parse_qsl(body.decode(), keep_blank_values=True)
-    changed = [(name, delivery_id if name in names else v) for name, v in fields]
+def _own_headers(
+    definition: WebhookTypeDefinition, sample: SampleDelivery, delivery_id: str
+) -> dict[str, str]:
+    """Return the sample's headers, with a new id where it is a part of one."""
+    joined = (s for s in definition.delivery_id if isinstance(s, JoinedSource))
+    parts = {
+        part.name.lower()
+        for source in joined
+        for part in source.sources[-1:]
+        if isinstance(part, HeaderSource)
+    }
+    return {
+        name: delivery_id if name.lower() in parts else value
+        for name, value in sample.headers.items()
+    }
+
+
+def _form_with(
+    definition: WebhookTypeDefinition, body: bytes, delivery_id: str
+) -> bytes:
+    paths = [path for source in definition.delivery_id for path in _paths(source)]
+    names = {path[0] for path in paths}
+    changed = []
+    for name, value in parse_qsl(body.decode(), keep_blank_values=True):
+        if name == definition.form_json_field:
+            value = _json_with(definition, value.encode(), delivery_id).decode()
+        changed.append((name, delivery_id if name in names else value))
     return urlencode(changed).encode()
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
@@ -150,11 +151,13 @@ def make_endpoint(slug: str, **config: object) -> WebhookEndpoint:
     return create_endpoint(type_slug=slug, config=config).endpoint
 
 
-def knock(endpoint: WebhookEndpoint, sent: Sent) -> Answer:
+def knock(
+    endpoint: WebhookEndpoint, sent: Sent, *, query: Mapping[str, str] | None = None
+) -> Answer:
     """Send the request to the endpoint."""
     return Client().generic(
         sent.method,
-        f"/webhooks/{endpoint.webhook_id}",
+        f"/webhooks/{endpoint.webhook_id}?{urlencode(query or {})}".rstrip("?"),
         sent.body,
         sent.content_type,
         headers=dict(sent.headers),

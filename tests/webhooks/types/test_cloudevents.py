@@ -137,3 +137,27 @@ def test_a_sender_that_asks_first_is_let_in() -> None:
     assert answer["WebHook-Allowed-Origin"] == "events.example"
     assert answer["WebHook-Allowed-Rate"] == "*"
     assert handshake(OPTIONS, signed=False) is None
+
+
+@pytest.mark.django_db
+def test_the_door_lets_it_in_and_says_by_which_method() -> None:
+    asking = OPTIONS.plus(WebHook_Request_Origin="events.example")
+
+    answer = knock(make_endpoint("cloudevents"), asking)
+
+    assert answer.status_code == 200
+    assert answer["WebHook-Allowed-Origin"] == "events.example"
+    assert answer["Allow"] == "POST, OPTIONS"
+    assert_nothing_happened()
+
+
+@pytest.mark.django_db
+def test_each_item_of_a_batch_is_an_event() -> None:
+    other = STRUCTURED.body.replace(b"reading-0001", b"reading-0003")
+    batch = BATCH.but(body=b"[" + STRUCTURED.body + b"," + other + b"]")
+
+    answer = knock(make_endpoint("cloudevents"), batch)
+
+    assert answer.status_code == 200
+    ids = Event.objects.order_by("id").values_list("delivery_id", flat=True)
+    assert list(ids) == [f"{STATION}\nreading-0001", f"{STATION}\nreading-0003"]

@@ -55,10 +55,12 @@ def test_another_secret_is_refused() -> None:
     assert refusal(CREATED, secret="another") == Cause.NO_MATCH  # noqa: S106 - made up
 
 
+@pytest.mark.django_db
 def test_the_url_is_validated_by_head() -> None:
     head = Sent(slug="intercom", method="HEAD", body=b"", content_type="")
 
     assert answer_to(head, signed=False).status_code == 200
+    assert knock(make_endpoint("intercom"), head).status_code == 200
 
 
 @pytest.mark.django_db

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.webhooks.deliveries import assert_nothing_happened
 from tests.webhooks.types.builders import (
     Sent,
     answer_to,
@@ -100,3 +101,17 @@ def test_a_delivery_is_answered_with_200() -> None:
     answer = knock(make_endpoint("meta", verify_token="t"), WHATSAPP)  # noqa: S106 - made up
 
     assert (answer.status_code, answer.content) == (200, b"")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("token", "answered"), [("my-verify-token", 200), ("another", 403)]
+)
+def test_the_door_confirms_by_the_verify_token(token: str, answered: int) -> None:
+    endpoint = make_endpoint("meta", verify_token=token)
+
+    answer = knock(endpoint, GET, query=SUBSCRIBE)
+
+    assert answer.status_code == answered
+    assert (answer.content == b"1158201444") == (answered == 200)
+    assert_nothing_happened()

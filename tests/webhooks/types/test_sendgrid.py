@@ -7,11 +7,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from django.test import RequestFactory
 
+from events.models import Event
 from tests.webhooks.sender_keys import ecdsa_signature, p256_key, spki
 from tests.webhooks.types.builders import (
     NOW,
     Sent,
     identify,
+    knock,
+    make_endpoint,
     refusal,
     sample,
     verify,
@@ -80,3 +83,14 @@ def test_what_is_signed_can_not_be_changed(changed: Sent) -> None:
 
 def test_another_key_is_refused() -> None:
     assert refusal(BATCH, secret=OTHER_KEY) == Cause.NO_MATCH
+
+
+@pytest.mark.django_db
+def test_each_event_of_a_batch_is_recorded_once() -> None:
+    endpoint = make_endpoint("sendgrid", secret=KEY)
+
+    answers = [knock(endpoint, BATCH) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    types = Event.objects.order_by("id").values_list("type", flat=True)
+    assert list(types) == ["sendgrid.delivered", "sendgrid.open"]

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from events.models import Event
+from tests.webhooks.deliveries import assert_nothing_happened
 from tests.webhooks.types.builders import (
     FORM,
     NOW,
@@ -107,3 +108,14 @@ def test_a_command_can_be_answered_with_a_message() -> None:  # R212
     answer = knock(endpoint, signed(COMMAND, int(time.time())))
 
     assert answer.json() == {**reply, "replace_original": True}
+
+
+@pytest.mark.django_db
+def test_a_challenge_at_the_door_is_answered_and_not_recorded() -> None:
+    endpoint = make_endpoint("slack")
+
+    answer = knock(endpoint, signed(CHALLENGE, int(time.time())))
+
+    assert answer.json() == {"challenge": "3eZb"}
+    assert knock(endpoint, CHALLENGE).status_code == 401
+    assert_nothing_happened()

@@ -47,7 +47,7 @@ def test_each_kind_is_verified_and_named(event: str) -> None:
 @pytest.mark.parametrize(
     ("body", "event"),
     [
-        (b"MessageStatus=delivered&SmsStatus=delivered", "message.delivered"),
+        (b"MessageStatus=read", "message.read"),
         (b"RecordingStatus=completed&CallStatus=in-progress", "recording.completed"),
         (b"StatusCallbackEvent=participant-join", "participant-join"),
         (b"EventType=onMessageAdded", "onMessageAdded"),

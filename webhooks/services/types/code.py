@@ -33,7 +33,7 @@ def run_code(
     Both are left out where the type has no such code; `parse_error` and
     `validation_error` say why code failed.
     """
-    given = {"body": body, "headers": dict(headers), "config": dict(config)}
+    given: dict[str, Any] = {"body": body, "headers": headers, "config": config}
     told: dict[str, Any] = {}
     if code := definition.custom_parser_code:
         try:

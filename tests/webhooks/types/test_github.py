@@ -11,6 +11,7 @@ from tests.webhooks.types.builders import (
     FORM,
     Sent,
     as_json,
+    finder,
     handshake,
     hex_hmac,
     identify,
@@ -53,6 +54,7 @@ def test_a_form_is_signed_as_a_whole_and_read_by_its_payload() -> None:
     sent = signed(PUSH.but(body=form, content_type=FORM), "push")
 
     verify(sent)
+    assert finder(sent).body == json.loads(PUSH.body)
     refusal(sent.but(body=PUSH.body))
 
 

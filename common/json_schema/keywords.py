@@ -152,12 +152,40 @@ def _multiple_of(
 
 def _stay(self: Any, **changes: Any) -> Any:
     """Go on in a subschema with these keywords, whatever `$schema` that names."""
-    given = {argument: getattr(self, name) for name, argument in _FIELDS}
-    return type(self)(**{**given, **changes})
+    return type(self)(**{**_arguments(self), **changes})
 
 
+def _arguments(validator: Any) -> dict[str, Any]:
+    return {argument: getattr(validator, name) for name, argument in _FIELDS}
+
+
+def _pay_and_stay(self: Any, **changes: Any) -> Any:
+    """Pay for a reference that is followed while no keyword is checked."""
+    schema = changes.get("schema")
+    inside = schema.values() if isinstance(schema, dict) else ()
+    spend(1 + sum(map(_length, inside)) // _ENTRIES_PER_STEP)
+    return _stay(self, **changes)
+
+
+def _unevaluated(check: Check) -> Check:
+    """Return the check such that it pays for looking for what others evaluate.
+
+    jsonschema follows references for that, and one may be reached by ever more ways.
+    """
+
+    def paying(
+        validator: Any, value: Any, instance: Any, schema: Any
+    ) -> Iterable[ValidationError] | None:
+        return check(_PayingValidator(**_arguments(validator)), value, instance, schema)
+
+    return paying
+
+
+_SHIPPED = Draft202012Validator.VALIDATORS
 _OWN: Mapping[str, Check] = {
     "additionalProperties": _additional_properties,
+    "unevaluatedItems": _unevaluated(_SHIPPED["unevaluatedItems"]),
+    "unevaluatedProperties": _unevaluated(_SHIPPED["unevaluatedProperties"]),
     "multipleOf": _multiple_of,
     "pattern": _pattern,
     "patternProperties": _pattern_properties,
@@ -168,7 +196,7 @@ SafeValidator: type[Validator] = extend(  # type: ignore[no-untyped-call]  # no 
     Draft202012Validator,
     {
         keyword: _counted(keyword, check)
-        for keyword, check in {**Draft202012Validator.VALIDATORS, **_OWN}.items()
+        for keyword, check in {**_SHIPPED, **_OWN}.items()
     },
 )
 _FIELDS = [
@@ -178,3 +206,6 @@ _FIELDS = [
 ]
 # jsonschema's own would change to its other validators, and so to Python's patterns.
 SafeValidator.evolve = _stay  # type: ignore[method-assign]
+
+_PayingValidator: type[Validator] = extend(SafeValidator)  # type: ignore[no-untyped-call]  # no stub
+_PayingValidator.evolve = _pay_and_stay  # type: ignore[method-assign]

@@ -10,7 +10,7 @@ from common.errors import TickhookError
 from config.server.body import Message, Receive, Scope, discard_some, read_body
 from config.server.call import Call, WSGIApplication
 from config.server.environ import build_environ
-from config.server.limits import Limits
+from config.server.limits import Limits, ServerBusy
 from config.server.refusal import refusal
 from config.server.room import Room
 from config.server.threads import Threads
@@ -57,6 +57,9 @@ class BufferedApplication:
         """Return what is left to send, when a thread has done its part."""
         loop = asyncio.get_running_loop()
         answered: Future[list[Message]] = loop.create_future()
+        # Whoever takes it out, a thread or the deadline, has it: nothing is begun late,
+        # and what waits for a thread in vain holds no body.
+        request = [(scope, body)]
 
         def send_and_wait(message: Message) -> None:
             sent = asyncio.run_coroutine_threadsafe(_send(send, message), loop)
@@ -64,7 +67,11 @@ class BufferedApplication:
 
         def job() -> None:
             try:
-                environ = build_environ(scope, body)
+                mine = request.pop()
+            except IndexError:
+                return
+            try:
+                environ = build_environ(*mine)
                 messages = Call(send_and_wait).run(self._application, environ)
             except BaseException as error:  # noqa: BLE001 - the loop's side raises it
                 _tell(loop, _fail, answered, error)
@@ -72,7 +79,12 @@ class BufferedApplication:
                 _tell(loop, _succeed, answered, messages)
 
         self._threads.run(job)
-        return await answered
+        try:
+            async with asyncio.timeout(self._limits.answer_seconds(scope)):
+                return await answered
+        except TimeoutError as error:
+            request.clear()
+            raise ServerBusy from error
 
 
 async def _send(send: AsyncSend, message: Message) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from common.api.parsers import RequestTooLarge
 from common.errors import ServiceUnavailable, TickhookError
 from webhooks.door.request import BodyTooLarge
+from webhooks.services.types.config import MAX_WAIT_SECONDS
 
 DOOR = "/webhooks/"
 # The most that a webhook type may allow; each endpoint's own limit is the door's.
@@ -47,9 +49,21 @@ class Limits:
     max_api_bytes: int
     max_requests: int = 1000
     large_bytes: int = 192 * 1024 * 1024
+    # Senders give up after 10 seconds or so, and should hear before that to come again.
+    delivery_seconds: float = 8.0
 
     def body_bytes(self, path: str) -> int:
         return MAX_DELIVERY_BYTES if path.startswith(DOOR) else self.max_api_bytes
+
+    def answer_seconds(self, scope: dict[str, Any]) -> float | None:
+        """Return how long an answer may take; None for as long as it takes.
+
+        Where the database hangs, the threads hang with it: a sender is not kept.
+        """
+        if not scope["path"].startswith(DOOR):
+            return None
+        prefers = any(name == b"prefer" for name, _ in scope["headers"])
+        return self.delivery_seconds + (MAX_WAIT_SECONDS if prefers else 0)
 
     def too_large(self, path: str) -> TickhookError:
         limit = self.body_bytes(path)

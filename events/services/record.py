@@ -67,6 +67,8 @@ def record_events(events: Sequence[NewEvent]) -> set[UUID]:
     if not events:
         return set()
     is_one = len(events) == 1
+    # In one order for all: who records the same keys at once waits, and for one only.
+    events = sorted(events, key=lambda event: event.dedupe_key or event.id)
     with connection.cursor() as cursor:
         cursor.execute(_record_sql(is_one=is_one), _parameters(events))
         recorded = {row[0] for row in cursor.fetchall()}

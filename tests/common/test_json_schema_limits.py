@@ -168,3 +168,24 @@ def test_an_escaped_reference_is_followed() -> None:
 def test_a_reference_out_of_an_unchecked_schema_is_not_followed() -> None:
     with pytest.raises(UnusableSchema):
         find_value_faults({"items": {"$ref": "http://127.0.0.1:1/x"}}, [1])
+
+
+def doubling_by_names(levels: int) -> dict[str, Any]:
+    """Reach each next subschema by two names, of which neither is a keyword's check."""
+    definitions: dict[str, Any] = {f"d{levels}": {}}
+    for n in range(levels):
+        next_one = {"$ref": f"#/$defs/d{n + 1}"}
+        definitions[f"d{n}"] = {"dependentSchemas": {"a": next_one, "b": next_one}}
+    return {
+        "unevaluatedProperties": True,
+        "$ref": "#/$defs/d0",
+        "$defs": definitions,
+    }
+
+
+def test_to_look_for_what_others_evaluate_is_given_up_too() -> None:
+    schema = doubling_by_names(40)
+
+    assert find_schema_faults(schema) == []
+    with pytest.raises(TooCostly):
+        find_value_faults(schema, {"a": 1, "b": 1})

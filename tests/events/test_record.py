@@ -13,7 +13,7 @@ from common.ids import uuid7
 from events.models import Event, EventSource, Inbox
 from events.services.record import dedupe_key, record_events
 from tests.factories import new_event, record
-from tests.races import ROUNDS, race
+from tests.races import ROUNDS, race, race_all
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,6 +33,24 @@ def test_one_key_in_eight_threads_is_one_event() -> None:
     assert set(Inbox.objects.values_list("pk", flat=True)) == set(
         Event.objects.values_list("pk", flat=True)
     )
+
+
+def test_the_same_keys_in_two_orders_do_not_lock_each_other_out() -> None:
+    for round_number in range(ROUNDS):
+        keys = [
+            dedupe_key(EventSource.EMIT, "", f"order-{round_number}-{number}")
+            for number in range(500)
+        ]
+        orders = [keys, keys[::-1]]
+
+        recorded = race_all(
+            [
+                partial(record_events, [new_event(dedupe_key=key) for key in order])
+                for order in orders
+            ]
+        )
+
+        assert sorted(len(ids) for ids in recorded) == [0, 500]
 
 
 def test_events_without_a_key_are_all_recorded() -> None:

@@ -7,13 +7,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from config.server.adapter import ApplicationFailed, BufferedApplication
 from config.server.environ import Environ
-from tests.server.edge import LIMITS, Sender, ask, make_scope
+from tests.server.edge import LIMITS, Sender, ask, make_scope, of_length
 
 MEGABYTE = 1024 * 1024
 Start = Callable[..., Any]
@@ -162,3 +163,39 @@ def test_no_error_of_an_application_costs_a_thread(error: type[BaseException]) -
     asyncio.run(play())
 
     assert (bad.sent, good.body) == ([], b"good")
+
+
+def test_a_delivery_whose_turn_does_not_come_in_time_is_asked_to_come_again() -> None:
+    begun: list[str] = []
+    is_over = threading.Event()
+
+    def hanging(environ: Environ, start_response: Start) -> list[bytes]:
+        begun.append(environ["PATH_INFO"])
+        is_over.wait(10)
+        start_response("200 OK", [])
+        return []
+
+    limits = replace(LIMITS, delivery_seconds=0.05)
+    buffered = BufferedApplication(hanging, limits=limits, threads=1)
+    senders = [Sender([b"{}"]), Sender([b"{}"])]
+
+    async def deliver() -> None:
+        for place, sender in enumerate(senders):
+            scope = make_scope(f"/webhooks/{place}", headers=of_length(2))
+            await buffered(scope, sender.receive, sender.send)
+        is_over.set()
+        await buffered(make_scope(), (last := Sender([])).receive, last.send)
+
+    asyncio.run(deliver())
+
+    assert [sender.status for sender in senders] == [503, 503]
+    assert all(sender.headers["retry-after"] for sender in senders)
+    assert begun == ["/webhooks/0", "/api/v1/x"]
+
+
+def test_who_prefers_to_wait_is_given_the_time() -> None:
+    prefers = [(b"prefer", b"wait=10")]
+
+    assert LIMITS.answer_seconds(make_scope("/webhooks/x")) == 8
+    assert LIMITS.answer_seconds(make_scope("/webhooks/x", headers=prefers)) == 18
+    assert LIMITS.answer_seconds(make_scope("/admin/")) is None

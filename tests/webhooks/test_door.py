@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import gzip
 from io import BytesIO
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from django.test import Client, RequestFactory
@@ -259,3 +259,21 @@ def test_how_long_a_sender_may_wait_is_bounded(seconds: Any) -> None:
 
     pointers = [fault.pointer for fault in refused.value.faults]
     assert pointers == ["/webhook_config/max_wait_seconds"]
+
+
+@pytest.mark.parametrize(("slug", "method"), [("websub", "POST"), ("meta", "GET")])
+def test_a_strangers_body_is_not_unpacked_to_look_for_a_handshake(
+    monkeypatch: pytest.MonkeyPatch, slug: str, method: str
+) -> None:
+    monkeypatch.setattr("webhooks.door.request.decode_body", _never)
+    config = {"verify_token": "v", "secret": "s" * 32}
+    endpoint = make_endpoint(type_slug=slug, config=config)
+
+    answer = deliver(endpoint, gzip.compress(b"[]"), method=method)
+
+    assert answer.status_code in {401, 405}
+    assert_nothing_happened()
+
+
+def _never(*_: object) -> NoReturn:
+    raise AssertionError("the body of a stranger was unpacked")

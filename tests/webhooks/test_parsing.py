@@ -110,6 +110,17 @@ def test_json_may_be_a_hundred_levels_deep_and_no_more(
     )
 
 
+def test_json_of_too_many_small_values_is_refused_unparsed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parse_body(b"[" + b"[]," * 1000 + b"1]", JSON)
+    monkeypatch.setattr("webhooks.parsing.json_values.orjson.loads", None)
+
+    assert detail_of(b"[" + b"[],{}," * 500_000 + b"1]") == (
+        "The JSON has more than 1,000,000 '[' and '{'."
+    )
+
+
 def test_a_malformed_body_is_a_400() -> None:  # R201
     with pytest.raises(MalformedBody) as refused:
         parse_body(b"{", JSON)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Mapping
+from urllib.parse import urlencode
 
 import pytest
 
@@ -9,6 +11,7 @@ from tests.webhooks.sender_keys import certificate, p256_key, pem, rsa_signature
 from tests.webhooks.senders import NOW
 from tests.webhooks.signed_requests import CERTIFICATE_URL, sns_content, sns_message
 from webhooks.definitions import resolve
+from webhooks.parsing import decode_body
 from webhooks.signatures import (
     Cause,
     CertificateUnknown,
@@ -71,6 +74,8 @@ def test_a_certificate_that_was_not_fetched_is_asked_for() -> None:
         "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-0a.pem\n",
         "https://sns.eu-west-1.s3.amazonaws.com/SimpleNotificationService-0a.pem",
         "https://s3.amazonaws.com/SimpleNotificationService-0a.pem",
+        "https://sns.s3.amazonaws.com/SimpleNotificationService-0a.pem",
+        "https://sns.s3-eu-west-1.amazonaws.com/SimpleNotificationService-0a.pem",
         "https://sns.eu-west-1.amazonaws.com\\@evil.example/SimpleNotificationService-0a.pem",
         "https://sns.\u0131.amazonaws.com/SimpleNotificationService-0a.pem",
         "sns.eu-west-1.amazonaws.com",
@@ -139,3 +144,34 @@ def test_a_certificate_may_be_set_as_a_secret() -> None:
     assert is_usable_secret(scheme, certificate())
     assert not is_usable_secret(scheme, certificate(bits=1024))
     assert not is_usable_secret(scheme, "\ud800")
+
+
+def hidden_in_gzip(hidden: bytes, decoded: bytes) -> bytes:
+    """Return gzip whose header holds other bytes than those it decodes to."""
+    plain = gzip.compress(decoded)
+    extra = len(hidden).to_bytes(2, "little") + hidden
+    return plain[:3] + b"\x04" + plain[4:10] + extra + plain[10:]
+
+
+def test_a_signed_form_in_the_header_of_gzip_does_not_vouch_for_what_it_decodes() -> (
+    None
+):
+    own = sns_message()
+    signed = urlencode({"Signature": rsa_signature(sns_content(own)), **own})
+    forged = urlencode({"TopicArn": "arn:of:the:victim", "Message": "forged"})
+    body = hidden_in_gzip(b"&" + signed.encode() + b"&", forged.encode())
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+
+    assert decode_body(body, "gzip") == forged.encode()
+    with pytest.raises(InvalidSignature) as refused:
+        verify_request(
+            "sns",
+            secrets=(),
+            method="POST",
+            url="",
+            headers={**form, "Content-Encoding": "gzip"},
+            body=body,
+            now=NOW,
+            certificates={CERTIFICATE_URL: certificate()},
+        )
+    assert refused.value.cause == Cause.MALFORMED_BODY

@@ -42,7 +42,7 @@ def send(api: APIClient, endpoint: WebhookEndpoint, **sent: Any) -> dict[str, An
 def test_each_sample_is_taken_as_its_senders_own(
     api: APIClient, slug: str, event: str
 ) -> None:
-    config = dict(contracted.sample_of(slug).config)
+    config = contracted.sample_of(slug).config
     endpoint = make_endpoint(type_slug=slug, config=config)
 
     first, second = (send(api, endpoint, event=event) for _ in range(2))

@@ -8,6 +8,7 @@ from common.errors import Fault, TickhookError
 from tests.webhooks.uploads import LEAST, PARCELS, SIGNED
 from webhooks.definitions import (
     get_shipped,
+    resolve,
     shipped_document,
     shipped_slugs,
 )
@@ -106,6 +107,56 @@ def test_code_is_checked_by_the_sandbox() -> None:
     error = refused(slug="shop", document=document)
 
     assert [fault.pointer for fault in error.faults] == ["/validation_code"]
+
+
+CONFIRMATION = {
+    "equals": [{"body": "/type", "is": "confirm"}],
+    "url": {"body": "/url"},
+    "host": ".*",
+}
+CERTIFICATE = {
+    "kind": "rsa-cert",
+    "signed": "{body}",
+    "read_from": {"headers": ["X-Signature"]},
+    "certificate": {"url": {"body": "/url"}, "host": ".*", "path": ".*"},
+    "version": {"read_from": {"body": "/version"}, "hashes": {"1": "sha256"}},
+}
+
+
+@pytest.mark.parametrize("slug", ["shop", "sns", "github"])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("confirmation", CONFIRMATION),
+        ("signature", CERTIFICATE),
+        ("signature", {"kind": "any", "of": [{"kind": "basic"}, CERTIFICATE]}),
+    ],
+)
+def test_an_upload_chooses_no_address_to_be_asked(
+    slug: str, field: str, value: dict[str, Any]
+) -> None:
+    error = refused(slug=slug, document={**LEAST, field: value})
+
+    assert [fault.pointer for fault in error.faults] == [f"/{field}"]
+
+
+def test_an_upload_may_keep_what_the_shipped_type_asks() -> None:
+    upload_type(slug="sns", document=LEAST)
+
+    assert definition_of("sns").confirmation == resolve("sns").confirmation
+    assert definition_of("sns").signature == resolve("sns").signature
+
+
+def test_an_unsigned_handshake_signs_nothing_for_strangers() -> None:
+    answer = {"json": {"token": ["{hmac_sha256_hex:query:crc_token}"]}}
+    when = {"method": "GET", "present": [{"query": "crc_token"}]}
+    handshake = {"when": when, "answer": answer, "signed": False}
+
+    error = refused(slug="shop", document={**SIGNED, "handshakes": [handshake]})
+
+    assert [fault.pointer for fault in error.faults] == ["/handshakes/0/answer"]
+    signed = {**SIGNED, "handshakes": [{**handshake, "signed": True}]}
+    assert upload_type(slug="shop", document=signed).is_new
 
 
 def test_generic_can_be_neither_replaced_nor_deleted() -> None:  # R185
@@ -218,6 +269,15 @@ def test_a_closed_endpoint_keeps_no_type() -> None:
         {"signature": None, "signature_required": None},
         {"signature_required": False},
         {"config_matches": [{"header": "X-Key", "config": "key"}]},
+        {
+            "handshakes": [
+                {
+                    "when": {"method": "POST", "present": [{"body": "/data"}]},
+                    "signed": False,
+                    "answer": {},
+                }
+            ]
+        },
     ],
 )
 def test_how_requests_are_verified_stays_while_a_type_is_used(

@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from webhooks.definitions.answers import Answer, load_answer
-from webhooks.definitions.sources import Source, load_source, load_sources
+from webhooks.definitions.sources import (
+    Source,
+    load_source,
+    load_sources,
+    reads_body,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +27,11 @@ class Conditions:
 
     expected: tuple[Expected, ...] = ()
     present: tuple[Source, ...] = ()
+
+    @property
+    def read_body(self) -> bool:
+        sources = (*self.present, *(one.source for one in self.expected))
+        return any(map(reads_body, sources))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

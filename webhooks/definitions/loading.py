@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from common.errors import Fault, InvalidInput
@@ -39,6 +40,8 @@ def load_definition(data: Mapping[str, Any]) -> WebhookTypeDefinition:
     if faults := [*find_faults(data), *_find_json_schema_faults(data)]:
         raise InvalidDefinition(faults=faults)
     scheme = _load_signature(data)
+    if scheme is not None and (faults := list(_find_oracles(data))):
+        raise InvalidDefinition(faults=faults)
     return WebhookTypeDefinition(
         slug=data["slug"].lower(),
         name=data["name"],
@@ -96,6 +99,16 @@ def _find_json_schema_faults(data: Mapping[str, Any]) -> list[Fault]:
         Fault(f"/json_schema{fault.pointer}", fault.detail)
         for fault in find_schema_faults(schema)
     ]
+
+
+def _find_oracles(data: Mapping[str, Any]) -> Iterator[Fault]:
+    """Find unsigned handshakes that would sign whatever a stranger sends."""
+    for place, handshake in enumerate(data.get("handshakes", [])):
+        if handshake.get("signed", True):
+            continue
+        if "{hmac_" in json.dumps(handshake["answer"]):
+            detail = "a keyed hash is no answer to a request that is not signed"
+            yield Fault(f"/handshakes/{place}/answer", detail)
 
 
 def _load_signature(data: Mapping[str, Any]) -> SignatureScheme | None:

@@ -81,6 +81,18 @@ Source = (
 )
 
 
+def reads_body(source: Source) -> bool:
+    """Whether the body must be parsed to find the value."""
+    match source:
+        case BodySource() | FirstKeySource():
+            return True
+        case JoinedSource():
+            return any(map(reads_body, source.sources))
+        case NamedSource():
+            return reads_body(source.source)
+    return False
+
+
 def load_sources(items: Iterable[Mapping[str, Any]]) -> tuple[Source, ...]:
     return tuple(load_source(item) for item in items)
 

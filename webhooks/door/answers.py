@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 
+from common.api.errors import PROBLEM_JSON, problem_body, problem_of, request_id_of
+from common.errors import TickhookError
 from common.fields import dump_json
 from webhooks.definitions.answers import Answer, Placeholder, TextTemplate
 from webhooks.parsing import Finder
@@ -82,6 +84,24 @@ def render(answer: Answer, fill: Filler) -> HttpResponse:
         response[name] = _header_text(fill.text(template))
     response["X-Content-Type-Options"] = "nosniff"
     return response
+
+
+def answer_refusal(error: TickhookError, request: HttpRequest) -> HttpResponse:
+    """Return the problem document of a refusal. A stranger causes it: it is cheap."""
+    problem = problem_of(error)
+    request_id = request_id_of(request.META.get("HTTP_X_REQUEST_ID", ""))
+    body = problem_body(problem, request_id=request_id) | {
+        "instance": request.path,
+        "success": False,
+        "error": problem.detail,
+    }
+    headers = {**problem.headers, **getattr(error, "headers", {})}
+    return HttpResponse(
+        dump_json(body),
+        status=problem.status,
+        content_type=PROBLEM_JSON,
+        headers=headers,
+    )
 
 
 def json_response(value: object, *, status: int = 200) -> HttpResponse:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from uuid import UUID
 
+from common.errors import TickhookError
 from events.models import Event
 from events.services.record import NewEvent, record_events
 from webhooks.definitions.model import Batch
@@ -16,13 +17,23 @@ from webhooks.parsing.batches import split_array
 
 # What is said of the whole is not true of an item.
 OF_THE_WHOLE = frozenset({"content-encoding", "content-length", "content-type"})
+# What is sent once beside a batch is kept with each item.
+MAX_REPEATED_BYTES = 16 * 1024 * 1024
+
+
+class BatchTooLarge(TickhookError):
+    """Headers and query, kept with each item, are too large: send smaller batches."""
+
+    code = "batch_too_large"
+    http_status = 413
 
 
 def record_batch(delivery: Delivery, batch: Batch) -> list[Recorded]:
     """Record each item of a JSON array, all or none, in one statement.
 
-    Raise MalformedBody if it is none; DeliveryIdConflict if all that it holds has come
-    before with other bodies. Where only some has, those are noted as refused.
+    Raise MalformedBody if it is none; BatchTooLarge; DeliveryIdConflict if all that it
+    holds has come before with other bodies. Where only some has, those are noted as
+    refused.
     """
     events = list(_events(delivery, batch))
     new = record_events(events)
@@ -38,7 +49,10 @@ def record_batch(delivery: Delivery, batch: Batch) -> list[Recorded]:
 
 def _events(delivery: Delivery, batch: Batch) -> Iterator[NewEvent]:
     request = request_json(delivery, without=OF_THE_WHOLE)
-    for place, item in enumerate(split_array(delivery.content)):
+    items = split_array(delivery.content)
+    if len(request) * len(items) > MAX_REPEATED_BYTES:
+        raise BatchTooLarge
+    for place, item in enumerate(items):
         yield new_event(
             delivery,
             identity=delivery.identity_of_item(place, item),

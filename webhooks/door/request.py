@@ -166,9 +166,23 @@ class Delivery:
         return self.unsigned_handshake or self._find_handshake(is_signed=True)
 
     def _find_handshake(self, *, is_signed: bool) -> Handshake | None:
+        """Parse the body only if it may tell: a stranger's is not unpacked for less."""
+        asked = [
+            one.when
+            for one in self.definition.handshakes
+            if one.is_signed == is_signed and one.method == self.method
+        ]
+        if not asked:
+            return None
+        read_body = any(when.read_body for when in asked)
+        request = self.finder if read_body else self._finder_without_body
         return find_handshake(
-            self.definition, self.finder, method=self.method, is_signed=is_signed
+            self.definition, request, method=self.method, is_signed=is_signed
         )
+
+    @property
+    def _finder_without_body(self) -> Finder:
+        return Finder(headers=self.headers, query=self.query, body=None)
 
     @cached_property
     def identity(self) -> Identity:

@@ -8,20 +8,20 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from common.addresses import parse_address
 from common.api.errors import problem_response
-from common.errors import NotFound
-from webhooks.door.checks import MethodNotAllowed, allow
+from common.errors import NotFound, TickhookError
+from webhooks.door.answers import answer_refusal
+from webhooks.door.checks import allow
 from webhooks.door.endpoints import find_endpoint
 from webhooks.door.reception import receive
 from webhooks.door.refusals import noted_if_refused
 from webhooks.door.request import Delivery
 from webhooks.models import WebhookEndpoint
 from webhooks.services.endpoints import METHODS
-from webhooks.services.limits import TooManyRequests, count_forgery
+from webhooks.services.limits import count_forgery
 from webhooks.services.types import definition_at
 
 
@@ -87,13 +87,13 @@ class WebhookView(APIView):
         """None: what an endpoint allows is its own, not what the view could do."""
         return {}
 
-    def handle_exception(self, exc: Exception) -> Response:
+    def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]  # no DRF response
+        """Answer what is refused; what nobody foresaw as everywhere."""
+        if isinstance(exc, TickhookError):
+            return answer_refusal(exc, self.request._request)
         context: dict[str, Any] = self.get_exception_handler_context()
         response = problem_response(exc, context)
         response.data |= {"success": False, "error": response.data["detail"]}
-        if isinstance(exc, MethodNotAllowed | TooManyRequests):
-            for name, value in exc.headers.items():
-                response[name] = value
         response.exception = True
         return response
 

@@ -26,6 +26,9 @@ REMEDIES: Mapping[str, str] = MappingProxyType(
             "Have the sender send less (fewer items, links instead of contents), or "
             "use a webhook type whose max_body_bytes is larger."
         ),
+        "batch_too_large": (
+            "Have the sender put fewer items into a batch, or send fewer headers."
+        ),
         "address_not_allowed": (
             "Add the sender's address to allowed_addresses in validation_rules. If "
             "it's the address of your proxy, add that to TRUSTED_PROXIES."

@@ -161,3 +161,14 @@ def test_each_item_of_a_batch_is_an_event() -> None:
     assert answer.status_code == 200
     ids = Event.objects.order_by("id").values_list("delivery_id", flat=True)
     assert list(ids) == [f"{STATION}\nreading-0001", f"{STATION}\nreading-0003"]
+
+
+@pytest.mark.django_db
+def test_a_batch_does_not_multiply_what_is_sent_once() -> None:
+    batch = BATCH.but(body=b"[" + b",".join([STRUCTURED.body] * 2500) + b"]")
+
+    answer = knock(make_endpoint("cloudevents"), batch.plus(X_Long="x" * 8000))
+
+    assert answer.status_code == 413
+    assert json.loads(answer.content)["error_code"] == "batch_too_large"
+    assert_nothing_happened()

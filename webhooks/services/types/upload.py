@@ -30,6 +30,7 @@ from webhooks.services.types.documents import (
 )
 from webhooks.services.types.locks import hold_type
 from webhooks.services.types.verification import (
+    find_fetch_faults,
     refuse_generic,
     refuse_other_verification,
 )
@@ -106,7 +107,8 @@ def _check(document: Document) -> WebhookTypeDefinition:
         definition = load_definition(document)
     except InvalidDefinition as error:
         raise _tell(error.faults) from error
-    if faults := list(find_code_faults(document)):
+    faults = [*find_fetch_faults(definition), *find_code_faults(document)]
+    if faults:
         raise _tell(faults)
     if get_shipped(definition.slug) is None and is_own_family(definition.slug):
         raise SlugTaken

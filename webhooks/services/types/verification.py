@@ -1,7 +1,15 @@
 from __future__ import annotations
 
-from common.errors import Conflict
-from webhooks.definitions import GENERIC, WebhookTypeDefinition
+from collections.abc import Iterator
+
+from common.errors import Conflict, Fault
+from webhooks.definitions import (
+    GENERIC,
+    WebhookTypeDefinition,
+    get_shipped,
+    resolve,
+)
+from webhooks.definitions.schemes import AnyScheme, CertificateScheme
 from webhooks.services.types.uses import refuse_while_used
 
 
@@ -29,9 +37,30 @@ def refuse_other_verification(
         refuse_while_used(old.slug, why=why)
 
 
+def find_fetch_faults(definition: WebhookTypeDefinition) -> Iterator[Fault]:
+    """Find what of an upload would have this machine ask addresses of others' choice.
+
+    Only a shipped type names the hosts that are asked; an upload under its slug may
+    keep that as it is.
+    """
+    shipped = get_shipped(definition.slug) or resolve(GENERIC)
+    if definition.confirmation not in (None, shipped.confirmation):
+        yield Fault("/confirmation", "Only shipped types may ask a URL")
+    scheme = definition.signature
+    if _asks_certificates(definition) and scheme != shipped.signature:
+        yield Fault("/signature", "Only shipped types may fetch certificates")
+
+
+def _asks_certificates(definition: WebhookTypeDefinition) -> bool:
+    scheme = definition.signature
+    schemes = scheme.of if isinstance(scheme, AnyScheme) else (scheme,)
+    return any(isinstance(one, CertificateScheme) for one in schemes)
+
+
 def _verification(definition: WebhookTypeDefinition) -> tuple[object, ...]:
     return (
         definition.signature,
         definition.signature_required,
         definition.config_matches,
+        [one for one in definition.handshakes if not one.is_signed],
     )

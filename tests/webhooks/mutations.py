@@ -105,6 +105,8 @@ def _entries(covered: Covered, value: str) -> list[str]:
 def _value(request: Request, name: str) -> str:
     lower = {key.lower(): text for key, text in request.headers.items() if text}
     value = lower.get(name.lower(), "").strip(BLANKS)
+    if value.startswith("Bearer "):  # its case doesn't count (RFC 9110)
+        return value.replace("B", "b", 1)
     return value.removeprefix("sha256=") if request.slug == "generic" else value
 
 

@@ -83,6 +83,8 @@ HEX_OF_BODY = mac(BODY).hex()
 B64_OF_BODY = b64(mac(BODY))
 
 ONE_HEADER = {
+    "bitbucket": ("X-Hub-Signature", "sha256=" + HEX_OF_BODY, True),
+    "jira": ("X-Hub-Signature", "sha256=" + HEX_OF_BODY, True),
     "generic": ("X-Webhook-Signature", HEX_OF_BODY, True),
     "github": ("X-Hub-Signature-256", "sha256=" + HEX_OF_BODY, True),
     "gitea": ("X-Gitea-Signature", HEX_OF_BODY, True),
@@ -111,6 +113,7 @@ COVERED: dict[str, Covered] = {
     "calendly": Covered(
         signature="Calendly-Webhook-Signature", separator=",", is_hex=True
     ),
+    "alertmanager": Covered(signature="Authorization", body=False),
     "cloudevents": Covered(signature="Authorization", body=False),
     "discord": Covered(
         signature="X-Signature-Ed25519",
@@ -118,6 +121,11 @@ COVERED: dict[str, Covered] = {
         headers=("X-Signature-Timestamp",),
     ),
     "gitlab": Covered(signature="X-Gitlab-Token", body=False),
+    "grafana": Covered(
+        signature="X-Grafana-Alerting-Signature",
+        is_hex=True,
+        headers=("X-Grafana-Alerting-Timestamp",),
+    ),
     "hubspot-v1": Covered(signature="X-HubSpot-Signature", is_hex=True),
     "hubspot-v2": Covered(
         signature="X-HubSpot-Signature", is_hex=True, url=True, method=True
@@ -188,9 +196,15 @@ def _with_timestamps() -> Iterator[Request]:
         ("zoom", "x-zm-signature", "x-zm-request-timestamp"),
     ):
         yield Request(slug=slug, headers={name: versioned, time_name: TIME})
+    grafana = mac(f"{TIME}:".encode() + BODY).hex()
+    name = "X-Grafana-Alerting-"
+    headers = {f"{name}Signature": grafana, f"{name}Timestamp": TIME}
+    yield Request(slug="grafana", headers=headers)
     day = "Thu 07 Sep 2017 06:30:04 UTC"
-    scalr = mac(BODY + day.encode(), "sha1").hex()
-    yield Request(slug="scalr", headers={"X-Signature": scalr, "Date": day}, now=None)
+    for hash_name in ("sha1", "sha256"):
+        scalr = mac(BODY + day.encode(), hash_name).hex()
+        headers = {"X-Signature": scalr, "Date": day}
+        yield Request(slug="scalr", headers=headers, now=None)
     body = json.dumps({"webhookTimestamp": NOW * 1000}).encode()
     yield Request(
         slug="linear", headers={"Linear-Signature": mac(body).hex()}, body=body
@@ -257,10 +271,11 @@ def _with_ids() -> Iterator[Request]:
 
 def _with_tokens() -> Iterator[Request]:
     yield Request(slug="gitlab", headers={"X-Gitlab-Token": SECRET}, now=None)
+    for slug in ("alertmanager", "cloudevents"):
+        bearer = {"Authorization": f"Bearer {SECRET}"}
+        yield Request(slug=slug, headers=bearer, now=None)
     name = "X-Telegram-Bot-Api-Secret-Token"
     yield Request(slug="telegram", headers={name: SECRET}, now=None)
-    bearer = {"Authorization": f"Bearer {SECRET}"}
-    yield Request(slug="cloudevents", headers=bearer, now=None)
 
 
 def _with_public_keys() -> Iterator[Request]:

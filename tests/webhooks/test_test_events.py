@@ -81,7 +81,7 @@ def test_what_only_its_sender_signs_is_refused_with_the_way_out(
 def test_a_test_event_is_an_event_like_any_other_but_marked(api: APIClient) -> None:
     endpoint = make_endpoint(type_slug="github", config={"secret": "a long secret"})
 
-    answer = send(api, endpoint)
+    answer = send(api, endpoint, event="push")
 
     event = Event.objects.get()
     assert (answer["outcome"], answer["status"]) == ("accepted", 200)

@@ -26,7 +26,12 @@ from webhooks.signatures.token_scheme import verify_basic, verify_token
 NO_CERTIFICATES: Mapping[str, str] = MappingProxyType({})
 
 # Of several schemes that refuse, the one that read furthest tells why.
-_READ_LEAST = (Cause.NO_SECRET, Cause.MISSING_HEADER, Cause.MISSING_FIELD)
+_READ_LEAST = (
+    Cause.NO_SECRET,
+    Cause.MISSING_HEADER,
+    Cause.MISSING_FIELD,
+    Cause.MALFORMED_HEADER,
+)
 
 
 def verify_request(

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.utils import timezone
+
+from common.ids import uuid7
+from events.models import Event
+from tests.webhooks.deliveries import assert_nothing_happened
+from tests.webhooks.sender_keys import certificate, rsa_signature
+from tests.webhooks.types.builders import (
+    Sent,
+    identify,
+    knock,
+    make_endpoint,
+    refusal,
+    sample,
+    verify,
+)
+from webhooks.door import record
+from webhooks.models import Errand, ErrandKind, ErrandStatus, WebhookEndpoint
+from webhooks.parsing import Identity
+from webhooks.services import certificates, errands
+from webhooks.services.errands import run_errands
+from webhooks.signatures import Cause
+
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:reports"
+OF_ALL = ("Message", "MessageId", "Timestamp", "TopicArn", "Type")
+ALSO_SIGNED = {
+    "Notification": ("Subject",),
+    "SubscriptionConfirmation": ("SubscribeURL", "Token"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> None:
+    certificates._load.cache_clear()
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let Amazon answer with the certificate; return the URLs that it is asked for."""
+    urls: list[str] = []
+
+    def fetch(url: str, *, max_bytes: int) -> bytes:
+        urls.append(url)
+        return certificate().encode()
+
+    monkeypatch.setattr(errands, "fetch", fetch)
+    return urls
+
+
+def signed(sent: Sent, *, hash_name: str = "sha256", **changes: str) -> Sent:
+    version = {"sha1": "1", "sha256": "2"}[hash_name]
+    message = json.loads(sent.body) | {"SignatureVersion": version, **changes}
+    names = sorted([*OF_ALL, *ALSO_SIGNED[message["Type"]]])
+    lines = "".join(f"{name}\n{message[name]}\n" for name in names if name in message)
+    message["Signature"] = rsa_signature(lines.encode(), hash_name)
+    return sent.but(body=json.dumps(message).encode())
+
+
+def changed(sent: Sent, **changes: str) -> Sent:
+    return sent.but(body=json.dumps(json.loads(sent.body) | changes).encode())
+
+
+NOTIFICATION = signed(sample("sns", "Notification"))
+CONFIRMATION = signed(sample("sns", "SubscriptionConfirmation"))
+PEM_URL = json.loads(NOTIFICATION.body)["SigningCertURL"]
+SUBSCRIBE_URL = json.loads(CONFIRMATION.body)["SubscribeURL"]
+
+
+def subscribed() -> WebhookEndpoint:
+    return make_endpoint("sns", secret=None, topic_arn=TOPIC)
+
+
+def known_certificate() -> None:
+    Errand.objects.create(
+        kind=ErrandKind.CERTIFICATE,
+        url=PEM_URL,
+        status=ErrandStatus.DONE,
+        result=certificate(),
+        endpoint_id=uuid7(),
+        next_attempt_at=timezone.now(),
+    )
+
+
+@pytest.mark.parametrize("hash_name", ["sha1", "sha256"])
+@pytest.mark.parametrize("kind", list(ALSO_SIGNED))
+def test_both_versions_are_verified_and_named(kind: str, hash_name: str) -> None:
+    sent = signed(sample("sns", kind), hash_name=hash_name)
+
+    verify(sent, secret=certificate())
+    assert identify(sent) == Identity(
+        event_type=f"sns.{kind}", delivery_id=json.loads(sent.body)["MessageId"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("sent", "name"),
+    [
+        (sent, name)
+        for sent in (NOTIFICATION, CONFIRMATION)
+        for name in (*OF_ALL, *ALSO_SIGNED[json.loads(sent.body)["Type"]])
+        if name != "Type"
+    ],
+)
+def test_no_signed_line_can_be_changed(sent: Sent, name: str) -> None:
+    other = changed(sent, **{name: "another"})
+
+    assert refusal(other, secret=certificate()) == Cause.NO_MATCH
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"Type": "SubscriptionConfirmation"},
+        {"SignatureVersion": "1"},
+        {"SignatureVersion": "3"},
+        {"Signature": ""},
+        {"SigningCertURL": "https://sns.eu-west-1.amazonaws.com.evil.example/a.pem"},
+    ],
+)
+def test_neither_can_what_tells_how_it_is_signed(changes: dict[str, str]) -> None:
+    refusal(changed(NOTIFICATION, **changes), secret=certificate())
+
+
+def test_a_raw_message_is_not_signed_and_not_taken() -> None:
+    raw = NOTIFICATION.but(body=b"The weekly report is ready")
+
+    assert refusal(raw, secret=certificate()) == Cause.MISSING_FIELD
+
+
+@pytest.mark.django_db
+def test_an_unknown_certificate_is_fetched_by_a_worker_and_then_known(
+    asked: list[str],
+) -> None:
+    endpoint = subscribed()
+
+    first = knock(endpoint, NOTIFICATION)
+
+    assert (first.status_code, first["Retry-After"]) == (503, "5")
+    assert_nothing_happened()
+    errand = Errand.objects.get()
+    assert (errand.kind, errand.url) == (ErrandKind.CERTIFICATE, PEM_URL)
+    assert asked == []
+
+    run_errands()
+    again = knock(endpoint, NOTIFICATION)
+
+    assert asked == [PEM_URL]
+    assert again.status_code == 200
+    assert Event.objects.get().type == "sns.Notification"
+
+
+@pytest.mark.django_db
+def test_a_subscription_is_recorded_and_confirmed_by_a_worker(asked: list[str]) -> None:
+    known_certificate()
+
+    answer = knock(subscribed(), CONFIRMATION)
+
+    assert answer.status_code == 200
+    assert Event.objects.get().type == "sns.SubscriptionConfirmation"
+    assert asked == []
+    run_errands()
+    assert asked == [SUBSCRIBE_URL]
+    errand = Errand.objects.get(kind=ErrandKind.CONFIRMATION)
+    assert (errand.status, errand.result) == (ErrandStatus.DONE, "")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_subscription_is_recorded_together_with_its_errand_or_not_at_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known_certificate()
+
+    def fail(*_arguments: object) -> None:
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr(record, "record_events", fail)
+
+    assert knock(subscribed(), CONFIRMATION).status_code == 500
+    assert_nothing_happened()
+    assert not Errand.objects.filter(kind=ErrandKind.CONFIRMATION).exists()
+
+
+OTHER = "arn:aws:sns:eu-west-1:999999999999:reports"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("sent", [NOTIFICATION, CONFIRMATION])
+def test_another_topic_is_refused_and_never_confirmed(sent: Sent) -> None:
+    """Anybody can have Amazon sign messages of a topic of their own."""
+    known_certificate()
+
+    answer = knock(subscribed(), signed(sent, TopicArn=OTHER))
+
+    assert answer.status_code == 403
+    assert_nothing_happened()
+    assert not Errand.objects.filter(kind=ErrandKind.CONFIRMATION).exists()
+
+
+@pytest.mark.django_db
+def test_a_forged_message_is_refused(asked: list[str]) -> None:
+    known_certificate()
+
+    answer = knock(subscribed(), changed(NOTIFICATION, Message="another"))
+
+    assert answer.status_code == 401
+    assert_nothing_happened()

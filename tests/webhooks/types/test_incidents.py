@@ -90,10 +90,11 @@ def test_sentry_gets_a_short_answer() -> None:
 
 
 @pytest.mark.django_db
-def test_the_ping_of_pagerduty_starts_nothing_and_must_be_signed() -> None:
+def test_the_ping_of_pagerduty_is_an_event_and_must_be_signed() -> None:
     endpoint = make_endpoint("pagerduty")
     forged = PING.plus(X_PagerDuty_Signature="v1=" + "ab" * 32)
 
-    assert knock(endpoint, PING).status_code == 200
     assert knock(endpoint, forged).status_code == 401
     assert_nothing_happened()
+    assert knock(endpoint, PING).status_code == 200
+    assert Event.objects.get().type == "pagerduty.pagey.ping"

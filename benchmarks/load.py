@@ -6,6 +6,8 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 
+import uvloop
+
 CONNECTIONS = 16
 
 
@@ -18,7 +20,7 @@ def send_all(requests: Sequence[bytes], *, port: int, status: int = 200) -> floa
 
     Raises UnexpectedAnswer at the first answer with another status.
     """
-    return asyncio.run(_send_all(requests, port, status))
+    return uvloop.run(_send_all(requests, port, status))
 
 
 def build_request(path: str, body: bytes, headers: dict[str, str]) -> bytes:

@@ -11,6 +11,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import uvloop
+
 from benchmarks.load import read_status
 
 CONNECTIONS = 64
@@ -31,7 +33,7 @@ def offer_all(offers: Sequence[Offer], *, port: int) -> list[list[float]]:
 
     Raises UnexpectedAnswer.
     """
-    return asyncio.run(_offer_all(offers, port))
+    return uvloop.run(_offer_all(offers, port))
 
 
 def p99(latencies: Sequence[float]) -> float:

@@ -149,6 +149,12 @@ def check_limits(delivery: Delivery) -> None:
     delivery.answer_headers = verdict.headers
 
 
+def check_allowed(delivery: Delivery) -> None:
+    """Refuse what only a handshake may use, now that it is none."""
+    if delivery.method not in delivery.endpoint.allowed_methods:
+        raise MethodNotAllowed(delivery.endpoint)
+
+
 def check_form(delivery: Delivery) -> None:
     """Refuse what is malformed; nothing is kept that can't be read later."""
     _ = delivery.query
@@ -239,6 +245,7 @@ GATES: tuple[Callable[[Delivery], None], ...] = (
     check_limits,
 )
 CHECKS: tuple[Callable[[Delivery], None], ...] = (
+    check_allowed,
     check_form,
     check_config,
     check_rules,

@@ -126,6 +126,19 @@ def test_strangers_can_not_pile_errands_up() -> None:
     assert Errand.objects.count() == 100
 
 
+def test_errands_of_one_endpoint_leave_room_for_those_of_others() -> None:
+    victim = uuid7()
+    kind = ErrandKind.CERTIFICATE
+
+    told = [
+        request_errand(kind=kind, url=f"{URL}?{n}", endpoint_id=victim)
+        for n in range(12)
+    ]
+
+    assert told == [True] * 10 + [False] * 2
+    assert ask() is True
+
+
 @pytest.mark.django_db(transaction=True)
 def test_no_url_is_asked_inside_a_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
     inside: list[bool] = []

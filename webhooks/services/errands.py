@@ -24,6 +24,7 @@ from webhooks.signatures.certificates import load_certificate
 logger = logging.getLogger(__name__)
 
 MAX_PENDING = 100
+MAX_PENDING_OF_ENDPOINT = 10
 MAX_ATTEMPTS = 6
 BATCH = 10
 LEASE = timedelta(seconds=60)
@@ -39,7 +40,8 @@ def request_errand(*, kind: ErrandKind, url: str, endpoint_id: UUID) -> bool:
     does nothing; where it failed, nobody tries again within the hour.
     """
     pending = Errand.objects.filter(kind=kind, status=ErrandStatus.PENDING)
-    if pending.count() >= MAX_PENDING:
+    of_endpoint = pending.filter(endpoint_id=endpoint_id)
+    if of_endpoint.count() >= MAX_PENDING_OF_ENDPOINT or pending.count() >= MAX_PENDING:
         return False
     errand = Errand(
         kind=kind, url=url, endpoint_id=endpoint_id, next_attempt_at=timezone.now()

@@ -3,8 +3,8 @@
 A batch that raises is halved until one event is left; then each of its triggers is
 tried apart, and the one that raises is recorded as `failed: poison`. A database that is
 away is nobody's fault: the lease is given back and the error passed on. So is a sandbox
-that is away: events whose code can't run are put aside, to be tried again in the small
-batches that never hold up the others.
+that is away, or code that took too much of a batch's time: events whose code can't run
+now are put aside, to be tried again in the small batches that never hold up the others.
 """
 
 from __future__ import annotations
@@ -221,5 +221,5 @@ def _settle(event_ids: Sequence[UUID]) -> None:
 def _put_aside(event_ids: Sequence[UUID]) -> None:
     """Let events wait among the few that are worked after all others."""
     if event_ids:
-        logger.error("%d events wait: the sandbox can't be had", len(event_ids))
+        logger.error("%d events wait: their code can't run now", len(event_ids))
         Inbox.objects.filter(pk__in=event_ids, deaths=0).update(deaths=1)

@@ -28,7 +28,8 @@ MAX_TIMEOUTS = 3
 class CodeOfBatch:
     """What code finds in a batch; one type's slow code doesn't hold up the others.
 
-    Once the sandbox is away, it isn't asked again for this batch.
+    Once the sandbox is away, it isn't asked again for this batch. Nor is code that ran
+    too long three times: its other events wait, as they need not be at fault.
     """
 
     def __init__(self, events: Iterable[Event]) -> None:
@@ -78,7 +79,7 @@ class CodeOfBatch:
         if self._is_away:
             raise SandboxUnavailable
         if self._timeouts[slug] >= MAX_TIMEOUTS:
-            raise SandboxRefused(
+            raise SandboxUnavailable(
                 f"The code ran too long {MAX_TIMEOUTS} times; "
                 "it is not run again in this batch"
             )

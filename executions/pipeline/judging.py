@@ -34,7 +34,7 @@ def judge_all(
 ) -> Judged:
     """Judge event by event, at least one, until time is up.
 
-    An event whose type's code can't run for lack of a sandbox is put aside.
+    An event whose type's code can't run now is put aside.
     """
     bodies, missed = read_bodies(events), find_misfires(pairs)
     by_event: dict[UUID, list[Pair]] = defaultdict(list)

@@ -27,6 +27,12 @@ pytestmark = pytest.mark.django_db
 
 PARSES = "def parse(body): return {'found': body['id']}"
 LOOPS = "def parse(body):\n    while True: pass"
+LOOPS_IF_TOLD = """
+def parse(body):
+    while body['loops']:
+        pass
+    return {}
+"""
 NO = "def validate(headers): return headers['x-level'] == '8'"
 
 
@@ -127,20 +133,34 @@ def test_validation_that_is_not_required_is_not_run(define: Define) -> None:
     assert "is_valid" not in handed_on()[0]
 
 
-def test_code_that_does_not_end_holds_up_nobody(define: Define) -> None:
+def test_code_that_does_not_end_holds_up_nobody(
+    define: Define, monkeypatch: pytest.MonkeyPatch
+) -> None:
     define(custom_parser_code=LOOPS)
+    monkeypatch.setattr("executions.pipeline.drain.MAX_BATCHES", 1)
+    monkeypatch.setattr("executions.pipeline.drain._work_suspects", lambda: 0)
     slow, other = make_receiver(), make_receiver()
-    events = [new_delivery(slow) for _ in range(8)]
-    record_events([*events, new_delivery(other, type="generic.received")])
+    record_events([new_delivery(slow) for _ in range(8)])
+    record_events([new_delivery(other, type="generic.received")])
 
-    assert drain() == 9
+    assert drain() == 4
 
     errors = [found.get("parse_error") for found in handed_on()]
-    assert errors == [
-        *["It ran longer than 500 ms"] * 3,
-        *["The code ran too long 3 times; it is not run again in this batch"] * 5,
-        None,
-    ]
+    assert errors == [*["It ran longer than 500 ms"] * 3, None]
+    assert list(Inbox.objects.values_list("deaths", flat=True)) == [1] * 5
+
+
+def test_no_event_is_judged_by_the_slow_ones_before_it(define: Define) -> None:
+    define(custom_parser_code=LOOPS_IF_TOLD)
+    trigger = make_receiver()
+    told = [new_delivery(trigger, body=b'{"loops": true}') for _ in range(3)]
+    record_events([*told, new_delivery(trigger, body=b'{"loops": false}')])
+
+    assert drain() == 4
+
+    errors = [found.get("parse_error") for found in handed_on()]
+    assert errors == [*["It ran longer than 500 ms"] * 3, None]
+    assert not Inbox.objects.exists()
 
 
 def test_what_is_over_the_time_of_a_batch_is_left_to_the_next(
@@ -156,7 +176,7 @@ def test_what_is_over_the_time_of_a_batch_is_left_to_the_next(
     assert [drain(), len(runs)] == [1, 2]
 
 
-def test_validation_that_does_not_end_is_a_no_and_is_given_up(
+def test_validation_that_does_not_end_is_a_no_each_time(
     define: Define, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loops = "def validate():\n    while True: pass"
@@ -167,7 +187,7 @@ def test_validation_that_does_not_end_is_a_no_and_is_given_up(
     drain()
 
     assert history(trigger) == ["skipped: invalid_delivery"] * 5
-    assert len(runs) == 3
+    assert len(runs) == 5
 
 
 def test_code_runs_once_for_an_event_that_is_tried_apart(

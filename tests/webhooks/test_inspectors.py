@@ -15,9 +15,11 @@ from common.redis import ask_redis
 from events.models import Event
 from tests.races import race
 from tests.webhooks.received import URL, make_endpoint, visitor
+from tests.webhooks.uploads import LEAST
 from webhooks.inspectors import showing, store
 from webhooks.inspectors.store import open_inspector
 from webhooks.services.endpoints import create_endpoint
+from webhooks.services.types import upload_type
 from webhooks.signatures import sign_request
 
 pytestmark = pytest.mark.django_db
@@ -49,6 +51,17 @@ def send(
     return Client(headers=sent).generic(
         method, path + query, body, content_type="application/json"
     )
+
+
+def test_an_uploaded_type_says_what_it_would_make_of_a_request(api: APIClient) -> None:
+    upload_type(document={**LEAST, "slug": "shop", "json_schema": {"required": ["a"]}})
+    inspector = opened(api, type="Shop")
+
+    send(inspector, b'{"b": 1}')
+
+    [shown] = came(api, inspector)
+    assert shown["would_be"]["cause"] == "validation_failed"
+    assert shown["would_be"]["event_type"] == "shop.unknown"
 
 
 def test_what_is_sent_is_shown_and_is_no_event(api: APIClient) -> None:

@@ -253,6 +253,14 @@ def test_an_unusable_filter_is_refused_and_nothing_redelivered(
     assert Event.objects.count() == 1
 
 
+@pytest.mark.parametrize("path", ["redeliver", "test", f"{uuid4()}/redeliver"])
+def test_what_is_no_object_is_refused(api: APIClient, path: str) -> None:
+    response = api.post(f"{URL}/{path}", [1])
+
+    assert response.status_code == 400
+    assert not Event.objects.exists()
+
+
 def test_many_cost_two_statements_for_each_five_hundred(
     endpoint: WebhookEndpoint, django_assert_num_queries: Any
 ) -> None:

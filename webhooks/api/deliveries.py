@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from typing import Any
 from uuid import UUID
 
@@ -148,7 +148,10 @@ def _read(
     serializer_class: Any, request: Request, *, has_key: bool = True
 ) -> dict[str, Any]:
     """Return the valid fields; the header Idempotency-Key stands for the field."""
-    data = dict(request.data)
+    data = request.data
+    if not isinstance(data, Mapping):
+        raise ValidationError("The request's body must be a JSON object.")
+    data = {name: data[name] for name in data}
     if has_key and (key := request.headers.get("Idempotency-Key")):
         data.setdefault("idempotency_key", key)
     serializer = serializer_class(data=data)

@@ -12,7 +12,6 @@ from rest_framework.views import APIView
 
 from common.api.permissions import ChangePermissions
 from common.api.serializers import StrictSerializer
-from webhooks.definitions import get_shipped
 from webhooks.inspectors.store import (
     Inspector,
     find_inspector,
@@ -20,6 +19,7 @@ from webhooks.inspectors.store import (
     shown_requests,
 )
 from webhooks.models import Delivery, WebhookEndpoint
+from webhooks.services.types import known_slugs
 
 
 class OpenInspectorSerializer(StrictSerializer):
@@ -34,7 +34,7 @@ class OpenInspectorSerializer(StrictSerializer):
         return value
 
     def validate_type(self, value: str) -> str:
-        if get_shipped(value) is None:
+        if value.lower() not in known_slugs():
             raise serializers.ValidationError("There is no such webhook type.")
         return value.lower()
 

@@ -15,6 +15,7 @@ from tests.webhooks.sandbox.code import ECHO, LOOPS, YES, parser_of
 from tests.webhooks.sandbox.processes import kill_workers, workers_of
 from webhooks.sandbox import (
     SandboxRefused,
+    SandboxTimedOut,
     SandboxUnavailable,
     pool,
     run_parser,
@@ -140,6 +141,25 @@ def _until_refused(call: Any, *, while_busy: Any) -> str:
         except SandboxUnavailable as error:
             return error.detail
     return ""
+
+
+def test_calls_under_a_key_wait_for_their_turn() -> None:
+    with ThreadPoolExecutor(8) as threads:
+        calls = [threads.submit(validate, one_at_a_time="quick") for _ in range(80)]
+
+    assert [call.result() for call in calls] == [True] * 80
+
+
+def test_nobody_waits_behind_slow_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webhooks.sandbox.alone.MAX_WAIT_SECONDS", 60.0)
+    endless = "def validate():\n    while True: pass"
+    with pytest.raises(SandboxTimedOut):
+        run_validator(endless, headers={}, body={}, config={}, one_at_a_time="slow")
+
+    with alone("slow"), pytest.raises(SandboxUnavailable, match="just running"):
+        validate(one_at_a_time="slow")
+
+    assert validate(one_at_a_time="slow") is True
 
 
 def test_one_call_at_a_time_runs_under_a_key() -> None:

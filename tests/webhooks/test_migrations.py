@@ -1,0 +1,45 @@
+"""Uploads of an older version of the product, and the way back to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+pytestmark = pytest.mark.django_db
+
+BEFORE, AFTER = "0003_drop_endpoint_limits", "0004_uploaded_types"
+DOCUMENT = {"slug": "shop", "name": "Shop"}
+
+
+def migrate(name: str) -> Any:
+    """Go to a migration of webhooks; return the models of then."""
+    target = [("webhooks", name)]
+    MigrationExecutor(connection).migrate(target)
+    return MigrationExecutor(connection).loader.project_state(target).apps
+
+
+def test_what_was_there_becomes_the_first_version_kept() -> None:
+    old = migrate(BEFORE).get_model("webhooks", "WebhookType")
+    old.objects.create(slug="shop", definition=DOCUMENT, version=3)
+
+    kept = migrate(AFTER).get_model("webhooks", "WebhookTypeVersion").objects.get()
+
+    assert (kept.slug, kept.version, kept.document) == ("shop", 3, DOCUMENT)
+
+
+def test_the_way_back_keeps_the_current_version() -> None:
+    apps = migrate(AFTER)
+    version = apps.get_model("webhooks", "WebhookTypeVersion").objects.create(
+        slug="shop", version=3, document=DOCUMENT
+    )
+    apps.get_model("webhooks", "WebhookType").objects.create(
+        slug="shop", current=version
+    )
+    connection.check_constraints()
+
+    row = migrate(BEFORE).get_model("webhooks", "WebhookType").objects.get()
+
+    assert (row.slug, row.version, row.definition) == ("shop", 3, DOCUMENT)

@@ -14,7 +14,7 @@ from webhooks.sandbox import SandboxRefused, run_parser
 QUEUE = "sandbox-calls"
 ANSWERS = "sandbox-answers"
 
-app = Celery("sandbox")
+app = Celery("sandbox", set_as_current=False)
 app.conf.update(
     task_default_queue=QUEUE,
     task_ignore_result=True,

@@ -105,7 +105,11 @@ def test_many_at_once_are_validated_and_parsed(stack: Stack, path: str) -> None:
 
     answers = send_all(stack.url, wanted, senders=SENDERS)
 
-    assert Counter(answer.status for answer in answers) == {200: 160}
+    # On a busy machine code can look slow: then a few are told to come again.
+    again = [r for r, a in zip(wanted, answers, strict=True) if a.status == 503]
+    assert len(again) <= 16
+    assert {answer.status for answer in answers} <= {200, 503}
+    assert [send(stack.url, one).status for one in again] == [200] * len(again)
     wait_until_equal(lambda: number_parsed(stack, numbers), 160, timeout_seconds=60)
     assert send(stack.url, delivery(path, number=1000)).status == 400
 

@@ -99,4 +99,4 @@ def test_a_broken_body_never_reaches_the_application(url: str) -> None:
         head = request("/", "Transfer-Encoding: chunked")
         wire.send(head + chunk(b"hello") + b"no length\r\n")
 
-        assert wire.head().status == 500
+        assert wire.head().status == 400

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 import uvloop
 
+from benchmarks.connection import Connection, UnexpectedAnswer
+
+__all__ = ["CONNECTIONS", "UnexpectedAnswer", "build_request", "send_all"]
+
 CONNECTIONS = 16
-
-
-class UnexpectedAnswer(Exception):
-    """The server answered with another status than it should."""
 
 
 def send_all(requests: Sequence[bytes], *, port: int, status: int = 200) -> float:
@@ -36,46 +37,40 @@ def build_request(path: str, body: bytes, headers: dict[str, str]) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-async def read_status(reader: asyncio.StreamReader, *, expected: int) -> None:
-    """Read one answer to its end; raise UnexpectedAnswer if it is not as expected."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    body = await reader.readexactly(_content_length(head))
-    if not head.startswith(b"HTTP/1.1 %d " % expected):
-        raise UnexpectedAnswer(f"{head[:40]!r} {body[:500]!r}")
-
-
 async def _send_all(requests: Sequence[bytes], port: int, status: int) -> float:
-    left = iter(requests)
-    streams = [
-        await asyncio.open_connection("127.0.0.1", port) for _ in range(CONNECTIONS)
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+    left, unanswered = iter(requests), len(requests)
+
+    def fail(error: Exception) -> None:
+        if not done.done():
+            done.set_exception(error)
+
+    def send_next(connection: Connection) -> None:
+        if (request := next(left, None)) is not None:
+            connection.send(request, partial(answered, connection))
+
+    def answered(connection: Connection) -> None:
+        nonlocal unanswered
+        unanswered -= 1
+        if unanswered == 0 and not done.done():
+            done.set_result(None)
+        send_next(connection)
+
+    connections = [
+        (
+            await loop.create_connection(
+                lambda: Connection(status=status, fail=fail), "127.0.0.1", port
+            )
+        )[1]
+        for _ in range(CONNECTIONS)
     ]
     started = time.perf_counter()
     try:
-        async with asyncio.TaskGroup() as group:
-            for reader, writer in streams:
-                group.create_task(_send(left, reader, writer, status))
+        for connection in connections:
+            send_next(connection)
+        await done
         return time.perf_counter() - started
     finally:
-        for _, writer in streams:
-            writer.close()
-        closed = [writer.wait_closed() for _, writer in streams]
-        await asyncio.gather(*closed, return_exceptions=True)
-
-
-async def _send(
-    left: Iterator[bytes],
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
-    status: int,
-) -> None:
-    for request in left:
-        writer.write(request)
-        await read_status(reader, expected=status)
-
-
-def _content_length(head: bytes) -> int:
-    for line in head.split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        if name.lower() == b"content-length":
-            return int(value)
-    raise UnexpectedAnswer(f"No Content-Length in {head[:500]!r}")
+        for connection in connections:
+            connection.close()

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import uvloop
 
-from benchmarks.load import read_status
+from benchmarks.connection import Connection
 
 CONNECTIONS = 64
 
@@ -41,34 +43,57 @@ def p99(latencies: Sequence[float]) -> float:
 
 
 async def _offer_all(offers: Sequence[Offer], port: int) -> list[list[float]]:
-    return await asyncio.gather(*(_offer(offer, port) for offer in offers))
+    return await asyncio.gather(*(_Sender(offer).run(port) for offer in offers))
 
 
-async def _offer(offer: Offer, port: int) -> list[float]:
-    free: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]]
-    free = asyncio.Queue()
-    for _ in range(CONNECTIONS):
-        free.put_nowait(
-            await asyncio.open_connection(
-                "127.0.0.1", port, local_addr=(offer.source, 0)
+class _Sender:
+    """Sends one offer; what finds all connections busy waits, and its time runs."""
+
+    def __init__(self, offer: Offer) -> None:
+        self._offer = offer
+        self._free: list[Connection] = []
+        self._waiting: deque[tuple[bytes, float]] = deque()
+        self._latencies: list[float] = []
+        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def run(self, port: int) -> list[float]:
+        await self._connect(port)
+        connections = list(self._free)
+        start = time.perf_counter()
+        for number, request in enumerate(self._offer.requests):
+            due = start + number / self._offer.per_second
+            while (early := due - time.perf_counter()) > 0:
+                await asyncio.sleep(early)  # a timer of whole milliseconds
+            self._waiting.append((request, due))
+            self._send_waiting()
+        await self._done
+        for connection in connections:
+            connection.close()
+        return self._latencies
+
+    async def _connect(self, port: int) -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(CONNECTIONS):
+            _, connection = await loop.create_connection(
+                lambda: Connection(status=self._offer.status, fail=self._fail),
+                "127.0.0.1",
+                port,
+                local_addr=(self._offer.source, 0),
             )
-        )
-    latencies: list[float] = []
+            self._free.append(connection)
 
-    async def send(request: bytes, due: float) -> None:
-        reader, writer = await free.get()
-        writer.write(request)
-        await read_status(reader, expected=offer.status)
-        latencies.append(time.perf_counter() - due)
-        free.put_nowait((reader, writer))
+    def _send_waiting(self) -> None:
+        while self._waiting and self._free:
+            (request, due), connection = self._waiting.popleft(), self._free.pop()
+            connection.send(request, partial(self._answered, connection, due))
 
-    start = time.perf_counter()
-    async with asyncio.TaskGroup() as group:
-        for number, request in enumerate(offer.requests):
-            due = start + number / offer.per_second
-            await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            group.create_task(send(request, due))
-    while not free.empty():
-        _, writer = free.get_nowait()
-        writer.close()
-    return latencies
+    def _answered(self, connection: Connection, due: float) -> None:
+        self._latencies.append(time.perf_counter() - due)
+        self._free.append(connection)
+        if len(self._latencies) == len(self._offer.requests):
+            self._done.set_result(None)
+        self._send_waiting()
+
+    def _fail(self, error: Exception) -> None:
+        if not self._done.done():
+            self._done.set_exception(error)

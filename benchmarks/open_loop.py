@@ -59,6 +59,15 @@ class _Sender:
     async def run(self, port: int) -> list[float]:
         await self._connect(port)
         connections = list(self._free)
+        try:
+            await self._send_all()
+            await self._done
+        finally:
+            for connection in connections:
+                connection.close()
+        return self._latencies
+
+    async def _send_all(self) -> None:
         start = time.perf_counter()
         for number, request in enumerate(self._offer.requests):
             due = start + number / self._offer.per_second
@@ -66,10 +75,6 @@ class _Sender:
                 await asyncio.sleep(early)  # a timer of whole milliseconds
             self._waiting.append((request, due))
             self._send_waiting()
-        await self._done
-        for connection in connections:
-            connection.close()
-        return self._latencies
 
     async def _connect(self, port: int) -> None:
         loop = asyncio.get_running_loop()

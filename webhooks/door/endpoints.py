@@ -15,6 +15,7 @@ _NAMES = (
     "webhook_id",
     "type",
     "secrets",
+    "config",
     "allowed_methods",
     "validation_rules",
     "subject",

@@ -6,6 +6,7 @@ from django.http import HttpResponse
 
 from common.errors import TickhookError
 from webhooks.definitions.handshakes import Handshake
+from webhooks.definitions.model import Batch
 from webhooks.door.accepted import answer_accepted, answer_batch
 from webhooks.door.answers import Filler, render
 from webhooks.door.batches import record_batch
@@ -39,11 +40,18 @@ def receive(delivery: Delivery) -> HttpResponse:
 def _take(delivery: Delivery) -> HttpResponse:
     batch = delivery.definition.batch
     if batch is not None and delivery.is_batch:
-        return answer_batch(record_batch(delivery, batch))
+        return _take_batch(delivery, batch)
     recorded = record_delivery(delivery)
     if recorded.status == DUPLICATE:
         note_duplicate(delivery, recorded.event_id)
     return answer_accepted(delivery, recorded)
+
+
+def _take_batch(delivery: Delivery, batch: Batch) -> HttpResponse:
+    recorded = record_batch(delivery, batch)
+    if recorded and all(one.status == DUPLICATE for one in recorded):
+        note_duplicate(delivery, recorded[0].event_id)
+    return answer_batch(recorded)
 
 
 def _answer_handshake(delivery: Delivery, handshake: Handshake) -> HttpResponse:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from common.errors import Conflict
+from common.errors import Conflict, ServiceUnavailable
 from events.models import Event
 from events.services.record import NewEvent, record_events
 from webhooks.door.events import new_event, request_json
@@ -13,6 +13,12 @@ from webhooks.door.handshakes import confirmation_url
 from webhooks.door.request import Delivery
 from webhooks.models import ErrandKind
 from webhooks.services.errands import request_errand
+
+
+class ConfirmationsBusy(ServiceUnavailable):
+    """Too many confirmations wait for a worker; deliver this one again later."""
+
+    code = "confirmations_busy"
 
 
 class DeliveryIdConflict(Conflict):
@@ -36,15 +42,16 @@ def record_delivery(delivery: Delivery) -> Recorded:
     """Record a delivery that passed all checks; raise DeliveryIdConflict.
 
     Without a delivery id each request is an event of its own. What the sender wants
-    confirmed is left to a worker in the same transaction.
+    confirmed is left to a worker in the same transaction, or ConfirmationsBusy raised.
     """
     url = confirmation_url(delivery.definition, delivery.finder)
     if url is None:
         return _record(delivery)
     with transaction.atomic():
-        request_errand(
+        if not request_errand(
             kind=ErrandKind.CONFIRMATION, url=url, endpoint_id=delivery.endpoint.id
-        )
+        ):
+            raise ConfirmationsBusy
         return _record(delivery)
 
 

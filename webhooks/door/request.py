@@ -120,7 +120,7 @@ class Delivery:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The endpoint's config; read only where something in the request asks."""
+        """The endpoint's config, as it is now."""
         config: dict[str, Any] = self.endpoint.config
         return config
 

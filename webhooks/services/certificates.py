@@ -18,13 +18,6 @@ class FetchedCertificates(Mapping[str, str]):
     def __getitem__(self, url: str) -> str:
         return _load(url)
 
-    def __contains__(self, url: object) -> bool:
-        try:
-            _load(str(url))
-        except KeyError:
-            return False
-        return True
-
     def __iter__(self) -> Iterator[str]:
         return iter(_done().values_list("url", flat=True))
 

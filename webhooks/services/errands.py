@@ -11,7 +11,6 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import models, transaction
-from django.db.models import F
 from django.utils import timezone
 
 from common.errors import TickhookError
@@ -26,7 +25,6 @@ logger = logging.getLogger(__name__)
 MAX_PENDING = 100
 MAX_PENDING_OF_ENDPOINT = 10
 MAX_ATTEMPTS = 6
-BATCH = 10
 LEASE = timedelta(seconds=60)
 FIRST_PAUSE = timedelta(seconds=5)
 FORGET_FAILED_AFTER = timedelta(hours=1)
@@ -55,26 +53,23 @@ def run_errands() -> int:
     """Ask what is due, one URL after the other; return how many. Safe beside itself."""
     _forget_failed()
     done = 0
-    while errands := _claim():
-        for errand in errands:
-            _run(errand)
-        done += len(errands)
+    while (errand := _claim()) is not None:
+        _run(errand)
+        done += 1
     return done
 
 
-def _claim() -> list[Errand]:
-    """Take up errands; who dies with them in hand leaves them to others in a minute."""
+def _claim() -> Errand | None:
+    """Take up an errand; who dies with it in hand leaves it to others in a minute."""
     now = timezone.now()
+    due = Errand.objects.filter(status=ErrandStatus.PENDING, next_attempt_at__lte=now)
     with transaction.atomic():
-        due = Errand.objects.filter(
-            status=ErrandStatus.PENDING, next_attempt_at__lte=now
-        )
-        chosen = list(due.order_by("id").select_for_update(skip_locked=True)[:BATCH])
-        ids = [errand.pk for errand in chosen]
-        Errand.objects.filter(pk__in=ids).update(
-            attempts=F("attempts") + 1, next_attempt_at=now + LEASE
-        )
-    return list(Errand.objects.filter(pk__in=ids).order_by("id"))
+        errand = due.order_by("id").select_for_update(skip_locked=True).first()
+        if errand is not None:
+            errand.attempts += 1
+            errand.next_attempt_at = now + LEASE
+            errand.save(update_fields=("attempts", "next_attempt_at"))
+    return errand
 
 
 def _run(errand: Errand) -> None:

@@ -66,6 +66,10 @@ REMEDIES: Mapping[str, str] = MappingProxyType(
             "The sender's certificate was still to be fetched; the sender delivers "
             "again by itself. If it stays so, a worker can't reach the certificate."
         ),
+        "confirmations_busy": (
+            "Nothing was accepted; the sender delivers again by itself. If it stays, "
+            "no worker of the queue slow runs, or it can't reach the sender."
+        ),
         "unknown_content_encoding": (
             "Have the sender send the body as it is, or compressed by gzip."
         ),

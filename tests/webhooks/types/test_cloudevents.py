@@ -21,9 +21,10 @@ from tests.webhooks.types.builders import (
 )
 from webhooks.definitions import resolve
 from webhooks.door.request import Delivery
-from webhooks.models import WebhookEndpoint
+from webhooks.models import RejectionCount, WebhookEndpoint
 from webhooks.parsing import Identity
 from webhooks.parsing.batches import split_array
+from webhooks.services.rejections import flush_rejections
 from webhooks.signatures import Cause
 
 STATION = "https://weather.example/stations/porto"
@@ -172,3 +173,17 @@ def test_a_batch_does_not_multiply_what_is_sent_once() -> None:
     assert answer.status_code == 413
     assert json.loads(answer.content)["error_code"] == "batch_too_large"
     assert_nothing_happened()
+
+
+@pytest.mark.django_db
+def test_a_batch_that_comes_again_is_counted_as_a_duplicate() -> None:
+    endpoint = make_endpoint("cloudevents")
+    batch = BATCH.but(body=b"[" + STRUCTURED.body + b"]")
+
+    answers = [json.loads(knock(endpoint, batch).content) for _ in range(2)]
+    flush_rejections()
+
+    told = [{event["status"] for event in answer["events"]} for answer in answers]
+    assert told == [{"accepted"}, {"duplicate"}]
+    counted = RejectionCount.objects.get()
+    assert (counted.cause, counted.count) == ("duplicate", 1)

@@ -4,6 +4,7 @@ import json
 import time
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from events.models import Event
 from tests.webhooks.deliveries import assert_nothing_happened
@@ -98,6 +99,17 @@ def test_an_event_is_answered_with_nothing() -> None:
 
     assert (answer.status_code, answer.content) == (200, b"")
     assert Event.objects.get().type == "slack.slash_command"
+
+
+@pytest.mark.django_db
+def test_an_answer_of_ones_own_costs_no_further_query(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    endpoint = make_endpoint("slack", reply={"text": "On it"})
+    sent = signed(COMMAND, int(time.time()))
+
+    with django_assert_num_queries(2):
+        assert knock(endpoint, sent).status_code == 200
 
 
 @pytest.mark.django_db

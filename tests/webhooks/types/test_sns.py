@@ -208,3 +208,17 @@ def test_a_forged_message_is_refused(asked: list[str]) -> None:
 
     assert answer.status_code == 401
     assert_nothing_happened()
+
+
+@pytest.mark.django_db
+def test_a_subscription_that_no_worker_has_room_for_comes_again(
+    asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known_certificate()
+    monkeypatch.setattr(errands, "MAX_PENDING", 0)
+
+    answer = knock(subscribed(), CONFIRMATION)
+
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert json.loads(answer.content)["error_code"] == "confirmations_busy"
+    assert_nothing_happened()

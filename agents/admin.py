@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import (
@@ -16,9 +15,10 @@ from unfold.contrib.filters.admin import (
 
 from agents.forms import AgentForm
 from agents.models import Agent, AgentTask, Worker
-from agents.services.agents import AgentInUse, delete_agent
+from agents.services.agents import delete_agent
 from agents.services.heartbeat import SILENT_AFTER
-from common.admin.base import HistoryAdmin, HouseAdmin
+from common.admin.base import HistoryAdmin
+from common.admin.deletion import GuardedDeletionAdmin
 from common.admin.display import (
     NOTHING,
     badge,
@@ -31,7 +31,7 @@ from common.admin.display import (
 
 
 @admin.register(Agent)
-class AgentAdmin(HouseAdmin[Agent]):
+class AgentAdmin(GuardedDeletionAdmin[Agent]):
     form = AgentForm
     list_display = (
         "name",
@@ -74,26 +74,8 @@ class AgentAdmin(HouseAdmin[Agent]):
     ) -> None:
         """Do nothing: the form's service has stored it."""
 
-    def delete_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        extra_context: dict[str, object] | None = None,
-    ) -> HttpResponse:
-        try:
-            return super().delete_view(request, object_id, extra_context)
-        except AgentInUse as error:
-            messages.error(request, error.detail)
-            return HttpResponseRedirect("../change/")
-
     def delete_model(self, request: HttpRequest, obj: Agent) -> None:
         delete_agent(agent_id=obj.pk)
-
-    def get_deleted_objects(
-        self, objs: QuerySet[Agent] | Sequence[Agent], request: HttpRequest
-    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
-        """Name the agent alone: one that has tasks is not deleted anyway."""
-        return [str(agent) for agent in objs], {}, set(), []
 
 
 @admin.register(AgentTask)

@@ -12,7 +12,12 @@ from webhooks.definitions import WebhookTypeDefinition, load_definition, resolve
 from webhooks.definitions.answers import load_answer
 from webhooks.definitions.handshakes import load_matches
 from webhooks.door.answers import Filler, render
-from webhooks.door.handshakes import confirmation_url, find_handshake, mismatches
+from webhooks.door.handshakes import (
+    confirmation_url,
+    first_fitting,
+    handshakes_by,
+    mismatches,
+)
 from webhooks.parsing import Finder
 
 CHALLENGE = {"when": {"method": "GET", "present": [{"query": "c"}]}, "signed": False}
@@ -83,7 +88,8 @@ def test_a_handshake_is_known_by_method_and_values() -> None:
     challenge, ping = definition.handshakes
 
     def find(method: str, request: Finder, *, signed: bool) -> object:
-        return find_handshake(definition, request, method=method, is_signed=signed)
+        possible = handshakes_by(definition, method=method, is_signed=signed)
+        return first_fitting(possible, request)
 
     assert find("GET", finder(c="1"), signed=False) is challenge
     assert find("GET", finder(), signed=False) is None

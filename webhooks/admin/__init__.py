@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from webhooks.admin import rejections, types
+from webhooks.admin import errands, rejections, types
 from webhooks.admin.deliveries import DeliveryAdmin
 from webhooks.admin.endpoints import WebhookEndpointAdmin, curl_of
 
-__all__ = ["DeliveryAdmin", "WebhookEndpointAdmin", "curl_of", "rejections", "types"]
+__all__ = [
+    "DeliveryAdmin",
+    "WebhookEndpointAdmin",
+    "curl_of",
+    "errands",
+    "rejections",
+    "types",
+]

@@ -1,24 +1,23 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from common.admin.base import HistoryAdmin, HouseAdmin
+from common.admin.base import HistoryAdmin
+from common.admin.deletion import GuardedDeletionAdmin
 from common.admin.display import json_block, list_link
-from common.errors import Conflict
 from webhooks.forms import WebhookTypeForm
 from webhooks.models import WebhookType, WebhookTypeVersion
 from webhooks.services.types import delete_type
 
 
 @admin.register(WebhookType)
-class WebhookTypeAdmin(HouseAdmin[WebhookType]):
+class WebhookTypeAdmin(GuardedDeletionAdmin[WebhookType]):
     """The uploaded types; those that are shipped are files."""
 
     form = WebhookTypeForm
@@ -61,26 +60,8 @@ class WebhookTypeAdmin(HouseAdmin[WebhookType]):
     ) -> None:
         """Do nothing: the form's service has stored it."""
 
-    def delete_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        extra_context: dict[str, object] | None = None,
-    ) -> HttpResponse:
-        try:
-            return super().delete_view(request, object_id, extra_context)
-        except Conflict as error:
-            messages.error(request, error.detail)
-            return HttpResponseRedirect("../change/")
-
     def delete_model(self, request: HttpRequest, obj: WebhookType) -> None:
         delete_type(slug=obj.slug)
-
-    def get_deleted_objects(
-        self, objs: QuerySet[WebhookType] | Sequence[WebhookType], request: HttpRequest
-    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
-        """Name the type alone: one that is used is not deleted anyway."""
-        return [str(webhook_type) for webhook_type in objs], {}, set(), []
 
     @admin.display(description="Document")
     def document(self, webhook_type: WebhookType) -> SafeString:

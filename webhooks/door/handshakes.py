@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import re2
@@ -20,16 +20,19 @@ from webhooks.parsing import Finder
 _CONFIRMATION = re2.compile(r"https://([a-z0-9.-]{1,253})/[!-~]{0,700}")
 
 
-def find_handshake(
-    definition: WebhookTypeDefinition, request: Finder, *, method: str, is_signed: bool
-) -> Handshake | None:
-    """Return the handshake, of those that are signed or those that aren't, if any."""
-    candidates = (
+def handshakes_by(
+    definition: WebhookTypeDefinition, *, method: str, is_signed: bool
+) -> list[Handshake]:
+    """Return the handshakes that come by a method, of those signed or those not."""
+    return [
         handshake
         for handshake in definition.handshakes
         if handshake.is_signed == is_signed and handshake.method == method
-    )
-    return next((one for one in candidates if fits(one.when, request)), None)
+    ]
+
+
+def first_fitting(handshakes: Iterable[Handshake], request: Finder) -> Handshake | None:
+    return next((one for one in handshakes if fits(one.when, request)), None)
 
 
 def mismatches(

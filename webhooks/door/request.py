@@ -13,7 +13,7 @@ from common.addresses import Address, parse_address
 from common.errors import TickhookError
 from webhooks.definitions import WebhookTypeDefinition
 from webhooks.definitions.handshakes import Handshake
-from webhooks.door.handshakes import find_handshake
+from webhooks.door.handshakes import first_fitting, handshakes_by
 from webhooks.models import WebhookEndpoint
 from webhooks.parsing import (
     Finder,
@@ -167,18 +167,12 @@ class Delivery:
 
     def _find_handshake(self, *, is_signed: bool) -> Handshake | None:
         """Parse the body only if it may tell: a stranger's is not unpacked for less."""
-        asked = [
-            one.when
-            for one in self.definition.handshakes
-            if one.is_signed == is_signed and one.method == self.method
-        ]
+        asked = handshakes_by(self.definition, method=self.method, is_signed=is_signed)
         if not asked:
             return None
-        read_body = any(when.read_body for when in asked)
+        read_body = any(one.when.read_body for one in asked)
         request = self.finder if read_body else self._finder_without_body
-        return find_handshake(
-            self.definition, request, method=self.method, is_signed=is_signed
-        )
+        return first_fitting(asked, request)
 
     @property
     def _finder_without_body(self) -> Finder:

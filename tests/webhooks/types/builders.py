@@ -17,7 +17,7 @@ import webhooks
 from webhooks.definitions import resolve
 from webhooks.definitions.handshakes import Handshake
 from webhooks.door.answers import Filler, render
-from webhooks.door.handshakes import find_handshake
+from webhooks.door.handshakes import first_fitting, handshakes_by
 from webhooks.models import WebhookEndpoint
 from webhooks.parsing import Finder, Identity, extract, parse_body
 from webhooks.services.endpoints import create_endpoint
@@ -128,12 +128,9 @@ def identify(sent: Sent, *, now: float = NOW) -> Identity:
 def handshake(
     sent: Sent, *, signed: bool, query: Mapping[str, str] | None = None
 ) -> Handshake | None:
-    return find_handshake(
-        resolve(sent.slug),
-        finder(sent, **(query or {})),
-        method=sent.method,
-        is_signed=signed,
-    )
+    definition = resolve(sent.slug)
+    possible = handshakes_by(definition, method=sent.method, is_signed=signed)
+    return first_fitting(possible, finder(sent, **(query or {})))
 
 
 def answer_to(

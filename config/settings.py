@@ -189,6 +189,10 @@ TICKHOOK_GLOBAL_LIMIT = rate_limit("TICKHOOK_GLOBAL_LIMIT", 60_000)
 REDIS_URL = redis_url()
 # Celery tasks that an agent of the backend `celery` may name.
 TICKHOOK_AGENT_TASKS = env.list("TICKHOOK_AGENT_TASKS", default=["agents.tasks.echo"])
+# Used by the Procfile; read here so that each program refuses a bad value by name.
+TICKHOOK_WORKER_CONCURRENCY = positive("TICKHOOK_WORKER_CONCURRENCY", default=2)
+TICKHOOK_SLOW_CONCURRENCY = positive("TICKHOOK_SLOW_CONCURRENCY", default=2)
+TICKHOOK_AGENT_CONCURRENCY = positive("TICKHOOK_AGENT_CONCURRENCY", default=2)
 
 CELERY_BROKER_URL = broker_url(REDIS_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

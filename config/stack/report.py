@@ -59,7 +59,7 @@ def _complaint(executions: Sequence[Mapping[str, Any]], logs: Path) -> list[str]
             f"{missing} events wait: the worker has not taken them",
         )
     elif count_succeeded(executions) < DEMO_EXECUTIONS:
-        program, what = "worker-slow", "Not every task has succeeded yet"
+        program, what = "agents", "Not every task has succeeded yet"
     else:
         return []
     return ["", f"  {what}. See {logs / program}.log"]

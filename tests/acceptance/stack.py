@@ -34,7 +34,12 @@ _READY_TIMEOUT_SECONDS = 60
 _STOP_TIMEOUT_SECONDS = 15
 # What Celery's programs say at this level once they work; the web server is asked.
 _LOG_OPTIONS = ("--loglevel", "INFO")
-_READY_LINES = {"worker": " ready.", "worker-slow": " ready.", "beat": "beat: Starting"}
+_READY_LINES = {
+    "worker": " ready.",
+    "worker-slow": " ready.",
+    "agents": " ready.",
+    "beat": "beat: Starting",
+}
 _SHOWN_CHARACTERS = 6000
 
 

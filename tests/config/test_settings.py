@@ -42,6 +42,9 @@ def test_env_example_names_every_variable_that_is_read() -> None:
         ("TICKHOOK_FORGERY_LIMIT", "-1", "TICKHOOK_FORGERY_LIMIT must be from 0"),
         ("TICKHOOK_BODY_SECONDS", "0", "TICKHOOK_BODY_SECONDS must be at least 1"),
         ("TICKHOOK_WEB_THREADS", "many", '"TICKHOOK_WEB_THREADS" invalid'),
+        ("TICKHOOK_WORKER_CONCURRENCY", "0", "TICKHOOK_WORKER_CONCURRENCY must be at"),
+        ("TICKHOOK_SLOW_CONCURRENCY", "-1", "TICKHOOK_SLOW_CONCURRENCY must be at"),
+        ("TICKHOOK_AGENT_CONCURRENCY", "x", '"TICKHOOK_AGENT_CONCURRENCY" invalid'),
         ("DEBUG", "perhaps", 'Environment variable "DEBUG" invalid'),
     ],
 )

@@ -116,9 +116,9 @@ class AgentTask(models.Model):
                 name="agent_task_to_submit",
             ),
             models.Index(
-                fields=("claimed_by",),
+                fields=("claimed_by", "deadline_at"),
                 condition=Q(status=TaskStatus.RUNNING),
-                name="agent_task_running",
+                name="agent_task_running_until",
             ),
             models.Index(
                 fields=("concurrency_key",),

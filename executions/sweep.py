@@ -16,6 +16,7 @@ from collections.abc import Callable
 from django.db import Error, close_old_connections
 
 from agents.services.heartbeat import forget_old_workers, has_watched_long_enough
+from agents.services.lost import resubmit_lost
 from agents.services.run import give_up_deadly, take_back_silent, time_out_overdue
 from agents.services.submit import submit_overdue
 from executions.pipeline.drain import drain
@@ -42,6 +43,7 @@ STEPS: tuple[Callable[[], int], ...] = (
     watch_agents,
     time_out_overdue,
     start_left_waiting,
+    resubmit_lost,
     submit_overdue,
     fold_stats,
     forget_old_workers,

@@ -158,3 +158,18 @@ class Worker(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Turn(models.Model):
+    """Which worker process does a piece of work that one process does for all.
+
+    The holder may do it again at `next_at`. Other processes take it over some seconds
+    after that: then the holder is dead or frozen.
+    """
+
+    name = models.CharField(max_length=50, primary_key=True)
+    holder = models.UUIDField()
+    next_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name

@@ -19,7 +19,7 @@ def drain_inbox() -> None:
 
 @shared_task(name="executions.tasks.sweep", soft_time_limit=300, time_limit=360)
 def sweep() -> None:
-    """Find what was left behind; beat asks for it besides the workers' own threads."""
+    """Find what was left behind; beat asks for it as the workers' own threads do."""
     sweep_once()
 
 

@@ -8,6 +8,7 @@ from rest_framework.test import APIClient
 
 from agents.services import heartbeat
 from agents.services.lost import submitted_tasks
+from agents.services.run import running_tasks
 from agents.services.submit import due_tasks
 from common.redis import ask_redis
 from events.nudge import nudge
@@ -48,8 +49,8 @@ def _no_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _look_at_everything() -> None:
     """Let each test's first looks find tasks of any age."""
-    due_tasks.forget()
-    submitted_tasks.forget()
+    for floor in (due_tasks, submitted_tasks, running_tasks):
+        floor.forget()
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ While a session holds an old snapshot, PostgreSQL cannot remove dead index entri
 a query that starts at the old end of an index reads all of them. A floor starts the
 next look where the last one found nothing older.
 
-A floor is safe because every writer sets `next_attempt_at` from the server's clock: no
-statement that starts later can write a value below the start of the oldest transaction
-that is writing now.
+A floor is safe because every writer sets these times from the server's clock, never
+back: no statement that starts later can write a time below the start of the oldest
+transaction that is writing now.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FROM pg_stat_activity WHERE datname = current_database()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """The range of `next_attempt_at` that one look covers: (after, up_to]."""
+    """The times that one look covers: (after, up_to]."""
 
     after: datetime
     up_to: datetime

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 BEAT_SECONDS = 5.0
 SILENT_AFTER = timedelta(seconds=20)
-FORGET_AFTER = timedelta(hours=1)
+FORGET_AFTER = timedelta(minutes=5)
 
 # By the workers' ids, never through all running tasks: their index may be full of dead
 # entries. A worker that a running task names stays, since silence is found by its row.
@@ -75,7 +75,7 @@ def beat(*, worker_id: UUID) -> None:
 
 
 def forget_old_workers() -> int:
-    """Delete workers silent for an hour that no running task names; return how many."""
+    """Delete long silent workers that no running task names; return how many."""
     with connection.cursor() as cursor:
         cursor.execute(_FORGET, [FORGET_AFTER.total_seconds()])
         return int(cursor.rowcount)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -8,6 +9,7 @@ from django.db import connection, transaction
 from django.utils.module_loading import import_string
 
 from agents.models import AgentTask, TaskStatus
+from agents.services.floors import Floor
 from agents.services.heartbeat import SILENT_AFTER, current_worker
 from common.fields import dump_json
 from common.text import clean_text
@@ -65,8 +67,10 @@ _SILENT = {
 
 _OVERDUE = """
     SELECT id, attempt, agent_id FROM agents_agenttask
-    WHERE status = 'running' AND deadline_at < statement_timestamp() LIMIT %(limit)s
+    WHERE status = 'running' AND deadline_at > %s AND deadline_at <= %s LIMIT %s
 """
+
+running_tasks = Floor(delay=timedelta(0))
 
 
 class ResultRefused(ValueError):
@@ -134,16 +138,20 @@ def give_up_deadly() -> int:
 
 
 def time_out_overdue() -> int:
-    """End running tasks that passed their deadline; return how many."""
+    """End running tasks that passed their deadline, at most 500; return how many."""
+    look = running_tasks.begin(reach=timedelta(0))
+    rows = AgentTask.objects.raw(_OVERDUE, [look.after, look.up_to, MAX_LOOKED_AT])
+    overdue = list(rows.prefetch_related("agent"))
     ended = 0
-    overdue = AgentTask.objects.raw(_OVERDUE, {"limit": MAX_LOOKED_AT})
-    for task in overdue.prefetch_related("agent"):
+    for task in overdue:
         seconds = task.agent.task_timeout_seconds
         ended += finish_task(
             task=task,
             status=TaskStatus.TIMEOUT,
             error=f"No answer within {seconds} s",
         )
+    if len(overdue) < MAX_LOOKED_AT:
+        running_tasks.end(look, oldest=None)
     return ended
 
 

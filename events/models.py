@@ -58,14 +58,10 @@ class Event(models.Model):
     cause_id = models.UUIDField(null=True)
     depth = models.PositiveSmallIntegerField(default=0)
     replay_of = models.UUIDField(null=True)
-    dedupe_key = models.UUIDField(null=True)
 
     class Meta:
         ordering = ("-id",)
         constraints = (
-            models.UniqueConstraint(
-                fields=("dedupe_key",), name="event_dedupe_key_unique"
-            ),
             models.CheckConstraint(
                 condition=Q(source__in=EventSource.values), name="event_source_valid"
             ),
@@ -105,6 +101,21 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.id}"
+
+
+class EventKey(models.Model):
+    """A dedupe key and the event that was recorded under it first.
+
+    A table apart from Event: a unique constraint on Event other than its id would rule
+    out partitions by time, and keys are kept for a shorter time than events. So the
+    event can be gone while its key is known, and `event_id` is a plain id.
+    """
+
+    dedupe_key = models.UUIDField(primary_key=True, editable=False)
+    event_id = models.UUIDField()
+
+    def __str__(self) -> str:
+        return str(self.dedupe_key)
 
 
 class Inbox(models.Model):

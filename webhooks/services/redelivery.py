@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from common.errors import Conflict
 from common.fields import dump_json
 from events.models import Event, EventSource
+from events.services.keys import find_known
 from events.services.record import NewEvent, dedupe_key, record_events
 from webhooks.models import Delivery, Outcome
 from webhooks.services.remedies import how_to_fix
@@ -121,14 +122,15 @@ def _portions(ids: Sequence[UUID]) -> Iterator[list[UUID]]:
 def _record(originals: Sequence[Event] | QuerySet[Event], key: str) -> list[Redelivery]:
     new = [(event.pk, _new_event(event, key)) for event in originals]
     recorded = record_events([event for _, event in new])
-    known = _known([event for _, event in new if event.id not in recorded])
+    known = find_known([e.dedupe_key for _, e in new if e.id not in recorded])
     return [
         Redelivery(
             delivery_id=delivery_id,
-            event_id=event.id if event.id in recorded else known[event.dedupe_key],
-            is_duplicate=event.id not in recorded,
+            event_id=known[event.dedupe_key].event_id if is_known else event.id,
+            is_duplicate=is_known,
         )
         for delivery_id, event in new
+        for is_known in [event.id not in recorded]
     ]
 
 
@@ -151,11 +153,3 @@ def _new_event(event: Event, key: str) -> NewEvent:
         replay_of=original,
         dedupe_key=dedupe_key(EventSource.WEBHOOK, scope, key) if key else None,
     )
-
-
-def _known(events: Sequence[NewEvent]) -> dict[UUID | None, UUID]:
-    if not events:
-        return {}
-    keys = [event.dedupe_key for event in events]
-    rows = Event.objects.filter(dedupe_key__in=keys)
-    return dict(rows.values_list("dedupe_key", "pk"))

@@ -18,8 +18,8 @@ from django.db import Error, close_old_connections
 from agents.services.heartbeat import forget_old_workers, has_watched_long_enough
 from agents.services.run import give_up_deadly, take_back_silent, time_out_overdue
 from agents.services.submit import submit_overdue
+from common.database.errors import DatabaseAway
 from executions.pipeline.drain import drain
-from executions.pipeline.faults import DatabaseAway
 from executions.pipeline.leases import take_back_orphans
 from executions.services.waiting import start_left_waiting
 from triggers.services.stats import fold_stats
@@ -30,17 +30,19 @@ EVERY_SECONDS = 2.0
 
 
 def watch_agents() -> int:
-    """Take back what silent workers held, once their silence is sure."""
+    """Take back and end what workers have lost, once it is sure that they have.
+
+    After an outage of the database, workers that hold a result report it first.
+    """
     if not has_watched_long_enough():
         return 0
-    return take_back_silent() + give_up_deadly()
+    return take_back_silent() + give_up_deadly() + time_out_overdue()
 
 
 STEPS: tuple[Callable[[], int], ...] = (
     take_back_orphans,
     drain,
     watch_agents,
-    time_out_overdue,
     start_left_waiting,
     submit_overdue,
     fold_stats,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 
+from common.database.errors import is_unavailable
 from config.embedded.places import Place, find_place, find_sockets
 from config.embedded.programs import find_postgres_programs
 from config.embedded.server import (
@@ -113,6 +114,8 @@ def _has_database(sockets: Path) -> bool:
             wanted = "SELECT 1 FROM pg_database WHERE datname = %s"
             if connection.execute(wanted, [_NAME]).fetchone() is None:
                 connection.execute(f"CREATE DATABASE {_NAME}")  # type: ignore[call-overload,unused-ignore]
-    except psycopg.OperationalError:
+    except psycopg.Error as error:
+        if not is_unavailable(error):
+            raise
         return False
     return True

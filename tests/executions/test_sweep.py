@@ -4,10 +4,10 @@ import pytest
 from django.db import OperationalError
 
 from agents.models import AgentTask, TaskStatus
+from common.database.errors import DatabaseAway
 from events.models import Inbox
 from executions import sweep as sweeping
 from executions.models import TriggerExecution
-from executions.pipeline.faults import DatabaseAway
 from executions.sweep import STEPS, sweep
 from tests.factories import make_listener, record
 from tests.races import race

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from uuid import UUID
 
-from django.db import DatabaseError, connection, transaction
+from django.db import Error, connection, transaction
 
 from agents.backends.base import SubmissionFailed, get_backend
 from agents.models import Agent, AgentTask, TaskStatus
@@ -83,7 +83,7 @@ def _submit_to(backend: str, tasks: list[AgentTask]) -> int:
     """
     try:
         get_backend(backend).submit(tasks)
-    except DatabaseError:
+    except Error:
         raise
     except SubmissionFailed as error:
         if error.is_retryable:

@@ -34,6 +34,8 @@ _INITDB_OPTIONS = (
     "--auth-host=reject",
     f"--username={_NAME}",
 )
+# LOCK_FILE_LINE_PM_STATUS of PostgreSQL's miscadmin.h.
+_STATUS_LINE = 8
 _THROW_AWAY_OPTIONS = ("-cfsync=off", "-csynchronous_commit=off")
 
 
@@ -70,8 +72,10 @@ def _start_locked(place: Place, *, lock: int, log: Path, throw_away: bool) -> Se
             f'-cunix_socket_directories="{sockets}"',
             *(_THROW_AWAY_OPTIONS if throw_away else ()),
         ],
+        # A fast shutdown. SIGTERM would wait until the last client has gone.
         stop_signal=signal.SIGINT,
         answers=lambda: _has_database(sockets),
+        is_stopping=lambda: _is_stopping(cluster / "postmaster.pid"),
     )
     return start_server(plan, place=place, lock=lock, log=log)
 
@@ -103,6 +107,15 @@ def _forget_dead_postmaster(cluster: Path, sockets: Path) -> None:
     """
     (cluster / "postmaster.pid").unlink(missing_ok=True)
     (sockets / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
+
+
+def _is_stopping(pid_file: Path) -> bool:
+    """Return whether the server shuts down, by the status line it writes of itself."""
+    try:
+        lines = pid_file.read_text().splitlines()
+    except OSError:
+        return False
+    return len(lines) >= _STATUS_LINE and lines[_STATUS_LINE - 1].strip() == "stopping"
 
 
 def _has_database(sockets: Path) -> bool:

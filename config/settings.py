@@ -103,6 +103,8 @@ TEMPLATES: list[dict[str, Any]] = [
 DATABASES = {
     "default": dj_database_url.parse(
         env.str("DATABASE_URL", default="postgresql://127.0.0.1/tickhook"),
+        # PostgreSQL, with connections that a restarted server does not leave broken.
+        engine="common.database",
         conn_max_age=None,
     )
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
@@ -63,8 +63,14 @@ def broker_url(redis: str) -> str:
     parts = urlsplit(redis)
     if parts.scheme != "unix":
         return redis
-    query = f"?{parts.query.replace('db=', 'virtual_host=')}" if parts.query else ""
-    return f"redis+socket://{parts.path}{query}"
+    query = dict(parse_qsl(parts.query))
+    login = parts.netloc.rpartition("@")[0]
+    if password := query.pop("password", ""):
+        login = f"{query.pop('username', '')}:{quote(password, safe='')}"
+    if "db" in query:
+        query["virtual_host"] = query.pop("db")
+    place = f"{login}@{parts.path}" if login else parts.path
+    return f"redis+socket://{place}" + (f"?{urlencode(query)}" if query else "")
 
 
 def check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:
@@ -74,8 +80,9 @@ def check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:
         raise ImproperlyConfigured(f"{name} must start with {_either(known)}")
     try:
         parts = urlsplit(url)
-        # Text in front of a raw slash passes for a port if it consists of digits.
-        is_whole = not parts.fragment and bool(parts.hostname or not parts.port)
+        # What precedes a raw slash in a password passes for a port if it is a number.
+        has_login_in_path = parts.port is not None and "@" in parts.path + parts.query
+        is_whole = not parts.fragment and not has_login_in_path
     except ValueError:
         is_whole = False
     if not is_whole:

@@ -25,7 +25,7 @@ _CONFIGURATION = """
 listen_addr =
 listen_port = {port}
 unix_socket_dir = {sockets}
-auth_type = trust
+auth_type = {auth}
 auth_file = {folder}/users
 pool_mode = {mode}
 default_pool_size = {size}
@@ -53,6 +53,7 @@ def pgbouncer(
     mode: str = "transaction",
     size: int = 8,
     round_robin: bool = False,
+    password: str = "",
     database_url: str | None = None,
 ) -> Iterator[str]:
     """Run PgBouncer; yield the URL of a database (the tests' own) through it."""
@@ -61,12 +62,13 @@ def pgbouncer(
     place = find_place(folder)
     sockets = find_sockets(place)
     files = {
-        "users": '"tickhook" ""\n',
+        "users": f'"tickhook" "{password}"\n',
         "pgbouncer.ini": _CONFIGURATION.format(
             server=conninfo_to_dict(direct)["host"],
             port=_PORT,
             sockets=sockets,
             folder=place.folder,
+            auth="scram-sha-256" if password else "trust",
             mode=mode,
             size=size,
             round_robin=int(round_robin),
@@ -84,7 +86,8 @@ def pgbouncer(
         identity=place.identity,
     )
     path = urlsplit(direct).path
-    url = f"postgresql://tickhook@{quote(str(sockets), safe='')}:{_PORT}{path}"
+    login = f"tickhook:{quote(password, safe='')}" if password else "tickhook"
+    url = f"postgresql://{login}@{quote(str(sockets), safe='')}:{_PORT}{path}"
     try:
         assert wait_until(lambda: _answers(url), timeout_seconds=10)
         yield url

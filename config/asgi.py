@@ -8,8 +8,13 @@ from config.wsgi import application as wsgi_application
 
 # isort: split
 # What follows needs a Django that is set up.
+from common.pooling import refuse_wrong_pooler
+from config.broker import publish_impatiently
 from config.server.adapter import BufferedApplication
 from config.server.limits import Limits
+
+refuse_wrong_pooler()
+publish_impatiently()
 
 application = BufferedApplication(
     wsgi_application,

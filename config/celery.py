@@ -4,7 +4,7 @@ import os
 import sys
 
 from celery import Celery
-from celery.signals import task_prerun
+from celery.signals import beat_init, task_prerun, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -14,6 +14,19 @@ app.autodiscover_tasks()
 
 # Connections outlive a Celery task; the handler below drops only a broken one.
 app.conf["CELERY_DB_REUSE_MAX"] = sys.maxsize
+
+
+@worker_init.connect
+@beat_init.connect
+def refuse_wrong_pooler(**_: object) -> None:
+    """End the program if its settings do not fit the pooler of the database."""
+    from common import pooling
+
+    try:
+        pooling.refuse_wrong_pooler()
+    except pooling.StatementsMixedUp as error:
+        # Celery logs what a handler raises, and goes on; this it does not catch.
+        raise SystemExit(f"Tickhook cannot run: {error}") from error
 
 
 @task_prerun.connect

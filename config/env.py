@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
@@ -11,6 +11,9 @@ from environs import Env
 
 MAX_RETENTION_DAYS = 100 * 366
 MAX_RATE_LIMIT = 1_000_000_000
+BROKER_SCHEMES = (
+    *("redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps", "pyamqp"),
+)
 
 env = Env()
 env.read_env()
@@ -29,13 +32,20 @@ def fernet_keys() -> list[str]:
     return keys
 
 
+def database_url(
+    name: str = "DATABASE_URL", *, default: str = "postgresql://127.0.0.1/tickhook"
+) -> str:
+    """Return the URL of a PostgreSQL, or nothing if that is the default."""
+    url: str = env.str(name, default="") or default
+    if url:
+        check_url(name, url, ("postgresql", "postgres"))
+    return url
+
+
 def redis_url() -> str:
     """Return REDIS_URL: `redis://`, `rediss://` or `unix://` (a socket's path)."""
     url: str = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
-    if urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
-        raise ImproperlyConfigured(
-            "REDIS_URL must start with redis://, rediss:// or unix://"
-        )
+    check_url("REDIS_URL", url, ("redis", "rediss", "unix"))
     return url
 
 
@@ -45,14 +55,46 @@ def broker_url(redis: str) -> str:
     redis-py writes a socket as `unix:///path?db=0`, kombu as
     `redis+socket:///path?virtual_host=0`.
     """
+    if url := env.str("CELERY_BROKER_URL", default=""):
+        # Several brokers, or sentinels, are separated by semicolons.
+        for one in url.split(";"):
+            check_url("CELERY_BROKER_URL", one, BROKER_SCHEMES)
+        return str(url)
     parts = urlsplit(redis)
-    default = redis
-    if parts.scheme == "unix":
-        default = f"redis+socket://{parts.path}"
-        if parts.query:
-            default += "?" + parts.query.replace("db=", "virtual_host=")
-    url: str = env.str("CELERY_BROKER_URL", default=default)
-    return url
+    if parts.scheme != "unix":
+        return redis
+    query = dict(parse_qsl(parts.query))
+    login = parts.netloc.rpartition("@")[0]
+    if password := query.pop("password", ""):
+        login = f"{query.pop('username', '')}:{quote(password, safe='')}"
+    if "db" in query:
+        query["virtual_host"] = query.pop("db")
+    place = f"{login}@{parts.path}" if login else parts.path
+    return f"redis+socket://{place}" + (f"?{urlencode(query)}" if query else "")
+
+
+def check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:
+    """Refuse a URL that cannot be read; the message never shows the URL's password."""
+    known = [f"{scheme}://" for scheme in schemes]
+    if not url.startswith(tuple(known)):
+        raise ImproperlyConfigured(f"{name} must start with {_either(known)}")
+    try:
+        parts = urlsplit(url)
+        # What precedes a raw slash in a password passes for a port if it is a number.
+        has_login_in_path = parts.port is not None and "@" in parts.path + parts.query
+        is_whole = not parts.fragment and not has_login_in_path
+    except ValueError:
+        is_whole = False
+    if not is_whole:
+        raise ImproperlyConfigured(
+            f"{name} cannot be read. Write special characters of the user name and the "
+            "password in percent-encoding: / as %2F, # as %23, @ as %40, : as %3A, "
+            "? as %3F, % as %25"
+        ) from None
+
+
+def _either(words: list[str]) -> str:
+    return " or ".join([", ".join(words[:-1]), words[-1]])
 
 
 def trusted_proxies() -> list[IPv4Network | IPv6Network]:

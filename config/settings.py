@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import dj_database_url
-
+from config.broker import transport_options
+from config.databases import databases
 from config.env import (
     broker_url,
     env,
@@ -100,32 +100,7 @@ TEMPLATES: list[dict[str, Any]] = [
     },
 ]
 
-DATABASES = {
-    "default": dj_database_url.parse(
-        env.str("DATABASE_URL", default="postgresql://127.0.0.1/tickhook"),
-        # PostgreSQL, with connections that a restarted server does not leave broken.
-        engine="common.database",
-        conn_max_age=None,
-    )
-}
-DATABASES["default"].setdefault("OPTIONS", {}).update(
-    # A stopped worker must not hold its row locks for ever: the server ends its
-    # transaction, and what it held is worked by another.
-    options="-c idle_in_transaction_session_timeout=30000",
-    # Hot statements carry arrays and bodies: bound by the server, planned once.
-    server_side_binding=True,
-    prepare_threshold=5,
-)
-# A host that vanished without a word is given up within seconds, so that its successor
-# is found; what the URL says goes before.
-DATABASES["default"]["OPTIONS"] = {
-    "connect_timeout": 5,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-    **DATABASES["default"]["OPTIONS"],
-}
+DATABASES = databases()
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -200,16 +175,9 @@ CELERY_BROKER_URL = broker_url(REDIS_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # For ever: a beat that gave up would end, and the clock in it.
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "visibility_timeout": 7200,
-    "unacked_restore_interval": 10,
-    "unacked_restore_throttle": 1,
-    "socket_timeout": 30,
-    "socket_connect_timeout": 5,
-    "socket_keepalive": True,
-    "health_check_interval": 25,
-    "queue_order_strategy": "priority",
-}
+CELERY_BROKER_TRANSPORT_OPTIONS = transport_options(CELERY_BROKER_URL)
+# RabbitMQ: seconds between heartbeats; two missed ones end the connection.
+CELERY_BROKER_HEARTBEAT = 10
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # Claims live in PostgreSQL: a message that comes again finds its task taken.

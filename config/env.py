@@ -55,18 +55,18 @@ def broker_url(redis: str) -> str:
     return url
 
 
-def trusted_proxies() -> list[IPv4Network | IPv6Network]:
-    """Return TRUSTED_PROXIES; an address is a network of one."""
-    texts: list[str] = env.list("TRUSTED_PROXIES", default=[])
-    networks = []
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """Return the networks that a variable lists; an address is a network of one."""
+    texts: list[str] = env.list(name, default=[])
+    found = []
     for text in texts:
         try:
-            networks.append(ip_network(text.strip()))
+            found.append(ip_network(text.strip()))
         except ValueError as error:
             raise ImproperlyConfigured(
-                f"TRUSTED_PROXIES: '{text}' is neither an address nor a network"
+                f"{name}: '{text}' is neither an address nor a network ({error})"
             ) from error
-    return networks
+    return found
 
 
 def retention_days() -> int | None:

@@ -31,5 +31,10 @@ def start_servers() -> None:
         ALLOWED_HOSTS="localhost,127.0.0.1,testserver",
         PUBLIC_URL="http://testserver",
     )
-    for name in ("CELERY_BROKER_URL", "DEBUG", "TRUSTED_PROXIES"):
+    for name in (
+        "CELERY_BROKER_URL",
+        "DEBUG",
+        "TICKHOOK_ALLOWED_NETWORKS",
+        "TRUSTED_PROXIES",
+    ):
         os.environ.pop(name, None)

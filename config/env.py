@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from environs import Env
 
 MAX_RETENTION_DAYS = 100 * 366
 MAX_RATE_LIMIT = 1_000_000_000
+_LOGIN = re.compile(r"[!-9;-~]+:[!-~]+")
 
 env = Env()
 env.read_env()
@@ -67,6 +69,28 @@ def networks(name: str) -> list[IPv4Network | IPv6Network]:
                 f"{name}: '{text}' is neither an address nor a network ({error})"
             ) from error
     return found
+
+
+def flower_logins() -> list[str]:
+    """Return the logins of FLOWER_BASIC_AUTH; none with FLOWER_UNAUTHENTICATED.
+
+    Flower's pages show tasks with their arguments and can stop workers.
+    """
+    text: str = env.str("FLOWER_BASIC_AUTH", default="")
+    if not text:
+        if env.bool("FLOWER_UNAUTHENTICATED", default=False):
+            return []
+        raise ImproperlyConfigured(
+            "FLOWER_BASIC_AUTH is not set: give Flower a login, user:password. To open "
+            "its pages to everyone who reaches them, set FLOWER_UNAUTHENTICATED=true"
+        )
+    logins = text.split(",")
+    if not all(_LOGIN.fullmatch(login) for login in logins):
+        raise ImproperlyConfigured(
+            "FLOWER_BASIC_AUTH must be user:password in printable ASCII, without a "
+            "comma in the password; several logins are separated by commas"
+        )
+    return logins
 
 
 def retention_days() -> int | None:

@@ -34,6 +34,8 @@ def start_servers() -> None:
     for name in (
         "CELERY_BROKER_URL",
         "DEBUG",
+        "FLOWER_BASIC_AUTH",
+        "FLOWER_UNAUTHENTICATED",
         "TICKHOOK_ALLOWED_NETWORKS",
         "TRUSTED_PROXIES",
     ):

@@ -8,8 +8,9 @@ from __future__ import annotations
 import django
 from django.core.management import call_command
 
+from config.env import env
 from config.stack.files import write_private_json
-from config.stack.keys import keep_keys
+from config.stack.keys import Keys, keep_keys
 from config.stack.options import read_options
 
 _USERNAME = "admin"
@@ -27,6 +28,7 @@ def main() -> None:
             "admin_username": _USERNAME,
             **_ensure_admin(keys.admin_password),
             "flower_url": options.flower_url,
+            **_flower_login(keys),
         },
     )
 
@@ -45,6 +47,13 @@ def _ensure_admin(password: str) -> dict[str, str | None]:
     token, _ = Token.objects.get_or_create(user=user)
     is_ours = user.check_password(password)
     return {"admin_password": password if is_ours else None, "api_token": token.key}
+
+
+def _flower_login(keys: Keys) -> dict[str, str | None]:
+    """Return Flower's login; its password is None if the operator chose it."""
+    login = env.str("FLOWER_BASIC_AUTH", "") or keys.flower_login
+    password = keys.flower_password if login == keys.flower_login else None
+    return {"flower_username": login.partition(":")[0], "flower_password": password}
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def where_to_look(options: Options, credentials: Mapping[str, str | None]) -> st
         "Admin": f"{options.url}/admin/   {_login(credentials, 'admin')}",
         "API": f"{options.url}/api/docs",
         "Workers": f"{options.flower_url}   {_login(credentials, 'flower')}",
-        "API token": f"{credentials['api_token']}",
+        "API token": credentials["api_token"] or "manage.py create_api_token USER",
         "Data, logs": f"{options.data}",
     }
     lines = [f"  {title:<11} {text}" for title, text in rows.items()]

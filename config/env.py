@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -14,6 +15,7 @@ MAX_RATE_LIMIT = 1_000_000_000
 BROKER_SCHEMES = (
     *("redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps", "pyamqp"),
 )
+_LOGIN = re.compile(r"[!-9;-~]+:[!-~]+")
 
 env = Env()
 env.read_env()
@@ -97,18 +99,40 @@ def _either(words: list[str]) -> str:
     return " or ".join([", ".join(words[:-1]), words[-1]])
 
 
-def trusted_proxies() -> list[IPv4Network | IPv6Network]:
-    """Return TRUSTED_PROXIES; an address is a network of one."""
-    texts: list[str] = env.list("TRUSTED_PROXIES", default=[])
-    networks = []
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """Return the networks that a variable lists; an address is a network of one."""
+    texts: list[str] = env.list(name, default=[])
+    found = []
     for text in texts:
         try:
-            networks.append(ip_network(text.strip()))
+            found.append(ip_network(text.strip()))
         except ValueError as error:
             raise ImproperlyConfigured(
-                f"TRUSTED_PROXIES: '{text}' is neither an address nor a network"
+                f"{name}: '{text}' is neither an address nor a network ({error})"
             ) from error
-    return networks
+    return found
+
+
+def flower_logins() -> list[str]:
+    """Return the logins of FLOWER_BASIC_AUTH; none with FLOWER_UNAUTHENTICATED.
+
+    Flower's pages show tasks with their arguments and can stop workers.
+    """
+    text: str = env.str("FLOWER_BASIC_AUTH", default="")
+    if not text:
+        if env.bool("FLOWER_UNAUTHENTICATED", default=False):
+            return []
+        raise ImproperlyConfigured(
+            "FLOWER_BASIC_AUTH is not set: give Flower a login, user:password. To open "
+            "its pages to everyone who reaches them, set FLOWER_UNAUTHENTICATED=true"
+        )
+    logins = text.split(",")
+    if not all(_LOGIN.fullmatch(login) for login in logins):
+        raise ImproperlyConfigured(
+            "FLOWER_BASIC_AUTH must be user:password in printable ASCII, without a "
+            "comma in the password; several logins are separated by commas"
+        )
+    return logins
 
 
 def retention_days() -> int | None:

@@ -9,12 +9,12 @@ from config.env import (
     broker_url,
     env,
     fernet_keys,
+    networks,
     positive,
     rate_limit,
     redis_url,
     required,
     retention_days,
-    trusted_proxies,
 )
 from config.navigation import UNFOLD as UNFOLD
 
@@ -26,7 +26,7 @@ FIELD_ENCRYPTION_KEYS = fernet_keys()
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
-TRUSTED_PROXIES = trusted_proxies()
+TRUSTED_PROXIES = networks("TRUSTED_PROXIES")
 HTTPS = PUBLIC_URL.startswith("https://")
 # Messages show new tokens and secrets: none of them may lie in a readable cookie.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
@@ -54,13 +54,13 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django.contrib.staticfiles",
     "rest_framework",
-    "rest_framework.authtoken",
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_celery_beat",
     "django_celery_results",
     "common",
+    "access",
     "agents",
     "events",
     "webhooks",
@@ -123,7 +123,7 @@ WHITENOISE_USE_FINDERS = True
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.TokenAuthentication",
+        "access.authentication.ApiTokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["common.api.permissions.ModelPermissions"],
@@ -164,6 +164,8 @@ TICKHOOK_ENDPOINT_LIMIT = rate_limit("TICKHOOK_ENDPOINT_LIMIT", 12_000)
 TICKHOOK_GLOBAL_LIMIT = rate_limit("TICKHOOK_GLOBAL_LIMIT", 60_000)
 
 REDIS_URL = redis_url()
+# Private networks that requests to URLs of senders and people may reach.
+TICKHOOK_ALLOWED_NETWORKS = networks("TICKHOOK_ALLOWED_NETWORKS")
 # Celery tasks that an agent of the backend `celery` may name.
 TICKHOOK_AGENT_TASKS = env.list("TICKHOOK_AGENT_TASKS", default=["agents.tasks.echo"])
 # Used by the Procfile; read here so that each program refuses a bad value by name.

@@ -161,6 +161,8 @@ class Stack:
         if name == "web":
             *words, served = program.command
             return [*words, served if app == "config" else app]
+        if name == "flower":
+            return list(program.command)
         words = [app if word == "config" else word for word in program.command]
         return [*words, *_LOG_OPTIONS]
 
@@ -173,6 +175,8 @@ class Stack:
         assert self._running[name].poll() is None, f"{name} ended"
         if name == "web":
             return is_ready(self.url)
+        if name == "flower":
+            return "Visit me at" in log.read_text(errors="replace")
         return _READY_LINES[_program(name)] in log.read_text(errors="replace")
 
 

@@ -14,7 +14,7 @@ from config.env import broker_url
 
 ROOT = Path(__file__).parents[2]
 READ = re.compile(
-    r"""(?:env\.\w+|required|rate_limit|positive)\(\s*["']([A-Z_]+)["']"""
+    r"""(?:env\.\w+|required|rate_limit|positive|networks)\(\s*["']([A-Z_]+)["']"""
 )
 
 
@@ -36,6 +36,8 @@ def test_env_example_names_every_variable_that_is_read() -> None:
         ("FIELD_ENCRYPTION_KEYS", "short", "FIELD_ENCRYPTION_KEYS: key 1 is not"),
         ("REDIS_URL", "http://x", "REDIS_URL must start with"),
         ("TRUSTED_PROXIES", "10.0.0.0/8,proxy", "TRUSTED_PROXIES: 'proxy' is neither"),
+        ("TICKHOOK_ALLOWED_NETWORKS", "10.0.0.5/8", "10.0.0.5/8 has host bits set"),
+        ("TICKHOOK_ALLOWED_NETWORKS", "intranet", "TICKHOOK_ALLOWED_NETWORKS: 'intra"),
         ("HISTORY_RETENTION_DAYS", "0", "HISTORY_RETENTION_DAYS must be from 1 to"),
         ("HISTORY_RETENTION_DAYS", "soon", '"HISTORY_RETENTION_DAYS" invalid'),
         ("TICKHOOK_GLOBAL_LIMIT", "many", "TICKHOOK_GLOBAL_LIMIT must be a whole"),

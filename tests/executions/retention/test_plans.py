@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
@@ -44,7 +46,11 @@ LARGE = (Event, AgentTask, TriggerExecution, ExecutionTrace)
 
 def fill() -> None:
     trigger = make_listener()
-    values = {"count": COUNT, "agent": trigger.agent_id, "trigger": trigger.pk}
+    values: dict[str, Any] = {
+        "count": COUNT,
+        "agent": trigger.agent_id,
+        "trigger": trigger.pk,
+    }
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")  # no FK checks
         for sql in FILL:

@@ -91,12 +91,7 @@ def count_delivery(
     uses = _address_uses(address) | _endpoint_uses(endpoint)
     if limit := settings.TICKHOOK_GLOBAL_LIMIT:
         uses[Window("global", "", limit)] = Use.COUNT
-    limit = settings.TICKHOOK_ENDPOINT_BYTES_PER_HOUR
-    if not limit:
-        return _count(uses)
-    window = Window("endpoint-bytes", str(endpoint.id), limit, 3600, counts_bytes=True)
-    uses[window] = Use.COUNT
-    return _count(uses, size=size)
+    return _count(uses, size=size if settings.TICKHOOK_ENDPOINT_BYTES_PER_HOUR else 0)
 
 
 def _count(uses: dict[Window, Use], *, size: int = 0) -> Verdict:
@@ -136,6 +131,8 @@ def _endpoint_uses(endpoint: WebhookEndpoint) -> dict[Window, Use]:
         uses[Window("endpoint", subject, limit)] = Use.COUNT_AND_TELL
     if limit := own.get("per_hour"):
         uses[Window("endpoint-hour", subject, limit, 3600)] = Use.COUNT_AND_TELL
+    if limit := settings.TICKHOOK_ENDPOINT_BYTES_PER_HOUR:
+        uses[Window("endpoint-bytes", subject, limit, 3600, True)] = Use.COUNT
     return uses
 
 

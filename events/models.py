@@ -4,7 +4,7 @@ from django.contrib.postgres.indexes import HashIndex
 from django.db import models
 from django.db.models import Q
 
-from common.fields import RawJSONField
+from common.fields import RawJSONField, Xid8Field
 from common.ids import uuid7
 
 
@@ -119,22 +119,30 @@ class EventKey(models.Model):
 
 
 class Inbox(models.Model):
-    """An event still to be worked; deleted by the batch that commits its executions.
+    """An event to be processed; deleted by the batch that commits its executions.
 
-    `deaths` counts the workers that died with it in hand. An event that can't be worked
-    for now has one, too: so it waits beside those, behind all others.
+    `deaths` counts the workers that died while they processed it; it never decreases. A
+    deferred event has one, too, so that it waits among those, behind all others.
+    `txid` is the transaction that queued it: claims read in this order, from a floor.
     """
 
     event = models.OneToOneField(
         Event, primary_key=True, on_delete=models.CASCADE, db_constraint=False
     )
     deaths = models.PositiveSmallIntegerField(default=0)
+    body_size = models.IntegerField(db_default=0)
+    txid = Xid8Field(
+        db_default=models.Func(function="pg_current_xact_id"), editable=False
+    )
 
     class Meta:
         verbose_name_plural = "inbox"
         indexes = (
             models.Index(
                 fields=("event",), condition=Q(deaths__gt=0), name="inbox_suspects"
+            ),
+            models.Index(
+                fields=("txid", "event"), condition=Q(deaths=0), name="inbox_order"
             ),
         )
 

@@ -154,7 +154,7 @@ def _one_keyed_sql() -> str:
 
 def _queued(insert: str) -> str:
     return (
-        f"recorded AS ({insert} ON CONFLICT DO NOTHING RETURNING id), "  # noqa: S608
-        f'queued AS (INSERT INTO "{Inbox._meta.db_table}" (event_id, deaths) '
-        "SELECT id, 0 FROM recorded)"
+        f"recorded AS ({insert} ON CONFLICT DO NOTHING "  # noqa: S608 - our own SQL
+        f'RETURNING id, body_size), queued AS (INSERT INTO "{Inbox._meta.db_table}" '
+        "(event_id, deaths, body_size) SELECT id, 0, body_size FROM recorded)"
     )

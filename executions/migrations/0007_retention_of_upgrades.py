@@ -16,7 +16,7 @@ ON CONFLICT (id) DO NOTHING
 class Migration(migrations.Migration):
     dependencies = [
         ("executions", "0006_retention"),
-        ("events", "0008_drop_event_dedupe_key"),
+        ("events", "0005_deliveries_and_replays"),
         ("webhooks", "0007_errands"),
     ]
     operations = [migrations.RunSQL(NOTE, migrations.RunSQL.noop)]

@@ -33,7 +33,7 @@ def migrate(name: str) -> Any:
     return MigrationExecutor(connection).loader.project_state(target).apps
 
 
-def add_event(apps: Any, key: object) -> Any:
+def add_event(apps: Any, **fields: object) -> Any:
     return apps.get_model("events", "Event").objects.create(
         type="invoice.paid",
         source="emit",
@@ -41,8 +41,23 @@ def add_event(apps: Any, key: object) -> Any:
         body_size=2,
         received_at=timezone.now(),
         correlation_id=uuid7(),
-        dedupe_key=key,
+        **fields,
     )
+
+
+def test_waiting_events_get_their_body_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = migrate("0009_inbox_body_size")
+    waiting = [add_event(old).pk for _ in range(5)]
+    for event_id in waiting:
+        old.get_model("events", "Inbox").objects.create(event_id=event_id, deaths=0)
+    module = "events.migrations.0010_fill_inbox_body_size"
+    monkeypatch.setattr(f"{module}.BATCH", 2)
+
+    inbox = migrate("0011_inbox_order").get_model("events", "Inbox").objects
+
+    assert set(inbox.values_list("event_id", "body_size")) == {
+        (event_id, 2) for event_id in waiting
+    }
 
 
 def keys(apps: Any) -> set[tuple[Any, Any]]:
@@ -55,7 +70,7 @@ def test_keys_are_copied_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     stored = set()
     for number in range(5):
         key = uuid7() if number % 2 else None
-        event = add_event(old, key)
+        event = add_event(old, dedupe_key=key)
         if key:
             stored.add((key, event.pk))
     module = "events.migrations.0007_copy_event_keys"
@@ -68,7 +83,7 @@ def test_keys_written_by_old_code_after_the_copy_are_not_lost() -> None:
     migrate(BEFORE)
     apps = migrate(COPIED)
     key = uuid7()
-    late = add_event(apps, key)
+    late = add_event(apps, dedupe_key=key)
 
     assert keys(migrate(DROPPED)) == {(key, late.pk)}
 
@@ -77,7 +92,7 @@ def test_the_way_back_gives_events_their_keys() -> None:
     apps = migrate(DROPPED)
     old = migrate(COPIED)
     key = uuid7()
-    event = add_event(old, None)
+    event = add_event(old)
     apps.get_model("events", "EventKey").objects.create(
         dedupe_key=key, event_id=event.pk
     )

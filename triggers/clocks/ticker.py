@@ -18,6 +18,7 @@ from django.db import Error, connection
 from triggers.clocks.names import HEARTBEAT_NAME
 from triggers.clocks.wake import CHANNEL, MAX_SLEEP_SECONDS
 from triggers.services.claim import claim_while_due
+from triggers.services.due import DueFloor
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class Ticker(threading.Thread):
         self._stopped = threading.Event()
         self._heard_on: object = None
         self._noted_at = -math.inf
+        self._floor = DueFloor()
 
     def stop(self) -> None:
         """Claim nothing more; what is being claimed is done or left as a whole."""
@@ -66,7 +68,7 @@ class Ticker(threading.Thread):
     def _tick(self) -> None:
         """Claim all that is due and sleep until more is."""
         self._listen()
-        wait = claim_while_due(self._goes_on)
+        wait = claim_while_due(self._goes_on, self._floor)
         self._note()
         if wait is None:
             wait = MAX_SLEEP_SECONDS
@@ -88,12 +90,13 @@ class Ticker(threading.Thread):
             with connection.cursor() as cursor:
                 cursor.execute(f"LISTEN {CHANNEL}")
             self._heard_on = connection.connection
+            self._floor.forget()
 
     def _sleep(self, seconds: float) -> None:
         """Sleep so long, or until a trigger is saved that comes due soon."""
         with connection.wrap_database_errors:
             for _ in connection.connection.notifies(timeout=seconds, stop_after=1):
-                pass
+                self._floor.forget()
 
     def _start_afresh(self) -> None:
         with suppress(Error):

@@ -16,6 +16,7 @@ BROKER_SCHEMES = (
     *("redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps", "pyamqp"),
 )
 _LOGIN = re.compile(r"[!-9;-~]+:[!-~]+")
+MAX_BYTES_PER_HOUR = 10**15
 
 env = Env()
 env.read_env()
@@ -135,27 +136,42 @@ def flower_logins() -> list[str]:
     return logins
 
 
-def retention_days() -> int | None:
-    """Return HISTORY_RETENTION_DAYS; None if history is kept for ever."""
-    if not env.str("HISTORY_RETENTION_DAYS", default=""):
-        return None
-    days: int = env.int("HISTORY_RETENTION_DAYS")
-    if not 1 <= days <= MAX_RETENTION_DAYS:
+def retention_days(
+    name: str, *, default: int = 0, within: int | None = None
+) -> int | None:
+    """Return for how many days rows are kept; None for 0: they are not deleted by age.
+
+    Rows that are part of others cannot outlive them: `within` is the number of days of
+    HISTORY_RETENTION_DAYS for these.
+    """
+    text: str = env.str(name, default="")
+    try:
+        days = int(text) if text else default
+    except ValueError as error:
         raise ImproperlyConfigured(
-            f"HISTORY_RETENTION_DAYS must be from 1 to {MAX_RETENTION_DAYS}"
+            f"{name} must be a whole number of days; 0 keeps"
+        ) from error
+    if not 0 <= days <= MAX_RETENTION_DAYS:
+        raise ImproperlyConfigured(
+            f"{name} must be from 0 (keep) to {MAX_RETENTION_DAYS} days"
         )
-    return days
+    if within is not None and days > within:
+        raise ImproperlyConfigured(
+            f"{name} ({days}) must not exceed HISTORY_RETENTION_DAYS ({within}): an "
+            "event is deleted with all that belongs to it. Raise that, or lower this."
+        )
+    return days or None
 
 
-def rate_limit(name: str, default: int) -> int:
-    """Return a number of requests a minute; 0, or nothing, for no limit."""
+def rate_limit(name: str, default: int, *, most: int = MAX_RATE_LIMIT) -> int:
+    """Return a number of requests, or of bytes; 0, or nothing, for no limit."""
     text: str = env.str(name, default=str(default))
     try:
         limit = int(text or 0)
     except ValueError as error:
         raise ImproperlyConfigured(f"{name} must be a whole number") from error
-    if not 0 <= limit <= MAX_RATE_LIMIT:
-        raise ImproperlyConfigured(f"{name} must be from 0 to {MAX_RATE_LIMIT}")
+    if not 0 <= limit <= most:
+        raise ImproperlyConfigured(f"{name} must be from 0 to {most}")
     return limit
 
 

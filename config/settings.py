@@ -6,6 +6,7 @@ from typing import Any
 from config.broker import transport_options
 from config.databases import databases
 from config.env import (
+    MAX_BYTES_PER_HOUR,
     broker_url,
     env,
     fernet_keys,
@@ -155,13 +156,28 @@ TICKHOOK_ON_NEWS = "executions.tasks.drain_inbox"
 TICKHOOK_ON_TASK_FINISHED = "executions.services.outcomes.tasks_finished"
 TICKHOOK_WHAT_BECAME_OF = "executions.services.following.what_became_of"
 
-HISTORY_RETENTION_DAYS = retention_days()
+# For how many days rows are kept; None: they are not deleted by age.
+HISTORY_RETENTION_DAYS = retention_days("HISTORY_RETENTION_DAYS", default=90)
+EVENT_BODY_RETENTION_DAYS = retention_days(
+    "EVENT_BODY_RETENTION_DAYS", within=HISTORY_RETENTION_DAYS
+)
+TRACE_RETENTION_DAYS = retention_days(
+    "TRACE_RETENTION_DAYS", within=HISTORY_RETENTION_DAYS
+)
+REJECTION_RETENTION_DAYS = retention_days(
+    "REJECTION_RETENTION_DAYS", default=HISTORY_RETENTION_DAYS or 0
+)
+TICKHOOK_KEY_RETENTION_DAYS = retention_days("TICKHOOK_KEY_RETENTION_DAYS", default=30)
 
 # Requests a minute that webhooks take; 0 for no limit.
 TICKHOOK_ADDRESS_LIMIT = rate_limit("TICKHOOK_ADDRESS_LIMIT", 12_000)
 TICKHOOK_FORGERY_LIMIT = rate_limit("TICKHOOK_FORGERY_LIMIT", 600)
 TICKHOOK_ENDPOINT_LIMIT = rate_limit("TICKHOOK_ENDPOINT_LIMIT", 12_000)
 TICKHOOK_GLOBAL_LIMIT = rate_limit("TICKHOOK_GLOBAL_LIMIT", 60_000)
+# Bytes of bodies that one webhook takes in an hour; 0 for no limit.
+TICKHOOK_ENDPOINT_BYTES_PER_HOUR = rate_limit(
+    "TICKHOOK_ENDPOINT_BYTES_PER_HOUR", 1_000_000_000, most=MAX_BYTES_PER_HOUR
+)
 
 REDIS_URL = redis_url()
 # Private networks that requests to URLs of senders and people may reach.

@@ -53,6 +53,7 @@ TITLES = {
     406: "Not acceptable",
     408: "Request timeout",
     409: "Conflict",
+    410: "Gone",
     413: "Payload too large",
     415: "Unsupported content type",
     429: "Too many requests",

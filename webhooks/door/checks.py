@@ -145,7 +145,9 @@ def _verify(delivery: Delivery) -> None:
 
 def check_limits(delivery: Delivery) -> None:
     """Count the request, now that it is its sender's, who is told what is left."""
-    verdict = count_delivery(delivery.address, delivery.endpoint)
+    verdict = count_delivery(
+        delivery.address, delivery.endpoint, size=len(delivery.body)
+    )
     delivery.answer_headers = verdict.headers
 
 

@@ -129,10 +129,11 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["common.api.permissions.ModelPermissions"],
     "DEFAULT_PAGINATION_CLASS": "common.api.pagination.PageNumberPagination",
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_FILTER_BACKENDS": ["common.api.filters.FilterBackend"],
     "DEFAULT_PARSER_CLASSES": ["common.api.parsers.BoundedJSONParser"],
     # Senders' lone surrogates have no UTF-8: written as escapes, they can be shown.
     "UNICODE_JSON": False,
+    "DEFAULT_METADATA_CLASS": "common.api.metadata.ViewMetadata",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "common.api.errors.problem_response",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
@@ -145,6 +146,15 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    # The second is for a page of the API that is opened under another address.
+    "SERVERS": [{"url": PUBLIC_URL}, {"url": "/"}],
+    # A client sends other members than it receives.
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "common.api.openapi.document_errors",
+        "common.api.openapi.require_answered_members",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "ExecutionStatus": "executions.models.ExecutionStatus",
         "TaskStatus": "agents.models.TaskStatus",

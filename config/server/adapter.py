@@ -10,6 +10,7 @@ from common.errors import TickhookError
 from config.server.body import Message, Receive, Scope, discard_some, read_body
 from config.server.call import Call, WSGIApplication
 from config.server.environ import build_environ
+from config.server.head import check_head
 from config.server.limits import Limits, ServerBusy
 from config.server.refusal import refusal
 from config.server.room import Room
@@ -43,6 +44,7 @@ class BufferedApplication:
         if scope["type"] != "http":
             raise NotImplementedError(f"No {scope['type']} here")
         try:
+            check_head(scope)
             with self._room.place() as place:
                 body = await read_body(scope, receive, limits=self._limits, place=place)
                 messages = await self._call(scope, body, send)

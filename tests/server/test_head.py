@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from config.server.head import MAX_HEAD_BYTES, MAX_HEADERS
@@ -19,9 +21,9 @@ def never(*args: object) -> list[bytes]:
     raise AssertionError("The application was called")
 
 
-def refused(headers: Headers, **changes: object) -> Sender:
+def refused(headers: Headers, **changes: Any) -> Sender:
     """Send a request that never reaches the application."""
-    scope = make_scope("/webhooks/x", **{"headers": headers, **changes})
+    scope = make_scope("/webhooks/x", headers=headers, **changes)
     return ask(Sender([], is_gone=True), scope, never)
 
 

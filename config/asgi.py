@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+
 from django.conf import settings
+from django.urls import get_resolver
 
 from config.wsgi import application as wsgi_application
 
@@ -24,3 +27,9 @@ application = BufferedApplication(
     ),
     threads=settings.TICKHOOK_WEB_THREADS,
 )
+
+# Everything that stays for the life of the process is made now, and never looked at by
+# the garbage collector again: a full collection is otherwise as long as all of that.
+_ = get_resolver().url_patterns
+gc.collect()
+gc.freeze()

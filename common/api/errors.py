@@ -57,6 +57,7 @@ TITLES = {
     413: "Payload too large",
     415: "Unsupported content type",
     429: "Too many requests",
+    431: "Request header fields too large",
     500: "Something went wrong",
     503: "Unavailable for now",
 }

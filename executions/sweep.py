@@ -22,8 +22,8 @@ from agents.services.lost import resubmit_lost
 from agents.services.run import give_up_deadly, take_back_silent, time_out_overdue
 from agents.services.submit import submit_overdue
 from agents.services.turns import rest, take_turn
+from common.database.errors import DatabaseAway
 from executions.pipeline.drain import drain
-from executions.pipeline.faults import DatabaseAway
 from executions.pipeline.leases import take_back_orphans
 from executions.services.waiting import start_left_waiting
 from triggers.services.stats import fold_stats
@@ -43,16 +43,18 @@ Step = Callable[[], int]
 
 
 def watch_agents() -> int:
-    """Take back what silent workers held, once their silence is sure."""
+    """Take back and end what workers have lost, once it is sure that they have.
+
+    After an outage of the database, workers that hold a result report it first.
+    """
     if not has_watched_long_enough():
         return 0
-    return take_back_silent() + give_up_deadly()
+    return take_back_silent() + give_up_deadly() + time_out_overdue()
 
 
 STEPS_OF_EACH: tuple[Step, ...] = (take_back_orphans, drain)
 STEPS_OF_ONE: tuple[Step, ...] = (
     watch_agents,
-    time_out_overdue,
     start_left_waiting,
     resubmit_lost,
     submit_overdue,

@@ -16,12 +16,15 @@ from uuid import UUID
 
 from django.db import close_old_connections, connection
 
+from common.database.errors import drop_connection
 from common.ids import uuid7
 
 logger = logging.getLogger(__name__)
 
 BEAT_SECONDS = 5.0
 SILENT_AFTER = timedelta(seconds=20)
+# Beats further apart say that the database, or this process, was away in between.
+LONGEST_GAP_SECONDS = 3 * BEAT_SECONDS
 FORGET_AFTER = timedelta(minutes=5)
 
 # By the workers' ids, never through all running tasks: their index may be full of dead
@@ -42,6 +45,7 @@ DELETE FROM agents_worker WHERE id = ANY(ARRAY(
 _lock = threading.Lock()
 _current: tuple[int, UUID] | None = None
 _steady_since = math.inf
+_beaten_at = -math.inf
 
 
 def worker_name() -> str:
@@ -50,12 +54,12 @@ def worker_name() -> str:
 
 def current_worker() -> UUID:
     """Return this process's id; the first call enters it and starts its heartbeat."""
-    global _current, _steady_since
+    global _current, _steady_since, _beaten_at
     with _lock:
         if _current is None or _current[0] != os.getpid():
             worker_id = uuid7()
             beat(worker_id=worker_id)
-            _steady_since = time.monotonic()
+            _steady_since = _beaten_at = time.monotonic()
             threading.Thread(
                 target=_beat_for_ever, args=(worker_id,), name="heartbeat", daemon=True
             ).start()
@@ -82,23 +86,36 @@ def forget_old_workers() -> int:
 
 
 def has_watched_long_enough() -> bool:
-    """Whether this process reached the database throughout the last 20 s.
+    """Return whether this process reached the database throughout the last 20 s.
 
-    Only then is another's silence that other's: after an outage all rows are old.
+    Only then has another worker failed if its row is old: after an outage all are.
     """
     current_worker()
-    return time.monotonic() - _steady_since >= SILENT_AFTER.total_seconds()
+    now = time.monotonic()
+    return (
+        now - _steady_since >= SILENT_AFTER.total_seconds()
+        and now - _beaten_at <= LONGEST_GAP_SECONDS
+    )
 
 
 def _beat_for_ever(worker_id: UUID) -> None:
-    global _steady_since
     while True:
         time.sleep(BEAT_SECONDS)
-        try:
-            close_old_connections()
-            beat(worker_id=worker_id)
-        except Exception as error:  # noqa: BLE001 - a heart that stops costs work twice
-            _steady_since = math.inf
-            logger.warning("Heartbeat failed: %s", type(error).__name__)
-        else:
-            _steady_since = min(_steady_since, time.monotonic())
+        _beat_once(worker_id)
+
+
+def _beat_once(worker_id: UUID) -> None:
+    global _steady_since, _beaten_at
+    try:
+        close_old_connections()
+        beat(worker_id=worker_id)
+    except Exception as error:  # noqa: BLE001 - without heartbeats all work runs twice
+        _steady_since = math.inf
+        logger.warning("Heartbeat failed: %s", type(error).__name__)
+        drop_connection()
+    else:
+        now = time.monotonic()
+        # A server that hung answers late, and without an error.
+        hung = now - _beaten_at > LONGEST_GAP_SECONDS
+        _steady_since = now if hung else min(_steady_since, now)
+        _beaten_at = now

@@ -89,6 +89,20 @@ def claim_task(*, task_id: UUID) -> AgentTask | None:
     return None
 
 
+def find_claimed(*, task_id: UUID) -> AgentTask | None:
+    """Return a task that this process has claimed and that has not ended.
+
+    A claim can succeed although the connection broke before the server's answer.
+    """
+    claimed = AgentTask.objects.filter(
+        pk=task_id, status=TaskStatus.RUNNING, claimed_by=current_worker()
+    )
+    task = claimed.first()
+    if task is not None:
+        task.metadata["attempt"] = task.attempt
+    return task
+
+
 def finish_task(
     *,
     task: AgentTask,

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from uuid import UUID
 
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 
 from agents.backends.base import SubmissionFailed, get_backend
 from agents.models import Agent, AgentTask, TaskStatus
@@ -171,7 +171,7 @@ def _submit_to(backend: str, tasks: list[AgentTask]) -> int:
     """
     try:
         get_backend(backend).submit(tasks)
-    except DatabaseError:
+    except Error:
         raise
     except SubmissionFailed as error:
         if error.is_retryable:

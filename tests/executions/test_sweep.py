@@ -9,10 +9,10 @@ from django.db import OperationalError
 
 from agents.models import AgentTask, TaskStatus, Turn
 from agents.services.heartbeat import current_worker
+from common.database.errors import DatabaseAway
 from events.models import Inbox
 from executions import sweep as sweeping
 from executions.models import TriggerExecution
-from executions.pipeline.faults import DatabaseAway
 from executions.sweep import STEPS_OF_EACH, STEPS_OF_ONE, sweep
 from tests.factories import make_listener, record
 from tests.races import race

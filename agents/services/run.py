@@ -94,12 +94,12 @@ def find_claimed(*, task_id: UUID) -> AgentTask | None:
 
     A claim can succeed although the connection broke before the server's answer.
     """
-    claimed = AgentTask.objects.filter(
-        pk=task_id, status=TaskStatus.RUNNING, claimed_by=current_worker()
-    )
-    task = claimed.first()
-    if task is not None:
-        task.metadata["attempt"] = task.attempt
+    task = AgentTask.objects.filter(pk=task_id).first()
+    if task is None or task.status != TaskStatus.RUNNING:
+        return None
+    if task.claimed_by != current_worker():
+        return None
+    task.metadata["attempt"] = task.attempt
     return task
 
 

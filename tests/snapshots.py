@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
-from django.db import connection
+from django.db import connection, transaction
 
 
 @contextmanager
@@ -19,3 +20,25 @@ def held_snapshot() -> Iterator[int]:
         holder.execute("SELECT 1 FROM django_migrations")
         yield holder.info.backend_pid
         holder.rollback()
+
+
+@contextmanager
+def counted_buffers() -> Iterator[dict[str, int]]:
+    """Collect how many buffers each statement reads, by a word of its own.
+
+    Each statement is explained and rolled back before it is executed.
+    """
+    counted: dict[str, int] = {}
+
+    def count(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.lstrip().startswith(("WITH", "SELECT")):
+            with transaction.atomic(), connection.cursor() as cursor:
+                explain = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}"
+                cursor.cursor.execute(explain, params)
+                plan = cursor.fetchone()[0][0]["Plan"]
+                counted[sql] = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+                transaction.set_rollback(True)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(count):
+        yield counted

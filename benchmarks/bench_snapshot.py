@@ -21,7 +21,7 @@ def main() -> None:
         )
         from benchmarks.snapshot.run import measure_snapshot
 
-        windows, waiting = measure_snapshot(
+        windows, left = measure_snapshot(
             servers,
             events_per_second=options.events,
             minutes=options.minutes,
@@ -33,8 +33,8 @@ def main() -> None:
     loads = " ".join(f"{load:.1f}" for load in os.getloadavg())
     print(
         f"{options.events} events/s and 1,000 triggers of a minute; ms / buffers per "
-        f"look, median of the last 3 windows of {options.window:g} s. {waiting:,} "
-        f"events waited at the end. Load average: {loads}\n",
+        f"look, median of the last 3 windows of {options.window:g} s. Left at the end: "
+        f"{left}. Load average: {loads}\n",
         phases_table(dict(zip(names, phases, strict=True))),
         "",
         *(f"- {target}" for target in snapshot_targets(*phases)),

@@ -1,9 +1,9 @@
-"""An agent backend without a broker: task ids go to another process by a pipe."""
+"""An agent backend without a broker: task ids go to another process."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from multiprocessing.queues import SimpleQueue
+from multiprocessing.queues import Queue
 from typing import ClassVar
 from uuid import UUID
 
@@ -16,7 +16,7 @@ NAME = "bench"
 
 @backends.register(NAME)
 class BenchBackend(AgentBackend):
-    queue: ClassVar[SimpleQueue[list[UUID]] | None] = None
+    queue: ClassVar[Queue[list[UUID]] | None] = None
 
     def check_config(self, config: Mapping[str, object]) -> list[Fault]:
         return []

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import get_context
-from multiprocessing.queues import SimpleQueue
+from multiprocessing.queues import Queue
+from typing import TypeAlias
 from uuid import UUID
 
 import django
 
-Tasks = SimpleQueue[list[UUID]]
+Tasks: TypeAlias = "Queue[list[UUID]]"
 
 SWEEP_SECONDS = 2.0
 
@@ -21,7 +22,7 @@ SWEEP_SECONDS = 2.0
 def running(*, events_per_second: int) -> Iterator[None]:
     """Run the processes of a busy installation until the context ends."""
     spawning = get_context("spawn")
-    tasks: Tasks = spawning.SimpleQueue()
+    tasks: Tasks = spawning.Queue()
     kinds: list[tuple[Callable[..., None], tuple[object, ...]]] = [
         (_feed, (events_per_second,)),
         (_work, (tasks,)),

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import psycopg
 from django.db import connection
 
-from agents.models import Agent
+from agents.models import Agent, AgentTask
 from benchmarks.ingest import OURS, Side, make_sides
 from benchmarks.open_loop import Offer, offer_all, p99
 from benchmarks.our_events import make_triggers
@@ -40,8 +40,8 @@ FROM (
 
 def measure_snapshot(
     servers: EmbeddedServers, *, events_per_second: int, minutes: float, window: float
-) -> tuple[list[Window], int]:
-    """Return what each window measured, and how many events waited at the end."""
+) -> tuple[list[Window], str]:
+    """Return what each window measured, and how many events and tasks were left."""
     _make_installation()
     side = make_sides()[OURS]
     windows: list[Window] = []
@@ -56,8 +56,9 @@ def measure_snapshot(
             start = time.monotonic()
             while (at := time.monotonic() - start) < 60 * minutes:
                 windows.append(_measure(side, web.port, window, at=at + window))
-        waiting = Inbox.objects.count()
-    return windows, waiting
+        open_tasks = AgentTask.objects.filter(status__in=("submitted", "running"))
+        left = f"{Inbox.objects.count():,} events and {open_tasks.count():,} tasks"
+    return windows, left
 
 
 def _measure(side: Side, port: int, seconds: float, *, at: float) -> Window:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +30,10 @@ class Phase:
 
 
 def phase_at(windows: Sequence[Window], seconds: float) -> Phase:
-    """Return the phase that ends at a moment; 0 is just before the hold."""
+    """Return the phase that ends at a moment; 0 is just before the hold.
+
+    Windows without a look say nothing about its cost.
+    """
     last = [window for window in windows if window.at <= seconds][-WINDOWS_OF_A_PHASE:]
     return Phase(
         costs={name: _median([w.costs[name] for w in last]) for name in last[0].costs},
@@ -80,12 +84,14 @@ def _flat(name: str, before: Cost, end: Cost) -> Target:
 
 
 def _median(costs: Sequence[Cost]) -> Cost:
+    called = [cost for cost in costs if cost.calls] or costs
     return Cost(
-        calls=sum(cost.calls for cost in costs),
-        ms=statistics.median(cost.ms for cost in costs),
-        buffers=statistics.median(cost.buffers for cost in costs),
+        calls=sum(cost.calls for cost in called),
+        ms=statistics.median(cost.ms for cost in called),
+        buffers=statistics.median(cost.buffers for cost in called),
     )
 
 
 def _ratio(after: float, before: float) -> float:
-    return after / before if before else float(after > 0)
+    """Return the quotient; infinite if one was not measured, so that it counts."""
+    return after / before if after and before else math.inf

@@ -12,13 +12,13 @@ from django.db import connection
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "claim": ("pg_current_snapshot.*executions_drainlease",),
-        "suspects": ('FROM "events_inbox".*deaths',),
+        "suspects": ("FROM events_inbox WHERE deaths > .*LIMIT",),
         "silent workers": (
             "UPDATE agents_agenttask.*attempt \\+ .*claimed_by = NULL",
             "SELECT.*agents_agenttask.*claimed_by.*attempt >=",
         ),
         "time-outs": ("SELECT.*FROM agents_agenttask.*deadline_at <=",),
-        "clock: wait": ("next_run_time.*clock_timestamp",),
+        "clock: wait": ("first.due - look.at",),
         "clock: find": ("WITH longest",),
         "submit_overdue": (
             "agents_agenttask.*ORDER BY next_attempt_at.*UPDATE",

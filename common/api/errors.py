@@ -53,9 +53,11 @@ TITLES = {
     406: "Not acceptable",
     408: "Request timeout",
     409: "Conflict",
+    410: "Gone",
     413: "Payload too large",
     415: "Unsupported content type",
     429: "Too many requests",
+    431: "Request header fields too large",
     500: "Something went wrong",
     503: "Unavailable for now",
 }

@@ -34,6 +34,9 @@ _INITDB_OPTIONS = (
     "--auth-host=reject",
     f"--username={_NAME}",
 )
+# A forgotten psql holds a snapshot, so that no deleted row is cleaned up. Sessions of
+# the service set a shorter time.
+_SESSION_OPTIONS = ("-cidle_in_transaction_session_timeout=5min",)
 # LOCK_FILE_LINE_PM_STATUS of PostgreSQL's miscadmin.h.
 _STATUS_LINE = 8
 _THROW_AWAY_OPTIONS = ("-cfsync=off", "-csynchronous_commit=off")
@@ -70,6 +73,7 @@ def _start_locked(place: Place, *, lock: int, log: Path, throw_away: bool) -> Se
             *(programs / "postgres", "-D", cluster),
             *("-clisten_addresses=", "-cjit=off", "-cunix_socket_permissions=0700"),
             f'-cunix_socket_directories="{sockets}"',
+            *_SESSION_OPTIONS,
             *(_THROW_AWAY_OPTIONS if throw_away else ()),
         ],
         # A fast shutdown. SIGTERM would wait until the last client has gone.

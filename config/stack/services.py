@@ -72,6 +72,7 @@ def build_environment(
         "TICKHOOK_HOST": options.host,
         "TICKHOOK_PORT": str(options.port),
         "FLOWER_PORT": str(options.flower_port),
+        "FLOWER_BASIC_AUTH": keys.flower_login,
         "TICKHOOK_DATA": str(options.data),
         "PYTHONUNBUFFERED": "1",
         **urls,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -13,6 +14,7 @@ from rest_framework.decorators import action
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
 
 from common.api.filters import AnyCaseChoiceFilter, SinceFilter, UntilFilter
@@ -24,6 +26,7 @@ from events.api.serializers import (
     EventTypeSerializer,
 )
 from events.models import Event, EventSource, EventType
+from events.services.bodies import read_body
 from events.services.emit import emit
 
 OCTET_STREAM = RawBytesRenderer.media_type
@@ -61,12 +64,16 @@ class EventFilter(filters.FilterSet):
 
 
 class EventViewSet(ReadOnlyModelViewSet[Event]):
-    serializer_class = EventSerializer
     filterset_class = EventFilter
     lookup_value_converter = "uuid"
 
     def get_queryset(self) -> QuerySet[Event]:
         return Event.objects.defer("body").order_by("-id")
+
+    def get_serializer_class(self) -> type[Serializer[Any]]:
+        # OPTIONS and the form of the browsable API show what is sent.
+        is_sent = self.action in ("create", "metadata")
+        return EmitSerializer if is_sent else EventSerializer
 
     @extend_schema(request=EmitSerializer, responses={201: EmittedSerializer})
     def create(self, request: Request) -> Response:
@@ -84,14 +91,13 @@ class EventViewSet(ReadOnlyModelViewSet[Event]):
     @extend_schema(responses={(200, OCTET_STREAM): OpenApiTypes.BINARY})
     @action(detail=True, renderer_classes=(JSONRenderer, RawBytesRenderer))
     def body(self, request: Request, pk: UUID) -> HttpResponse:
-        """Return the raw bytes as they came; a replay has those of what it replays."""
-        event = get_object_or_404(Event, pk=pk)
-        if event.replay_of:
-            event = get_object_or_404(Event, pk=event.replay_of)
+        """Return the raw bytes as they came; a replay has those of what it replays.
+
+        410 if they were removed by their age.
+        """
+        body = read_body(get_object_or_404(Event, pk=pk))
         headers = {
             "Content-Disposition": f'attachment; filename="{pk}.bin"',
             "X-Content-Type-Options": "nosniff",
         }
-        return HttpResponse(
-            bytes(event.body), content_type=OCTET_STREAM, headers=headers
-        )
+        return HttpResponse(body, content_type=OCTET_STREAM, headers=headers)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from common.api.serializers import (
@@ -70,6 +71,7 @@ class AuditQuerySerializer(RangeSerializer):
         return attrs
 
 
+@extend_schema_serializer(component_name="Backfill")
 class BackfillRequestSerializer(RangeSerializer):
     is_from_required = True
 
@@ -175,8 +177,17 @@ class HealthClockSerializer(serializers.Serializer[Any]):
     is_healthy = serializers.BooleanField()
 
 
+class SnapshotHolderSerializer(serializers.Serializer[Any]):
+    holder = serializers.CharField()
+    user = serializers.CharField(allow_null=True)
+    state = serializers.CharField(allow_null=True)
+    seconds = serializers.IntegerField(allow_null=True)
+    xids = serializers.IntegerField()
+
+
 class HealthSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=["healthy", "unhealthy"])
     clock = HealthClockSerializer(source="*")
     overdue_triggers = serializers.IntegerField()
     waiting_events = serializers.IntegerField()
+    snapshot_holder = SnapshotHolderSerializer(allow_null=True)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from io import StringIO
+from uuid import uuid4
 
 import pytest
 import re2
 import yaml
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.staticfiles import finders
 from django.core.management import call_command
 from django.test import Client
 
+from tests.config.openapi import PREFIX, document, operations
 from tests.factories import make_trigger
 
 LINKS = re2.compile(r'(?:src|href)="([^"]+)"')
+PLACE = re2.compile(r"{\w+}")
 PATHS = ["", "triggers", "agents", "tasks", "events", "event-types", "executions"]
 PATHS += ["deliveries", "schedules/presets", "webhook-types"]
 
@@ -92,6 +96,61 @@ def test_the_address_without_a_slash_leads_to_the_root(client: Client) -> None:
 
     assert response.status_code == 302
     assert response["Location"] == "/api/v1/"
+
+
+@pytest.mark.parametrize(
+    ("name", "required"),
+    [
+        ("TriggerRequest", ["agent_id", "name", "trigger_type"]),
+        ("AgentRequest", ["backend", "name"]),
+        ("PatchedTriggerRequest", []),
+        ("EmitRequest", ["type"]),
+    ],
+)
+def test_a_request_requires_only_what_must_be_sent(
+    name: str, required: list[str]
+) -> None:
+    schema = document()["components"]["schemas"][name]
+
+    assert schema.get("required", []) == required
+    assert not [n for n, s in schema["properties"].items() if s.get("readOnly")]
+
+
+def test_the_schema_names_the_public_url_first() -> None:
+    servers = document()["servers"]
+
+    assert servers == [{"url": settings.PUBLIC_URL}, {"url": "/"}]
+
+
+@pytest.mark.django_db
+def test_every_path_answers_options(browser: Client) -> None:
+    for path in {path for _, path, _ in operations()}:
+        url = PREFIX + PLACE.sub(str(uuid4()), path.replace("{number}", "1"))
+
+        response = browser.options(url)
+
+        assert (url, response.status_code) == (url, 200)
+        assert response.json()["name"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/api/v1/", 200), ("/api/schema", 200), ("/api/docs", 405), ("/api/x", 404)],
+)
+def test_options_outside_of_the_schema_answer(
+    path: str, status: int, browser: Client
+) -> None:
+    assert browser.options(path).status_code == status
+
+
+@pytest.mark.django_db
+def test_options_of_events_name_what_is_emitted(browser: Client) -> None:
+    response = browser.options("/api/v1/events")
+
+    fields = response.json()["actions"]["POST"]
+    assert fields["type"]["required"] is True
+    assert "payload" in fields
 
 
 @pytest.mark.django_db

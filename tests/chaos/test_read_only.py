@@ -35,7 +35,7 @@ PAUSE_SECONDS = 0.1
 def hook(stack: Stack, client: Api) -> Hook:
     stack.environment["TICKHOOK_AGENT_TASKS"] = f"agents.tasks.echo,{NAP}"
     stack.start("web")
-    stack.start("worker", "worker-slow", app="tests.chaos.slow_app")
+    stack.start("worker", "agents", app="tests.chaos.slow_app")
     return make_hook(stack, client)
 
 

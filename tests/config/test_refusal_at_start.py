@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 from config.stack.options import ROOT
@@ -16,7 +15,6 @@ PROGRAMS = {
             "--workers", "2", "--port", "{port}", "config.asgi:application"),
     "worker": ("celery", "-A", "config", "worker", "-c", "1"),
     "beat": ("celery", "-A", "config", "beat"),
-    "migrate": (sys.executable, "manage.py", "migrate"),
 }  # fmt: skip
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
+
+_SLOW_SECONDS = 0.02
 
 
 class TcpProxy:
     """Forwards to a Unix socket until a test makes it a hole or slow."""
 
     def __init__(self, socket: str) -> None:
-        self.delay_seconds = 0.0
+        self._delay_seconds = 0.0
         self._socket = socket
         self._is_hole = False
         self._generation = 0
@@ -36,6 +38,11 @@ class TcpProxy:
     def recover(self) -> None:
         """Forward new connections again."""
         self._is_hole = False
+
+    def become_slow(self, *_: object) -> Callable[[], None]:
+        """Delay what is forwarded; return what ends that."""
+        self._delay_seconds = _SLOW_SECONDS
+        return lambda: setattr(self, "_delay_seconds", 0.0)
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._closed.set)
@@ -70,8 +77,8 @@ class TcpProxy:
         generation: int,
     ) -> None:
         while data := await reader.read(65536):
-            if self.delay_seconds:
-                await asyncio.sleep(self.delay_seconds)
+            if self._delay_seconds:
+                await asyncio.sleep(self._delay_seconds)
             if generation == self._generation:
                 writer.write(data)
         writer.close()

@@ -203,6 +203,9 @@ CELERY_BROKER_URL = broker_url(REDIS_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # For ever: a beat that gave up would end, and the clock in it.
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+# A Redis that refuses a command (read-only after a failover, out of memory) must not
+# end a worker, and with it the agents' code that runs in it.
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True
 CELERY_BROKER_TRANSPORT_OPTIONS = transport_options(CELERY_BROKER_URL)
 # RabbitMQ: seconds between heartbeats; two missed ones end the connection.
 CELERY_BROKER_HEARTBEAT = 10

@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from django.db import connection
 from pytest_django import Settings
 
 from common.checks import (
     DOTTED_PATHS,
     check_dotted_paths,
     check_encryption_keys,
+    check_pooler,
     check_public_url,
 )
+from config.databases import read_database
+from tests.servers.pgbouncer import pgbouncer
 
 
 def test_the_shipped_settings_name_what_can_be_imported() -> None:
@@ -31,6 +37,23 @@ def test_no_key_to_encrypt_with_is_an_error(settings: Settings) -> None:
     [error] = check_encryption_keys()
 
     assert error.id == "common.E002"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_pooler_that_mixes_up_statements_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert check_pooler(databases=["default"]) == []
+    connection.close()
+
+    with pgbouncer(tmp_path / "pgbouncer") as url:
+        pooled = read_database("DATABASE_URL", url)
+        for name in ("HOST", "PORT"):
+            monkeypatch.setitem(connection.settings_dict, name, pooled[name])
+        [error] = check_pooler(databases=["default"])
+
+    assert error.id == "common.E010"
+    assert connection.connection is None
 
 
 def test_a_public_url_without_tls_is_warned_of_before_a_deployment(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 
 from executions.services.retention import Purge, purge_history
 from executions.services.retention.hourly import in_words
@@ -31,7 +31,7 @@ class Command(BaseCommand):
             purge = purge_history(is_dry_run=dry_run, is_waiting_skipped=options["now"])
         except PurgeRuns as error:
             raise CommandError(error.detail) from error
-        except OperationalError as error:
+        except (InterfaceError, OperationalError) as error:
             text = f"Stopped: {error}. What was deleted stays deleted; run this again"
             raise CommandError(text) from error
         text = _as_json(purge) if options["json"] else _summary(purge)

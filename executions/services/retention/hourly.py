@@ -7,7 +7,7 @@ from datetime import datetime
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 
 from executions.services.retention.purge import Purge, purge_history
 from executions.services.retention.state import PurgeRuns, may_warn
@@ -27,7 +27,7 @@ def purge_hourly() -> None:
     except SoftTimeLimitExceeded:
         logger.warning("Purge: stopped by its time limit; the next hour goes on")
         return
-    except OperationalError as error:
+    except (InterfaceError, OperationalError) as error:
         logger.warning(
             "Purge: stopped, the next hour goes on: %s", type(error).__name__
         )

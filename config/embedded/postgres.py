@@ -33,6 +33,9 @@ _INITDB_OPTIONS = (
     "--auth-host=reject",
     f"--username={_NAME}",
 )
+# A forgotten psql holds a snapshot, so that no deleted row is cleaned up. Sessions of
+# the service set a shorter time.
+_SESSION_OPTIONS = ("-cidle_in_transaction_session_timeout=5min",)
 _THROW_AWAY_OPTIONS = ("-cfsync=off", "-csynchronous_commit=off")
 
 
@@ -67,6 +70,7 @@ def _start_locked(place: Place, *, lock: int, log: Path, throw_away: bool) -> Se
             *(programs / "postgres", "-D", cluster),
             *("-clisten_addresses=", "-cjit=off", "-cunix_socket_permissions=0700"),
             f'-cunix_socket_directories="{sockets}"',
+            *_SESSION_OPTIONS,
             *(_THROW_AWAY_OPTIONS if throw_away else ()),
         ],
         stop_signal=signal.SIGINT,

@@ -72,6 +72,15 @@ def test_programs_that_the_servers_user_cannot_reach_are_copied(
         os.umask(umask)
 
 
+def test_a_session_that_forgot_its_transaction_is_ended(folder: Path) -> None:
+    with embedded_servers(folder, throw_away=True) as servers:
+        setting = _query(
+            servers.database_url, "SHOW idle_in_transaction_session_timeout"
+        )
+
+    assert setting == [("5min",)]
+
+
 def test_a_private_home_stays_private(folder: Path) -> None:
     with embedded_servers(folder / "data", throw_away=True):
         pass

@@ -20,15 +20,16 @@ from tests.chaos.scale import IS_LONG, dice
 from tests.chaos.sender import Sender, sending
 from tests.chaos.victims import KINDS, QUICK_TO_RECOVER, kill_one
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(2400)]
 
 SECRET = "a secret of the storm"  # noqa: S105 - of a throw-away installation
 DELIVERIES = 10_000 if IS_LONG else 300
 KILLS = 32 if IS_LONG else 6
 FLUSHES = 2 if IS_LONG else 0
 STEP_SECONDS = 120
-# The long form holds the product to it; the short one only waits for the end.
-DRAIN_SECONDS = 60 if IS_LONG else 120
+# The long form asserts the first; both end with the second.
+DRAIN_SECONDS = 60
+MOST_SECONDS = 600
 
 
 @pytest.fixture
@@ -50,13 +51,15 @@ def test_no_kill_loses_or_repeats_an_accepted_delivery(
         storm(installation, sender, payloads, kinds, chance)
         sender.finish()
         ended_at = time.monotonic()
-        hook.wait_until_done(DELIVERIES, timeout_seconds=DRAIN_SECONDS)
+        hook.wait_until_done(DELIVERIES, timeout_seconds=MOST_SECONDS)
+        drained_after = time.monotonic() - ended_at
 
     note_figure("kills:", dict(Counter(kinds)))
     note_figure("attempts that were repeated:", sender.retries)
-    note_figure("seconds to the end:", round(time.monotonic() - ended_at, 1))
+    note_figure("seconds to the end:", round(drained_after, 1))
     assert sender.refused == []
     assert_each_was_done_once(installation, hook, sender, payloads)
+    assert drained_after <= DRAIN_SECONDS or not IS_LONG
 
 
 def plan(installation: Installation, chance: random.Random) -> list[str]:

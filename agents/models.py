@@ -116,9 +116,9 @@ class AgentTask(models.Model):
                 name="agent_task_to_submit",
             ),
             models.Index(
-                fields=("claimed_by",),
+                fields=("claimed_by", "deadline_at"),
                 condition=Q(status=TaskStatus.RUNNING),
-                name="agent_task_running",
+                name="agent_task_running_until",
             ),
             models.Index(
                 fields=("concurrency_key",),
@@ -155,6 +155,21 @@ class Worker(models.Model):
 
     class Meta:
         indexes = (models.Index(fields=("seen_at",), name="worker_seen_at"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Turn(models.Model):
+    """Which worker process does a piece of work that one process does for all.
+
+    The holder may do it again at `next_at`. Other processes take it over some seconds
+    after that: then the holder is dead or frozen.
+    """
+
+    name = models.CharField(max_length=50, primary_key=True)
+    holder = models.UUIDField()
+    next_at = models.DateTimeField()
 
     def __str__(self) -> str:
         return self.name

@@ -36,19 +36,23 @@ def insert_sql(model: type[models.Model], *names: str, **computed: str) -> str:
 
 
 @cache
-def insert_one_sql(model: type[models.Model], *names: str, **computed: str) -> str:
+def insert_one_sql(
+    model: type[models.Model], *names: str, once_for: str = "", **computed: str
+) -> str:
     """Return `INSERT INTO … VALUES …`, one parameter a name.
 
+    `once_for` names a relation of one row or none: without a row nothing is inserted.
     For the hottest path: arrays of one cost a fifth of a request more.
     """
     by_name = {field.name: field for field in model._meta.local_fields}
     fields = [by_name[name] for name in names]
     columns = [str(field.column) for field in fields]
     values = [f"%s::{_column_type(field)}" for field in fields]
+    row = ", ".join([*values, *computed.values()])
+    source = f"SELECT {row} FROM {once_for}" if once_for else f"VALUES ({row})"  # noqa: S608 - names of our own
     return (
-        f'INSERT INTO "{model._meta.db_table}" '  # noqa: S608 - names of our own models
-        f"({', '.join([*columns, *computed])}) "
-        f"VALUES ({', '.join([*values, *computed.values()])})"
+        f'INSERT INTO "{model._meta.db_table}" '
+        f"({', '.join([*columns, *computed])}) {source}"
     )
 
 

@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, register
+from django.db import Error as DatabaseError
+from django.db import connections
 from django.utils.module_loading import import_string
+
+from common.pooling import StatementsMixedUp
+
+logger = logging.getLogger(__name__)
 
 # The calls that go upwards are named by settings: nothing else would notice a typo.
 DOTTED_PATHS = (
@@ -32,6 +40,22 @@ def check_encryption_keys(**_: Any) -> list[CheckMessage]:
     )
     text = "FIELD_ENCRYPTION_KEYS is not set: no secret can be stored"
     return [Error(text, hint=hint, id="common.E002")]
+
+
+@register(checks.Tags.database)
+def check_pooler(
+    *, databases: Sequence[str] | None = None, **_: Any
+) -> list[CheckMessage]:
+    """Refuse a pooler that mixes up statements, before `migrate` uses it."""
+    errors: list[CheckMessage] = []
+    for alias in databases or ():
+        try:
+            connections[alias].ensure_connection()
+        except StatementsMixedUp as error:
+            errors.append(Error(str(error), id="common.E010"))
+        except DatabaseError as error:
+            logger.warning("The database is unavailable: %s", type(error).__name__)
+    return errors
 
 
 @register(deploy=True)

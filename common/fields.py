@@ -29,6 +29,16 @@ class RawJSONField(AnyField):
         return None if value is None else dump_json(value)
 
 
+class Xid8Field(AnyField):
+    """A transaction id of 64 bits (PostgreSQL `xid8`), as text in Python."""
+
+    def db_type(self, connection: object) -> str:
+        return "xid8"
+
+    def from_db_value(self, value: object, *_: object) -> str | None:
+        return None if value is None else str(value)
+
+
 _encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
 

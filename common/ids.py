@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import time
+from datetime import UTC, datetime
 from uuid import UUID
 
 _lock = threading.Lock()
@@ -21,3 +23,27 @@ def uuid7() -> UUID:
         _last = now = max(now, _last + 1)
     value = (now >> 12) << 80 | 7 << 76 | (now & 0xFFF) << 64
     return UUID(int=value | 2 << 62 | int.from_bytes(os.urandom(8)) >> 2)
+
+
+def first_id_at(moment: datetime) -> UUID:
+    """Return the lowest UUID version 7 of a moment: a bound for rows by their age."""
+    milliseconds = round(moment.timestamp() * 1000)
+    return UUID(int=max(0, milliseconds) << 80)
+
+
+def moment_of(id_: UUID) -> datetime:
+    """Return when a UUID version 7 was made, to the millisecond."""
+    return datetime.fromtimestamp((id_.int >> 80) / 1000, UTC)
+
+
+def derived_uuid7(of: UUID, *, by: UUID) -> UUID:
+    """Return the one UUID version 7 that belongs to this pair, in the time of `of`.
+
+    The 48 bits of time are those of `of`; the 74 bits after the version and the variant
+    are the first of SHA-256(`by` ‖ `of`). So a table of such ids needs no unique index
+    on the pair, and can be partitioned by the same time as the table of `of`.
+    """
+    digest = hashlib.sha256(by.bytes + of.bytes).digest()
+    seed = int.from_bytes(digest[:10]) >> 6
+    high, low = seed >> 62, seed & (1 << 62) - 1
+    return UUID(int=(of.int >> 80) << 80 | 7 << 76 | high << 64 | 2 << 62 | low)

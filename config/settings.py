@@ -3,18 +3,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import dj_database_url
-
+from config.broker import transport_options
+from config.databases import databases
 from config.env import (
+    MAX_BYTES_PER_HOUR,
     broker_url,
     env,
     fernet_keys,
+    networks,
     positive,
     rate_limit,
     redis_url,
     required,
     retention_days,
-    trusted_proxies,
 )
 from config.navigation import UNFOLD as UNFOLD
 
@@ -26,7 +27,7 @@ FIELD_ENCRYPTION_KEYS = fernet_keys()
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
-TRUSTED_PROXIES = trusted_proxies()
+TRUSTED_PROXIES = networks("TRUSTED_PROXIES")
 HTTPS = PUBLIC_URL.startswith("https://")
 # Messages show new tokens and secrets: none of them may lie in a readable cookie.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
@@ -54,13 +55,13 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django.contrib.staticfiles",
     "rest_framework",
-    "rest_framework.authtoken",
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_celery_beat",
     "django_celery_results",
     "common",
+    "access",
     "agents",
     "events",
     "webhooks",
@@ -100,30 +101,7 @@ TEMPLATES: list[dict[str, Any]] = [
     },
 ]
 
-DATABASES = {
-    "default": dj_database_url.parse(
-        env.str("DATABASE_URL", default="postgresql://127.0.0.1/tickhook"),
-        conn_max_age=None,
-    )
-}
-DATABASES["default"].setdefault("OPTIONS", {}).update(
-    # A stopped worker must not hold its row locks for ever: the server ends its
-    # transaction, and what it held is worked by another.
-    options="-c idle_in_transaction_session_timeout=30000",
-    # Hot statements carry arrays and bodies: bound by the server, planned once.
-    server_side_binding=True,
-    prepare_threshold=5,
-)
-# A host that vanished without a word is given up within seconds, so that its successor
-# is found; what the URL says goes before.
-DATABASES["default"]["OPTIONS"] = {
-    "connect_timeout": 5,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-    **DATABASES["default"]["OPTIONS"],
-}
+DATABASES = databases()
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -146,7 +124,7 @@ WHITENOISE_USE_FINDERS = True
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.TokenAuthentication",
+        "access.authentication.ApiTokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["common.api.permissions.ModelPermissions"],
@@ -188,32 +166,46 @@ TICKHOOK_ON_NEWS = "executions.tasks.drain_inbox"
 TICKHOOK_ON_TASK_FINISHED = "executions.services.outcomes.tasks_finished"
 TICKHOOK_WHAT_BECAME_OF = "executions.services.following.what_became_of"
 
-HISTORY_RETENTION_DAYS = retention_days()
+# For how many days rows are kept; None: they are not deleted by age.
+HISTORY_RETENTION_DAYS = retention_days("HISTORY_RETENTION_DAYS", default=90)
+EVENT_BODY_RETENTION_DAYS = retention_days(
+    "EVENT_BODY_RETENTION_DAYS", within=HISTORY_RETENTION_DAYS
+)
+TRACE_RETENTION_DAYS = retention_days(
+    "TRACE_RETENTION_DAYS", within=HISTORY_RETENTION_DAYS
+)
+REJECTION_RETENTION_DAYS = retention_days(
+    "REJECTION_RETENTION_DAYS", default=HISTORY_RETENTION_DAYS or 0
+)
+TICKHOOK_KEY_RETENTION_DAYS = retention_days("TICKHOOK_KEY_RETENTION_DAYS", default=30)
 
 # Requests a minute that webhooks take; 0 for no limit.
 TICKHOOK_ADDRESS_LIMIT = rate_limit("TICKHOOK_ADDRESS_LIMIT", 12_000)
 TICKHOOK_FORGERY_LIMIT = rate_limit("TICKHOOK_FORGERY_LIMIT", 600)
 TICKHOOK_ENDPOINT_LIMIT = rate_limit("TICKHOOK_ENDPOINT_LIMIT", 12_000)
 TICKHOOK_GLOBAL_LIMIT = rate_limit("TICKHOOK_GLOBAL_LIMIT", 60_000)
+# Bytes of bodies that one webhook takes in an hour; 0 for no limit.
+TICKHOOK_ENDPOINT_BYTES_PER_HOUR = rate_limit(
+    "TICKHOOK_ENDPOINT_BYTES_PER_HOUR", 1_000_000_000, most=MAX_BYTES_PER_HOUR
+)
 
 REDIS_URL = redis_url()
+# Private networks that requests to URLs of senders and people may reach.
+TICKHOOK_ALLOWED_NETWORKS = networks("TICKHOOK_ALLOWED_NETWORKS")
 # Celery tasks that an agent of the backend `celery` may name.
 TICKHOOK_AGENT_TASKS = env.list("TICKHOOK_AGENT_TASKS", default=["agents.tasks.echo"])
+# Used by the Procfile; read here so that each program refuses a bad value by name.
+TICKHOOK_WORKER_CONCURRENCY = positive("TICKHOOK_WORKER_CONCURRENCY", default=2)
+TICKHOOK_SLOW_CONCURRENCY = positive("TICKHOOK_SLOW_CONCURRENCY", default=2)
+TICKHOOK_AGENT_CONCURRENCY = positive("TICKHOOK_AGENT_CONCURRENCY", default=2)
 
 CELERY_BROKER_URL = broker_url(REDIS_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # For ever: a beat that gave up would end, and the clock in it.
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "visibility_timeout": 7200,
-    "unacked_restore_interval": 10,
-    "unacked_restore_throttle": 1,
-    "socket_timeout": 30,
-    "socket_connect_timeout": 5,
-    "socket_keepalive": True,
-    "health_check_interval": 25,
-    "queue_order_strategy": "priority",
-}
+CELERY_BROKER_TRANSPORT_OPTIONS = transport_options(CELERY_BROKER_URL)
+# RabbitMQ: seconds between heartbeats; two missed ones end the connection.
+CELERY_BROKER_HEARTBEAT = 10
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # Claims live in PostgreSQL: a message that comes again finds its task taken.

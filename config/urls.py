@@ -8,6 +8,9 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from common.api.views import UnknownPathView
 from config.health import livez, readyz
 
+handler400 = "common.error_pages.bad_request"
+handler500 = "common.error_pages.server_error"
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),

@@ -26,6 +26,7 @@ from common.admin.display import (
 from events.models import Event, EventType, Inbox
 
 MAX_SHOWN_BYTES = 20_000
+REMOVED = "Removed: it is older than EVENT_BODY_RETENTION_DAYS permits."
 
 
 @admin.register(EventType)
@@ -116,7 +117,7 @@ class EventAdmin(HistoryAdmin[Event]):
     def body_text(self, event: Event) -> SafeString:
         start = _body_start(event)
         if not start:
-            return NOTHING
+            return SafeString(REMOVED) if event.body_size else NOTHING
         try:
             text = _decoded(start)
         except UnicodeDecodeError:

@@ -4,7 +4,7 @@ from django.contrib.postgres.indexes import HashIndex
 from django.db import models
 from django.db.models import Q
 
-from common.fields import RawJSONField
+from common.fields import RawJSONField, Xid8Field
 from common.ids import uuid7
 
 
@@ -58,14 +58,10 @@ class Event(models.Model):
     cause_id = models.UUIDField(null=True)
     depth = models.PositiveSmallIntegerField(default=0)
     replay_of = models.UUIDField(null=True)
-    dedupe_key = models.UUIDField(null=True)
 
     class Meta:
         ordering = ("-id",)
         constraints = (
-            models.UniqueConstraint(
-                fields=("dedupe_key",), name="event_dedupe_key_unique"
-            ),
             models.CheckConstraint(
                 condition=Q(source__in=EventSource.values), name="event_source_valid"
             ),
@@ -107,23 +103,46 @@ class Event(models.Model):
         return f"{self.type} {self.id}"
 
 
-class Inbox(models.Model):
-    """An event still to be worked; deleted by the batch that commits its executions.
+class EventKey(models.Model):
+    """A dedupe key and the event that was recorded under it first.
 
-    `deaths` counts the workers that died with it in hand. An event that can't be worked
-    for now has one, too: so it waits beside those, behind all others.
+    A table apart from Event: a unique constraint on Event other than its id would rule
+    out partitions by time, and keys are kept for a shorter time than events. So the
+    event can be gone while its key is known, and `event_id` is a plain id.
+    """
+
+    dedupe_key = models.UUIDField(primary_key=True, editable=False)
+    event_id = models.UUIDField()
+
+    def __str__(self) -> str:
+        return str(self.dedupe_key)
+
+
+class Inbox(models.Model):
+    """An event to be processed; deleted by the batch that commits its executions.
+
+    `deaths` counts the workers that died while they processed it; it never decreases. A
+    deferred event has one, too, so that it waits among those, behind all others.
+    `txid` is the transaction that queued it: claims read in this order, from a floor.
     """
 
     event = models.OneToOneField(
         Event, primary_key=True, on_delete=models.CASCADE, db_constraint=False
     )
     deaths = models.PositiveSmallIntegerField(default=0)
+    body_size = models.IntegerField(db_default=0)
+    txid = Xid8Field(
+        db_default=models.Func(function="pg_current_xact_id"), editable=False
+    )
 
     class Meta:
         verbose_name_plural = "inbox"
         indexes = (
             models.Index(
                 fields=("event",), condition=Q(deaths__gt=0), name="inbox_suspects"
+            ),
+            models.Index(
+                fields=("txid", "event"), condition=Q(deaths=0), name="inbox_order"
             ),
         )
 

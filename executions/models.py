@@ -132,3 +132,29 @@ class DrainLease(models.Model):
 
     def __str__(self) -> str:
         return f"{self.worker} {len(self.event_ids)}"
+
+
+class Retention(models.Model):
+    """What the purge of old history has to remember: one row, or none before its first.
+
+    `upgraded_at` is when an installation that had history already got the purge, which
+    then waits some days. All events since `purged_before` are still stored, and all
+    bodies up to `bodies_up_to` that were to be removed are.
+    """
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    upgraded_at = models.DateTimeField(null=True)
+    warned_at = models.DateTimeField(null=True)
+    purged_before = models.DateTimeField(null=True)
+    bodies_up_to = models.UUIDField(null=True)
+    daily_at = models.DateTimeField(null=True)
+    claimed_by = models.UUIDField(null=True)
+    claimed_until = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=Q(id=1), name="retention_one_row"),
+        )
+
+    def __str__(self) -> str:
+        return f"purged before {self.purged_before}"

@@ -6,6 +6,7 @@ from celery import shared_task
 from celery.signals import worker_process_init
 
 from executions.pipeline.drain import drain
+from executions.services.retention.hourly import purge_hourly
 from executions.services.waiting import start_waiting as start_runs
 from executions.sweep import start_sweeping
 from executions.sweep import sweep as sweep_once
@@ -19,7 +20,7 @@ def drain_inbox() -> None:
 
 @shared_task(name="executions.tasks.sweep", soft_time_limit=300, time_limit=360)
 def sweep() -> None:
-    """Find what was left behind; beat asks for it besides the workers' own threads."""
+    """Find what was left behind; beat asks for it as the workers' own threads do."""
     sweep_once()
 
 
@@ -27,6 +28,14 @@ def sweep() -> None:
 def start_waiting(trigger_ids: list[str]) -> None:
     """Start what waited for a run that has ended; a hint, the sweep finds it too."""
     start_runs([UUID(trigger_id) for trigger_id in trigger_ids])
+
+
+@shared_task(
+    name="executions.tasks.purge_history", soft_time_limit=1200, time_limit=1260
+)
+def purge_history() -> None:
+    """Delete old history for a while; the next hour goes on."""
+    purge_hourly()
 
 
 @worker_process_init.connect

@@ -7,6 +7,9 @@ from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
 from agents.services import heartbeat
+from agents.services.lost import submitted_tasks
+from agents.services.run import running_tasks
+from agents.services.submit import due_tasks
 from common.redis import ask_redis
 from events.nudge import nudge
 from events.services import record
@@ -43,6 +46,13 @@ def _no_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each test enter a worker of its own, whose heart beats only when asked."""
     monkeypatch.setattr(heartbeat, "_current", None)
     monkeypatch.setattr(heartbeat, "_beat_for_ever", lambda _: None)
+
+
+@pytest.fixture(autouse=True)
+def _look_at_everything() -> None:
+    """Let each test's first looks find tasks of any age."""
+    for floor in (due_tasks, submitted_tasks, running_tasks):
+        floor.forget()
 
 
 @pytest.fixture

@@ -10,3 +10,5 @@ from config.settings import *  # noqa: E402, F403 - reads what was just set
 
 # Many tests make a user; a password that guards nothing need not be slow to hash.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Tests audit fixed instants of the past; those of retention set what they need.
+HISTORY_RETENTION_DAYS = REJECTION_RETENTION_DAYS = None

@@ -26,6 +26,7 @@ from events.api.serializers import (
     EventTypeSerializer,
 )
 from events.models import Event, EventSource, EventType
+from events.services.bodies import read_body
 from events.services.emit import emit
 
 OCTET_STREAM = RawBytesRenderer.media_type
@@ -90,14 +91,13 @@ class EventViewSet(ReadOnlyModelViewSet[Event]):
     @extend_schema(responses={(200, OCTET_STREAM): OpenApiTypes.BINARY})
     @action(detail=True, renderer_classes=(JSONRenderer, RawBytesRenderer))
     def body(self, request: Request, pk: UUID) -> HttpResponse:
-        """Return the raw bytes as they came; a replay has those of what it replays."""
-        event = get_object_or_404(Event, pk=pk)
-        if event.replay_of:
-            event = get_object_or_404(Event, pk=event.replay_of)
+        """Return the raw bytes as they came; a replay has those of what it replays.
+
+        410 if they were removed by their age.
+        """
+        body = read_body(get_object_or_404(Event, pk=pk))
         headers = {
             "Content-Disposition": f'attachment; filename="{pk}.bin"',
             "X-Content-Type-Options": "nosniff",
         }
-        return HttpResponse(
-            bytes(event.body), content_type=OCTET_STREAM, headers=headers
-        )
+        return HttpResponse(body, content_type=OCTET_STREAM, headers=headers)

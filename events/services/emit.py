@@ -11,6 +11,7 @@ from common.errors import Conflict, Fault, InvalidInput
 from common.fields import dump_json
 from common.text import clean_text
 from events.models import Event, EventSource, EventType
+from events.services.keys import find_known
 from events.services.record import NewEvent, dedupe_key, record_events
 
 LONGEST_TYPE = 200
@@ -94,12 +95,16 @@ def _require_storable(subject: str) -> None:
 
 
 def _first_of(event: NewEvent) -> UUID:
-    """Return the id of the event that was first under this key, if it is the same."""
-    first = Event.objects.only("type", "body").get(dedupe_key=event.dedupe_key)
-    is_same = json.loads(bytes(first.body)) == json.loads(event.body)
-    if first.type != event.type or not is_same:
+    """Return the id of the event that was first under this key, if it is the same.
+
+    What retention deleted of the first event is not compared.
+    """
+    first = find_known([event.dedupe_key])[event.dedupe_key]
+    if first.type is not None and first.type != event.type:
         raise IdempotencyKeyConflict
-    return first.id
+    if first.body is not None and json.loads(first.body) != json.loads(event.body):
+        raise IdempotencyKeyConflict
+    return first.event_id
 
 
 def _load_cause(event_id: UUID) -> Cause:

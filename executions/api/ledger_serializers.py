@@ -177,8 +177,17 @@ class HealthClockSerializer(serializers.Serializer[Any]):
     is_healthy = serializers.BooleanField()
 
 
+class SnapshotHolderSerializer(serializers.Serializer[Any]):
+    holder = serializers.CharField()
+    user = serializers.CharField(allow_null=True)
+    state = serializers.CharField(allow_null=True)
+    seconds = serializers.IntegerField(allow_null=True)
+    xids = serializers.IntegerField()
+
+
 class HealthSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=["healthy", "unhealthy"])
     clock = HealthClockSerializer(source="*")
     overdue_triggers = serializers.IntegerField()
     waiting_events = serializers.IntegerField()
+    snapshot_holder = SnapshotHolderSerializer(allow_null=True)

@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import time
 
-from events.models import Inbox
 from events.nudge import nudge, take_nudge
 from executions.pipeline.batch import work_lease, work_poison
-from executions.pipeline.leases import claim_batch, claim_poison, claim_suspects
+from executions.pipeline.leases import (
+    claim_batch,
+    claim_poison,
+    claim_suspects,
+    has_suspects,
+)
 
 MAX_SECONDS = 5.0
 MAX_BATCHES = 20
@@ -18,8 +22,6 @@ def drain() -> int:
     that were in hand when a worker died, so such events never hold up the rest.
     """
     take_nudge()
-    if not Inbox.objects.exists():
-        return 0
     done, deadline = 0, time.monotonic() + MAX_SECONDS
     for _ in range(MAX_BATCHES):
         batch, suspect = _work_batch(), _work_suspects()
@@ -42,7 +44,7 @@ def _work_batch() -> int:
 
 
 def _work_suspects() -> int:
-    if not Inbox.objects.filter(deaths__gt=0).exists():
+    if not has_suspects():
         return 0
     if lease := claim_suspects():
         return work_lease(lease)

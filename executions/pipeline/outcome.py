@@ -7,7 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from agents.services.create import NewTask
-from common.ids import uuid7
+from common.ids import derived_uuid7
 from executions.models import OPEN_STATUSES, ExecutionStatus
 from executions.pipeline.matching import Pair
 
@@ -31,7 +31,11 @@ class Reason(StrEnum):
 
 @dataclass(slots=True, kw_only=True)
 class Outcome:
-    """What is to be written for one (trigger, event)."""
+    """What is to be written for one (trigger, event).
+
+    The execution's id is derived from the pair: a pair that is processed again has the
+    same one.
+    """
 
     pair: Pair
     executed_at: datetime
@@ -41,7 +45,11 @@ class Outcome:
     trace: Mapping[str, object] | None = None
     error_type: str = ""
     error_message: str = ""
-    execution_id: UUID = field(default_factory=uuid7)
+    execution_id: UUID = field(init=False)
+
+    def __post_init__(self) -> None:
+        pair = self.pair
+        self.execution_id = derived_uuid7(pair.event.id, by=pair.trigger.id)
 
     @property
     def trigger_id(self) -> UUID:

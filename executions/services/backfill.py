@@ -13,6 +13,7 @@ from common.clock import database_now
 from common.errors import Fault, InvalidInput
 from events.models import Event, EventSource
 from events.services.record import record_events
+from executions.services.retention import history_horizon
 from triggers.models import Trigger
 from triggers.schedules import occurrences
 from triggers.services.lifecycle import TriggerNotFound
@@ -35,6 +36,19 @@ class NoSchedule(InvalidInput):
             f"POST to /api/v1/triggers/{trigger.id}/run"
         )
         super().__init__(text, faults=[Fault("/trigger_type", text)])
+
+
+class HistoryPurged(InvalidInput):
+    """The history of this range is purged, so what ran is not known."""
+
+    code = "history_purged"
+
+    def __init__(self, horizon: datetime) -> None:
+        text = (
+            f"History before {horizon.isoformat()} is purged (HISTORY_RETENTION_DAYS), "
+            "so Tickhook does not know what ran before. Choose a later start"
+        )
+        super().__init__(text, faults=[Fault("/from", text)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +86,10 @@ def backfill_trigger(
 
     They are those of the schedule as it is now; `max_runs` does not count them. Works
     on disabled and paused triggers. What a clock is still to claim is left to it.
-    Raises TriggerNotFound, NoSchedule, InvalidSchedule.
+    Raises TriggerNotFound, NoSchedule, InvalidSchedule, HistoryPurged.
     """
     trigger, now = _find(trigger_id), database_now()
+    _require_history(trigger, since, now)
     until = min(until or now, now)
     found = _past_occurrences(trigger, since, min(until, _settled(trigger, now)))
     counted, beyond = found[:MAX_COUNTED], found[MAX_COUNTED:]
@@ -104,6 +119,13 @@ def _find(trigger_id: UUID) -> Trigger:
     if not trigger.has_schedule:
         raise NoSchedule(trigger)
     return trigger
+
+
+def _require_history(trigger: Trigger, since: datetime, now: datetime) -> None:
+    """Raise HistoryPurged if events of the range may have been deleted."""
+    horizon = history_horizon(now)
+    if horizon is not None and max(since, trigger.created_at) < horizon:
+        raise HistoryPurged(horizon)
 
 
 def _settled(trigger: Trigger, now: datetime) -> datetime:

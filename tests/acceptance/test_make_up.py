@@ -24,14 +24,15 @@ def test_a_clean_clone_comes_to_three_executions_by_itself(clone: Clone) -> None
 
         assert said.count("succeeded") == DEMO_EXECUTIONS
         assert set(processes) == {
-            *("valkey", "postgres", "web", "worker", "worker-slow", "beat", "flower")
+            *("valkey", "postgres", "web", "worker", "worker-slow", "agents"),
+            *("beat", "flower"),
         }
 
     assert [name for name, pid in processes.items() if not is_gone(pid)] == []
 
 
 def test_without_workers_the_demo_does_not_claim_success(clone: Clone) -> None:
-    clone.drop_from_procfile("worker", "worker-slow")
+    clone.drop_from_procfile("worker", "worker-slow", "agents")
 
     with clone.up() as said:
         assert "events wait: the worker has not taken them" in said

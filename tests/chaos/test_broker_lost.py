@@ -21,7 +21,7 @@ UNPROCESSED = 300
 
 @pytest.fixture
 def hook(stack: Stack, client: Api) -> Hook:
-    stack.start("web", "worker", "worker-slow")
+    stack.start("web", "worker", "agents")
     return make_hook(stack, client)
 
 

@@ -41,7 +41,7 @@ def test_what_a_killed_worker_had_in_hand_is_done_once(
         stack.kill("worker")
 
     assert count_waiting(stack) == EVENTS // 2
-    stack.start("worker", "worker-slow")
+    stack.start("worker", "agents")
     returned_at = time.monotonic()
     hook.wait_until_done(EVENTS, timeout_seconds=RETURN_SECONDS)
     note_figure("seconds to the end:", round(time.monotonic() - returned_at, 1))
@@ -52,15 +52,15 @@ def test_what_a_killed_worker_had_in_hand_is_done_once(
 def test_tasks_that_died_with_their_worker_run_again_marked_as_such(
     stack: Stack, hook: Hook, seed: int
 ) -> None:
-    stack.start("worker-slow")
+    stack.start("agents")
     payloads = make_payloads(dice(seed), EVENTS // 4)
     hook.send(payloads)
     wait_for(lambda: is_frozen_at_work(stack), timeout_seconds=30)
     running = running_tasks(stack)
 
-    stack.kill("worker-slow")
+    stack.kill("agents")
 
-    stack.start("worker-slow")
+    stack.start("agents")
     hook.wait_until_done(len(payloads), timeout_seconds=RETURN_SECONDS)
     hook.assert_all_were_given_what_was_sent(payloads)
     assert repeated_tasks(stack) == running
@@ -84,10 +84,10 @@ def count_held_up(stack: Stack) -> int:
 
 def is_frozen_at_work(stack: Stack) -> bool:
     """Freeze the agents' worker with a task running; thaw it again if there is none."""
-    stack.freeze("worker-slow")
+    stack.freeze("agents")
     if running_tasks(stack):
         return True
-    stack.thaw("worker-slow")
+    stack.thaw("agents")
     return False
 
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -20,8 +21,10 @@ from config.embedded import (
     start_postgres,
     start_valkey,
 )
-from config.embedded.places import PlaceUnusableError, remove_place
+from config.embedded.places import PlaceUnusableError, find_place, remove_place
 from config.embedded.process import wait_until
+from config.stack.services import EmbeddedServer
+from config.stack.supervisor import Supervisor
 from tests.config.processes import is_gone
 
 
@@ -70,6 +73,15 @@ def test_programs_that_the_servers_user_cannot_reach_are_copied(
             _assert_both_work(servers)
     finally:
         os.umask(umask)
+
+
+def test_a_session_that_forgot_its_transaction_is_ended(folder: Path) -> None:
+    with embedded_servers(folder, throw_away=True) as servers:
+        setting = _query(
+            servers.database_url, "SHOW idle_in_transaction_session_timeout"
+        )
+
+    assert setting == [("5min",)]
 
 
 def test_a_private_home_stays_private(folder: Path) -> None:
@@ -139,6 +151,54 @@ def test_postgres_starts_although_a_stranger_has_its_old_process_id(
     second.stop()
 
     assert rows == [(1,)]
+
+
+def test_a_server_that_another_program_told_to_stop_is_ended_and_started_again(
+    folder: Path,
+) -> None:
+    said: list[str] = []
+    start = partial(start_postgres, throw_away=True)
+    embedded = EmbeddedServer(start, folder / "postgres")
+    supervisor = Supervisor(say=said.append, first_delay_seconds=0.01)
+    supervisor.start(embedded.service())
+    first = supervisor.processes["postgres"]
+
+    with psycopg.connect(embedded.url):  # SIGTERM waits for this client
+        os.kill(first, signal.SIGTERM)
+        assert wait_until(supervisor.tick, timeout_seconds=30)
+        assert wait_until(supervisor.tick, timeout_seconds=30)
+
+    assert supervisor.processes["postgres"] != first
+    assert _query(embedded.url, "SELECT 1") == [(1,)]
+    assert said[0] == (
+        "postgres was told to stop by another program, and waits for its clients; "
+        "ending it now, to start it again"
+    )
+    assert len([line for line in said if "told to stop" in line]) == 1
+    supervisor.stop(timeout_seconds=10, hurry=lambda: False)
+
+
+def test_a_start_that_raises_leaves_no_process(folder: Path) -> None:
+    place = find_place(folder / "postgres")
+    log = folder / "one.log"
+
+    def fail() -> bool:
+        raise ValueError("not what we expect")
+
+    plan = server.ServerPlan(
+        name="one",
+        url="",
+        command=["/bin/sleep", "60"],
+        stop_signal=signal.SIGTERM,
+        answers=fail,
+    )
+    lock = server.lock_folder(place)
+
+    with pytest.raises(ValueError, match="not what we expect"):
+        server.start_server(plan, place=place, lock=lock, log=log)
+
+    os.close(lock)
+    os.close(server.lock_folder(place))  # held by the process while it lived
 
 
 def test_keys_survive_a_killed_valkey(folder: Path) -> None:

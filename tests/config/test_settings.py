@@ -14,7 +14,8 @@ from config.env import broker_url
 
 ROOT = Path(__file__).parents[2]
 READ = re.compile(
-    r"""(?:env\.\w+|required|rate_limit|positive)\(\s*["']([A-Z_]+)["']"""
+    r"""(?:env\.\w+|required|rate_limit|positive|networks|retention_days)"""
+    r"""\(\s*["']([A-Z_]+)["']"""
 )
 
 
@@ -36,12 +37,22 @@ def test_env_example_names_every_variable_that_is_read() -> None:
         ("FIELD_ENCRYPTION_KEYS", "short", "FIELD_ENCRYPTION_KEYS: key 1 is not"),
         ("REDIS_URL", "http://x", "REDIS_URL must start with"),
         ("TRUSTED_PROXIES", "10.0.0.0/8,proxy", "TRUSTED_PROXIES: 'proxy' is neither"),
-        ("HISTORY_RETENTION_DAYS", "0", "HISTORY_RETENTION_DAYS must be from 1 to"),
-        ("HISTORY_RETENTION_DAYS", "soon", '"HISTORY_RETENTION_DAYS" invalid'),
+        ("TICKHOOK_ALLOWED_NETWORKS", "10.0.0.5/8", "10.0.0.5/8 has host bits set"),
+        ("TICKHOOK_ALLOWED_NETWORKS", "intranet", "TICKHOOK_ALLOWED_NETWORKS: 'intra"),
+        ("HISTORY_RETENTION_DAYS", "-1", "HISTORY_RETENTION_DAYS must be from 0"),
+        ("HISTORY_RETENTION_DAYS", "soon", "HISTORY_RETENTION_DAYS must be a whole"),
+        ("EVENT_BODY_RETENTION_DAYS", "91", "must not exceed HISTORY_RETENTION_DAYS"),
+        ("TRACE_RETENTION_DAYS", "91", "TRACE_RETENTION_DAYS (91) must not exceed"),
+        ("REJECTION_RETENTION_DAYS", "x", "REJECTION_RETENTION_DAYS must be a whole"),
+        ("TICKHOOK_KEY_RETENTION_DAYS", "40000", "must be from 0 (keep) to 36600"),
+        ("TICKHOOK_ENDPOINT_BYTES_PER_HOUR", "1e9", "must be a whole number"),
         ("TICKHOOK_GLOBAL_LIMIT", "many", "TICKHOOK_GLOBAL_LIMIT must be a whole"),
         ("TICKHOOK_FORGERY_LIMIT", "-1", "TICKHOOK_FORGERY_LIMIT must be from 0"),
         ("TICKHOOK_BODY_SECONDS", "0", "TICKHOOK_BODY_SECONDS must be at least 1"),
         ("TICKHOOK_WEB_THREADS", "many", '"TICKHOOK_WEB_THREADS" invalid'),
+        ("TICKHOOK_WORKER_CONCURRENCY", "0", "TICKHOOK_WORKER_CONCURRENCY must be at"),
+        ("TICKHOOK_SLOW_CONCURRENCY", "-1", "TICKHOOK_SLOW_CONCURRENCY must be at"),
+        ("TICKHOOK_AGENT_CONCURRENCY", "x", '"TICKHOOK_AGENT_CONCURRENCY" invalid'),
         ("DEBUG", "perhaps", 'Environment variable "DEBUG" invalid'),
     ],
 )
@@ -59,6 +70,29 @@ def test_a_bad_value_is_refused_by_name(
 
     assert answer.returncode != 0
     assert message in answer.stderr
+
+
+def test_history_is_kept_for_90_days_unless_the_environment_says_otherwise() -> None:
+    code = (
+        "from config.settings import *; print(HISTORY_RETENTION_DAYS, "
+        "EVENT_BODY_RETENTION_DAYS, TRACE_RETENTION_DAYS, REJECTION_RETENTION_DAYS, "
+        "TICKHOOK_KEY_RETENTION_DAYS, TICKHOOK_ENDPOINT_BYTES_PER_HOUR)"
+    )
+    kept = {"HISTORY_RETENTION_DAYS": "0", "TICKHOOK_ENDPOINT_BYTES_PER_HOUR": "0"}
+
+    printed = [
+        subprocess.run(  # noqa: S603 - our own code
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env={**os.environ, **changed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        for changed in ({}, kept)
+    ]
+
+    assert printed == ["90 None None 90 30 1000000000", "None None None None 30 0"]
 
 
 @pytest.mark.parametrize(

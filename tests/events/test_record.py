@@ -61,6 +61,16 @@ def test_events_without_a_key_are_all_recorded() -> None:
     assert Event.objects.count() == Inbox.objects.count() == 2
 
 
+def test_the_inbox_knows_how_large_a_body_is() -> None:
+    event = record(body=b"12345")
+    replay = record(replay_of=event.id, body_size=event.body_size)
+    record_events([new_event(body=b"1"), new_event(body=b"22")])
+
+    sizes = dict(Inbox.objects.values_list("pk", "body_size"))
+    assert (sizes[event.id], sizes[replay.id]) == (5, 5)
+    assert sorted(sizes.values()) == [1, 2, 5, 5]
+
+
 def test_a_known_id_is_left_out() -> None:
     event = new_event()
 

@@ -275,5 +275,6 @@ def test_health_is_whether_the_clock_ticks(api: APIClient, trigger: Trigger) -> 
         "clock": {"name": "triggers.clocks.beat.BeatScheduler", "is_healthy": True},
         "overdue_triggers": 1,
         "waiting_events": 0,
+        "snapshot_holder": None,
     }
     assert stopped.json()["status"] == "unhealthy"

@@ -164,7 +164,7 @@ def test_a_clock_that_never_reads_what_it_found_holds_no_lock() -> None:
     copy_due(make_due(), count=2 * MAX_OCCURRENCES)
     place = connection.get_connection_params()
     wanted = {"dbname", "host", "port", "user", "password"} & place.keys()
-    found = _FIND % ("now()", MAX_OCCURRENCES, "now()", 0)
+    found = _FIND % ("'-infinity'", "now()", MAX_OCCURRENCES, "now()", "now()", 0)
     with closing(psycopg.connect(**{n: place[n] for n in wanted})) as stopped:
         stopped.pgconn.send_query(found.encode())
 

@@ -18,7 +18,10 @@ from triggers.clocks.base import get_clock
 from triggers.clocks.names import CLAIM_DUE, HEARTBEAT_NAME
 from triggers.clocks.ticker import Ticker, note_tick
 from triggers.clocks.wake import wake_clocks
+from triggers.models import Trigger
+from triggers.services import due
 from triggers.services.claim import claim_while_due
+from triggers.services.due import DueFloor
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -111,6 +114,47 @@ def test_a_ticker_that_sleeps_long_is_woken_by_what_comes_due_soon(
     assert wait_for(recorded, timeout_seconds=60) == 1
 
 
+@pytest.fixture
+def plan_for_the_past(
+    start: Callable[[], Ticker], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], None]:
+    """Start a ticker that looks once; return what makes a trigger due, unnoticed."""
+    monkeypatch.setattr(due, "FULL_LOOK_EVERY_SECONDS", 3600)
+    hour = timedelta(hours=1)
+    trigger = make_due(due_at=database_now() + hour, catchup="latest")
+    one = start()
+    wait_for(lambda: one._floor.instant, timeout_seconds=10)
+
+    def plan() -> None:
+        past = database_now() - hour
+        Trigger.objects.filter(pk=trigger.pk).update(
+            next_run_time=past, next_scheduled_for=past
+        )
+
+    return plan
+
+
+def test_a_ticker_that_is_woken_reads_the_whole_due_index(
+    plan_for_the_past: Callable[[], None],
+) -> None:
+    plan_for_the_past()
+
+    wake_clocks(database_now())
+
+    assert wait_for(recorded, timeout_seconds=10) == 1
+
+
+def test_a_ticker_with_a_new_connection_reads_the_whole_due_index(
+    plan_for_the_past: Callable[[], None],
+) -> None:
+    plan_for_the_past()
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", others())
+
+    assert wait_for(recorded, timeout_seconds=10) == 1
+
+
 def test_a_ticker_that_loses_its_connection_makes_a_new_one(
     start: Callable[[], Ticker],
 ) -> None:
@@ -130,10 +174,10 @@ def test_a_ticker_outlives_an_error(
 ) -> None:
     failures = iter([ValueError("broken")])
 
-    def fail_once(go_on: Callable[[], bool]) -> float | None:
+    def fail_once(go_on: Callable[[], bool], floor: DueFloor) -> float | None:
         for error in failures:
             raise error
-        return claim_while_due(go_on)
+        return claim_while_due(go_on, floor)
 
     monkeypatch.setattr(ticker, "claim_while_due", fail_once)
     make_due(due_at=database_now())

@@ -4,6 +4,7 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import redis
 from django.conf import LazySettings
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
@@ -13,9 +14,12 @@ from events.models import Event
 from tests.webhooks.deliveries import assert_nothing_happened
 from tests.webhooks.senders import SECRET, hex_hmac
 from webhooks.limits import store
-from webhooks.models import WebhookEndpoint
+from webhooks.limits.outage import Outage
+from webhooks.models import Rejection, WebhookEndpoint
 from webhooks.services.endpoints import create_endpoint
 from webhooks.services.limits import memory
+from webhooks.services.rejections import flush_rejections
+from webhooks.services.remedies import how_to_fix
 
 if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Answer
@@ -238,6 +242,7 @@ def test_without_limits_redis_is_not_asked(
 ) -> None:
     for name in ("ADDRESS", "FORGERY", "ENDPOINT", "GLOBAL"):
         setattr(settings, f"TICKHOOK_{name}_LIMIT", 0)
+    settings.TICKHOOK_ENDPOINT_BYTES_PER_HOUR = 0
     monkeypatch.setattr(store, "_ask", None)
 
     answer = send(signed_endpoint())
@@ -251,3 +256,53 @@ def test_a_server_that_tells_no_address_limits_by_endpoint_only() -> None:
 
     assert statuses(endpoint, 2, address="") == [200, 429]
     assert ask_redis(lambda r: len(r.keys("*:address:*")), otherwise=-1) == 0
+
+
+def test_the_bytes_of_an_endpoint_are_limited_by_the_hour(
+    settings: LazySettings,
+) -> None:
+    settings.TICKHOOK_ENDPOINT_BYTES_PER_HOUR = 3 * len(BODY)
+    endpoint = signed_endpoint()
+
+    assert statuses(endpoint, 5) == [200, 200, 200, 429, 429]
+    refused = send(endpoint)
+
+    assert refused.json()["error_code"] == "endpoint_bytes_limited"
+    assert 3200 < int(refused.headers["Retry-After"]) <= 3960
+    assert refused.headers["RateLimit-Policy"].startswith('"endpoint-bytes";q=21;')
+    assert Event.objects.count() == 3
+    assert send(signed_endpoint()).status_code == 200
+
+
+def test_forged_bytes_are_not_counted(settings: LazySettings) -> None:
+    settings.TICKHOOK_ENDPOINT_BYTES_PER_HOUR = len(BODY)
+    endpoint = signed_endpoint()
+
+    assert set(statuses(endpoint, 5, is_forged=True)) == {401}
+    assert send(endpoint).status_code == 200
+
+
+def test_a_refusal_by_bytes_is_noted_with_what_to_do(settings: LazySettings) -> None:
+    settings.TICKHOOK_ENDPOINT_BYTES_PER_HOUR = 1
+    endpoint = signed_endpoint()
+
+    send(endpoint)
+    flush_rejections()
+
+    rejection = Rejection.objects.get()
+    assert (rejection.cause, rejection.status) == ("endpoint_bytes_limited", 429)
+    assert "TICKHOOK_ENDPOINT_BYTES_PER_HOUR" in how_to_fix(rejection.cause)
+
+
+def test_without_redis_no_bytes_are_refused(
+    settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.TICKHOOK_ENDPOINT_BYTES_PER_HOUR = 1
+    monkeypatch.setattr(store, "redis_outage", Outage())
+
+    def fail(*_: Any) -> None:
+        raise redis.ConnectionError
+
+    monkeypatch.setattr(store, "_ask", fail)
+
+    assert statuses(signed_endpoint(), 3) == [200] * 3

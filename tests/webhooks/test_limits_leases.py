@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from itertools import count
 from typing import Any
 
@@ -32,7 +33,7 @@ def questions(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     asked: list[dict[str, Any]] = []
 
     def noting(windows: Any, **how: Any) -> Verdict:
-        asked.append(how)
+        asked.append({name: how[name] for name in ("wanted", "unspent")})
         return store.ask(windows, **how)
 
     monkeypatch.setattr(leases, "ask", noting)
@@ -140,3 +141,58 @@ def test_a_refusal_takes_away_nothing_that_was_granted(clock: Clock) -> None:
 
     told = [lease.spend(clock.now) for _ in range(3)]
     assert [verdict and verdict.remaining for verdict in told] == [6, 5, None]
+
+
+def byte_uses(limit: int) -> dict[Window, Use]:
+    window = Window("test", next(_subjects), limit, counts_bytes=True)
+    return {window: Use.COUNT}
+
+
+def test_requests_of_any_size_pass_exactly_the_limit_of_bytes(clock: Clock) -> None:
+    process, windows = Leases(), byte_uses(1_000_000)
+    chance = random.Random(7)  # noqa: S311 - no secret
+
+    let_in = 0
+    for _ in range(5000):
+        size = chance.choice([0, 1, 300, 900, 5000])
+        if process.ask(windows, size=size).is_allowed:
+            let_in += size
+        if chance.random() < 0.05:
+            clock.now += 0.06
+
+    assert 994_000 < let_in <= 1_000_000
+
+
+def test_a_busy_sender_of_bytes_is_seldom_asked_about(
+    clock: Clock, questions: list[dict[str, Any]]
+) -> None:
+    process, windows = Leases(), byte_uses(1_000_000_000)
+
+    assert all(process.ask(windows, size=600).is_allowed for _ in range(1000))
+
+    assert len(questions) < 25
+
+
+def test_a_body_larger_than_the_lease_has_bytes_for_is_asked_about(
+    clock: Clock, questions: list[dict[str, Any]]
+) -> None:
+    process, windows = Leases(), byte_uses(1_000_000_000)
+    for _ in range(4):
+        process.ask(windows, size=10)
+
+    process.ask(windows, size=5_000_000)
+
+    assert questions[-1]["unspent"] > 0
+
+
+def test_racing_processes_pass_exactly_the_limit_of_bytes(clock: Clock) -> None:
+    first, second, windows = Leases(), Leases(), byte_uses(100_000)
+
+    def ask_both() -> int:
+        return sum(
+            100 * process.ask(windows, size=100).is_allowed
+            for _ in range(80)
+            for process in (first, second)
+        )
+
+    assert sum(race(ask_both)) == 100_000

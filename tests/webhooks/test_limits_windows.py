@@ -11,7 +11,7 @@ import pytest
 from common.redis import ask_redis
 from tests.races import ROUNDS, race
 from webhooks.limits import Use, Verdict, Window
-from webhooks.limits.store import ask
+from webhooks.limits.store import Size, ask
 
 START_US = 1_800_000_000_000_000
 SECOND_US = 1_000_000
@@ -170,6 +170,70 @@ def test_racing_threads_are_let_in_as_one_would_be() -> None:
         verdicts = race(partial(ask, {one: Use.COUNT}))
 
         assert sum(verdict.is_allowed for verdict in verdicts) == 5
+
+
+def send(one: Window, size: int, *, at: float) -> Verdict:
+    now_us = START_US + round(at * SECOND_US)
+    return ask({one: Use.COUNT}, size=Size(size), now_us=now_us)
+
+
+def test_bytes_are_let_in_up_to_the_limit_and_smaller_bodies_after_a_refusal() -> None:
+    one = window(100)._replace(counts_bytes=True)
+
+    let_in = [send(one, size, at=0).is_allowed for size in (60, 41, 40, 1)]
+
+    assert let_in == [True, False, True, False]
+    assert send(one, 100, at=66).is_allowed
+
+
+def test_a_refused_body_fits_after_the_wait_that_is_told() -> None:
+    one = window(100)._replace(counts_bytes=True)
+    for second in (0, 20, 40):
+        send(one, 30, at=second)
+
+    refused = send(one, 50, at=50)
+
+    assert not refused.is_allowed
+    assert not send(one, 50, at=50 + refused.wait_seconds - 0.001).is_allowed
+    assert send(one, 50, at=50 + refused.wait_seconds).is_allowed
+
+
+def test_a_body_larger_than_the_limit_waits_for_the_whole_window() -> None:
+    one = window(100)._replace(counts_bytes=True)
+
+    assert send(one, 101, at=0)[:4] == (0, one, 0, 60.0)
+
+
+def test_bytes_and_requests_are_counted_together_or_not_at_all() -> None:
+    requests, size = window(10), window(100)._replace(counts_bytes=True)
+    ask({requests: Use.COUNT, size: Use.COUNT}, size=Size(100), now_us=START_US)
+
+    refused = ask({requests: Use.COUNT, size: Use.COUNT}, size=Size(1), now_us=START_US)
+
+    assert refused.window == size
+    assert hit(requests, at=0).remaining == 8
+
+
+def test_bytes_that_were_not_used_are_given_back() -> None:
+    one = window(1000)._replace(counts_bytes=True)
+    ask({one: Use.COUNT}, wanted=4, size=Size(1, 2, 0), now_us=START_US)
+
+    ask({one: Use.COUNT}, size=Size(1, 2, 6), now_us=START_US)
+
+    assert send(one, 998, at=0).is_allowed
+    assert not send(one, 1, at=0).is_allowed
+
+
+def test_the_fields_of_bytes_name_their_unit() -> None:
+    one = Window("endpoint-bytes", next(_subjects), 5, 3600, counts_bytes=True)
+
+    refused = send(one, 6, at=1)
+
+    policy = '"endpoint-bytes";q=5;qu="content-bytes";w=3600'
+    assert refused.headers == {
+        "RateLimit-Policy": policy,
+        "RateLimit": '"endpoint-bytes";r=0;t=3600',
+    }
 
 
 def test_the_fields_are_those_of_the_draft() -> None:

@@ -18,6 +18,7 @@ from django.db.models.expressions import RawSQL
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
+from common.database.errors import drop_connection
 from triggers.clocks.names import AFTER_MIRRORS, HEARTBEAT_NAME, MIRROR_PREFIX
 from triggers.clocks.ticker import Ticker
 
@@ -101,6 +102,7 @@ class TickhookScheduler(DatabaseScheduler):  # type: ignore[misc]  # is untyped
             if self._schedule is None:
                 raise
             logger.warning("Beat: the database failed: %s", type(error).__name__)
+            drop_connection()
             entries = self._schedule
         return entries
 
@@ -114,6 +116,7 @@ class TickhookScheduler(DatabaseScheduler):  # type: ignore[misc]  # is untyped
             return entry.take_turn()
         except Error as error:
             logger.warning("Beat: the database failed: %s", type(error).__name__)
+            drop_connection()
             self._heap_invalidated = True
             time.sleep(RETRY_SECONDS)
             return entry

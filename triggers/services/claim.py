@@ -31,7 +31,7 @@ from events.services.record import (
 from triggers.clocks.base import get_clock
 from triggers.models import Trigger
 from triggers.services.catchup import MAX_OCCURRENCES, judge
-from triggers.services.due import find_due, seconds_until_due
+from triggers.services.due import DueFloor, find_due, seconds_until_due
 from triggers.services.occurrences import Claim, events_of
 from triggers.services.scheduling import jitter_of, schedule_of
 from triggers.services.versions import settled_up_to, switch_off_version
@@ -55,15 +55,20 @@ held AS (
 """
 
 
-def claim_due(*, now: datetime | None = None, limit: int = MAX_OCCURRENCES) -> int:
+def claim_due(
+    *,
+    now: datetime | None = None,
+    limit: int = MAX_OCCURRENCES,
+    since: datetime | None = None,
+) -> int:
     """Record an event for each occurrence that is due; return how many came due.
 
     Those that were missed count, too; those that another clock claimed don't. It stops
-    at `limit`: call again while it returns any. `now` is the database's clock unless
-    told.
+    at `limit`: call again while it returns any. `now` is the database's clock by
+    default. What has been due since before `since` is left out.
     """
     now = now or database_now()
-    due = find_due(now, limit=limit)
+    due = find_due(now, limit=limit, since=since)
     share = max(1, limit // len(due)) if due else 0
     claims, budget = [], limit
     # What came due last goes first: counting what others missed may take all the rest.
@@ -78,17 +83,20 @@ def claim_due(*, now: datetime | None = None, limit: int = MAX_OCCURRENCES) -> i
     return sum(claim.size for claim in claims if claim.trigger.id in moved)
 
 
-def claim_while_due(go_on: Callable[[], bool]) -> float | None:
+def claim_while_due(
+    go_on: Callable[[], bool], floor: DueFloor | None = None
+) -> float | None:
     """Claim as long as something is due; return in how many seconds the next is.
 
-    Not above 0 where what is due is in another's hands, or `go_on` said no; None if no
-    trigger has a next run.
+    Not above 0 if other clocks hold what is due, or if `go_on` returned False; None if
+    no trigger has a next run. The caller keeps the floor from call to call.
     """
-    wait = seconds_until_due()
+    floor = floor or DueFloor()
+    wait = seconds_until_due(floor)
     while wait is not None and wait <= 0 and go_on():
-        if not claim_due():
+        if not claim_due(since=floor.instant):
             break
-        wait = seconds_until_due()
+        wait = seconds_until_due(floor)
     return wait
 
 

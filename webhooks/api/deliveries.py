@@ -19,7 +19,7 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from common.api.permissions import ChangePermissions
 from common.api.renderers import RawBytesRenderer
-from common.errors import NotFound
+from events.services.bodies import BodyRemoved
 from webhooks.api.deliveries_filters import DeliveryFilter
 from webhooks.api.deliveries_pagination import BoundedPagination
 from webhooks.api.deliveries_serializers import (
@@ -39,12 +39,6 @@ from webhooks.services.redelivery import choose, redeliver, redeliver_many
 from webhooks.services.test_events import send_test_event
 
 OCTET_STREAM = RawBytesRenderer.media_type
-
-
-class BodyNotKept(NotFound):
-    """The body of this delivery is not kept any more."""
-
-    code = "body_not_kept"
 
 
 class DeliveryViewSet(ReadOnlyModelViewSet[Delivery]):
@@ -71,7 +65,7 @@ class DeliveryViewSet(ReadOnlyModelViewSet[Delivery]):
         """Return the raw bytes; of what was rejected those that were kept."""
         body = body_of(self.get_object())
         if body is None:
-            raise BodyNotKept
+            raise BodyRemoved
         headers = {
             "Content-Disposition": f'attachment; filename="{pk}.bin"',
             "X-Content-Type-Options": "nosniff",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from uuid import UUID
 
 from common.errors import TickhookError
-from events.models import Event
+from events.services.keys import KnownEvent, find_known
 from events.services.record import NewEvent, record_events
 from webhooks.definitions.model import Batch
 from webhooks.door.events import new_event, request_json
-from webhooks.door.record import DeliveryIdConflict, Recorded, status_of_repeated
+from webhooks.door.record import DeliveryIdConflict, Recorded, recorded_before
 from webhooks.door.refusals import note_refusal
 from webhooks.door.request import Delivery
 from webhooks.parsing.batches import split_array
@@ -37,7 +37,7 @@ def record_batch(delivery: Delivery, batch: Batch) -> list[Recorded]:
     """
     events = list(_events(delivery, batch))
     new = record_events(events)
-    known = _earlier(event for event in events if event.id not in new)
+    known = find_known([e.dedupe_key for e in events if e.id not in new])
     recorded = [_recorded(delivery, event, new, known) for event in events]
     conflicts = sum(one.status == "conflict" for one in recorded)
     if conflicts and conflicts == len(recorded):
@@ -62,19 +62,12 @@ def _events(delivery: Delivery, batch: Batch) -> Iterator[NewEvent]:
         )
 
 
-def _earlier(events: Iterator[NewEvent]) -> dict[object, Event]:
-    keys = [event.dedupe_key for event in events]
-    if not keys:
-        return {}
-    found = Event.objects.filter(dedupe_key__in=keys)
-    return {e.dedupe_key: e for e in found.only("id", "body", "dedupe_key")}
-
-
 def _recorded(
-    delivery: Delivery, event: NewEvent, new: set[UUID], known: dict[object, Event]
+    delivery: Delivery,
+    event: NewEvent,
+    new: set[UUID],
+    known: Mapping[UUID | None, KnownEvent],
 ) -> Recorded:
     if event.id in new:
         return Recorded(event_id=event.id, status="accepted")
-    first = known[event.dedupe_key]
-    status = status_of_repeated(delivery, bytes(first.body), event.body)
-    return Recorded(event_id=first.id, status=status)
+    return recorded_before(delivery, known[event.dedupe_key], event)

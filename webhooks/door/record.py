@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db import transaction
 
 from common.errors import Conflict, ServiceUnavailable
-from events.models import Event
+from events.services.keys import KnownEvent, find_known
 from events.services.record import NewEvent, record_events
 from webhooks.door.events import new_event, request_json
 from webhooks.door.handshakes import confirmation_url
@@ -55,9 +55,10 @@ def record_delivery(delivery: Delivery) -> Recorded:
         return _record(delivery)
 
 
-def status_of_repeated(delivery: Delivery, first: bytes, again: bytes) -> str:
-    is_same = first == again or delivery.definition.body_varies
-    return "duplicate" if is_same else "conflict"
+def recorded_before(delivery: Delivery, first: KnownEvent, event: NewEvent) -> Recorded:
+    is_same = delivery.definition.body_varies or first.has_body_like(event.body)
+    status = "duplicate" if is_same else "conflict"
+    return Recorded(event_id=first.event_id, status=status)
 
 
 def _record(delivery: Delivery) -> Recorded:
@@ -70,12 +71,8 @@ def _record(delivery: Delivery) -> Recorded:
     )
     if record_events([event]):
         return Recorded(event_id=event.id, status="accepted")
-    return _earlier(delivery, event)
-
-
-def _earlier(delivery: Delivery, event: NewEvent) -> Recorded:
-    first = Event.objects.only("id", "body").get(dedupe_key=event.dedupe_key)
-    status = status_of_repeated(delivery, bytes(first.body), event.body)
-    if status == "conflict":
+    first = find_known([event.dedupe_key])[event.dedupe_key]
+    recorded = recorded_before(delivery, first, event)
+    if recorded.status == "conflict":
         raise DeliveryIdConflict
-    return Recorded(event_id=first.id, status=status)
+    return recorded

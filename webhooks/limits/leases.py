@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from webhooks.limits.store import ask
+from webhooks.limits.store import Size, ask
 from webhooks.limits.windows import OPEN, Use, Verdict, Window
 
 LIFETIME_SECONDS = 0.05
@@ -28,16 +28,19 @@ class Lease:
     left: int = 0
     until: float = 0.0
     wanted: int = 1
+    bytes_left: int = 0
+    largest: int = 1
 
-    def spend(self, now: float) -> Verdict | None:
-        """Let one in of what was granted; None if there is nothing left."""
-        if not self.left or now >= self.until:
+    def spend(self, now: float, size: int = 0) -> Verdict | None:
+        """Let one in of what was granted; None if there is not enough left."""
+        if not self.left or now >= self.until or size > self.bytes_left:
             return None
         self.left -= 1
+        self.bytes_left -= size
         return self.verdict._replace(remaining=self.verdict.remaining + self.left)
 
-    def renew(self, now: float) -> tuple[int, int]:
-        """Return how many to ask for, and how many were not used.
+    def renew(self, now: float, size: int = 0) -> tuple[int, int, Size]:
+        """Return how many to ask for, how many were not used, and of what size.
 
         Twice as many as last time if those were used up in time, half if not.
         """
@@ -46,13 +49,17 @@ class Lease:
             self.wanted = max(1, self.wanted // 2)
         else:
             self.wanted = min(MOST_GRANTED, self.wanted * 2)
-        return self.wanted, unspent
+        # Further requests are assumed to be as large as the largest of late.
+        self.largest = max(1, size, self.largest // 2)
+        unspent_bytes, self.bytes_left = self.bytes_left, 0
+        return self.wanted, unspent, Size(max(1, size), self.largest, unspent_bytes)
 
-    def extend(self, verdict: Verdict, now: float) -> None:
+    def extend(self, verdict: Verdict, now: float, further: int = 0) -> None:
         """Add what was granted beyond the one request that asked."""
         if verdict.is_allowed:
             self.verdict = verdict
             self.left += verdict.granted - 1
+            self.bytes_left += (verdict.granted - 1) * further
             self.until = now + LIFETIME_SECONDS
 
 
@@ -63,18 +70,21 @@ class Leases:
         self._lock = threading.Lock()
         self._leases: dict[tuple[tuple[Window, Use], ...], Lease] = {}
 
-    def ask(self, windows: Mapping[Window, Use]) -> Verdict:
-        """Count a request in all windows, or, if one of them refuses, in none."""
+    def ask(self, windows: Mapping[Window, Use], *, size: int = 0) -> Verdict:
+        """Count a request in all windows, or, if one of them refuses, in none.
+
+        Its size counts where a window counts bytes; else it should be 0.
+        """
         kind = tuple(windows.items())
         with self._lock:
             lease = self._leases.get(kind) or self._new(kind)
             now = time.monotonic()
-            if verdict := lease.spend(now):
+            if verdict := lease.spend(now, size):
                 return verdict
-            wanted, unspent = lease.renew(now)
-        verdict = ask(windows, wanted=wanted, unspent=unspent)
+            wanted, unspent, sizes = lease.renew(now, size)
+        verdict = ask(windows, wanted=wanted, unspent=unspent, size=sizes)
         with self._lock:
-            lease.extend(verdict, time.monotonic())
+            lease.extend(verdict, time.monotonic(), sizes.further)
         others = max(0, verdict.granted - 1)
         return verdict._replace(remaining=verdict.remaining + others)
 

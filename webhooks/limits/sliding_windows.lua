@@ -1,13 +1,17 @@
--- Counts requests in several sliding windows: in all of them, or in none.
+-- Counts requests, or bytes, in several sliding windows: in all of them, or in none.
 --
 -- A window is cut into slots. Its key holds the slots that are not over, as a list of
 -- slot numbers and counts, so it never grows. A slot counts until all of it is older
 -- than the window: in no stretch of that length are more let in than the limit.
 --
+-- Some windows count bytes: the request's own size, and an assumed size for each further
+-- one that is granted.
+--
 -- KEYS: a key a window. ARGV: the time in microseconds ('' for that of this server), how
--- many requests are wanted, how many of those granted before are given back, then for
+-- many requests are wanted, how many of those granted before are given back, the size of
+-- the request, the assumed size of further ones, how many bytes are given back, then for
 -- each window: limit, seconds, and what to do with it (0 only look, 1 count, 2 count and
--- tell). Answers with four numbers: how many are granted, the window meant (the one that
+-- tell, 3 count bytes). Answers with four numbers: how many are granted, the window meant (the one that
 -- refuses longest, or of those to tell the tightest; 0 for none), how many more it lets
 -- in, and after how many microseconds it lets in the next one.
 
@@ -16,6 +20,8 @@ local SLOTS = 10
 local SHARE = 100
 
 local now, wanted, unspent = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local size, assumed_size = tonumber(ARGV[4]), tonumber(ARGV[5])
+local unspent_bytes = tonumber(ARGV[6])
 if not now then
   local time = redis.call('TIME')
   now = time[1] * 1000000 + time[2]
@@ -34,8 +40,8 @@ local function live_slots(packed, oldest)
   return live, used
 end
 
-local function give_back(live, used)
-  local left = math.min(unspent, used)
+local function give_back(live, used, back)
+  local left = math.min(back, used)
   used = used - left
   for i = #live, 2, -2 do
     local given = math.min(left, live[i])
@@ -45,13 +51,14 @@ local function give_back(live, used)
   return used
 end
 
-local function wait(live, used, limit, width)
+local function wait(live, used, limit, width, cost)
   for i = 1, #live, 2 do
     used = used - live[i + 1]
-    if used < limit then
+    if used + cost <= limit then
       return (live[i] + SLOTS + 1) * width - now
     end
   end
+  return SLOTS * width -- the request alone is larger than the limit
 end
 
 local function add(live, slot, count)
@@ -70,23 +77,27 @@ local tightest, room_to_tell = 0, 0
 local granted = wanted
 
 for i = 1, #KEYS do
-  local limit, seconds, use = unpack(ARGV, 3 * i + 1, 3 * i + 3)
+  local limit, seconds, use = unpack(ARGV, 3 * i + 4, 3 * i + 6)
   limit = tonumber(limit)
   local width = tonumber(seconds) * 1000000 / SLOTS
   local slot = math.floor(now / width)
   local live, used = live_slots(stored[i], slot - SLOTS)
+  local cost, further, back = 1, 1, unspent
+  if use == '3' then
+    cost, further, back = size, assumed_size, unspent_bytes
+  end
   if use ~= '0' then
-    used = give_back(live, used)
-    counted[#counted + 1] = {KEYS[i], live, slot, width}
+    used = give_back(live, used, back)
+    counted[#counted + 1] = {KEYS[i], live, slot, width, cost, further}
   end
   local room = limit - used
-  if room <= 0 then
-    local needed = wait(live, used, limit, width)
+  if room < cost then
+    local needed = wait(live, used, limit, width, cost)
     if needed > longest then
       refusing, longest = i, needed
     end
   elseif use ~= '0' then
-    granted = math.min(granted, math.max(1, math.floor(room / SHARE)))
+    granted = math.min(granted, math.max(1, math.floor(room / SHARE / further)))
     if use == '2' and (tightest == 0 or room < room_to_tell) then
       tightest, room_to_tell = i, room
     end
@@ -96,11 +107,11 @@ end
 if refusing > 0 then
   granted = 0
 end
-if granted > 0 or unspent > 0 then
+if granted > 0 or unspent > 0 or unspent_bytes > 0 then
   for _, window in ipairs(counted) do
-    local key, live, slot, width = unpack(window)
+    local key, live, slot, width, cost, further = unpack(window)
     if granted > 0 then
-      add(live, slot, granted)
+      add(live, slot, cost + (granted - 1) * further)
     end
     local lifetime = math.ceil(width * (SLOTS + 2) / 1000)
     redis.call('SET', key, cmsgpack.pack(live), 'PX', lifetime)

@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import redis
 from django.conf import settings
@@ -25,8 +26,18 @@ TIMEOUT_SECONDS = 0.05
 _SCRIPT = Path(__file__).with_name("sliding_windows.lua").read_text()
 _SCRIPT_ID = hashlib.sha1(_SCRIPT.encode()).hexdigest()  # noqa: S324 - as Redis names it
 
+_COUNT_BYTES = 3
+
 redis_outage = Outage()
 _own = threading.local()
+
+
+class Size(NamedTuple):
+    """The bytes of a request, those assumed of each further one, those given back."""
+
+    bytes: int = 1
+    further: int = 1
+    unspent: int = 0
 
 
 def ask(
@@ -34,17 +45,19 @@ def ask(
     *,
     wanted: int = 1,
     unspent: int = 0,
+    size: Size = Size(),  # noqa: B008 - immutable
     now_us: int | None = None,
 ) -> Verdict:
     """Count requests in all windows, or, if one of them refuses, in none.
 
     Of the `wanted` at least one is granted, or none. `unspent` are given back of what
-    was granted before. The time is that of Redis unless given, so all processes agree.
+    was granted before. Windows of bytes count by `size`. The time is that of Redis
+    unless given, so all processes agree.
     """
     if not windows or not redis_outage.may_ask():
         return OPEN
     try:
-        answer = _ask(_arguments(windows, wanted, unspent, now_us))
+        answer = _ask(_arguments(windows, wanted, unspent, size, now_us))
     except redis.RedisError as error:
         redis_outage.start(error)
         return OPEN
@@ -63,13 +76,18 @@ def _ask(arguments: list[str | int]) -> bytes:
 
 
 def _arguments(
-    windows: Mapping[Window, Use], wanted: int, unspent: int, now_us: int | None
+    windows: Mapping[Window, Use],
+    wanted: int,
+    unspent: int,
+    size: Size,
+    now_us: int | None,
 ) -> list[str | int]:
     arguments: list[str | int] = [len(windows)]
     arguments += [window.key for window in windows]
-    arguments += ("" if now_us is None else now_us, wanted, unspent)
+    arguments += ("" if now_us is None else now_us, wanted, unspent, *size)
     for window, use in windows.items():
-        arguments += (window.limit, window.seconds, int(use))
+        code = _COUNT_BYTES if window.counts_bytes else int(use)
+        arguments += (window.limit, window.seconds, code)
     return arguments
 
 

@@ -14,7 +14,7 @@ class Use(IntEnum):
 
 
 class Window(NamedTuple):
-    """At most `limit` requests of one subject in any `seconds`.
+    """At most `limit` requests, or bytes, of one subject in any `seconds`.
 
     `name` is what senders are told.
     """
@@ -23,6 +23,7 @@ class Window(NamedTuple):
     subject: str
     limit: int
     seconds: int = 60
+    counts_bytes: bool = False
 
     @property
     def key(self) -> str:
@@ -30,7 +31,8 @@ class Window(NamedTuple):
 
     @property
     def policy(self) -> str:
-        return f'"{self.name}";q={self.limit};w={self.seconds}'
+        unit = ';qu="content-bytes"' if self.counts_bytes else ""
+        return f'"{self.name}";q={self.limit}{unit};w={self.seconds}'
 
 
 class Verdict(NamedTuple):

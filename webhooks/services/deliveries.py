@@ -9,6 +9,7 @@ from uuid import UUID
 
 from common.errors import TickhookError
 from events.models import Event
+from events.services.bodies import is_stored
 from webhooks.definitions import WebhookTypeDefinition
 from webhooks.models import Delivery, Outcome
 from webhooks.parsing import decode_body
@@ -74,12 +75,12 @@ def body_of(delivery: Delivery) -> DeliveredBody | None:
     None if that is not kept any more.
     """
     if repeated := _repeated(delivery):
-        original = Event.objects.filter(pk=repeated).only("body").first()
-        return None if original is None else DeliveredBody(raw=bytes(original.body))
-    raw = bytes(delivery.body)
+        original = Event.objects.filter(pk=repeated).first()
+        is_kept = original is not None and is_stored(original)
+        return DeliveredBody(raw=bytes(original.body)) if original and is_kept else None
+    raw, whole = bytes(delivery.body), delivery.body_size
     if delivery.outcome == Outcome.ACCEPTED:
-        return DeliveredBody(raw=raw)
-    whole = delivery.body_size
+        return DeliveredBody(raw=raw) if len(raw) == whole else None
     is_cut = len(raw) >= KEPT_BYTES if whole is None else len(raw) < whole
     return DeliveredBody(raw=raw, is_truncated=is_cut)
 

@@ -1,4 +1,4 @@
-"""How many requests the door takes, from whom and in all.
+"""How many requests, and bytes, the receiver accepts, from whom and in all.
 
 Each request is at most one question to Redis, asked once its signature was looked at:
 forged ones spend nothing of their victim's. Who is known to be over a limit is not
@@ -48,6 +48,12 @@ class EndpointRateLimited(TooManyRequests):
     code = "endpoint_rate_limited"
 
 
+class EndpointBytesLimited(TooManyRequests):
+    """This webhook receives too many bytes; try again later."""
+
+    code = "endpoint_bytes_limited"
+
+
 class GlobalRateLimited(TooManyRequests):
     """The service receives too many webhooks; try again later."""
 
@@ -59,6 +65,7 @@ _REFUSALS: dict[str, type[TooManyRequests]] = {
     "forgery": ForgeryRateLimited,
     "endpoint": EndpointRateLimited,
     "endpoint-hour": EndpointRateLimited,
+    "endpoint-bytes": EndpointBytesLimited,
     "global": GlobalRateLimited,
 }
 
@@ -74,23 +81,27 @@ def count_forgery(address: Address | None) -> None:
     _count(dict.fromkeys(_address_uses(address), Use.COUNT))
 
 
-def count_delivery(address: Address | None, endpoint: WebhookEndpoint) -> Verdict:
-    """Count a request that its sender signed; raise TooManyRequests.
+def count_delivery(
+    address: Address | None, endpoint: WebhookEndpoint, *, size: int
+) -> Verdict:
+    """Count a request that its sender signed, and its bytes; raise TooManyRequests.
 
     Return what may be told of the limit that it comes nearest to.
     """
     uses = _address_uses(address) | _endpoint_uses(endpoint)
     if limit := settings.TICKHOOK_GLOBAL_LIMIT:
         uses[Window("global", "", limit)] = Use.COUNT
-    return _count(uses)
+    return _count(uses, size=size if settings.TICKHOOK_ENDPOINT_BYTES_PER_HOUR else 0)
 
 
-def _count(uses: dict[Window, Use]) -> Verdict:
+def _count(uses: dict[Window, Use], *, size: int = 0) -> Verdict:
     if memory.knows_any:
         _refuse_if_known(uses)
-    verdict = leases.ask(uses)
+    verdict = leases.ask(uses, size=size)
     if verdict.window is not None and not verdict.is_allowed:
-        memory.remember(verdict)
+        # A window that has no room for a large request may have some for a small one.
+        if not verdict.window.counts_bytes:
+            memory.remember(verdict)
         raise _REFUSALS[verdict.window.name](verdict)
     return verdict
 
@@ -120,6 +131,8 @@ def _endpoint_uses(endpoint: WebhookEndpoint) -> dict[Window, Use]:
         uses[Window("endpoint", subject, limit)] = Use.COUNT_AND_TELL
     if limit := own.get("per_hour"):
         uses[Window("endpoint-hour", subject, limit, 3600)] = Use.COUNT_AND_TELL
+    if limit := settings.TICKHOOK_ENDPOINT_BYTES_PER_HOUR:
+        uses[Window("endpoint-bytes", subject, limit, 3600, True)] = Use.COUNT
     return uses
 
 

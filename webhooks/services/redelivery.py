@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
+from django.db.models.functions import Length
 
 from common.errors import Conflict
 from common.fields import dump_json
 from events.models import Event, EventSource
+from events.services.bodies import hold_bodies
+from events.services.keys import find_known
 from events.services.record import NewEvent, dedupe_key, record_events
 from webhooks.models import Delivery, Outcome
 from webhooks.services.remedies import how_to_fix
@@ -53,26 +56,23 @@ def redeliver(*, delivery: Delivery, idempotency_key: str = "") -> Redelivery:
     one new event however often it is asked for. Raises NotRedeliverable.
     """
     events = Event.objects.defer("body").filter(pk__in=_event_ids(delivery))
-    event = events.first()
-    if event is None or not _kept([event]):
-        raise NotRedeliverable(
-            "The body of this delivery is not kept any more; have the sender deliver "
-            "it again"
-        )
-    [redelivery] = _record([event], idempotency_key)
-    return Redelivery(
-        delivery_id=delivery.pk,
-        event_id=redelivery.event_id,
-        is_duplicate=redelivery.is_duplicate,
+    with transaction.atomic():
+        for redelivery in _record(events, idempotency_key):
+            return replace(redelivery, delivery_id=delivery.pk)
+    raise NotRedeliverable(
+        "The body of this delivery was removed by its age; have the sender deliver it "
+        "again"
     )
 
 
 def choose(*, deliveries: QuerySet[Delivery], limit: int) -> Chosen:
     """Return those of the deliveries that were accepted, oldest first.
 
-    What is a redelivery itself is left out: what it repeats is among the others.
+    What is a redelivery itself is left out: what it repeats is among the others. So
+    is a delivery whose body was removed by its age.
     """
     rows = deliveries.filter(outcome=Outcome.ACCEPTED, replay_of=None).order_by("id")
+    rows = rows.alias(stored=Length("body")).filter(stored=F("body_size"))
     found = list(rows.values_list("pk", "endpoint_id", "received_at")[: limit + 1])
     wanted, rest = found[:limit], found[limit:]
     return Chosen(
@@ -85,7 +85,10 @@ def choose(*, deliveries: QuerySet[Delivery], limit: int) -> Chosen:
 def redeliver_many(
     *, delivery_ids: Sequence[UUID], idempotency_key: str = ""
 ) -> list[Redelivery]:
-    """Record a new event for each accepted delivery: for all of them, or none."""
+    """Record a new event for each accepted delivery whose body is stored, or for none.
+
+    All are recorded in one transaction.
+    """
     with transaction.atomic():
         return [
             redelivery
@@ -106,29 +109,33 @@ def _event_ids(delivery: Delivery) -> list[UUID]:
     return [delivery.event_id] if delivery.event_id else []
 
 
-def _kept(events: Sequence[Event]) -> bool:
-    """Whether the bodies are there that redeliveries of redeliveries are read from."""
-    originals = {event.replay_of for event in events if event.replay_of}
-    return Event.objects.filter(pk__in=originals).count() == len(originals)
-
-
 def _portions(ids: Sequence[UUID]) -> Iterator[list[UUID]]:
     rest = iter(ids)
     while portion := list(islice(rest, EVENTS_A_STATEMENT)):
         yield portion
 
 
-def _record(originals: Sequence[Event] | QuerySet[Event], key: str) -> list[Redelivery]:
-    new = [(event.pk, _new_event(event, key)) for event in originals]
+def _record(events: QuerySet[Event], key: str) -> list[Redelivery]:
+    """Record redeliveries of those events whose bodies are stored, and keep these so.
+
+    The caller's transaction holds the bodies until the redeliveries are committed.
+    """
+    kept = hold_bodies({event.replay_of or event.pk for event in events})
+    new = [
+        (event.pk, _new_event(event, key))
+        for event in events
+        if (event.replay_of or event.pk) in kept
+    ]
     recorded = record_events([event for _, event in new])
-    known = _known([event for _, event in new if event.id not in recorded])
+    known = find_known([e.dedupe_key for _, e in new if e.id not in recorded])
     return [
         Redelivery(
             delivery_id=delivery_id,
-            event_id=event.id if event.id in recorded else known[event.dedupe_key],
-            is_duplicate=event.id not in recorded,
+            event_id=known[event.dedupe_key].event_id if is_known else event.id,
+            is_duplicate=is_known,
         )
         for delivery_id, event in new
+        for is_known in [event.id not in recorded]
     ]
 
 
@@ -151,11 +158,3 @@ def _new_event(event: Event, key: str) -> NewEvent:
         replay_of=original,
         dedupe_key=dedupe_key(EventSource.WEBHOOK, scope, key) if key else None,
     )
-
-
-def _known(events: Sequence[NewEvent]) -> dict[UUID | None, UUID]:
-    if not events:
-        return {}
-    keys = [event.dedupe_key for event in events]
-    rows = Event.objects.filter(dedupe_key__in=keys)
-    return dict(rows.values_list("dedupe_key", "pk"))

@@ -53,6 +53,11 @@ REMEDIES: Mapping[str, str] = MappingProxyType(
             "Have the sender wait as long as Retry-After says, or raise the endpoint's "
             "limits."
         ),
+        "endpoint_bytes_limited": (
+            "The endpoint received more bytes in an hour than it may. Have the sender "
+            "wait as long as Retry-After says or send less, or raise "
+            "TICKHOOK_ENDPOINT_BYTES_PER_HOUR (0: no limit)."
+        ),
         "global_rate_limited": (
             "The whole service was at its limit. Have the sender wait as long as "
             "Retry-After says, or raise the limit."

@@ -14,8 +14,6 @@ from datetime import datetime, timedelta
 from itertools import islice
 from uuid import UUID
 
-from django.conf import settings
-
 from common.clock import database_now
 from executions.services.audit.reading import (
     find_missed,
@@ -30,6 +28,7 @@ from executions.services.audit.verdict import (
     Verdict,
     judge_occurrence,
 )
+from executions.services.retention import history_horizon
 from triggers.models import Trigger
 from triggers.services.history import History, Planned, read_history
 from triggers.services.lifecycle import TriggerNotFound
@@ -42,7 +41,7 @@ _INSTANT = timedelta(microseconds=1)
 class Ledger:
     """One page of a trigger's ledger; where it is not complete, `next_from` goes on.
 
-    `horizon` is how far back history is kept, if not for ever.
+    History before `horizon` is, or may be, purged; None if all of it is stored.
     """
 
     trigger_id: UUID
@@ -91,7 +90,7 @@ def audit_trigger(
     trigger = Trigger.objects.present().filter(pk=trigger_id).first()
     if trigger is None:
         raise TriggerNotFound
-    horizon = _horizon(now)
+    horizon = history_horizon(now)
     is_clamped = horizon is not None and since < horizon
     since, until = max(since, horizon or since), min(until, now)
     history = read_history(trigger, since, until)
@@ -107,11 +106,6 @@ def audit_trigger(
         entries=_judge_all(page, trigger, history, now),
         notes=list(history.faults()),
     )
-
-
-def _horizon(now: datetime) -> datetime | None:
-    days = settings.HISTORY_RETENTION_DAYS
-    return None if days is None else now - timedelta(days=days)
 
 
 def _read_page(

@@ -1,0 +1,57 @@
+"""Bodies of events: a replay has none of its own, and retention removes old ones.
+
+A body that was removed is shorter than the `body_size` of its event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+
+from common.errors import TickhookError
+from events.models import Event
+
+_HOLD = """
+SELECT id FROM events_event WHERE id = ANY(%s) AND octet_length(body) = body_size
+ORDER BY id FOR KEY SHARE
+"""
+
+
+class BodyRemoved(TickhookError):
+    """The body of this event is not stored any more."""
+
+    code = "body_removed"
+    http_status = 410
+
+    def __init__(self) -> None:
+        days = settings.EVENT_BODY_RETENTION_DAYS or settings.HISTORY_RETENTION_DAYS
+        kept = f": bodies are kept for {days} days" if days else ""
+        super().__init__(f"The body of this event was removed{kept}.")
+
+
+def is_stored(event: Event) -> bool:
+    """Return whether an event that is no replay has its body still."""
+    return len(event.body) == event.body_size
+
+
+def read_body(event: Event) -> bytes:
+    """Return the body of an event, or of the event it replays; raise BodyRemoved."""
+    source: Event | None = event
+    if event.replay_of:
+        source = Event.objects.filter(pk=event.replay_of).first()
+    if source is None or not is_stored(source):
+        raise BodyRemoved
+    return bytes(source.body)
+
+
+def hold_bodies(event_ids: Collection[UUID]) -> set[UUID]:
+    """Return those of the events, none a replay, whose bodies are stored.
+
+    They stay so until the caller's transaction ends: retention waits for its locks.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLD, [list(event_ids)])
+        return {row[0] for row in cursor.fetchall()}

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError
+
+from executions.services.retention import Purge, purge_history
+from executions.services.retention.hourly import in_words
+from executions.services.retention.state import PurgeRuns
+
+
+class Command(BaseCommand):
+    help = "Delete what is older than HISTORY_RETENTION_DAYS and its like say."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--dry-run", action="store_true", help="delete nothing, only count"
+        )
+        parser.add_argument("--json", action="store_true", help="answer as JSON")
+        parser.add_argument(
+            "--now",
+            action="store_true",
+            help="do not wait the 7 days after the upgrade of an older installation",
+        )
+
+    def handle(self, *args: Any, dry_run: bool, **options: Any) -> None:
+        try:
+            purge = purge_history(is_dry_run=dry_run, is_waiting_skipped=options["now"])
+        except PurgeRuns as error:
+            raise CommandError(error.detail) from error
+        except OperationalError as error:
+            text = f"Stopped: {error}. What was deleted stays deleted; run this again"
+            raise CommandError(text) from error
+        text = _as_json(purge) if options["json"] else _summary(purge)
+        self.stdout.write(text)
+
+
+def _summary(purge: Purge) -> str:
+    start = f"{purge.starts_at:%Y-%m-%d %H:%M} UTC" if purge.starts_at else ""
+    if purge.is_dry_run:
+        return "\n".join([*_lines(purge), _verdict(purge, start)])
+    if start:
+        return f"Deleted nothing: the first purge waits until {start}; --now skips that"
+    return f"Deleted {in_words(purge)}"
+
+
+def _lines(purge: Purge) -> Iterator[str]:
+    for tally in purge.tallies.values():
+        since = f", from {tally.oldest.isoformat()}" if tally.oldest else ""
+        yield f"{tally.kind}: {tally.rows}{since}"
+
+
+def _verdict(purge: Purge, start: str) -> str:
+    text = f"A purge would delete {in_words(purge)}"
+    return f"{text}; the first one waits until {start}" if start else text
+
+
+def _as_json(purge: Purge) -> str:
+    def iso(moment: Any) -> str | None:
+        return None if moment is None else moment.isoformat()
+
+    counts = {
+        kind: {"rows": tally.rows, "oldest": iso(tally.oldest)}
+        for kind, tally in purge.tallies.items()
+    }
+    return json.dumps(
+        {
+            "dry_run": purge.is_dry_run,
+            "starts_at": iso(purge.starts_at),
+            "before": {
+                kind: iso(getattr(purge.ages, kind))
+                for kind in ("history", "bodies", "traces", "rejections", "keys")
+            },
+            "counts": counts,
+        }
+    )

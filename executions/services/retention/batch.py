@@ -1,0 +1,76 @@
+"""What the steps of the purge have in common: each deletes one kind, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from django.db import connection
+
+ROWS = 1_000
+FIRST_ID = UUID(int=0)
+
+Position = UUID | int | str
+
+# Statistics of moments with few open rows lead the planner to read whole partial
+# indexes or tables instead of looking up each row by its key.
+_LIMITS = """
+SELECT set_config(name, value, true) FROM (VALUES
+    ('lock_timeout', '2s'), ('statement_timeout', '20s'), ('enable_seqscan', 'off'),
+    ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off')
+) AS s(name, value)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What one batch deleted, or would delete, by kind.
+
+    `last` is where the next batch goes on, None at the end; `oldest` is the age of the
+    oldest row deleted. Each batch goes on behind the one before: from the start it
+    would walk over the dead rows of all before it.
+    """
+
+    last: Position | None
+    counts: Mapping[str, int]
+    oldest: datetime | None = None
+
+
+class Step(Protocol):
+    """One part of the purge. `first` is the position before the first batch."""
+
+    @property
+    def first(self) -> Position: ...
+
+    def batch(self, last: Position, *, is_dry: bool) -> Batch:
+        """Delete the next rows behind `last` in the caller's transaction."""
+
+
+NOTHING_LEFT = Batch(last=None, counts={})
+
+
+def bound_statements() -> None:
+    """Bound what this transaction waits for locks and runs; it never scans a table."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LIMITS)
+
+
+def fetch(sql: str, values: Any) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        rows: list[Any] = cursor.fetchall()
+    return rows
+
+
+def delete_by_id(table: str, ids: Sequence[UUID], *, key: str = "id") -> int:
+    if not ids:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f'DELETE FROM "{table}" WHERE {key} = ANY(%s)',  # noqa: S608 - our own names
+            [list(ids)],
+        )
+        return int(cursor.rowcount)

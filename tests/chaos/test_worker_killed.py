@@ -55,7 +55,7 @@ def test_tasks_that_died_with_their_worker_run_again_marked_as_such(
     stack.start("agents")
     payloads = make_payloads(dice(seed), EVENTS // 4)
     hook.send(payloads)
-    wait_for(lambda: is_frozen_at_work(stack), timeout_seconds=30)
+    wait_for(lambda: is_frozen_at_work(stack), timeout_seconds=60)
     running = running_tasks(stack)
 
     stack.kill("agents")

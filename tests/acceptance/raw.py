@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from tests.acceptance.client import Answer
 
-_TIMEOUT_SECONDS = 10
+_TIMEOUT_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

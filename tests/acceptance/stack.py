@@ -32,8 +32,8 @@ from tests.acceptance.databases import (
 )
 from tests.acceptance.waiting import wait_for
 
-_READY_TIMEOUT_SECONDS = 60
-_STOP_TIMEOUT_SECONDS = 15
+_READY_TIMEOUT_SECONDS = 120
+_STOP_TIMEOUT_SECONDS = 60
 # What Celery's programs say at this level once they work; the web server is asked.
 _LOG_OPTIONS = ("--loglevel", "INFO")
 _READY_LINES = {

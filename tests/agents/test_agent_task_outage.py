@@ -44,7 +44,7 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(module, "CLAIM_SECONDS", 10.0)
     monkeypatch.setattr(module, "CLAIM_PAUSE_SECONDS", 0.01)
     yield
-    wait_for(lambda: not threads(), timeout_seconds=20)
+    wait_for(lambda: not threads(), timeout_seconds=60)
     connection.close()
 
 
@@ -77,7 +77,7 @@ def test_a_result_is_stored_once_the_database_is_back(outage: Any) -> None:
         module._run(lambda _: {"done": True}, task)
         assert reports.is_pending(task.pk)
 
-    wait_for(lambda: outcome(task) == DONE, timeout_seconds=20)
+    wait_for(lambda: outcome(task) == DONE, timeout_seconds=60)
     assert not reports.is_pending(task.pk)
 
 
@@ -96,7 +96,7 @@ def test_a_result_survives_a_time_limit_that_ends_its_storing(
 
     module._run(lambda _: {"done": True}, task)
 
-    wait_for(lambda: outcome(task) == DONE, timeout_seconds=20)
+    wait_for(lambda: outcome(task) == DONE, timeout_seconds=60)
 
 
 def test_a_worker_that_ends_tries_once_more_for_its_results(

@@ -79,6 +79,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.logins.middleware.ThrottledLogins",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -126,6 +127,7 @@ DATABASES["default"]["OPTIONS"] = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+AUTHENTICATION_BACKENDS = ["config.logins.backend.ThrottledBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -237,12 +239,15 @@ LOGGING = {
     "formatters": {
         "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}
     },
-    "filters": {"paths": {"()": "common.logs.HideWebhookPaths"}},
+    "filters": {
+        "paths": {"()": "common.logs.HideWebhookPaths"},
+        "refusals": {"()": "common.logs.CountRefusals"},
+    },
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
             "formatter": "line",
-            "filters": ["paths"],
+            "filters": ["refusals", "paths"],
         }
     },
     "root": {"handlers": ["console"], "level": "INFO"},

@@ -72,6 +72,8 @@ MIDDLEWARE = [
     "common.middleware.ForwardedRequests",
     "webhooks.door.middleware.StraightToTheDoor",
     "django.middleware.security.SecurityMiddleware",
+    "config.pages.ContentSecurityPolicy",
+    "config.pages.CompressedAdmin",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

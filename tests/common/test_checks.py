@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from ipaddress import IPv4Network, ip_network
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from common.checks import (
     check_encryption_keys,
     check_pooler,
     check_public_url,
+    check_trusted_proxies,
 )
 from config.databases import read_database
 from tests.servers.pgbouncer import pgbouncer
@@ -65,3 +67,27 @@ def test_a_public_url_without_tls_is_warned_of_before_a_deployment(
 
     assert warning.id == "common.W001"
     assert check_public_url() == []
+
+
+def test_a_proxy_that_ends_tls_but_is_not_declared_is_warned_of(
+    settings: Settings,
+) -> None:
+    settings.PUBLIC_URL = "https://hooks.example.test"
+    settings.TRUSTED_PROXIES = []
+
+    [warning] = check_trusted_proxies()
+
+    assert warning.id == "common.W002"
+    assert warning.msg.endswith("but TRUSTED_PROXIES is empty")
+
+
+@pytest.mark.parametrize(
+    ("url", "proxies"),
+    [("http://127.0.0.1:8000", []), ("https://hooks.test", [ip_network("10.0.0.1")])],
+)
+def test_with_a_declared_proxy_or_none_nothing_is_warned_of(
+    settings: Settings, url: str, proxies: list[IPv4Network]
+) -> None:
+    settings.PUBLIC_URL, settings.TRUSTED_PROXIES = url, proxies
+
+    assert check_trusted_proxies() == []

@@ -139,6 +139,7 @@ def test_a_deployment_passes_djangos_checks() -> None:
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "PUBLIC_URL": "https://hooks.example.test",
+        "TRUSTED_PROXIES": "10.0.0.0/8",
         "SECRET_KEY": "a-long-text-of-many-different-characters-0123456789-xyz",
     }
 

@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 MAX_SECONDS = 900.0
 MAX_COUNTING_SECONDS = 60.0
+HISTORY_KINDS = ("events", "bodies", "executions", "traces", "tasks", "rejections")
 
 
 def purge_hourly() -> None:
@@ -56,7 +57,7 @@ def _announce(starts_at: datetime) -> None:
     if not may_warn():
         return
     found = purge_history(is_dry_run=True, max_seconds=MAX_COUNTING_SECONDS)
-    if not found.tallies["events"].rows and not found.tallies["rejections"].rows:
+    if not any(found.tallies[kind].rows for kind in HISTORY_KINDS):
         return
     logger.warning(
         "Purge: from %s UTC on, history older than HISTORY_RETENTION_DAYS (%s) is "

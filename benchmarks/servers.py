@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import django
+import psycopg
 from cryptography.fernet import Fernet
 from django.core.management import call_command
+from psycopg import sql
 
 from config.embedded import EmbeddedServers, embedded_servers
 from config.embedded.places import remove_place
@@ -38,16 +40,27 @@ class WebServer:
 
 
 @contextmanager
-def benchmark_servers() -> Iterator[EmbeddedServers]:
+def benchmark_servers(*, preload: str = "") -> Iterator[EmbeddedServers]:
     """Run PostgreSQL, as safe as in production, and Valkey; point Django at them.
 
-    All they hold is deleted at the end.
+    PostgreSQL starts with the library `preload`. All they hold is deleted at the end.
     """
     with ExitStack() as cleanup:
         made = tempfile.TemporaryDirectory(prefix="tickhook-bench-")
         folder = Path(cleanup.enter_context(made))
         for name in ("postgres", "valkey"):
             cleanup.callback(remove_place, folder / name)
+        if preload:
+            with (
+                embedded_servers(folder) as first,
+                psycopg.connect(first.database_url, autocommit=True) as session,
+            ):
+                setting = sql.Literal(preload)
+                session.execute(
+                    sql.SQL("ALTER SYSTEM SET shared_preload_libraries = {}").format(
+                        setting
+                    )
+                )
         servers = cleanup.enter_context(embedded_servers(folder))
         _point_at(servers, folder)
         django.setup()

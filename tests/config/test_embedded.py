@@ -165,14 +165,13 @@ def test_a_server_that_another_program_told_to_stop_is_ended_and_started_again(
 
     with psycopg.connect(embedded.url):  # SIGTERM waits for this client
         os.kill(first, signal.SIGTERM)
-        assert wait_until(supervisor.tick, timeout_seconds=30)
-        assert wait_until(supervisor.tick, timeout_seconds=30)
+        assert wait_until(supervisor.tick, timeout_seconds=60)
+        assert wait_until(supervisor.tick, timeout_seconds=60)
 
     assert supervisor.processes["postgres"] != first
     assert _query(embedded.url, "SELECT 1") == [(1,)]
     assert said[0] == (
-        "postgres was told to stop by another program, and waits for its clients; "
-        "ending it now, to start it again"
+        "postgres was told to stop by another program; ending it now, to start it again"
     )
     assert len([line for line in said if "told to stop" in line]) == 1
     supervisor.stop(timeout_seconds=10, hurry=lambda: False)
@@ -246,7 +245,7 @@ def test_servers_end_when_their_starter_is_killed(folder: Path) -> None:
         "with embedded_servers(pathlib.Path(sys.argv[1])) as servers:\n"
         "    print(servers.postgres.process.pid, servers.valkey.process.pid)\n"
         "    sys.stdout.flush()\n"
-        "    time.sleep(60)\n"
+        "    time.sleep(600)\n"
     )
     starter = subprocess.Popen(  # noqa: S603 (this Python, a script of ours)
         [sys.executable, "-c", script, str(folder)], stdout=subprocess.PIPE, text=True
@@ -259,4 +258,4 @@ def test_servers_end_when_their_starter_is_killed(folder: Path) -> None:
     starter.wait()
 
     assert len(pids) == 2
-    assert wait_until(lambda: all(map(is_gone, pids)), timeout_seconds=10)
+    assert wait_until(lambda: all(map(is_gone, pids)), timeout_seconds=60)

@@ -84,7 +84,7 @@ def test_a_server_that_shuts_down_is_not_ready_although_it_still_answers(
 
         server.process.send_signal(signal.SIGTERM)
 
-        wait_for(lambda: answer() == (503, "down"), timeout_seconds=30)
+        wait_for(lambda: answer() == (503, "down"), timeout_seconds=60)
         assert held.execute("SELECT 1").fetchone() == (1,)
 
 
@@ -108,5 +108,5 @@ def test_a_look_that_hangs_keeps_no_request_and_is_not_repeated() -> None:
     states = [probe.state(), probe.state()]
     release.set()
 
-    wait_for(lambda: probe.state() == "ok", timeout_seconds=30)
+    wait_for(lambda: probe.state() == "ok", timeout_seconds=60)
     assert (states, len(looks)) == (["down", "down"], 1)

@@ -77,7 +77,7 @@ def test_a_stack_that_cannot_write_its_notes_goes_on_and_notes_later(
     unwritable(True)
     os.kill(first, signal.SIGKILL)
 
-    assert wait_until(lambda: has_replaced(stack, first), timeout_seconds=20)
+    assert wait_until(lambda: has_replaced(stack, first), timeout_seconds=60)
     assert noted(tmp_path) == {"one": first}
     troubles = [line for line in said if "Noting the processes" in line]
     assert len(troubles) == 1

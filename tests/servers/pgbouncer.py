@@ -89,7 +89,7 @@ def pgbouncer(
     login = f"tickhook:{quote(password, safe='')}" if password else "tickhook"
     url = f"postgresql://{login}@{quote(str(sockets), safe='')}:{_PORT}{path}"
     try:
-        assert wait_until(lambda: _answers(url), timeout_seconds=10)
+        assert wait_until(lambda: _answers(url), timeout_seconds=60)
         yield url
     finally:
         kill_group(process)

@@ -142,7 +142,7 @@ def test_a_validator_is_served_as_soon_as_an_interpreter_is_free() -> None:
             for _ in range(pool.MAX_PROCESSES):
                 busy.enter_context(slots.hold(wait_seconds=30))
             call = threads.submit(validate)
-            wait_for(slots.count_waiting, timeout_seconds=30)
+            wait_for(slots.count_waiting, timeout_seconds=60)
 
         assert call.result() is True
 

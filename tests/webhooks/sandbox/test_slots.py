@@ -17,7 +17,7 @@ def test_a_caller_that_waits_is_served_before_one_that_asks_later() -> None:
         with ThreadPoolExecutor(1) as threads:
             with slots.hold(wait_seconds=0):
                 waiting = threads.submit(_hold_until, slots, is_served)
-                wait_for(slots.count_waiting, timeout_seconds=30)
+                wait_for(slots.count_waiting, timeout_seconds=60)
 
             with pytest.raises(SandboxUnavailable), slots.hold(wait_seconds=0):
                 pass
@@ -35,7 +35,7 @@ def test_callers_are_served_in_the_order_in_which_they_ask() -> None:
     with ThreadPoolExecutor(8) as threads, slots.hold(wait_seconds=0):
         for number in range(8):
             threads.submit(hold, number)
-            wait_until_equal(slots.count_waiting, number + 1, timeout_seconds=30)
+            wait_until_equal(slots.count_waiting, number + 1, timeout_seconds=60)
 
     assert served == list(range(8))
 

@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up test lint format bench chaos
+.PHONY: help up test test-engines lint format bench chaos
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,13 +8,18 @@ UV := $(shell command -v uv 2>/dev/null)
 INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(RUN),$(RUN) -m pip install --quiet --disable-pip-version-check)
 
 help: ## Show these lines
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 up: $(VENV)/.installed ## Start everything on this machine; Ctrl-C ends it
 	@$(RUN) -m config.stack up --end-with-parent
 
 test: lint ## Run everything that CI runs
 	$(RUN) -m pytest
+
+# A clone's `make up` starts a PostgreSQL of its own, without PgBouncer.
+test-engines: $(VENV)/.installed-dev ## Run the acceptance tests behind PgBouncer
+	TEST_ENGINE=pgbouncer $(RUN) -m pytest -m acceptance tests/acceptance \
+		--ignore tests/acceptance/test_make_up.py
 
 # The type checker's Django plugin loads the settings, which want a key.
 lint: export SECRET_KEY = for-the-type-checker-only

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 from django.contrib.auth.models import Group
-from django.db import models
+from django.db import Error, models
 from django.db.models import Q
 
+from common.database.errors import drop_connection, is_unavailable
 from common.fields import EncryptedJSONField, RawJSONField
 from common.ids import uuid7
 
@@ -116,9 +117,9 @@ class AgentTask(models.Model):
                 name="agent_task_to_submit",
             ),
             models.Index(
-                fields=("claimed_by",),
+                fields=("claimed_by", "deadline_at"),
                 condition=Q(status=TaskStatus.RUNNING),
-                name="agent_task_running",
+                name="agent_task_running_until",
             ),
             models.Index(
                 fields=("concurrency_key",),
@@ -139,10 +140,17 @@ class AgentTask(models.Model):
     def is_cancelled(self) -> bool:
         """Ask the database whether the task was cancelled since it was read.
 
-        Then nobody waits for its result any more, and what it reports is dropped.
+        Then its result is not needed any more, and is dropped. While the database is
+        unavailable the answer is False: an agent that asks now and then goes on.
         """
         stored = AgentTask.objects.filter(pk=self.pk, status=TaskStatus.CANCELLED)
-        return stored.exists()
+        try:
+            return stored.exists()
+        except Error as error:
+            if not is_unavailable(error):
+                raise
+            drop_connection()
+            return False
 
 
 class Worker(models.Model):
@@ -155,6 +163,21 @@ class Worker(models.Model):
 
     class Meta:
         indexes = (models.Index(fields=("seen_at",), name="worker_seen_at"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Turn(models.Model):
+    """Which worker process does a piece of work that one process does for all.
+
+    The holder may do it again at `next_at`. Other processes take it over some seconds
+    after that: then the holder is dead or frozen.
+    """
+
+    name = models.CharField(max_length=50, primary_key=True)
+    holder = models.UUIDField()
+    next_at = models.DateTimeField()
 
     def __str__(self) -> str:
         return self.name

@@ -82,9 +82,10 @@ def web_server() -> Iterator[WebServer]:
 
 
 @contextmanager
-def celery_worker(queue: str) -> Iterator[int]:
-    """Run one Celery worker process on a queue; yield its parent's process id."""
-    options = ("-A", "config", "worker", "-Q", queue, "-c", "1", "-n", f"{queue}@bench")
+def celery_worker(queue: str, *, concurrency: int = 1) -> Iterator[int]:
+    """Run a Celery worker on a queue; yield its parent's process id."""
+    where = ("-Q", queue, "-n", f"{queue}@bench")
+    options = ("-A", "config", "worker", *where, "-c", str(concurrency))
     with _running([str(PROGRAMS / "celery"), *options], name=queue) as process:
         yield process.pid
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 
 
 class CommonConfig(AppConfig):
@@ -8,3 +9,6 @@ class CommonConfig(AppConfig):
 
     def ready(self) -> None:
         from common import checks  # noqa: F401 - registers them
+        from common.pooling import inspect_connection
+
+        connection_created.connect(inspect_connection)

@@ -66,7 +66,7 @@ class RateLimited(TickhookError):
 
 
 class ServiceUnavailable(TickhookError):
-    """The database or the broker can't be reached; try again later."""
+    """The database or the broker is not available; try again later."""
 
     code = "unavailable"
     http_status = 503

@@ -1,40 +1,38 @@
-"""Asks addresses that somebody else named, without becoming a way into our network."""
+"""HTTP requests to URLs that people or senders named, kept out of private networks.
+
+One parser reads the URL for the check and for the request. The host name is resolved
+once, every address is checked, and the connection goes to a checked address.
+"""
 
 from __future__ import annotations
 
 import socket
 import ssl
-import time
-from collections.abc import Callable
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from urllib.parse import urlsplit
+from collections.abc import Sequence
+from functools import cache
+from threading import BoundedSemaphore, Thread
 
-import httpx2
+import httpcore2
 
+from common.addresses import Address, parse_address
 from common.errors import TickhookError
-
-Address = IPv4Address | IPv6Address
+from common.pinned_network import Deadline, PinnedBackend
+from common.targets import Target, allowed_addresses, check_url
 
 TIMEOUT_SECONDS = 10.0
-# An address of IPv4 written as one of IPv6: NAT64, Teredo, 6to4.
-_TUNNELS = [ip_network(net) for net in ("64:ff9b::/96", "2001::/32", "2002::/16")]
+# getaddrinfo has no time-out of its own: a thread that waits for it is left behind.
+RESOLVE_SECONDS = 5.0
+MAX_RESOLVING_THREADS = 16
+
+_NO_RESOLVER = "The resolver of host names does not answer"
+_resolving = BoundedSemaphore(MAX_RESOLVING_THREADS)
 
 
 class Unreachable(TickhookError):
-    """The address can't be reached, or does not answer as it should."""
+    """The URL cannot be reached, or its server does not answer as it should."""
 
     code = "unreachable"
     http_status = 502
-
-
-def is_public(address: Address) -> bool:
-    """Whether an address is one of the internet, and of nobody's own network."""
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is not None:
-            return is_public(address.ipv4_mapped)
-        if any(address in network for network in _TUNNELS):
-            return False
-    return address.is_global and not address.is_multicast
 
 
 def fetch(
@@ -42,63 +40,99 @@ def fetch(
     *,
     max_bytes: int,
     timeout_seconds: float = TIMEOUT_SECONDS,
-    may_reach: Callable[[Address], bool] = is_public,
     tls: ssl.SSLContext | None = None,
 ) -> bytes:
-    """Return what a GET of an https URL answers; raise Unreachable.
+    """Return the body of the answer to a GET; raise Unreachable or UrlNotAllowed.
 
-    The name is resolved once and that very address is asked: no redirect is followed
-    and no proxy of the environment used. The deadline holds for all of it.
+    The deadline covers everything from the resolution of the name to the last byte.
+    Redirects are not followed, and proxies of the environment are not used.
     """
-    parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname:
-        raise Unreachable("Only https addresses are asked")
-    port = parts.port or 443
-    address = _resolve(parts.hostname, port, may_reach)
-    target = httpx2.URL(url).copy_with(host=str(address), port=port)
-    deadline = time.monotonic() + timeout_seconds
+    target = check_url(url)
+    deadline = Deadline(timeout_seconds)
     try:
-        with httpx2.Client(
-            verify=tls or ssl.create_default_context(),
-            timeout=timeout_seconds,
-            trust_env=False,
-            follow_redirects=False,
-        ) as client:
-            host = (parts.netloc, parts.hostname)
-            return _get(client, target, host, max_bytes, deadline)
-    except httpx2.HTTPError as error:
-        raise Unreachable(type(error).__name__) from error
+        addresses = allowed_addresses(target, _resolve(target, deadline))
+        with httpcore2.ConnectionPool(
+            ssl_context=tls or _shared_tls(),
+            max_connections=1,
+            retries=0,
+            network_backend=PinnedBackend(addresses, deadline),
+        ) as pool:
+            return _get(pool, target, max_bytes)
+    except httpcore2.TimeoutException as error:
+        detail = f"No complete answer within {deadline.seconds:g} seconds"
+        raise Unreachable(detail) from error
+    except (httpcore2.NetworkError, httpcore2.ProtocolError) as error:
+        raise Unreachable(_describe(error)) from error
 
 
-def _get(
-    client: httpx2.Client,
-    target: httpx2.URL,
-    host: tuple[str, str],
-    max_bytes: int,
-    deadline: float,
-) -> bytes:
+def _get(pool: httpcore2.ConnectionPool, target: Target, max_bytes: int) -> bytes:
+    url = httpcore2.URL(
+        scheme=target.scheme, host=target.host, port=target.port, target=target.path
+    )
+    # A few compressed kilobytes can become gigabytes: accept and read plain bytes only.
+    headers = [("Host", target.authority), ("Accept-Encoding", "identity")]
     body = bytearray()
-    with client.stream(
-        "GET", target, headers={"Host": host[0]}, extensions={"sni_hostname": host[1]}
-    ) as answer:
-        if answer.status_code != 200:
-            raise Unreachable(f"Answered with {answer.status_code}")
-        for piece in answer.iter_bytes():
+    with pool.stream("GET", url, headers=headers) as answer:
+        if answer.status != 200:
+            raise Unreachable(f"The server answered with status {answer.status}")
+        if _is_compressed(answer):
+            raise Unreachable("The server answered with a compressed body")
+        for piece in answer.iter_stream():
             body += piece
             if len(body) > max_bytes:
-                raise Unreachable(f"Answered with more than {max_bytes:,} bytes")
-            if time.monotonic() > deadline:
-                raise Unreachable("Took too long")
+                raise Unreachable(f"The server sent more than {max_bytes:,} bytes")
     return bytes(body)
 
 
-def _resolve(host: str, port: int, may_reach: Callable[[Address], bool]) -> Address:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise Unreachable("The name is not known") from error
-    addresses = [ip_address(str(where[0])) for *_, where in found]
-    for address in addresses:
-        if may_reach(address):
-            return address
-    raise Unreachable("The name leads into a network that is not asked")
+def _is_compressed(answer: httpcore2.Response) -> bool:
+    return any(
+        name.lower() == b"content-encoding" and value.lower() != b"identity"
+        for name, value in answer.headers
+    )
+
+
+@cache
+def _shared_tls() -> ssl.SSLContext:
+    """Return the process's one TLS context: reading the trusted roots takes 20 ms."""
+    return ssl.create_default_context()
+
+
+def _resolve(target: Target, deadline: Deadline) -> Sequence[Address]:
+    """Return the addresses of a host, in the order of the resolver."""
+    found: list[Address] = []
+    errors: list[OSError | UnicodeError] = []
+
+    def ask() -> None:
+        try:
+            answers = socket.getaddrinfo(target.host, None, type=socket.SOCK_STREAM)
+            texts = dict.fromkeys(str(place[0]) for *_, place in answers)
+            found.extend(a for text in texts if (a := parse_address(text)) is not None)
+        except (OSError, UnicodeError) as error:
+            errors.append(error)
+        finally:
+            _resolving.release()
+
+    if not _resolving.acquire(timeout=min(RESOLVE_SECONDS, deadline.remaining())):
+        raise Unreachable(_NO_RESOLVER)
+    thread = Thread(target=ask, daemon=True, name="resolve")
+    thread.start()
+    thread.join(min(RESOLVE_SECONDS, deadline.remaining()))
+    if thread.is_alive():
+        raise Unreachable(_NO_RESOLVER)
+    if not found:
+        raise Unreachable("The host name is not known") from next(iter(errors), None)
+    return found
+
+
+def _describe(error: Exception) -> str:
+    """Say what went wrong with a connection, without what the server sent."""
+    cause = error.args[0] if error.args else None
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"The server's certificate is not trusted: {cause.verify_message}"
+    if isinstance(cause, ssl.SSLError):
+        return f"The TLS handshake failed: {cause.reason}"
+    if isinstance(cause, OSError) and cause.strerror:
+        return f"The connection failed: {cause.strerror}"
+    if isinstance(error, httpcore2.ProtocolError):
+        return "The server's answer is not valid HTTP"
+    return "The server closed the connection too early"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
@@ -11,6 +12,10 @@ from environs import Env
 
 MAX_RETENTION_DAYS = 100 * 366
 MAX_RATE_LIMIT = 1_000_000_000
+BROKER_SCHEMES = (
+    *("redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps", "pyamqp"),
+)
+_LOGIN = re.compile(r"[!-9;-~]+:[!-~]+")
 MAX_BYTES_PER_HOUR = 10**15
 
 env = Env()
@@ -30,13 +35,20 @@ def fernet_keys() -> list[str]:
     return keys
 
 
+def database_url(
+    name: str = "DATABASE_URL", *, default: str = "postgresql://127.0.0.1/tickhook"
+) -> str:
+    """Return the URL of a PostgreSQL, or nothing if that is the default."""
+    url: str = env.str(name, default="") or default
+    if url:
+        check_url(name, url, ("postgresql", "postgres"))
+    return url
+
+
 def redis_url() -> str:
     """Return REDIS_URL: `redis://`, `rediss://` or `unix://` (a socket's path)."""
     url: str = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
-    if urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
-        raise ImproperlyConfigured(
-            "REDIS_URL must start with redis://, rediss:// or unix://"
-        )
+    check_url("REDIS_URL", url, ("redis", "rediss", "unix"))
     return url
 
 
@@ -46,28 +58,82 @@ def broker_url(redis: str) -> str:
     redis-py writes a socket as `unix:///path?db=0`, kombu as
     `redis+socket:///path?virtual_host=0`.
     """
+    if url := env.str("CELERY_BROKER_URL", default=""):
+        # Several brokers, or sentinels, are separated by semicolons.
+        for one in url.split(";"):
+            check_url("CELERY_BROKER_URL", one, BROKER_SCHEMES)
+        return str(url)
     parts = urlsplit(redis)
-    default = redis
-    if parts.scheme == "unix":
-        default = f"redis+socket://{parts.path}"
-        if parts.query:
-            default += "?" + parts.query.replace("db=", "virtual_host=")
-    url: str = env.str("CELERY_BROKER_URL", default=default)
-    return url
+    if parts.scheme != "unix":
+        return redis
+    query = dict(parse_qsl(parts.query))
+    login = parts.netloc.rpartition("@")[0]
+    if password := query.pop("password", ""):
+        login = f"{query.pop('username', '')}:{quote(password, safe='')}"
+    if "db" in query:
+        query["virtual_host"] = query.pop("db")
+    place = f"{login}@{parts.path}" if login else parts.path
+    return f"redis+socket://{place}" + (f"?{urlencode(query)}" if query else "")
 
 
-def trusted_proxies() -> list[IPv4Network | IPv6Network]:
-    """Return TRUSTED_PROXIES; an address is a network of one."""
-    texts: list[str] = env.list("TRUSTED_PROXIES", default=[])
-    networks = []
+def check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:
+    """Refuse a URL that cannot be read; the message never shows the URL's password."""
+    known = [f"{scheme}://" for scheme in schemes]
+    if not url.startswith(tuple(known)):
+        raise ImproperlyConfigured(f"{name} must start with {_either(known)}")
+    try:
+        parts = urlsplit(url)
+        # What precedes a raw slash in a password passes for a port if it is a number.
+        has_login_in_path = parts.port is not None and "@" in parts.path + parts.query
+        is_whole = not parts.fragment and not has_login_in_path
+    except ValueError:
+        is_whole = False
+    if not is_whole:
+        raise ImproperlyConfigured(
+            f"{name} cannot be read. Write special characters of the user name and the "
+            "password in percent-encoding: / as %2F, # as %23, @ as %40, : as %3A, "
+            "? as %3F, % as %25"
+        ) from None
+
+
+def _either(words: list[str]) -> str:
+    return " or ".join([", ".join(words[:-1]), words[-1]])
+
+
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """Return the networks that a variable lists; an address is a network of one."""
+    texts: list[str] = env.list(name, default=[])
+    found = []
     for text in texts:
         try:
-            networks.append(ip_network(text.strip()))
+            found.append(ip_network(text.strip()))
         except ValueError as error:
             raise ImproperlyConfigured(
-                f"TRUSTED_PROXIES: '{text}' is neither an address nor a network"
+                f"{name}: '{text}' is neither an address nor a network ({error})"
             ) from error
-    return networks
+    return found
+
+
+def flower_logins() -> list[str]:
+    """Return the logins of FLOWER_BASIC_AUTH; none with FLOWER_UNAUTHENTICATED.
+
+    Flower's pages show tasks with their arguments and can stop workers.
+    """
+    text: str = env.str("FLOWER_BASIC_AUTH", default="")
+    if not text:
+        if env.bool("FLOWER_UNAUTHENTICATED", default=False):
+            return []
+        raise ImproperlyConfigured(
+            "FLOWER_BASIC_AUTH is not set: give Flower a login, user:password. To open "
+            "its pages to everyone who reaches them, set FLOWER_UNAUTHENTICATED=true"
+        )
+    logins = text.split(",")
+    if not all(_LOGIN.fullmatch(login) for login in logins):
+        raise ImproperlyConfigured(
+            "FLOWER_BASIC_AUTH must be user:password in printable ASCII, without a "
+            "comma in the password; several logins are separated by commas"
+        )
+    return logins
 
 
 def retention_days(

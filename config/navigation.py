@@ -57,7 +57,7 @@ UNFOLD: dict[str, Any] = {
                 _item("Workers", "memory", "agents.worker"),
                 _item("Beat's tasks", "schedule", "django_celery_beat.periodictask"),
                 _item("Users", "person", "auth.user"),
-                _item("Tokens", "key", "authtoken.tokenproxy"),
+                _item("API tokens", "key", "access.apitoken"),
             ),
         ],
     },

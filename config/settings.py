@@ -3,19 +3,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import dj_database_url
-
+from config.broker import transport_options
+from config.databases import databases
 from config.env import (
     MAX_BYTES_PER_HOUR,
     broker_url,
     env,
     fernet_keys,
+    networks,
     positive,
     rate_limit,
     redis_url,
     required,
     retention_days,
-    trusted_proxies,
 )
 from config.navigation import UNFOLD as UNFOLD
 
@@ -27,7 +27,7 @@ FIELD_ENCRYPTION_KEYS = fernet_keys()
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
-TRUSTED_PROXIES = trusted_proxies()
+TRUSTED_PROXIES = networks("TRUSTED_PROXIES")
 HTTPS = PUBLIC_URL.startswith("https://")
 # Messages show new tokens and secrets: none of them may lie in a readable cookie.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
@@ -55,13 +55,13 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django.contrib.staticfiles",
     "rest_framework",
-    "rest_framework.authtoken",
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_celery_beat",
     "django_celery_results",
     "common",
+    "access",
     "agents",
     "events",
     "webhooks",
@@ -73,6 +73,8 @@ MIDDLEWARE = [
     "common.middleware.ForwardedRequests",
     "webhooks.door.middleware.StraightToTheDoor",
     "django.middleware.security.SecurityMiddleware",
+    "config.pages.ContentSecurityPolicy",
+    "config.pages.CompressedAdmin",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -80,6 +82,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.logins.middleware.ThrottledLogins",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -101,32 +104,10 @@ TEMPLATES: list[dict[str, Any]] = [
     },
 ]
 
-DATABASES = {
-    "default": dj_database_url.parse(
-        env.str("DATABASE_URL", default="postgresql://127.0.0.1/tickhook"),
-        conn_max_age=None,
-    )
-}
-DATABASES["default"].setdefault("OPTIONS", {}).update(
-    # A stopped worker must not hold its row locks for ever: the server ends its
-    # transaction, and what it held is worked by another.
-    options="-c idle_in_transaction_session_timeout=30000",
-    # Hot statements carry arrays and bodies: bound by the server, planned once.
-    server_side_binding=True,
-    prepare_threshold=5,
-)
-# A host that vanished without a word is given up within seconds, so that its successor
-# is found; what the URL says goes before.
-DATABASES["default"]["OPTIONS"] = {
-    "connect_timeout": 5,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-    **DATABASES["default"]["OPTIONS"],
-}
+DATABASES = databases()
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+AUTHENTICATION_BACKENDS = ["config.logins.backend.ThrottledBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -147,15 +128,20 @@ WHITENOISE_USE_FINDERS = True
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.TokenAuthentication",
+        "access.authentication.ApiTokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["common.api.permissions.ModelPermissions"],
     "DEFAULT_PAGINATION_CLASS": "common.api.pagination.PageNumberPagination",
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_FILTER_BACKENDS": ["common.api.filters.FilterBackend"],
+    "DEFAULT_RENDERER_CLASSES": [
+        "rest_framework.renderers.JSONRenderer",
+        "common.api.renderers.BrowsablePages",
+    ],
     "DEFAULT_PARSER_CLASSES": ["common.api.parsers.BoundedJSONParser"],
     # Senders' lone surrogates have no UTF-8: written as escapes, they can be shown.
     "UNICODE_JSON": False,
+    "DEFAULT_METADATA_CLASS": "common.api.metadata.ViewMetadata",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "common.api.errors.problem_response",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
@@ -168,6 +154,15 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    # The second is for a page of the API that is opened under another address.
+    "SERVERS": [{"url": PUBLIC_URL}, {"url": "/"}],
+    # A client sends other members than it receives.
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "common.api.openapi.document_errors",
+        "common.api.openapi.require_answered_members",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "ExecutionStatus": "executions.models.ExecutionStatus",
         "TaskStatus": "agents.models.TaskStatus",
@@ -203,23 +198,25 @@ TICKHOOK_ENDPOINT_BYTES_PER_HOUR = rate_limit(
 )
 
 REDIS_URL = redis_url()
+# Private networks that requests to URLs of senders and people may reach.
+TICKHOOK_ALLOWED_NETWORKS = networks("TICKHOOK_ALLOWED_NETWORKS")
 # Celery tasks that an agent of the backend `celery` may name.
 TICKHOOK_AGENT_TASKS = env.list("TICKHOOK_AGENT_TASKS", default=["agents.tasks.echo"])
+# Used by the Procfile; read here so that each program refuses a bad value by name.
+TICKHOOK_WORKER_CONCURRENCY = positive("TICKHOOK_WORKER_CONCURRENCY", default=2)
+TICKHOOK_SLOW_CONCURRENCY = positive("TICKHOOK_SLOW_CONCURRENCY", default=2)
+TICKHOOK_AGENT_CONCURRENCY = positive("TICKHOOK_AGENT_CONCURRENCY", default=2)
 
 CELERY_BROKER_URL = broker_url(REDIS_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # For ever: a beat that gave up would end, and the clock in it.
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "visibility_timeout": 7200,
-    "unacked_restore_interval": 10,
-    "unacked_restore_throttle": 1,
-    "socket_timeout": 30,
-    "socket_connect_timeout": 5,
-    "socket_keepalive": True,
-    "health_check_interval": 25,
-    "queue_order_strategy": "priority",
-}
+# A Redis that refuses a command (read-only after a failover, out of memory) must not
+# end a worker, and with it the agents' code that runs in it.
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True
+CELERY_BROKER_TRANSPORT_OPTIONS = transport_options(CELERY_BROKER_URL)
+# RabbitMQ: seconds between heartbeats; two missed ones end the connection.
+CELERY_BROKER_HEARTBEAT = 10
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # Claims live in PostgreSQL: a message that comes again finds its task taken.
@@ -253,12 +250,15 @@ LOGGING = {
     "formatters": {
         "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}
     },
-    "filters": {"paths": {"()": "common.logs.HideWebhookPaths"}},
+    "filters": {
+        "paths": {"()": "common.logs.HideWebhookPaths"},
+        "refusals": {"()": "common.logs.CountRefusals"},
+    },
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
             "formatter": "line",
-            "filters": ["paths"],
+            "filters": ["refusals", "paths"],
         }
     },
     "root": {"handlers": ["console"], "level": "INFO"},

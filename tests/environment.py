@@ -31,5 +31,12 @@ def start_servers() -> None:
         ALLOWED_HOSTS="localhost,127.0.0.1,testserver",
         PUBLIC_URL="http://testserver",
     )
-    for name in ("CELERY_BROKER_URL", "DEBUG", "TRUSTED_PROXIES"):
+    for name in (
+        "CELERY_BROKER_URL",
+        "DEBUG",
+        "FLOWER_BASIC_AUTH",
+        "FLOWER_UNAUTHENTICATED",
+        "TICKHOOK_ALLOWED_NETWORKS",
+        "TRUSTED_PROXIES",
+    ):
         os.environ.pop(name, None)

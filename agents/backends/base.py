@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from agents.models import AgentTask
+from agents.models import Agent, AgentTask
 from common.errors import Fault, TickhookError
 from common.registry import Registry
 
@@ -32,6 +32,20 @@ class AgentBackend(ABC):
 
         A task may be handed over again: the receiver sees the same idempotency key.
         """
+
+    def queue_of(self, agent: Agent) -> str | None:
+        """Return the name of the queue on which an agent's tasks wait for a worker.
+
+        None, the default, if the backend has no queue that can lose tasks.
+        """
+        return None
+
+    def count_messages(self, queues: Collection[str]) -> dict[str, int]:
+        """Return how many tasks each queue holds, without those a worker has taken.
+
+        A queue that cannot be read is absent. Never raises.
+        """
+        return {}
 
 
 backends: Registry[type[AgentBackend]] = Registry("agent backend")

@@ -1,22 +1,29 @@
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import re2
+from amqp.exceptions import ChannelError
 from celery import current_app
 from django.conf import settings
-from kombu import Producer
+from kombu import Connection, Producer, Queue
 from kombu.exceptions import KombuError
 
 from agents.backends.base import AgentBackend, SubmissionFailed, backends
-from agents.models import AgentTask
+from agents.models import Agent, AgentTask
 from common.errors import Fault
+
+logger = logging.getLogger(__name__)
 
 KEYS = {"task", "queue"}
 QUEUE = re2.compile(r"[A-Za-z0-9_.-]{1,100}")
 OWN_QUEUES = {"clock", "pipeline", "slow"}
 DEFAULT_QUEUE = "agents"
 KILL_AFTER_SECONDS = 30
+# AMQP transports give the code as a number, the others as text.
+NOT_FOUND = "404"
 
 
 @backends.register("celery")
@@ -51,6 +58,40 @@ class CeleryBackend(AgentBackend):
             raise SubmissionFailed(
                 "The broker does not answer", retryable=True
             ) from error
+
+    def queue_of(self, agent: Agent) -> str:
+        return str(agent.config.get("queue", DEFAULT_QUEUE))
+
+    def count_messages(self, queues: Collection[str]) -> dict[str, int]:
+        # A new connection: one from a pool may have died with the broker's data.
+        connection = current_app.connection_for_read()
+        errors: tuple[type[BaseException], ...] = (
+            KombuError,
+            *connection.connection_errors,
+            *connection.channel_errors,
+        )
+        try:
+            with connection:
+                connection.ensure_connection(max_retries=1, interval_start=0)
+                return {queue: _count_messages(connection, queue) for queue in queues}
+        except errors as error:
+            logger.warning(
+                "The broker did not say what its queues hold: %s", type(error).__name__
+            )
+            return {}
+
+
+def _count_messages(connection: Connection, queue: str) -> int:
+    """Return how many messages wait in a queue, of all priorities; 0 if it is gone."""
+    with connection.channel() as channel:
+        try:
+            # The stub says str; it is AMQP's (queue, message_count, consumer_count).
+            declared: Any = Queue(queue, channel=channel).queue_declare(passive=True)
+            return int(declared.message_count)
+        except ChannelError as error:
+            if str(error.reply_code) == NOT_FOUND:
+                return 0
+            raise
 
 
 def _problem_of_queue(queue: object) -> str:

@@ -20,23 +20,29 @@ SELECT v.key FROM unnest(%s::uuid[]) AS v(key) WHERE EXISTS (
 )
 """
 
+# The clock is read after the rows are locked: the floor of due tasks relies on it.
+# Statuses are tested after the ids, as in `agents.services.submit`.
 _RELEASE = """
-UPDATE agents_agenttask SET next_attempt_at = statement_timestamp()
-WHERE id IN (
-    SELECT id FROM agents_agenttask
-    WHERE id = ANY(%s) AND status = 'pending' AND next_attempt_at IS NULL
-    ORDER BY id FOR NO KEY UPDATE
+WITH found AS MATERIALIZED (
+    SELECT id, status, next_attempt_at FROM agents_agenttask
+    WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
 )
+UPDATE agents_agenttask SET next_attempt_at = clock_timestamp()
+WHERE id = ANY(ARRAY(
+    SELECT id FROM found WHERE status = 'pending' AND next_attempt_at IS NULL
+))
 """
 
 _CANCEL = """
+WITH found AS MATERIALIZED (
+    SELECT id, status FROM agents_agenttask
+    WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
+)
 UPDATE agents_agenttask SET
     status = 'cancelled', error = %s, finished_at = statement_timestamp()
-WHERE id IN (
-    SELECT id FROM agents_agenttask
-    WHERE id = ANY(%s) AND status IN ('pending', 'submitted', 'running')
-    ORDER BY id FOR NO KEY UPDATE
-)
+WHERE id = ANY(ARRAY(
+    SELECT id FROM found WHERE status IN ('pending', 'submitted', 'running')
+))
 RETURNING id
 """
 
@@ -71,7 +77,7 @@ def cancel_tasks(*, task_ids: Collection[UUID], error: str) -> list[UUID]:
     """
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(_CANCEL, [error, list(task_ids)])
+            cursor.execute(_CANCEL, [list(task_ids), error])
             cancelled = [row[0] for row in cursor.fetchall()]
         if cancelled:
             tell_finished(cancelled, TaskStatus.CANCELLED)

@@ -1,6 +1,6 @@
 """One heartbeat row per worker process, renewed by a thread of its own.
 
-What a worker held is taken back when its row is 20 s old, or gone.
+What a worker held is taken back when its row is 20 s old.
 """
 
 from __future__ import annotations
@@ -15,22 +15,37 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import close_old_connections, connection
-from django.db.models import QuerySet
-from django.db.models.functions import Now
-from django.utils import timezone
 
-from agents.models import Worker
+from common.database.errors import drop_connection, error_kind
 from common.ids import uuid7
 
 logger = logging.getLogger(__name__)
 
 BEAT_SECONDS = 5.0
 SILENT_AFTER = timedelta(seconds=20)
-FORGET_AFTER = timedelta(hours=1)
+# Beats further apart say that the database, or this process, was away in between.
+LONGEST_GAP_SECONDS = 3 * BEAT_SECONDS
+FORGET_AFTER = timedelta(minutes=5)
+
+# By the workers' ids, never through all running tasks: their index may be full of dead
+# entries. A worker that a running task names stays, since silence is found by its row.
+_FORGET = """
+WITH old AS MATERIALIZED (
+    SELECT id FROM agents_worker
+    WHERE seen_at < statement_timestamp() - make_interval(secs => %s)
+), busy AS MATERIALIZED (
+    SELECT claimed_by FROM agents_agenttask
+    WHERE status = 'running' AND claimed_by = ANY(ARRAY(SELECT id FROM old))
+)
+DELETE FROM agents_worker WHERE id = ANY(ARRAY(
+    SELECT id FROM old EXCEPT SELECT claimed_by FROM busy
+))
+"""
 
 _lock = threading.Lock()
 _current: tuple[int, UUID] | None = None
 _steady_since = math.inf
+_beaten_at = -math.inf
 
 
 def worker_name() -> str:
@@ -39,12 +54,12 @@ def worker_name() -> str:
 
 def current_worker() -> UUID:
     """Return this process's id; the first call enters it and starts its heartbeat."""
-    global _current, _steady_since
+    global _current, _steady_since, _beaten_at
     with _lock:
         if _current is None or _current[0] != os.getpid():
             worker_id = uuid7()
             beat(worker_id=worker_id)
-            _steady_since = time.monotonic()
+            _steady_since = _beaten_at = time.monotonic()
             threading.Thread(
                 target=_beat_for_ever, args=(worker_id,), name="heartbeat", daemon=True
             ).start()
@@ -63,33 +78,44 @@ def beat(*, worker_id: UUID) -> None:
         )
 
 
-def live_workers() -> QuerySet[Worker]:
-    return Worker.objects.filter(seen_at__gte=Now() - SILENT_AFTER)
-
-
 def forget_old_workers() -> int:
-    """Delete the rows of workers that fell silent an hour ago."""
-    return Worker.objects.filter(seen_at__lt=timezone.now() - FORGET_AFTER).delete()[0]
+    """Delete long silent workers that no running task names; return how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FORGET, [FORGET_AFTER.total_seconds()])
+        return int(cursor.rowcount)
 
 
 def has_watched_long_enough() -> bool:
-    """Whether this process reached the database throughout the last 20 s.
+    """Return whether this process reached the database throughout the last 20 s.
 
-    Only then is another's silence that other's: after an outage all rows are old.
+    Only then has another worker failed if its row is old: after an outage all are.
     """
     current_worker()
-    return time.monotonic() - _steady_since >= SILENT_AFTER.total_seconds()
+    now = time.monotonic()
+    return (
+        now - _steady_since >= SILENT_AFTER.total_seconds()
+        and now - _beaten_at <= LONGEST_GAP_SECONDS
+    )
 
 
 def _beat_for_ever(worker_id: UUID) -> None:
-    global _steady_since
     while True:
         time.sleep(BEAT_SECONDS)
-        try:
-            close_old_connections()
-            beat(worker_id=worker_id)
-        except Exception as error:  # noqa: BLE001 - a heart that stops costs work twice
-            _steady_since = math.inf
-            logger.warning("Heartbeat failed: %s", type(error).__name__)
-        else:
-            _steady_since = min(_steady_since, time.monotonic())
+        _beat_once(worker_id)
+
+
+def _beat_once(worker_id: UUID) -> None:
+    global _steady_since, _beaten_at
+    try:
+        close_old_connections()
+        beat(worker_id=worker_id)
+    except Exception as error:  # noqa: BLE001 - without heartbeats all work runs twice
+        _steady_since = math.inf
+        logger.warning("Heartbeat failed: %s", error_kind(error))
+        drop_connection()
+    else:
+        now = time.monotonic()
+        # A server that hung answers late, and without an error.
+        hung = now - _beaten_at > LONGEST_GAP_SECONDS
+        _steady_since = now if hung else min(_steady_since, now)
+        _beaten_at = now

@@ -1,63 +1,151 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import groupby
 from uuid import UUID
 
-from django.db import DatabaseError, connection, transaction
+from django.db import Error, connection
 
 from agents.backends.base import SubmissionFailed, get_backend
 from agents.models import Agent, AgentTask, TaskStatus
+from agents.services.floors import Floor
 from agents.services.run import finish_task
 
 logger = logging.getLogger(__name__)
 
 BATCH = 500
+MAX_SECONDS = 20.0
+# A task that was submitted and that no worker has started by then is due again.
+UNSTARTED_AFTER = timedelta(minutes=10)
 
-# The n-th publication that nobody answers is repeated after 15 s, 30 s, … 10 min.
-_CLAIM = """
+due_tasks = Floor(delay=timedelta(0))
+
+# The status is tested after the rows are locked by id. Next to `id = …` the planner
+# may prefer the partial index of tasks to submit, which it believes to be nearly empty.
+_BY_ID = """
+WITH found AS MATERIALIZED (
+    SELECT id, status, next_attempt_at FROM agents_agenttask
+    WHERE id = ANY(%(ids)s) FOR NO KEY UPDATE SKIP LOCKED
+), chosen AS MATERIALIZED (
+    SELECT id, next_attempt_at FROM found WHERE status IN ('pending', 'submitted')
+    AND next_attempt_at <= statement_timestamp()
+)
+"""
+
+_DUE = """
+WITH chosen AS MATERIALIZED (
+    SELECT id, next_attempt_at FROM agents_agenttask
+    WHERE status IN ('pending', 'submitted')
+    AND next_attempt_at > %(after)s AND next_attempt_at <= %(up_to)s
+    ORDER BY next_attempt_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
+)
+"""
+
+_CLAIM = f"""
 UPDATE agents_agenttask SET
     status = 'submitted', submitted_at = statement_timestamp(),
     publications = publications + 1,
     next_attempt_at = statement_timestamp()
-        + least(600, 15 * 2 ^ least(publications, 10)) * interval '1 second'
-WHERE id IN (
-    SELECT id FROM agents_agenttask
-    WHERE status IN ('pending', 'submitted')
-    AND next_attempt_at <= statement_timestamp()
-    {only}
-    ORDER BY next_attempt_at LIMIT %s FOR UPDATE SKIP LOCKED
+        + interval '{UNSTARTED_AFTER.total_seconds()} seconds'
+WHERE id = ANY(ARRAY(SELECT id FROM chosen))
+RETURNING id, (SELECT max(next_attempt_at) FROM chosen)
+"""  # noqa: S608 - our own constant
+
+_OLDEST_DUE = """
+SELECT next_attempt_at FROM agents_agenttask
+WHERE status IN ('pending', 'submitted')
+AND next_attempt_at > %s AND next_attempt_at <= %s
+ORDER BY next_attempt_at LIMIT 1
+"""
+
+# Submissions that a backend did not take are repeated after 15, 30, 30 … seconds.
+_GIVE_BACK = """
+WITH found AS MATERIALIZED (
+    SELECT id, status FROM agents_agenttask
+    WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
 )
-RETURNING id
+UPDATE agents_agenttask SET
+    status = 'pending',
+    next_attempt_at = statement_timestamp()
+        + least(30, 15 * publications) * interval '1 second'
+WHERE id = ANY(ARRAY(SELECT id FROM found WHERE status = 'submitted'))
 """
 
 
-def submit_tasks(task_ids: Sequence[UUID]) -> int:
-    """Hand new tasks to their agents' backends; return how many were handed over.
+Parameters = Mapping[str, datetime | int | list[UUID]]
 
-    Called twice it does nothing: a task is claimed before it is handed over. What
-    fails, or is never answered, is handed over again by the sweep.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """What one claim came to; `last` is the latest instant at which a task was due."""
+
+    count: int
+    sent: int
+    last: datetime | None
+
+
+def submit_tasks(task_ids: Sequence[UUID]) -> int:
+    """Submit new tasks to their agents' backends; return how many were taken.
+
+    A second call does nothing: a task is claimed before it is submitted. The sweep
+    repeats what fails, and what is never started.
     """
     sent = 0
     for start in range(0, len(task_ids), BATCH):
-        chunk = list(task_ids[start : start + BATCH])
-        sent += _hand_over(_claim("AND id = ANY(%s)", [chunk]))
+        ids = list(task_ids[start : start + BATCH])
+        sent += claim_and_submit(_BY_ID, {"ids": ids}).sent
     return sent
 
 
 def submit_overdue() -> int:
-    """Hand over what is still unsubmitted or unanswered; at most 500 tasks a call."""
-    return _hand_over(_claim("", []))
+    """Submit tasks that were not submitted, or not started in ten minutes.
+
+    Returns how many were taken. Stops after 20 s, or when a backend takes none.
+    """
+    look = due_tasks.begin(reach=timedelta(0))
+    deadline = time.monotonic() + MAX_SECONDS
+    sent, after = 0, look.after
+    while True:
+        claimed = claim_and_submit(
+            _DUE, {"after": after, "up_to": look.up_to, "limit": BATCH}
+        )
+        sent += claimed.sent
+        if claimed.last is None or claimed.count < BATCH or not claimed.sent:
+            break
+        if time.monotonic() > deadline:
+            break
+        # Not above it: tasks that were made together are due at the same instant.
+        after = claimed.last - timedelta(microseconds=1)
+    due_tasks.end(look, oldest=_oldest_due(look.after, look.up_to))
+    return sent
 
 
-def _claim(only: str, parameters: list[list[UUID]]) -> list[UUID]:
+def claim_and_submit(chosen: str, parameters: Parameters) -> Claimed:
+    """Claim the tasks of the query `chosen` and submit them to their backends."""
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM.format(only=only), [*parameters, BATCH])
-        return [row[0] for row in cursor.fetchall()]
+        cursor.execute(chosen + _CLAIM, parameters)
+        rows = cursor.fetchall()
+    return Claimed(
+        count=len(rows),
+        sent=_hand_over([row[0] for row in rows]),
+        last=rows[0][1] if rows else None,
+    )
 
 
-def _hand_over(task_ids: Iterable[UUID]) -> int:
+def _oldest_due(after: datetime, up_to: datetime) -> datetime | None:
+    with connection.cursor() as cursor:
+        cursor.execute(_OLDEST_DUE, [after, up_to])
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def _hand_over(task_ids: Sequence[UUID]) -> int:
+    if not task_ids:
+        return 0
     by_backend = groupby(sorted(_load(task_ids), key=_backend), _backend)
     return sum(_submit_to(name, list(group)) for name, group in by_backend)
 
@@ -77,13 +165,13 @@ def _backend(task: AgentTask) -> str:
 
 
 def _submit_to(backend: str, tasks: list[AgentTask]) -> int:
-    """Submit tasks together; one that can't be is found by halving, and stands alone.
+    """Submit tasks together; find one that cannot be submitted by halving.
 
-    It waits for its next attempt, or has failed if the backend says that it never can.
+    It waits for its next attempt, or has failed if the backend refuses it for good.
     """
     try:
         get_backend(backend).submit(tasks)
-    except DatabaseError:
+    except Error:
         raise
     except SubmissionFailed as error:
         if error.is_retryable:
@@ -115,12 +203,7 @@ def _fail(task: AgentTask, error: SubmissionFailed) -> int:
 
 
 def _give_back(tasks: list[AgentTask]) -> int:
-    """Make tasks `pending` again; their next attempt stays where the claim put it."""
-    submitted = AgentTask.objects.filter(
-        pk__in=[task.id for task in tasks], status=TaskStatus.SUBMITTED
-    )
-    with transaction.atomic():
-        locked = submitted.order_by("pk").select_for_update(no_key=True)
-        held = list(locked.values_list("pk", flat=True))
-        AgentTask.objects.filter(pk__in=held).update(status=TaskStatus.PENDING)
+    """Make tasks `pending` again, to be submitted some seconds later."""
+    with connection.cursor() as cursor:
+        cursor.execute(_GIVE_BACK, [[task.id for task in tasks]])
     return 0

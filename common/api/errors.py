@@ -13,7 +13,7 @@ from django.core.exceptions import (
     RequestDataTooBig,
     SuspiciousOperation,
 )
-from django.db import InterfaceError, OperationalError
+from django.db import Error as DatabaseFailure
 from django.http import Http404
 from django.utils import timezone
 from rest_framework import exceptions
@@ -22,6 +22,11 @@ from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
 from common.api.parsers import RequestTooLarge
+from common.database.errors import (
+    drop_connection,
+    is_unavailable,
+    outages,
+)
 from common.errors import (
     Fault,
     InvalidInput,
@@ -52,6 +57,7 @@ TITLES = {
     413: "Payload too large",
     415: "Unsupported content type",
     429: "Too many requests",
+    431: "Request header fields too large",
     500: "Something went wrong",
     503: "Unavailable for now",
 }
@@ -90,6 +96,9 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response:
     body = problem_body(problem, request_id=request_id)
     body["instance"] = request.path if request is not None else ""
     response = Response(body, status=problem.status, headers=dict(problem.headers))
+    if is_unavailable(error):
+        # It is counted; Django would log a line for each such answer.
+        response._has_been_logged = True  # type: ignore[attr-defined]
     renderer = getattr(request, "accepted_renderer", None)
     if renderer is None or renderer.format != "api":
         response.content_type = PROBLEM_JSON
@@ -126,8 +135,9 @@ def _describe(error: Exception) -> Problem | None:
             return _of_drf(error)
         case TickhookError():
             return problem_of(error)
-        case OperationalError() | InterfaceError():
-            logger.warning("Database unavailable: %s", type(error).__name__)
+        case DatabaseFailure() if is_unavailable(error):
+            outages.note(error)
+            drop_connection()
             return problem_of(ServiceUnavailable())
         case Http404():
             return problem_of(NotFound())

@@ -6,10 +6,41 @@ from datetime import datetime, time
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
 from django_filters import fields
 from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
+from rest_framework.renderers import BrowsableAPIRenderer
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from common.errors import Fault, InvalidInput
+
+
+class FilterBackend(filters.DjangoFilterBackend):
+    """Refuse an empty filter by name: it would not filter, but return all rows.
+
+    The form of the browsable API sends each of its fields, so empty ones pass there.
+    """
+
+    def filter_queryset(
+        self, request: Any, queryset: QuerySet[Any], view: APIView
+    ) -> QuerySet[Any]:
+        if request.accepted_renderer.format != BrowsableAPIRenderer.format:
+            self._refuse_empty(request, self.get_filterset_class(view, queryset))
+        rows: QuerySet[Any] = super().filter_queryset(request, queryset, view)
+        return rows
+
+    def _refuse_empty(self, request: Request, filterset: Any) -> None:
+        names = filterset.base_filters if filterset is not None else ()
+        faults = [
+            Fault(f"/{name}", f"{name} is empty. Give it a value or leave it out.")
+            for name in names
+            if not all(value.strip() for value in request.query_params.getlist(name))
+        ]
+        if faults:
+            raise InvalidInput(" ".join(f.detail for f in faults), faults=faults)
 
 
 class AnyCaseField(fields.ChoiceField):

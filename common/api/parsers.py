@@ -10,9 +10,7 @@ from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
 from common.errors import TickhookError
-from common.json_depth import is_deeper_than
-
-MAX_DEPTH = 100
+from common.json_cost import MAX_DEPTH, JSONTooCostly, parse_within_cost
 
 
 class RequestTooLarge(TickhookError):
@@ -23,7 +21,7 @@ class RequestTooLarge(TickhookError):
 
 
 class BoundedJSONParser(BaseParser):
-    """JSON (RFC 8259) of bounded size and depth; no NaN, no number beyond a double."""
+    """JSON (RFC 8259) of bounded size and cost; no NaN, no number beyond a double."""
 
     media_type = "application/json"
 
@@ -35,16 +33,18 @@ class BoundedJSONParser(BaseParser):
     ) -> Any:
         """Return the value; raise RequestTooLarge or ParseError."""
         try:
-            value = json.loads(
-                _read(stream), parse_float=_finite, parse_constant=_refuse
-            )
+            return parse_within_cost(_read(stream), _parse)
         except RecursionError as error:
-            raise _too_deep() from error
+            detail = f"The body is nested more than {MAX_DEPTH} levels deep"
+            raise ParseError(detail) from error
+        except JSONTooCostly as error:
+            raise ParseError(f"The body {error}") from error
         except ValueError as error:
             raise ParseError(f"The body is not JSON: {error}") from error
-        if is_deeper_than(value, MAX_DEPTH):
-            raise _too_deep()
-        return value
+
+
+def _parse(body: bytes) -> Any:
+    return json.loads(body, parse_float=_finite, parse_constant=_refuse)
 
 
 def _read(stream: IO[Any]) -> bytes:
@@ -64,7 +64,3 @@ def _finite(text: str) -> float:
 
 def _refuse(name: str) -> float:
     raise ValueError(f"{name} is not a JSON value")
-
-
-def _too_deep() -> ParseError:
-    return ParseError(f"The body is nested deeper than {MAX_DEPTH} levels")

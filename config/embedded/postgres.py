@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 
+from common.database.errors import is_unavailable
 from config.embedded.places import Place, find_place, find_sockets
 from config.embedded.programs import find_postgres_programs
 from config.embedded.server import (
@@ -36,6 +37,8 @@ _INITDB_OPTIONS = (
 # A forgotten psql holds a snapshot, so that no deleted row is cleaned up. Sessions of
 # the service set a shorter time.
 _SESSION_OPTIONS = ("-cidle_in_transaction_session_timeout=5min",)
+# LOCK_FILE_LINE_PM_STATUS of PostgreSQL's miscadmin.h.
+_STATUS_LINE = 8
 _THROW_AWAY_OPTIONS = ("-cfsync=off", "-csynchronous_commit=off")
 
 
@@ -73,8 +76,10 @@ def _start_locked(place: Place, *, lock: int, log: Path, throw_away: bool) -> Se
             *_SESSION_OPTIONS,
             *(_THROW_AWAY_OPTIONS if throw_away else ()),
         ],
+        # A fast shutdown. SIGTERM would wait until the last client has gone.
         stop_signal=signal.SIGINT,
         answers=lambda: _has_database(sockets),
+        is_stopping=lambda: _is_stopping(cluster / "postmaster.pid"),
     )
     return start_server(plan, place=place, lock=lock, log=log)
 
@@ -108,6 +113,15 @@ def _forget_dead_postmaster(cluster: Path, sockets: Path) -> None:
     (sockets / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
 
 
+def _is_stopping(pid_file: Path) -> bool:
+    """Return whether the server shuts down, by the status line it writes of itself."""
+    try:
+        lines = pid_file.read_text().splitlines()
+    except OSError:
+        return False
+    return len(lines) >= _STATUS_LINE and lines[_STATUS_LINE - 1].strip() == "stopping"
+
+
 def _has_database(sockets: Path) -> bool:
     """Tell whether the server answers, making our database the first time it does."""
     try:
@@ -117,6 +131,8 @@ def _has_database(sockets: Path) -> bool:
             wanted = "SELECT 1 FROM pg_database WHERE datname = %s"
             if connection.execute(wanted, [_NAME]).fetchone() is None:
                 connection.execute(f"CREATE DATABASE {_NAME}")  # type: ignore[call-overload,unused-ignore]
-    except psycopg.OperationalError:
+    except psycopg.Error as error:
+        if not is_unavailable(error):
+            raise
         return False
     return True

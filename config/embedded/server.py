@@ -30,12 +30,16 @@ class ServerDidNotStartError(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A running embedded server."""
+    """A running embedded server.
+
+    `is_stopping` returns whether it refuses new clients because it shuts down.
+    """
 
     name: str
     url: str
     process: subprocess.Popen[bytes]
     stop_signal: signal.Signals
+    is_stopping: Callable[[], bool]
 
     def stop(self, *, timeout_seconds: float = 10) -> None:
         """End the server cleanly; kill it if that takes too long. May be repeated."""
@@ -60,6 +64,7 @@ class ServerPlan:
     command: Sequence[str | Path]
     stop_signal: signal.Signals
     answers: Callable[[], bool]
+    is_stopping: Callable[[], bool] = lambda: False
 
 
 def lock_folder(place: Place) -> int:
@@ -86,13 +91,21 @@ def start_server(plan: ServerPlan, *, place: Place, lock: int, log: Path) -> Ser
         identity=place.identity,
         pass_fds=[lock],
     )
-    wait_until(
-        lambda: process.poll() is not None or plan.answers(),
-        timeout_seconds=_START_TIMEOUT_SECONDS,
-    )
-    if process.poll() is None and plan.answers():
+    try:
+        answers = wait_until(
+            lambda: process.poll() is not None or plan.answers(),
+            timeout_seconds=_START_TIMEOUT_SECONDS,
+        )
+    except BaseException:
+        kill_group(process)
+        raise
+    if answers and process.poll() is None:
         return Server(
-            name=plan.name, url=plan.url, process=process, stop_signal=plan.stop_signal
+            name=plan.name,
+            url=plan.url,
+            process=process,
+            stop_signal=plan.stop_signal,
+            is_stopping=plan.is_stopping,
         )
     kill_group(process)
     raise ServerDidNotStartError(f"{plan.name} did not start; see {log}")

@@ -10,10 +10,10 @@ from common.errors import TickhookError
 from config.server.body import Message, Receive, Scope, discard_some, read_body
 from config.server.call import Call, WSGIApplication
 from config.server.environ import build_environ
+from config.server.head import check_head
+from config.server.lanes import Lanes, Runs
 from config.server.limits import Limits, ServerBusy
 from config.server.refusal import refusal
-from config.server.room import Room
-from config.server.threads import Threads
 
 AsyncSend = Callable[[Message], Awaitable[None]]
 
@@ -36,16 +36,17 @@ class BufferedApplication:
     ) -> None:
         self._application = application
         self._limits = limits
-        self._room = Room(limits)
-        self._threads = Threads(threads)
+        self._lanes = Lanes(limits, threads=threads)
 
     async def __call__(self, scope: Scope, receive: Receive, send: AsyncSend) -> None:
         if scope["type"] != "http":
             raise NotImplementedError(f"No {scope['type']} here")
         try:
-            with self._room.place() as place:
+            check_head(scope)
+            lane = self._lanes.of(scope["path"])
+            with lane.room.place() as place:
                 body = await read_body(scope, receive, limits=self._limits, place=place)
-                messages = await self._call(scope, body, send)
+                messages = await self._call(scope, body, send, lane.threads)
                 for message in messages:
                     await send(message)
         except TickhookError as error:
@@ -53,7 +54,9 @@ class BufferedApplication:
                 await send(message)
             await discard_some(receive)
 
-    async def _call(self, scope: Scope, body: bytes, send: AsyncSend) -> list[Message]:
+    async def _call(
+        self, scope: Scope, body: bytes, send: AsyncSend, threads: Runs
+    ) -> list[Message]:
         """Return what is left to send, when a thread has done its part."""
         loop = asyncio.get_running_loop()
         answered: Future[list[Message]] = loop.create_future()
@@ -78,7 +81,7 @@ class BufferedApplication:
             else:
                 _tell(loop, _succeed, answered, messages)
 
-        self._threads.run(job)
+        threads.run(job)
         try:
             async with asyncio.timeout(self._limits.answer_seconds(scope)):
                 return await answered

@@ -48,17 +48,22 @@ def build_environ(scope: Scope, body: bytes) -> Environ:
 
 
 def _add_headers(environ: Environ, headers: list[tuple[bytes, bytes]]) -> None:
+    repeated: dict[str, list[str]] = {}
     for name, value in headers:
-        # In an environ X_Forwarded_For can't be told from X-Forwarded-For: it would
+        # In an environ X_Forwarded_For cannot be told from X-Forwarded-For: it would
         # pass the proxy that sets the one and never saw the other.
         if b"_" in name or name == _PROXY or name in _OF_THE_TRANSFER:
             continue
         key = _key(name)
         text = value.decode("latin-1")
         if key in environ:
-            separator = "; " if key == "HTTP_COOKIE" else ","
-            text = environ[key] + separator + text
-        environ[key] = text
+            repeated.setdefault(key, [environ[key]]).append(text)
+        else:
+            environ[key] = text
+    # Joined once: joining each value to those before it takes time quadratic in their
+    # number.
+    for key, texts in repeated.items():
+        environ[key] = ("; " if key == "HTTP_COOKIE" else ",").join(texts)
 
 
 def _protocol(version: str) -> str:

@@ -9,6 +9,7 @@ from webhooks.door.request import BodyTooLarge
 from webhooks.services.types.config import MAX_WAIT_SECONDS
 
 DOOR = "/webhooks/"
+PROBES = ("/livez", "/readyz")
 # The most that a webhook type may allow; each endpoint's own limit is the door's.
 MAX_DELIVERY_BYTES = 25 * 1024 * 1024
 SMALL_BODY_BYTES = 64 * 1024
@@ -49,6 +50,8 @@ class Limits:
     max_api_bytes: int
     max_requests: int = 1000
     large_bytes: int = 192 * 1024 * 1024
+    # Requests other than webhooks that may wait for a thread.
+    waiting_pages: int = 100
     # Senders give up after 10 seconds or so, and should hear before that to come again.
     delivery_seconds: float = 8.0
 
@@ -60,6 +63,8 @@ class Limits:
 
         Where the database hangs, the threads hang with it: a sender is not kept.
         """
+        if scope["path"] in PROBES:
+            return self.delivery_seconds
         if not scope["path"].startswith(DOOR):
             return None
         prefers = any(name == b"prefer" for name, _ in scope["headers"])

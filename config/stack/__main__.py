@@ -16,6 +16,7 @@ from config.stack.ports import Port, refuse_taken_ports
 from config.stack.report import say_error
 from config.stack.stack import Stack
 from config.stack.stopping import StopRequested, StopRequests
+from config.stack.troubles import describe_os_error
 
 
 def main() -> int:
@@ -30,7 +31,9 @@ def main() -> int:
         _up(read_options(), requests)
     except StopRequested:
         return 0
-    except (EnvError, OSError, RuntimeError, ValueError) as error:
+    except OSError as error:
+        say_error(f"Tickhook cannot run: {describe_os_error(error)}")
+    except (EnvError, RuntimeError, ValueError) as error:
         say_error(f"Tickhook cannot run: {error}")
     return 1
 

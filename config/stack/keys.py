@@ -9,6 +9,8 @@ from pathlib import Path
 
 from config.stack.files import read_json, write_private_json
 
+FLOWER_USERNAME = "admin"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
@@ -17,13 +19,21 @@ class Keys:
     secret_key: str
     field_encryption_keys: str
     admin_password: str
+    flower_password: str
+
+    @property
+    def flower_login(self) -> str:
+        """Return the value of FLOWER_BASIC_AUTH."""
+        return f"{FLOWER_USERNAME}:{self.flower_password}"
 
 
 def keep_keys(path: Path) -> Keys:
-    """Return the keys in the file at `path`, made on the first call."""
-    if not path.exists():
-        write_private_json(path, asdict(_make_keys()))
-    return Keys(**read_json(path))
+    """Return the keys in the file at `path`; make those that it does not have yet."""
+    kept = read_json(path)
+    keys = {**asdict(_make_keys()), **kept}
+    if keys != kept:
+        write_private_json(path, keys)
+    return Keys(**keys)
 
 
 def _make_keys() -> Keys:
@@ -34,4 +44,5 @@ def _make_keys() -> Keys:
             secrets.token_bytes(32)
         ).decode(),
         admin_password=secrets.token_urlsafe(12),
+        flower_password=secrets.token_urlsafe(12),
     )

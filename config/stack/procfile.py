@@ -24,8 +24,28 @@ class Program:
     command: tuple[str, ...]
 
 
+class _Command(Template):
+    braceidpattern = r"[A-Za-z_][A-Za-z0-9_]*(?::-[^}]*)?"
+
+
+class _Values(dict[str, str]):
+    """Variables by `NAME` or `NAME:-default`.
+
+    As in a shell, the default also replaces a value that is set but empty.
+    """
+
+    def __getitem__(self, key: str) -> str:
+        name, has_default, default = key.partition(":-")
+        if has_default:
+            return self.get(name) or default
+        return super().__getitem__(name)
+
+
 def read_procfile(path: Path, environment: Mapping[str, str]) -> list[Program]:
-    """Return the programs in their order, `${VARIABLES}` filled from `environment`."""
+    """Return the programs in their order, filled from `environment`.
+
+    A command may name variables as `${NAME}`, or as `${NAME:-default}`.
+    """
     programs = []
     for number, line in enumerate(path.read_text().splitlines(), start=1):
         if line.strip() and not line.lstrip().startswith("#"):
@@ -38,7 +58,7 @@ def _read_line(line: str, number: int, environment: Mapping[str, str]) -> Progra
     if found is None:
         raise ProcfileError(f"Procfile, line {number}: not of the form `name: command`")
     try:
-        command = Template(found["command"]).substitute(environment)
+        command = _Command(found["command"]).substitute(_Values(environment))
         words = shlex.split(command)
     except KeyError as missing:
         raise ProcfileError(

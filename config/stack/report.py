@@ -26,17 +26,20 @@ def say_error(line: str) -> None:
 
 def where_to_look(options: Options, credentials: Mapping[str, str | None]) -> str:
     """Return the page a newcomer reads when everything runs."""
-    password = credentials["admin_password"] or "(the one you chose)"
-    login = f"{credentials['admin_username']} / {password}"
     rows = {
-        "Admin": f"{options.url}/admin/   {login}",
+        "Admin": f"{options.url}/admin/   {_login(credentials, 'admin')}",
         "API": f"{options.url}/api/docs",
-        "Workers": options.flower_url,
-        "API token": f"{credentials['api_token']}",
+        "Workers": f"{options.flower_url}   {_login(credentials, 'flower')}",
+        "API token": credentials["api_token"] or "manage.py create_api_token USER",
         "Data, logs": f"{options.data}",
     }
     lines = [f"  {title:<11} {text}" for title, text in rows.items()]
     return "\n".join(["", "Tickhook is running.", "", *lines, "", "Stop: Ctrl-C"])
+
+
+def _login(credentials: Mapping[str, str | None], kind: str) -> str:
+    password = credentials[f"{kind}_password"] or "(the one you chose)"
+    return f"{credentials[f'{kind}_username']} / {password}"
 
 
 def executions_table(executions: Sequence[Mapping[str, Any]], *, logs: Path) -> str:
@@ -59,7 +62,7 @@ def _complaint(executions: Sequence[Mapping[str, Any]], logs: Path) -> list[str]
             f"{missing} events wait: the worker has not taken them",
         )
     elif count_succeeded(executions) < DEMO_EXECUTIONS:
-        program, what = "worker-slow", "Not every task has succeeded yet"
+        program, what = "agents", "Not every task has succeeded yet"
     else:
         return []
     return ["", f"  {what}. See {logs / program}.log"]

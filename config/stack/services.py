@@ -25,6 +25,7 @@ class EmbeddedServer:
         self._data_dir = data_dir
         self.name = data_dir.name
         self.url = ""
+        self._server: Server | None = None
 
     @property
     def folder(self) -> Path:
@@ -37,12 +38,16 @@ class EmbeddedServer:
             start=self._start_process,
             # Fast, but clean, shutdown of PostgreSQL; Valkey knows it as well.
             stop_signal=signal.SIGINT,
+            is_stopping=self._is_stopping,
         )
 
     def _start_process(self) -> subprocess.Popen[bytes]:
-        server = self._start(self._data_dir)
-        self.url = server.url
-        return server.process
+        self._server = self._start(self._data_dir)
+        self.url = self._server.url
+        return self._server.process
+
+    def _is_stopping(self) -> bool:
+        return self._server is not None and self._server.is_stopping()
 
 
 def embedded_servers_wanted(options: Options) -> dict[str, EmbeddedServer]:
@@ -67,6 +72,7 @@ def build_environment(
         "TICKHOOK_HOST": options.host,
         "TICKHOOK_PORT": str(options.port),
         "FLOWER_PORT": str(options.flower_port),
+        "FLOWER_BASIC_AUTH": keys.flower_login,
         "TICKHOOK_DATA": str(options.data),
         "PYTHONUNBUFFERED": "1",
         **urls,

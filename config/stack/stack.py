@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from pathlib import Path
@@ -22,11 +23,13 @@ from config.stack.site import is_ready
 from config.stack.steps import StepFailedError, run_step, tail
 from config.stack.stopping import StopRequests
 from config.stack.supervisor import Supervisor
+from config.stack.troubles import Troubles, little_space
 
 _READY_TIMEOUT_SECONDS = 90
 _PROGRAMS_STOP_SECONDS = 6.0
 _SERVERS_STOP_SECONDS = 3.0
 _TICK_SECONDS = 0.2
+_DISK_EVERY_SECONDS = 5.0
 
 
 class Stack:
@@ -39,6 +42,9 @@ class Stack:
         self._logs = options.data / "logs"
         self._servers = Supervisor(say=self._say_restart)
         self._programs = Supervisor(say=self._say_restart)
+        self._troubles = Troubles(self._say_with_time)
+        self._noted: dict[str, int] = {}
+        self._disk_looked_at = -math.inf
         self._environment: dict[str, str] = {}
 
     def run(self) -> None:
@@ -101,7 +107,8 @@ class Stack:
                 self._options.url, token=token, check=self._tick
             )
             say(executions_table(executions, logs=self._logs))
-        settle_demo(self._options)
+        with self._troubles.survive("Noting that the demo is settled"):
+            settle_demo(self._options)
 
     def _welcome(self) -> None:
         credentials = read_json(self._options.data / "credentials.json")
@@ -110,32 +117,56 @@ class Stack:
     def _tick(self) -> None:
         """Look after everything once, then rest a little."""
         self._requests.check()
-        self._guard.check()
-        changed = [self._servers.tick(), self._programs.tick()]
-        if any(changed):
-            self._note_processes()
+        with self._troubles.survive("Looking after the watchdog"):
+            self._guard.check()
+        with self._troubles.survive("Looking after the servers"):
+            self._servers.tick()
+        with self._troubles.survive("Looking after the programs"):
+            self._programs.tick()
+        self._note_processes()
+        self._look_at_disk()
         time.sleep(_TICK_SECONDS)
 
     def _note_processes(self) -> None:
-        """Tell the watchdog and `stack.json` what runs now."""
-        self._guard.watch(self._programs.processes.values())
-        write_private_json(
-            self._options.data / "stack.json",
-            {
-                "database_url": self._environment["DATABASE_URL"],
-                "redis_url": self._environment["REDIS_URL"],
-                "processes": {**self._servers.processes, **self._programs.processes},
-            },
-        )
+        """Hand what runs now to the watchdog and `stack.json`, if it changed.
+
+        What fails is tried again at the next tick.
+        """
+        processes = {**self._servers.processes, **self._programs.processes}
+        if processes == self._noted:
+            return
+        with self._troubles.survive("Noting the processes"):
+            self._guard.watch(self._programs.processes.values())
+            write_private_json(
+                self._options.data / "stack.json",
+                {
+                    "database_url": self._environment["DATABASE_URL"],
+                    "redis_url": self._environment["REDIS_URL"],
+                    "processes": processes,
+                },
+            )
+            self._noted = processes
+
+    def _look_at_disk(self) -> None:
+        if time.monotonic() - self._disk_looked_at < _DISK_EVERY_SECONDS:
+            return
+        self._disk_looked_at = time.monotonic()
+        with self._troubles.survive("Looking at the disk"):
+            self._troubles.note("The disk", little_space(self._options.data))
 
     def _say_restart(self, line: str) -> None:
-        say(f"{time.strftime('%H:%M:%S')}  {line}  (logs: {self._logs})")
+        self._say_with_time(f"{line}  (logs: {self._logs})")
+
+    def _say_with_time(self, line: str) -> None:
+        say(f"{time.strftime('%H:%M:%S')}  {line}")
 
     def _stop(self) -> None:
         say("Stopping.")
         hurry = self._requests.in_a_hurry
         self._programs.stop(timeout_seconds=_PROGRAMS_STOP_SECONDS, hurry=hurry)
-        self._guard.watch([])
+        with self._troubles.survive("Looking after the watchdog"):
+            self._guard.watch([])
         self._servers.stop(timeout_seconds=_SERVERS_STOP_SECONDS, hurry=hurry)
-        (self._options.data / "stack.json").unlink(missing_ok=True)
+        with self._troubles.survive("Deleting stack.json"):
+            (self._options.data / "stack.json").unlink(missing_ok=True)
         say("Everything has ended.")

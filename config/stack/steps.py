@@ -45,4 +45,4 @@ def run_step(
 def tail(log: Path) -> str:
     """Return the last lines of a log, for a person to read."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return "\n".join(lines[-_SHOWN_LINES:])
+    return "\n".join(lines[-_SHOWN_LINES:]) or f"({log} is empty. Is the disk full?)"

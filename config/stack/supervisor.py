@@ -19,11 +19,14 @@ class Service:
     """A process to keep running: how to start it, and the signal that ends it.
 
     `start` may raise any `OSError` or `RuntimeError`: it is tried again, later.
+    `is_stopping` returns whether the process refuses work because another program asked
+    it to stop. Such a process is ended and started again.
     """
 
     name: str
     start: Callable[[], subprocess.Popen[bytes]]
     stop_signal: signal.Signals = signal.SIGTERM
+    is_stopping: Callable[[], bool] = lambda: False
 
 
 class Supervisor:
@@ -50,7 +53,7 @@ class Supervisor:
         self._running[service.name] = _Running(service, self._first_delay_seconds)
 
     def tick(self) -> bool:
-        """Look after every service once; return True if a process came or went."""
+        """Look after every service once; return whether a process came or went."""
         changed = [self._look_after(running) for running in self._running.values()]
         return any(changed)
 
@@ -73,10 +76,21 @@ class Supervisor:
         if running.restart_at is not None:
             return time.monotonic() >= running.restart_at and self._restart(running)
         if running.process.poll() is None:
+            self._end_if_stopping(running)
             return False
         kill_group(running.process)
         self._say_ended(running, f"ended ({_describe_end(running.process)})")
         return True
+
+    def _end_if_stopping(self, running: _Running) -> None:
+        if running.is_ending or not running.service.is_stopping():
+            return
+        running.is_ending = True
+        running.process.send_signal(running.service.stop_signal)
+        self._say(
+            f"{running.service.name} was told to stop by another program; "
+            "ending it now, to start it again"
+        )
 
     def _restart(self, running: _Running) -> bool:
         try:
@@ -105,6 +119,7 @@ class _Running:
     def start(self) -> None:
         self.process = self.service.start()
         self.restart_at = None
+        self.is_ending = False
         self._started_at = time.monotonic()
 
     def plan_restart(self) -> float:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -13,6 +14,7 @@ from rest_framework.decorators import action
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
 
 from common.api.filters import AnyCaseChoiceFilter, SinceFilter, UntilFilter
@@ -62,12 +64,16 @@ class EventFilter(filters.FilterSet):
 
 
 class EventViewSet(ReadOnlyModelViewSet[Event]):
-    serializer_class = EventSerializer
     filterset_class = EventFilter
     lookup_value_converter = "uuid"
 
     def get_queryset(self) -> QuerySet[Event]:
         return Event.objects.defer("body").order_by("-id")
+
+    def get_serializer_class(self) -> type[Serializer[Any]]:
+        # OPTIONS and the form of the browsable API show what is sent.
+        is_sent = self.action in ("create", "metadata")
+        return EmitSerializer if is_sent else EventSerializer
 
     @extend_schema(request=EmitSerializer, responses={201: EmittedSerializer})
     def create(self, request: Request) -> Response:

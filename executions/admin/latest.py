@@ -13,7 +13,7 @@ SHOWN = 20
 def latest_executions(rows: QuerySet[TriggerExecution]) -> SafeString:
     """Show the newest of these executions as a small table."""
     newest = rows.select_related("trigger", "task").only(
-        "status", "reason", "executed_at", "trigger__name", "task__status"
+        "status", "reason", "executed_at", "event_id", "trigger__name", "task__status"
     )
     context = {"rows": [_row(row) for row in newest.order_by("-executed_at")[:SHOWN]]}
     template = "admin/tickhook/latest_executions.html"

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from django.db.models import F, OrderBy
 from django_filters import rest_framework as filters
+from drf_spectacular.utils import OpenApiParameter
 
 from common.api.filters import AnyCaseChoiceFilter, SinceFilter, UntilFilter
 from common.errors import Fault, InvalidInput
@@ -37,6 +38,12 @@ class ExecutionFilter(filters.FilterSet):
     class Meta:
         model = TriggerExecution
         fields = ()
+
+
+ORDER_PARAMETERS = [
+    OpenApiParameter("sort_by", enum=list(SORTABLE), default="executed_at"),
+    OpenApiParameter("sort_order", enum=["asc", "desc"], default="desc"),
+]
 
 
 def read_order(query: Mapping[str, str]) -> tuple[OrderBy, OrderBy]:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from common.api.serializers import (
@@ -70,6 +71,7 @@ class AuditQuerySerializer(RangeSerializer):
         return attrs
 
 
+@extend_schema_serializer(component_name="Backfill")
 class BackfillRequestSerializer(RangeSerializer):
     is_from_required = True
 

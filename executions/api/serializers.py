@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
+from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.reverse import reverse
 
+from agents.models import TaskStatus
 from common.api.serializers import JSONObjectField, StrictSerializer
 from events.api.serializers import EVENT_FIELDS, EventSerializer
 from events.models import Event
@@ -20,12 +24,27 @@ LISTED: tuple[str, ...] = (
 )  # fmt: skip
 
 
+# A page of the list of executions has as many.
+EXECUTIONS_SHOWN = 50
+
+UNSHOWN = ("event__body", "event__request", "event__options", "task__result")
+UNLISTED = ("parameters", "task__parameters", "task__metadata")
+
+
+def executions_as_listed() -> QuerySet[TriggerExecution]:
+    """Return executions with all that ExecutionSerializer shows of them."""
+    rows = TriggerExecution.objects.select_related("trigger", "event", "task")
+    return rows.defer(*UNSHOWN, *UNLISTED)
+
+
 class ExecutionSerializer(serializers.ModelSerializer[TriggerExecution]):
     """An execution in a list."""
 
     trigger_name = serializers.CharField(source="trigger.name")
     trigger_type = serializers.CharField(source="trigger.trigger_type")
-    task_status = serializers.CharField(source="task.status", default=None)
+    task_status = serializers.ChoiceField(
+        source="task.status", choices=TaskStatus.choices, default=None, allow_null=True
+    )
     trigger_data = serializers.SerializerMethodField()
 
     class Meta:
@@ -79,20 +98,40 @@ class RunStartedSerializer(serializers.Serializer[Any]):
 
 
 class EventDetailSerializer(EventSerializer):
-    """An event with what became of it."""
+    """An event with its first 50 executions; `executions_url` lists all of them.
+
+    All three members are null for a user who may not see executions.
+    """
 
     executions = serializers.SerializerMethodField()
+    executions_count = serializers.SerializerMethodField()
+    executions_url = serializers.SerializerMethodField()
 
     class Meta(EventSerializer.Meta):
-        fields = (*EVENT_FIELDS, "executions")
+        fields = (
+            *EVENT_FIELDS, "executions", "executions_count", "executions_url",
+        )  # fmt: skip
         read_only_fields = fields
 
     @extend_schema_field(ExecutionSerializer(many=True, allow_null=True))
     def get_executions(self, event: Event) -> list[dict[str, Any]] | None:
-        """The event's executions; null for one who may not see executions."""
-        if not self.context["request"].user.has_perm(VIEW_EXECUTIONS):
+        if not self._may_view_executions:
             return None
-        rows = TriggerExecution.objects.filter(event_id=event.pk).select_related(
-            "trigger", "task", "event"
-        )
-        return list(ExecutionSerializer(rows.order_by("id"), many=True).data)
+        rows = executions_as_listed().filter(event_id=event.pk).order_by("id")
+        return list(ExecutionSerializer(rows[:EXECUTIONS_SHOWN], many=True).data)
+
+    def get_executions_count(self, event: Event) -> int | None:
+        if not self._may_view_executions:
+            return None
+        return TriggerExecution.objects.filter(event_id=event.pk).count()
+
+    @extend_schema_field({"type": "string", "format": "uri", "nullable": True})
+    def get_executions_url(self, event: Event) -> str | None:
+        if not self._may_view_executions:
+            return None
+        url = reverse("execution-list", request=self.context["request"])
+        return f"{url}?event_id={event.pk}"
+
+    @cached_property
+    def _may_view_executions(self) -> bool:
+        return bool(self.context["request"].user.has_perm(VIEW_EXECUTIONS))

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
@@ -16,13 +16,15 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 from common.api.pagination import ExecutionPagination
 from common.api.permissions import ChangePermissions
 from events.api.views import EventViewSet
-from executions.api.filters import ExecutionFilter, read_order
+from executions.api.filters import ORDER_PARAMETERS, ExecutionFilter, read_order
 from executions.api.serializers import (
+    UNSHOWN,
     EventDetailSerializer,
     ExecutionDetailSerializer,
     ExecutionSerializer,
     RunSerializer,
     RunStartedSerializer,
+    executions_as_listed,
 )
 from executions.models import TriggerExecution
 from executions.services.run import run_trigger
@@ -30,10 +32,8 @@ from triggers.api.permissions import AgentPermission
 from triggers.models import Trigger
 from triggers.services.lifecycle import TriggerNotFound
 
-UNSHOWN = ("event__body", "event__request", "event__options", "task__result")
-UNLISTED = ("parameters", "task__parameters", "task__metadata")
 
-
+@extend_schema_view(list=extend_schema(parameters=ORDER_PARAMETERS))
 class ExecutionViewSet(ReadOnlyModelViewSet[TriggerExecution]):
     pagination_class = ExecutionPagination
     filterset_class = ExecutionFilter
@@ -62,6 +62,7 @@ class ExecutionsOfTriggerView(ListAPIView[TriggerExecution]):
     def get_queryset(self) -> QuerySet[TriggerExecution]:
         return _listed(self.request).filter(trigger_id=self.kwargs["pk"])
 
+    @extend_schema(parameters=ORDER_PARAMETERS)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         find_trigger(kwargs["pk"])
         return super().get(request, *args, **kwargs)
@@ -97,9 +98,7 @@ class RunView(APIView):
 
 def _listed(request: Request) -> QuerySet[TriggerExecution]:
     """Return executions as a list shows them, in the order that was asked for."""
-    rows = TriggerExecution.objects.select_related("trigger", "event", "task")
-    rows = rows.defer(*UNSHOWN, *UNLISTED)
-    return rows.order_by(*read_order(request.query_params))
+    return executions_as_listed().order_by(*read_order(request.query_params))
 
 
 def find_trigger(pk: UUID) -> Trigger:

@@ -10,31 +10,35 @@ import traceback
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import Error, connection
 
-# SQLSTATEs: connection lost, read-only standby, rolled back for another's sake, no room
-# or memory, lock not to be had, server stopping, server broken.
-_NOBODYS_FAULT = ("08", "25006", "40", "53", "55P03", "57P", "58")
-
-
-class DatabaseAway(Exception):
-    """The database is away, or ended a transaction for another's sake: try again."""
+from common.database.errors import (
+    QUERY_CANCELED,
+    DatabaseAway,
+    is_unavailable,
+    sqlstate,
+)
 
 
 def raise_if_nobodys_fault(error: Exception) -> None:
-    """Raise unless the fault lies in what was judged or was to be written.
+    """Raise DatabaseAway unless the event, its triggers or our code caused the error.
 
-    An OperationalError can be either: "index row too large" is one, too. Being out of
-    time is no fault of the event at hand.
+    SoftTimeLimitExceeded is raised as it is: it says nothing of the event at hand.
     """
     if isinstance(error, SoftTimeLimitExceeded):
         raise error
     if isinstance(error, Error) and (
-        sqlstate(error).startswith(_NOBODYS_FAULT) or not connection.is_usable()
+        _is_of_the_server(error) or not connection.is_usable()
     ):
         raise DatabaseAway from error
 
 
-def sqlstate(error: Exception) -> str:
-    return getattr(error.__cause__, "sqlstate", None) or ""
+def _is_of_the_server(error: Error) -> bool:
+    """Return whether the server says so itself.
+
+    A canceled statement may be slow because of its data, and an error without a
+    SQLSTATE may come from the driver: there the state of the connection decides.
+    """
+    state = sqlstate(error)
+    return state not in {"", QUERY_CANCELED} and is_unavailable(error)
 
 
 def describe(error: Exception) -> str:

@@ -10,12 +10,17 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http.client import HTTPConnection
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlencode, urlsplit
 
-from tests.acceptance.stack import Stack
-
 _TIMEOUT_SECONDS = 30
+
+
+class Site(Protocol):
+    """Where the API is, and the token of its administrator."""
+
+    url: str
+    api_token: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +65,8 @@ def send_all(
 class Api:
     """The API as an administrator uses it."""
 
-    def __init__(self, stack: Stack) -> None:
-        self._stack = stack
+    def __init__(self, site: Site) -> None:
+        self._site = site
 
     def get(self, path: str) -> Any:
         """Return the JSON at a path below `/api/v1`, which must be there."""
@@ -118,7 +123,7 @@ class Api:
     ) -> Request:
         """Return a request to a path below `/api/v1`, not yet made."""
         headers = {
-            "Authorization": f"Token {self._stack.api_token}",
+            "Authorization": f"Token {self._site.api_token}",
             "Content-Type": "application/json",
         }
         body = b"" if content is None else json.dumps(content).encode()
@@ -127,7 +132,7 @@ class Api:
     def _send(
         self, method: str, path: str, content: Mapping[str, object] | None = None
     ) -> Answer:
-        return send(self._stack.url, self.request(method, path, content))
+        return send(self._site.url, self.request(method, path, content))
 
 
 def path_of(webhook: Mapping[str, Any]) -> str:

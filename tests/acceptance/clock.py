@@ -85,7 +85,7 @@ class Clock:
             fired = self.firings(trigger_id, after=after)
             return fired if len(fired) >= count else []
 
-        return wait_for(enough, timeout_seconds=30)
+        return wait_for(enough, timeout_seconds=90)
 
     def is_overdue(self, trigger_id: str, by: timedelta) -> bool:
         """Whether a trigger has waited so long for a clock."""

@@ -18,8 +18,8 @@ from config.stack.options import ROOT
 from tests.acceptance.stack import free_port
 from tests.acceptance.waiting import wait_for
 
-_UP_TIMEOUT_SECONDS = 150
-_DOWN_TIMEOUT_SECONDS = 30
+_UP_TIMEOUT_SECONDS = 250
+_DOWN_TIMEOUT_SECONDS = 60
 
 
 class Clone:
@@ -54,6 +54,10 @@ class Clone:
         """Return the processes that `make up` names while it runs."""
         stack = read_json(self.folder / ".data" / "stack.json")
         return dict(stack["processes"])
+
+    def credentials(self) -> dict[str, str]:
+        """Return the addresses, logins and tokens that `make up` leaves."""
+        return read_json(self.folder / ".data" / "credentials.json")
 
     def drop_from_procfile(self, *names: str) -> None:
         procfile = self.folder / "Procfile"

@@ -18,6 +18,7 @@ from psycopg import sql
 
 from config.stack.files import read_json
 from config.stack.options import ROOT
+from tests.servers.pgbouncer import pgbouncer
 
 _TEMPLATE = "acceptance_template"
 _numbers = count(1)
@@ -65,6 +66,20 @@ def copied_database() -> Iterator[str]:
         yield _url_of(name)
     finally:
         _administer(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(copy))
+
+
+@contextmanager
+def reached_by_programs(database_url: str, folder: Path) -> Iterator[str]:
+    """Yield the URL that programs are given: with TEST_ENGINE=pgbouncer, a pooled one.
+
+    The pool is smaller than the number of connections that the programs open.
+    """
+    if os.environ.get("TEST_ENGINE") != "pgbouncer":
+        yield database_url
+        return
+    pool = pgbouncer(folder / "pgbouncer", size=5, database_url=database_url)
+    with pool as url:
+        yield f"{url}?prepare_threshold=none"
 
 
 def _administer(statement: sql.Composed) -> None:

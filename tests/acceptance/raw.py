@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from tests.acceptance.client import Answer
 
-_TIMEOUT_SECONDS = 10
+_TIMEOUT_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,3 +45,14 @@ def send_raw(url: str, request: bytes) -> Answer:
             body = response.read()
     seconds = time.monotonic() - started
     return Answer(status=response.status, body=body, seconds=seconds)
+
+
+def send_half_closed(url: str, request: bytes) -> bytes:
+    """Send bytes, close the sending side, and return what comes until the end."""
+    address = urlsplit(url)
+    target = (address.hostname or "", address.port or 80)
+    with socket.create_connection(target, timeout=_TIMEOUT_SECONDS) as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        with connection.makefile("rb") as answer:
+            return answer.read()

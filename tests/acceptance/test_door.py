@@ -69,7 +69,7 @@ def test_the_same_id_with_another_body_is_a_conflict_that_is_kept(
     wait_until_equal(
         lambda: stack.rows(rejected, "delivery_id_conflict"),
         [(True,)],
-        timeout_seconds=10,
+        timeout_seconds=60,
     )
 
 
@@ -90,9 +90,9 @@ def test_who_waits_is_in_nobodys_way(
     stack: Stack, client: Api, agent: str, note_figure: Callable[[str, object], None]
 ) -> None:
     """As many wait as there are threads, for what no worker does."""
-    path = make_hook(client, agent, webhook_config={"max_wait_seconds": 5})
+    path = make_hook(client, agent, webhook_config={"max_wait_seconds": 10})
     stack.stop("worker")
-    waiting = [delivery(path, Prefer="wait=5")] * 8
+    waiting = [delivery(path, Prefer="wait=10")] * 8
     others = [delivery(path)] * 20
 
     answers: list[Answer] = send_all(stack.url, waiting + others, senders=28)
@@ -102,4 +102,4 @@ def test_who_waits_is_in_nobodys_way(
     assert {tuple(a.json["executions"]) for a in answers} == {()}
     slowest = max(a.seconds for a in answers[8:])
     note_figure("the slowest of those who did not wait, seconds:", slowest)
-    assert slowest < 5
+    assert slowest < max(a.seconds for a in answers[:8])

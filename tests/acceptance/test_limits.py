@@ -80,7 +80,7 @@ def test_refusals_are_stored_while_the_server_runs(
     [forged] = requests(path, 1, signature="0" * 64)
     send(stack.url, forged)
 
-    wait_until_equal(lambda: count_forged(stack), before + 1, timeout_seconds=10)
+    wait_until_equal(lambda: count_forged(stack), before + 1, timeout_seconds=60)
 
 
 def count_forged(stack: Stack) -> int:

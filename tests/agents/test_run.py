@@ -18,6 +18,7 @@ from agents.services.run import (
     time_out_overdue,
 )
 from agents.services.submit import submit_overdue, submit_tasks
+from common.ids import uuid7
 from tests.factories import make_agent, make_task
 from tests.races import ROUNDS, race
 
@@ -89,14 +90,9 @@ def test_a_task_in_its_last_attempt_is_left_to_a_worker_that_lives() -> None:
     assert give_up_deadly() == 0
 
 
-@pytest.mark.parametrize("is_forgotten", [False, True])
-def test_a_silent_workers_task_runs_again_as_a_further_attempt(
-    is_forgotten: bool,
-) -> None:
+def test_a_silent_workers_task_runs_again_as_a_further_attempt() -> None:
     task = running()
     fall_silent()
-    if is_forgotten:
-        Worker.objects.all().delete()
 
     assert take_back_silent() == 1
     assert take_back_silent() == 0
@@ -190,6 +186,20 @@ def test_an_error_is_kept_as_it_can_be_stored() -> None:
     task.refresh_from_db()
     assert task.error[:3] == "\N{REPLACEMENT CHARACTER}?x"
     assert len(task.error) == 10_000
+
+
+def test_a_worker_that_a_running_task_names_is_not_forgotten() -> None:
+    running()
+    idle = Worker.objects.create(
+        id=uuid7(), name="idle", started_at=Now(), seen_at=Now()
+    )
+    Worker.objects.update(seen_at=Now() - timedelta(hours=2))
+
+    assert forget_old_workers() == 1
+
+    assert not Worker.objects.filter(pk=idle.pk).exists()
+    assert take_back_silent() == 1
+    assert forget_old_workers() == 1
 
 
 def test_workers_of_long_ago_are_forgotten() -> None:

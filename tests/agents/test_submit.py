@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 
 import pytest
-from celery import Celery, current_app
+from celery import current_app
 from django.db.models import F
 from django.db.models.functions import Now
 from pytest_django import Settings
@@ -14,8 +13,9 @@ from pytest_django import Settings
 from agents.backends.base import SubmissionFailed, get_backend
 from agents.models import Agent, AgentTask, TaskStatus
 from agents.services.create import create_tasks
-from agents.services.submit import submit_overdue, submit_tasks
+from agents.services.submit import BATCH, submit_overdue, submit_tasks
 from common.ids import uuid7
+from tests.agents.brokers import closed_broker as closed_broker
 from tests.factories import make_agent, make_task, new_task
 from tests.memory_backend import MemoryBackend
 from tests.races import ROUNDS, race
@@ -28,17 +28,6 @@ def _forget_submitted() -> Iterator[None]:
     MemoryBackend.submitted.clear()
     yield
     MemoryBackend.fail_next = 0
-
-
-@pytest.fixture
-def closed_broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A broker that nobody listens for."""
-    with socket.socket() as unused, Celery(set_as_current=False) as app:
-        unused.bind(("127.0.0.1", 0))
-        url = f"redis://127.0.0.1:{unused.getsockname()[1]}/0"
-        app.conf.update(broker_url=url, task_publish_retry_policy={"max_retries": 1})
-        monkeypatch.setattr("agents.backends.celery.current_app", app)
-        yield
 
 
 def celery_agent() -> Agent:
@@ -77,40 +66,74 @@ def test_one_idempotency_key_is_one_task() -> None:
         create_tasks([new_task(task.agent, idempotency_key=task.idempotency_key)])
 
 
-@pytest.mark.parametrize(
-    ("publications", "seconds"),
-    [(0, 15), (1, 30), (2, 60), (5, 480), (6, 600), (99, 600)],
-)
-def test_an_unanswered_task_is_published_again_later_each_time(
-    publications: int, seconds: int
+def waits_for(task: AgentTask, seconds: int) -> bool:
+    """Return whether a task's next attempt is so long after its last one."""
+    waits = AgentTask.objects.filter(
+        pk=task.pk, next_attempt_at=F("submitted_at") + timedelta(seconds=seconds)
+    )
+    return waits.exists()
+
+
+@pytest.mark.parametrize("publications", [0, 1, 6, 99])
+def test_a_task_that_is_not_started_is_due_again_after_ten_minutes(
+    publications: int,
 ) -> None:
     task = make_task()
     AgentTask.objects.filter(pk=task.pk).update(publications=publications)
 
     submit_tasks([task.id])
 
-    waits = AgentTask.objects.filter(
-        pk=task.pk, next_attempt_at=F("submitted_at") + timedelta(seconds=seconds)
-    )
-    assert waits.count() == 1
+    assert waits_for(task, 600)
     assert submit_overdue() == 0
     come_due(task)
     assert submit_overdue() == 1
     assert MemoryBackend.submitted == [task.id, task.id]
 
 
-def test_a_backend_that_refuses_gets_the_task_again_later() -> None:
+@pytest.mark.parametrize(
+    ("publications", "seconds"), [(0, 15), (1, 30), (2, 30), (99, 30)]
+)
+def test_a_backend_that_refuses_gets_the_task_again_within_half_a_minute(
+    publications: int, seconds: int
+) -> None:
     task = make_task()
+    AgentTask.objects.filter(pk=task.pk).update(publications=publications)
     MemoryBackend.fail_next = 1
 
     assert submit_tasks([task.id]) == 0
 
     task.refresh_from_db()
     assert task.status == TaskStatus.PENDING
+    assert task.submitted_at is not None
+    assert task.next_attempt_at is not None
+    waits = task.next_attempt_at - task.submitted_at
+    assert timedelta(seconds=seconds) <= waits < timedelta(seconds=seconds + 60)
     assert submit_overdue() == 0
     come_due(task)
     assert submit_overdue() == 1
     assert MemoryBackend.submitted == [task.id]
+
+
+def test_one_call_submits_all_that_is_due() -> None:
+    agent = make_agent()
+    create_tasks([new_task(agent) for _ in range(2 * BATCH + 1)])
+
+    assert submit_overdue() == 2 * BATCH + 1
+    assert submit_overdue() == 0
+
+    assert len(set(MemoryBackend.submitted)) == 2 * BATCH + 1
+
+
+def test_a_backend_that_takes_nothing_is_not_asked_again_in_one_call() -> None:
+    agent = make_agent()
+    create_tasks([new_task(agent) for _ in range(BATCH + 1)])
+    MemoryBackend.fail_next = 10
+
+    assert submit_overdue() == 0
+
+    assert MemoryBackend.fail_next == 9
+    statuses = AgentTask.objects.values_list("status", "publications")
+    assert sorted(statuses) == [("pending", 0)] + [("pending", 1)] * BATCH
 
 
 def test_a_task_that_is_refused_for_good_fails_and_the_others_go_on(

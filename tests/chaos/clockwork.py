@@ -43,7 +43,7 @@ class Clockwork:
     def wait_until(self, instant: datetime) -> None:
         """Wait for the database's clock."""
         seconds = (instant - self.now()).total_seconds()
-        wait_for(lambda: self.now() >= instant, timeout_seconds=seconds + 5)
+        wait_for(lambda: self.now() >= instant, timeout_seconds=seconds + 60)
 
     def now(self) -> datetime:
         [[now]] = self.stack.rows("SELECT clock_timestamp()")
@@ -53,6 +53,11 @@ class Clockwork:
         self, start: datetime, end: datetime
     ) -> Lateness:
         """Check all instants of all triggers in a range; return how late they were."""
+        expected = sum(len(self.due(name, start, end)) for name in self.schedules)
+        wait_for(
+            lambda: sum(map(len, self._recorded(start, end).values())) >= expected,
+            timeout_seconds=60,
+        )
         recorded = self._recorded(start, end)
         for trigger_id in self.schedules:
             due = self.due(trigger_id, start, end)

@@ -6,15 +6,29 @@ import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString, Protocol
 
-from tests.acceptance.client import Answer, Api, Request, path_of, send_all
-from tests.acceptance.stack import Stack
+from tests.acceptance.client import (
+    Answer,
+    Api,
+    Request,
+    Site,
+    path_of,
+    send_all,
+)
 from tests.acceptance.waiting import wait_until_equal
 from tests.conditions.builders import rule, rules
 
 _FIRST = 100
 _HEADERS = {"Content-Type": "application/json"}
+
+
+class Observed(Site, Protocol):
+    """A site whose database can be read."""
+
+    def rows(self, query: LiteralString, *values: object) -> list[tuple[Any, ...]]: ...
+
+    def number(self, query: LiteralString, *values: object) -> int: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +45,7 @@ class Progress:
 class Hook:
     """A webhook with two triggers: one for all it sends, one for the first hundred."""
 
-    stack: Stack
+    stack: Observed
     path: str
     all_id: str
     first_id: str
@@ -94,9 +108,12 @@ class Hook:
             assert task["result"]["received"]["trigger_data"]["body"] == task["body"]
 
 
-def make_hook(stack: Stack, api: Api) -> Hook:
+def make_hook(stack: Observed, api: Api, **fields: object) -> Hook:
+    """Make the triggers; `fields` are further ones of the first."""
     agent = api.make_echo_agent()
-    for_all = api.make_trigger(name="all", agent_id=agent, trigger_type="webhook")
+    for_all = api.make_trigger(
+        name="all", agent_id=agent, trigger_type="webhook", **fields
+    )
     for_first = api.make_trigger(
         name="the first hundred",
         agent_id=agent,

@@ -20,8 +20,8 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 DOWN = (300 if IS_LONG else 15) * SECOND
 PERIOD_SECONDS = 3
 GRACE, WINDOW = SECOND, DOWN / 2
-# Between an instant's judgement and what is written of it.
-TOLERANCE = 0.5 * SECOND
+# Between the evaluation of an instant's lateness and the time that is stored for it.
+TOLERANCE = SECOND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +127,7 @@ def test_after_a_downtime_the_policy_decides_what_runs(
 
     end = clockwork.now() + PERIOD_SECONDS * SECOND
     clockwork.wait_until(end + 2 * SECOND)
-    wait_for(lambda: is_idle(stack), timeout_seconds=20)
+    wait_for(lambda: is_idle(stack), timeout_seconds=60)
 
     assert_on_time_only(policies.fates("none", end))
     assert_latest(policies.fates("latest", end))

@@ -1,15 +1,17 @@
-"""An HTTPS server on this machine, with a certificate that only its users trust."""
+"""HTTPS servers on this machine, with a certificate that only their users trust."""
 
 from __future__ import annotations
 
+import gzip
+import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -17,6 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 NAME = "localhost"
+_DRIP_SECONDS = 0.02
+_POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,18 +28,48 @@ class Site:
     url: str
     trust: ssl.SSLContext
 
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    closing: Event
+
 
 class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
     def do_GET(self) -> None:
         if self.path == "/moved":
-            self.send_response(302)
-            self.send_header("Location", "/")
-            self.end_headers()
-            return
-        host = self.headers["Host"].split(":")[0].encode()
-        self.send_response(200)
+            self._start(307, Location="/")
+        elif self.path == "/big":
+            self._start(200).write(b"big" * 1000)
+        elif self.path == "/bomb":
+            stream = self._start(200, **{"Content-Encoding": "gzip"})
+            stream.write(gzip.compress(bytes(1_000_000)))
+        elif self.path == "/headers":
+            self._drip(b"HTTP/1.1 200 OK\r\n", b"X-Drip: 1\r\n")
+        elif self.path == "/body":
+            self._drip(b"HTTP/1.1 200 OK\r\n\r\n", b"drip")
+        else:
+            name = "Accept-Encoding" if self.path == "/encoding" else "Host"
+            self._start(200).write(self.headers[name].encode())
+
+    def _start(self, status: int, **headers: str) -> socket.SocketIO:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(b"big" * 1000 if self.path == "/big" else host)
+        return self.wfile  # type: ignore[return-value]  # a raw stream of the socket
+
+    def _drip(self, start: bytes, piece: bytes) -> None:
+        """Send a little of the answer now and then, and never its end."""
+        with suppress(OSError):
+            self.wfile.write(start)
+            while not self.server.closing.wait(_DRIP_SECONDS):
+                self.wfile.write(piece)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -43,18 +77,39 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def https_site(folder: Path) -> Iterator[Site]:
-    """Serve `/` (the name it was asked by), `/big` and `/moved` until the end."""
+    """Serve the handler's paths until the end; `/` answers with the Host header."""
     file = folder / "site.pem"
     file.write_bytes(_certificate())
     own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     own.load_cert_chain(file)
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
-        server.daemon_threads = True
+    with _Server(("127.0.0.1", 0), _Handler) as server:
+        server.closing = Event()
         server.socket = own.wrap_socket(server.socket, server_side=True)
-        Thread(target=server.serve_forever, daemon=True).start()
+        Thread(target=server.serve_forever, args=(_POLL_SECONDS,), daemon=True).start()
         trust = ssl.create_default_context(cafile=str(file))
         yield Site(url=f"https://{NAME}:{server.server_port}", trust=trust)
+        server.closing.set()
         server.shutdown()
+
+
+@contextmanager
+def dripping_handshake() -> Iterator[int]:
+    """Yield the port of a server that sends a TLS record byte by byte, without end."""
+    closing = Event()
+
+    def drip(listener: socket.socket) -> None:
+        with suppress(OSError), listener.accept()[0] as connection:
+            connection.sendall(b"\x16\x03\x03\x40\x00")
+            while not closing.wait(_DRIP_SECONDS):
+                connection.sendall(b"\x02")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(30)
+        thread = Thread(target=drip, args=(listener,))
+        thread.start()
+        yield int(listener.getsockname()[1])
+        closing.set()
+        thread.join()
 
 
 def _certificate() -> bytes:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -20,8 +21,10 @@ from config.embedded import (
     start_postgres,
     start_valkey,
 )
-from config.embedded.places import PlaceUnusableError, remove_place
+from config.embedded.places import PlaceUnusableError, find_place, remove_place
 from config.embedded.process import wait_until
+from config.stack.services import EmbeddedServer
+from config.stack.supervisor import Supervisor
 from tests.config.processes import is_gone
 
 
@@ -150,6 +153,53 @@ def test_postgres_starts_although_a_stranger_has_its_old_process_id(
     assert rows == [(1,)]
 
 
+def test_a_server_that_another_program_told_to_stop_is_ended_and_started_again(
+    folder: Path,
+) -> None:
+    said: list[str] = []
+    start = partial(start_postgres, throw_away=True)
+    embedded = EmbeddedServer(start, folder / "postgres")
+    supervisor = Supervisor(say=said.append, first_delay_seconds=0.01)
+    supervisor.start(embedded.service())
+    first = supervisor.processes["postgres"]
+
+    with psycopg.connect(embedded.url):  # SIGTERM waits for this client
+        os.kill(first, signal.SIGTERM)
+        assert wait_until(supervisor.tick, timeout_seconds=60)
+        assert wait_until(supervisor.tick, timeout_seconds=60)
+
+    assert supervisor.processes["postgres"] != first
+    assert _query(embedded.url, "SELECT 1") == [(1,)]
+    assert said[0] == (
+        "postgres was told to stop by another program; ending it now, to start it again"
+    )
+    assert len([line for line in said if "told to stop" in line]) == 1
+    supervisor.stop(timeout_seconds=10, hurry=lambda: False)
+
+
+def test_a_start_that_raises_leaves_no_process(folder: Path) -> None:
+    place = find_place(folder / "postgres")
+    log = folder / "one.log"
+
+    def fail() -> bool:
+        raise ValueError("not what we expect")
+
+    plan = server.ServerPlan(
+        name="one",
+        url="",
+        command=["/bin/sleep", "60"],
+        stop_signal=signal.SIGTERM,
+        answers=fail,
+    )
+    lock = server.lock_folder(place)
+
+    with pytest.raises(ValueError, match="not what we expect"):
+        server.start_server(plan, place=place, lock=lock, log=log)
+
+    os.close(lock)
+    os.close(server.lock_folder(place))  # held by the process while it lived
+
+
 def test_keys_survive_a_killed_valkey(folder: Path) -> None:
     first = start_valkey(folder / "valkey")
     with redis.Redis.from_url(first.url) as client:
@@ -195,7 +245,7 @@ def test_servers_end_when_their_starter_is_killed(folder: Path) -> None:
         "with embedded_servers(pathlib.Path(sys.argv[1])) as servers:\n"
         "    print(servers.postgres.process.pid, servers.valkey.process.pid)\n"
         "    sys.stdout.flush()\n"
-        "    time.sleep(60)\n"
+        "    time.sleep(600)\n"
     )
     starter = subprocess.Popen(  # noqa: S603 (this Python, a script of ours)
         [sys.executable, "-c", script, str(folder)], stdout=subprocess.PIPE, text=True
@@ -208,4 +258,4 @@ def test_servers_end_when_their_starter_is_killed(folder: Path) -> None:
     starter.wait()
 
     assert len(pids) == 2
-    assert wait_until(lambda: all(map(is_gone, pids)), timeout_seconds=10)
+    assert wait_until(lambda: all(map(is_gone, pids)), timeout_seconds=60)

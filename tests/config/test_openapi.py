@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from io import StringIO
+from typing import Any
+from uuid import uuid4
 
 import pytest
 import re2
 import yaml
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.staticfiles import finders
 from django.core.management import call_command
 from django.test import Client
 
+from config import schema
+from config.schema import CachedSchemaView
+from tests.config.openapi import PREFIX, document, operations
 from tests.factories import make_trigger
 
 LINKS = re2.compile(r'(?:src|href)="([^"]+)"')
+PLACE = re2.compile(r"{\w+}")
 PATHS = ["", "triggers", "agents", "tasks", "events", "event-types", "executions"]
 PATHS += ["deliveries", "schedules/presets", "webhook-types"]
 
@@ -43,6 +51,40 @@ def test_the_schema_is_served_to_anyone(client: Client) -> None:
 
 
 @pytest.mark.django_db
+def test_the_schema_is_built_once_for_each_format(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "_rendered", {})
+    built = []
+    build: Any = CachedSchemaView.generator_class.get_schema
+
+    def get_schema(self: Any, **options: Any) -> Any:
+        built.append(options)
+        return build(self, **options)
+
+    monkeypatch.setattr(CachedSchemaView.generator_class, "get_schema", get_schema)
+    queries = ("", "?lang=de", "?version=9", "?format=json", "?format=json&lang=de")
+
+    answers = [client.get(f"/api/schema{query}") for query in queries]
+
+    assert len(built) == 2
+    texts = [answer.content for answer in answers]
+    assert texts == [texts[0]] * 3 + [texts[3]] * 2
+    assert yaml.safe_load(texts[0]) == json.loads(texts[3])
+    assert answers[0]["Content-Disposition"] == 'inline; filename="Tickhook.yaml"'
+    assert answers[3]["Content-Type"] == "application/vnd.oai.openapi+json"
+
+
+@pytest.mark.django_db
+def test_a_schema_that_has_not_changed_is_not_sent_again(client: Client) -> None:
+    etag = client.get("/api/schema")["ETag"]
+
+    answer = client.get("/api/schema", headers={"If-None-Match": etag})
+
+    assert (answer.status_code, answer.content) == (304, b"")
+
+
+@pytest.mark.django_db
 def test_the_docs_need_no_other_host(client: Client) -> None:
     page = client.get("/api/docs").content.decode()
 
@@ -50,7 +92,10 @@ def test_the_docs_need_no_other_host(client: Client) -> None:
     assert len(links) >= 3
     assert "//" not in "".join(links)
     assert not {"cdn.", "unpkg", "jsdelivr"} & set(page.split('"'))
-    for link in links:
+    script = "/api/docs?script="
+    assert script in links
+    assert client.get(script).headers["Content-Type"] == "application/javascript"
+    for link in set(links) - {script}:
         assert finders.find(link.removeprefix("/static/")), link
 
 
@@ -92,6 +137,61 @@ def test_the_address_without_a_slash_leads_to_the_root(client: Client) -> None:
 
     assert response.status_code == 302
     assert response["Location"] == "/api/v1/"
+
+
+@pytest.mark.parametrize(
+    ("name", "required"),
+    [
+        ("TriggerRequest", ["agent_id", "name", "trigger_type"]),
+        ("AgentRequest", ["backend", "name"]),
+        ("PatchedTriggerRequest", []),
+        ("EmitRequest", ["type"]),
+    ],
+)
+def test_a_request_requires_only_what_must_be_sent(
+    name: str, required: list[str]
+) -> None:
+    schema = document()["components"]["schemas"][name]
+
+    assert schema.get("required", []) == required
+    assert not [n for n, s in schema["properties"].items() if s.get("readOnly")]
+
+
+def test_the_schema_names_the_public_url_first() -> None:
+    servers = document()["servers"]
+
+    assert servers == [{"url": settings.PUBLIC_URL}, {"url": "/"}]
+
+
+@pytest.mark.django_db
+def test_every_path_answers_options(browser: Client) -> None:
+    for path in {path for _, path, _ in operations()}:
+        url = PREFIX + PLACE.sub(str(uuid4()), path.replace("{number}", "1"))
+
+        response = browser.options(url)
+
+        assert (url, response.status_code) == (url, 200)
+        assert response.json()["name"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/api/v1/", 200), ("/api/schema", 200), ("/api/docs", 405), ("/api/x", 404)],
+)
+def test_options_outside_of_the_schema_answer(
+    path: str, status: int, browser: Client
+) -> None:
+    assert browser.options(path).status_code == status
+
+
+@pytest.mark.django_db
+def test_options_of_events_name_what_is_emitted(browser: Client) -> None:
+    response = browser.options("/api/v1/events")
+
+    fields = response.json()["actions"]["POST"]
+    assert fields["type"]["required"] is True
+    assert "payload" in fields
 
 
 @pytest.mark.django_db

@@ -15,7 +15,7 @@ from config.env import broker_url, retention_days
 
 ROOT = Path(__file__).parents[2]
 READ = re.compile(
-    r"""(?:env\.\w+|required|rate_limit|positive|retention_days)"""
+    r"""(?:env\.\w+|required|rate_limit|positive|networks|retention_days)"""
     r"""\(\s*["']([A-Z_]+)["']"""
 )
 
@@ -38,11 +38,16 @@ def test_env_example_names_every_variable_that_is_read() -> None:
         ("FIELD_ENCRYPTION_KEYS", "short", "FIELD_ENCRYPTION_KEYS: key 1 is not"),
         ("REDIS_URL", "http://x", "REDIS_URL must start with"),
         ("TRUSTED_PROXIES", "10.0.0.0/8,proxy", "TRUSTED_PROXIES: 'proxy' is neither"),
+        ("TICKHOOK_ALLOWED_NETWORKS", "10.0.0.5/8", "10.0.0.5/8 has host bits set"),
+        ("TICKHOOK_ALLOWED_NETWORKS", "intranet", "TICKHOOK_ALLOWED_NETWORKS: 'intra"),
         ("HISTORY_RETENTION_DAYS", "-1", "HISTORY_RETENTION_DAYS must be from 0"),
         ("TICKHOOK_GLOBAL_LIMIT", "many", "TICKHOOK_GLOBAL_LIMIT must be a whole"),
         ("TICKHOOK_FORGERY_LIMIT", "-1", "TICKHOOK_FORGERY_LIMIT must be from 0"),
         ("TICKHOOK_BODY_SECONDS", "0", "TICKHOOK_BODY_SECONDS must be at least 1"),
         ("TICKHOOK_WEB_THREADS", "many", '"TICKHOOK_WEB_THREADS" invalid'),
+        ("TICKHOOK_WORKER_CONCURRENCY", "0", "TICKHOOK_WORKER_CONCURRENCY must be at"),
+        ("TICKHOOK_SLOW_CONCURRENCY", "-1", "TICKHOOK_SLOW_CONCURRENCY must be at"),
+        ("TICKHOOK_AGENT_CONCURRENCY", "x", '"TICKHOOK_AGENT_CONCURRENCY" invalid'),
         ("DEBUG", "perhaps", 'Environment variable "DEBUG" invalid'),
     ],
 )
@@ -134,6 +139,7 @@ def test_a_deployment_passes_djangos_checks() -> None:
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "PUBLIC_URL": "https://hooks.example.test",
+        "TRUSTED_PROXIES": "10.0.0.0/8",
         "SECRET_KEY": "a-long-text-of-many-different-characters-0123456789-xyz",
     }
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -22,12 +23,26 @@ def test_keys_are_made_once_and_kept_for_their_owner_only(tmp_path: Path) -> Non
     Fernet(first.field_encryption_keys)
 
 
+def test_a_key_that_an_older_version_did_not_make_is_added(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    made = asdict(keep_keys(path))
+    del made["flower_password"]
+    write_private_json(path, made)
+
+    keys = asdict(keep_keys(path))
+
+    assert keys == made | {"flower_password": keys["flower_password"]}
+    assert len(keys["flower_password"]) >= 16
+    assert read_json(path) == keys
+
+
 def test_two_installations_share_no_key(tmp_path: Path) -> None:
     one, other = keep_keys(tmp_path / "one.json"), keep_keys(tmp_path / "other.json")
 
     assert one.secret_key != other.secret_key
     assert one.field_encryption_keys != other.field_encryption_keys
     assert one.admin_password != other.admin_password
+    assert one.flower_login != other.flower_login
 
 
 def test_a_private_file_is_replaced_whole_and_stays_private(tmp_path: Path) -> None:

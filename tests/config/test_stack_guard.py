@@ -20,7 +20,7 @@ _GUARDING = (
     "guard = Guard(os.open(os.devnull, os.O_RDONLY))\n"
     "guard.watch([int(sys.argv[1])])\n"
     "print('guarding', flush=True)\n"
-    "time.sleep(60)\n"
+    "time.sleep(600)\n"
 )
 
 
@@ -29,7 +29,7 @@ def family(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A program with a child, both deaf to SIGTERM."""
     log = tmp_path / "family.log"
     process = spawn_python(STUBBORN_FAMILY, log=log)
-    assert wait_until(lambda: log.read_text().endswith("\n"), timeout_seconds=10)
+    assert wait_until(lambda: log.read_text().endswith("\n"), timeout_seconds=60)
     yield process
     kill_group(process)
 
@@ -54,8 +54,8 @@ def test_groups_end_when_their_guard_is_killed(
     stack.wait()
 
     grandchild = _grandchild(tmp_path)
-    assert wait_until(lambda: is_gone(grandchild), timeout_seconds=15)
-    assert family.wait(timeout=15) == -9
+    assert wait_until(lambda: is_gone(grandchild), timeout_seconds=60)
+    assert family.wait(timeout=60) == -9
 
 
 def test_a_killed_watchdog_is_replaced_and_knows_the_groups(
@@ -70,4 +70,4 @@ def test_a_killed_watchdog_is_replaced_and_knows_the_groups(
         guard.check()
 
     os.close(lock)
-    assert family.wait(timeout=15) == -9
+    assert family.wait(timeout=60) == -9

@@ -49,7 +49,7 @@ def python_service(tmp_path: Path) -> Callable[..., Service]:
 
 def _grandchild(tmp_path: Path, name: str) -> int:
     log = tmp_path / f"{name}.log"
-    assert wait_until(lambda: log.read_text().endswith("\n"), timeout_seconds=10)
+    assert wait_until(lambda: log.read_text().endswith("\n"), timeout_seconds=60)
     return int(log.read_text())
 
 
@@ -60,9 +60,9 @@ def test_a_killed_process_is_started_again(
     first = supervisor.processes["one"]
 
     subprocess.run(["/bin/kill", "-9", str(first)], check=True)  # noqa: S603 (our own)
-    assert wait_until(supervisor.tick, timeout_seconds=10)
+    assert wait_until(supervisor.tick, timeout_seconds=60)
     assert supervisor.processes == {}
-    assert wait_until(supervisor.tick, timeout_seconds=10)
+    assert wait_until(supervisor.tick, timeout_seconds=60)
 
     second = supervisor.processes["one"]
     assert second != first
@@ -81,7 +81,7 @@ def test_a_process_that_keeps_failing_is_started_ever_more_rarely(
         supervisor.tick()
         return len([line for line in talk.lines if "ended" in line]) == 3
 
-    assert wait_until(has_failed_thrice, timeout_seconds=20)
+    assert wait_until(has_failed_thrice, timeout_seconds=60)
     assert [line for line in talk.lines if "ended" in line] == [
         "one ended (exit code 3); starting it again in 0.01 s",
         "one ended (exit code 3); starting it again in 0.02 s",
@@ -96,7 +96,7 @@ def test_a_start_that_fails_later_is_tried_again(
     supervisor.start(Service(name="one", start=lambda: next(starts)()))
 
     assert wait_until(
-        lambda: supervisor.tick() and len(talk.lines) == 3, timeout_seconds=10
+        lambda: supervisor.tick() and len(talk.lines) == 3, timeout_seconds=60
     )
     assert (
         talk.lines[1]
@@ -118,8 +118,8 @@ def test_what_a_dead_process_left_behind_is_killed_before_its_restart(
         ["/bin/kill", "-9", str(supervisor.processes["one"])], check=True
     )
 
-    assert wait_until(supervisor.tick, timeout_seconds=10)
-    assert wait_until(lambda: is_gone(grandchild), timeout_seconds=10)
+    assert wait_until(supervisor.tick, timeout_seconds=60)
+    assert wait_until(lambda: is_gone(grandchild), timeout_seconds=60)
 
 
 def test_stopping_sends_each_service_its_own_signal(
@@ -130,7 +130,7 @@ def test_stopping_sends_each_service_its_own_signal(
         "import signal, sys, time\n"
         "signal.signal(signal.SIGINT, lambda *_: sys.exit(print('interrupted')))\n"
         "print('ready', flush=True)\n"
-        "time.sleep(60)\n"
+        "time.sleep(600)\n"
     )
     supervisor.start(
         Service(
@@ -139,7 +139,7 @@ def test_stopping_sends_each_service_its_own_signal(
             stop_signal=signal.SIGINT,
         )
     )
-    assert wait_until(lambda: "ready" in log.read_text(), timeout_seconds=10)
+    assert wait_until(lambda: "ready" in log.read_text(), timeout_seconds=60)
 
     supervisor.stop(timeout_seconds=10, hurry=_no_hurry)
 
@@ -162,4 +162,4 @@ def test_who_does_not_end_in_time_or_on_a_second_request_is_killed_with_its_grou
 
     supervisor.stop(timeout_seconds=timeout_seconds, hurry=lambda: in_a_hurry)
 
-    assert wait_until(lambda: all(map(is_gone, family)), timeout_seconds=10)
+    assert wait_until(lambda: all(map(is_gone, family)), timeout_seconds=60)

@@ -9,8 +9,8 @@ import pytest
 from django.contrib.auth.models import User
 from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
-from rest_framework.authtoken.models import Token
 
+from access.tokens import create_token
 from executions.models import TriggerExecution
 from executions.pipeline.drain import drain
 from tests.docs.pages import DOCS, blocks
@@ -24,7 +24,7 @@ def test_the_page_leads_to_a_task(
     live_server: LiveServer, admin: User, settings: Settings
 ) -> None:
     settings.PUBLIC_URL = live_server.url
-    token = Token.objects.create(user=admin).key
+    token = create_token(user=admin).text
     script = "\n".join(text for page, text in blocks("sh") if page == PAGE)
 
     output = run_beside_a_worker(script, url=live_server.url, token=token)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from pytest_django.live_server_helper import LiveServer
-from rest_framework.authtoken.models import Token
 
+from access.tokens import create_token
 from tests.docs.pages import DOCS, blocks
 
 PAGE = "trying-a-schedule.md"
@@ -22,7 +22,7 @@ DEADLINE_SECONDS = 60
 def test_the_page_shows_what_its_commands_print(
     live_server: LiveServer, admin: User
 ) -> None:
-    token = Token.objects.create(user=admin).key
+    token = create_token(user=admin).text
     script = "\n".join(text for page, text in blocks("sh") if page == PAGE)
     shown = "\n".join(text for page, text in blocks("json answers") if page == PAGE)
 

@@ -8,8 +8,8 @@ import pytest
 from django.contrib.auth.models import User
 from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
-from rest_framework.authtoken.models import Token
 
+from access.tokens import create_token
 from events.models import Event
 from tests.docs.pages import blocks
 
@@ -31,7 +31,7 @@ def test_the_page_gives_a_working_type(
     live_server: LiveServer, admin: User, settings: Settings, tmp_path: Path
 ) -> None:
     settings.PUBLIC_URL = live_server.url
-    token = Token.objects.create(user=admin).key
+    token = create_token(user=admin).text
     script = "\n".join(text for page, text in blocks("sh") if page == PAGE)
 
     done = subprocess.run(  # noqa: S603 - our own page

@@ -131,6 +131,8 @@ def test_an_event_shows_what_is_known_of_it(api: APIClient) -> None:
         "depth": 0,
         "replay_of": None,
         "executions": [],
+        "executions_count": 0,
+        "executions_url": f"http://testserver/api/v1/executions?event_id={event.pk}",
     }
 
 

@@ -52,7 +52,10 @@ def closed_redis(
         yield
 
 
-def test_many_events_are_one_message(published: list[str]) -> None:
+def test_many_events_are_one_message(
+    published: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nudges, "LIFETIME_MS", 600_000)
     for _ in range(50):
         record_events([new_event()])
 
@@ -63,15 +66,24 @@ def test_a_burst_is_nudged_for_by_the_process_s_own_thread(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: Queue[str] = Queue()
-    monkeypatch.setattr(
-        nudges, "nudge", lambda: asked.put(threading.current_thread().name)
-    )
+    is_over = threading.Event()
 
+    def nudge() -> None:
+        asked.put(threading.current_thread().name)
+        is_over.wait(60)
+
+    monkeypatch.setattr(nudges, "nudge", nudge)
+
+    nudge_soon()
+    assert asked.get(timeout=60) == "nudge"
     for _ in range(500):
         nudge_soon()
-
-    assert asked.get(timeout=10) == "nudge"
-    assert asked.qsize() < 50
+    is_over.set()
+    assert asked.get(timeout=60) == "nudge"
+    # The thread has nothing left to do once it answers to the next burst.
+    nudge_soon()
+    assert asked.get(timeout=60) == "nudge"
+    assert asked.empty()
 
 
 def test_what_is_asked_while_a_nudge_is_sent_is_nudged_for_again(

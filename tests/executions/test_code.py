@@ -101,6 +101,7 @@ def test_a_delivery_that_is_not_valid_is_skipped_for_all(
     assert not Inbox.objects.exists()
 
 
+@pytest.mark.usefixtures("_ample_time_for_code")
 def test_a_delivery_that_is_valid_says_so(define: Define) -> None:
     define(validation_code="def validate(body): return True", validation_required=True)
 

@@ -4,11 +4,11 @@ import pytest
 from django.db import connection
 
 from agents.models import AgentTask
+from common.database.errors import DatabaseAway
 from events.models import Inbox
 from events.services.record import record_events
 from executions.models import DrainLease, TriggerExecution
 from executions.pipeline.drain import drain
-from executions.pipeline.faults import DatabaseAway
 from tests.executions.poison import refused_executions
 from tests.factories import make_listener, new_event, record
 

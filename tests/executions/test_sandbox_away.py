@@ -24,6 +24,7 @@ def away(*_: object, **__: object) -> Any:
     raise SandboxUnavailable
 
 
+@pytest.mark.usefixtures("_ample_time_for_code")
 @pytest.mark.parametrize("kind", ["parser", "validator"])
 def test_a_sandbox_that_is_away_lets_only_its_events_wait(
     kind: str, define: Define, monkeypatch: pytest.MonkeyPatch

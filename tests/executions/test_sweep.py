@@ -1,19 +1,29 @@
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+
 import pytest
 from django.db import OperationalError
 
-from agents.models import AgentTask, TaskStatus
+from agents.models import AgentTask, TaskStatus, Turn
+from agents.services.heartbeat import current_worker
+from common.database.errors import DatabaseAway
 from events.models import Inbox
 from executions import sweep as sweeping
 from executions.models import TriggerExecution
-from executions.pipeline.faults import DatabaseAway
-from executions.sweep import STEPS, sweep
+from executions.sweep import STEPS_OF_EACH, STEPS_OF_ONE, sweep
 from tests.factories import make_listener, record
 from tests.races import race
 from triggers.models import TriggerStats
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def take_every_step() -> None:
+    for step in (*STEPS_OF_EACH, *STEPS_OF_ONE):
+        step()
 
 
 def test_a_sweep_does_what_no_message_asked_for() -> None:
@@ -43,11 +53,12 @@ def test_a_step_that_fails_keeps_no_other_from_its_work(
         done.append("work")
         return 1
 
-    monkeypatch.setattr(sweeping, "STEPS", (fail, work))
+    monkeypatch.setattr(sweeping, "STEPS_OF_EACH", (fail, work))
+    monkeypatch.setattr(sweeping, "STEPS_OF_ONE", (fail, work))
 
     sweep()
 
-    assert done == ["work"]
+    assert done == ["work", "work"]
     assert "Sweep: fail failed" in caplog.text
 
 
@@ -57,14 +68,123 @@ def test_sweeps_beside_each_other_do_everything_once() -> None:
         record()
 
     race(sweep)
-    sweep()
+    take_every_step()
 
     assert TriggerExecution.objects.count() == AgentTask.objects.count() == 20
     assert TriggerStats.objects.get(pk=trigger.pk).total_executions == 20
 
 
 def test_tasks_are_submitted_after_they_are_made() -> None:
-    names = [step.__name__ for step in STEPS]
+    names = [step.__name__ for step in (*STEPS_OF_EACH, *STEPS_OF_ONE)]
 
     assert names.index("take_back_orphans") < names.index("drain")
     assert names.index("drain") < names.index("submit_overdue")
+    assert names.index("resubmit_lost") < names.index("submit_overdue")
+
+
+class Counted:
+    """A step that counts its calls and takes a time of its own on a fake clock."""
+
+    def __init__(self, found: int = 0, *, seconds: float = 0) -> None:
+        self.__name__ = "counted"
+        self.calls = 0
+        self.now = 1000.0
+        self._found = found
+        self._seconds = seconds
+
+    def __call__(self) -> int:
+        self.calls += 1
+        self.now += self._seconds
+        return self._found
+
+
+@pytest.fixture
+def each(monkeypatch: pytest.MonkeyPatch) -> Counted:
+    step = Counted()
+    monkeypatch.setattr(sweeping, "STEPS_OF_EACH", (step,))
+    return step
+
+
+def use_for_all(step: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeping, "STEPS_OF_ONE", (step,))
+    monkeypatch.setattr(sweeping, "_held_since", None)
+
+
+def test_eight_processes_sweep_once_and_drain_each(
+    each: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = Counted()
+    use_for_all(step, monkeypatch)
+    monkeypatch.setattr(sweeping, "EVERY_SECONDS", 3600)
+    monkeypatch.setattr(sweeping, "MAX_REST_SECONDS", 3600)
+
+    race(sweep)
+
+    assert step.calls == 1
+    assert each.calls == 8
+
+
+@pytest.mark.usefixtures("each")
+@pytest.mark.parametrize(
+    ("found", "seconds", "pause"),
+    [(0, 0.01, 1.5), (0, 0.5, 10), (0, 60, 30), (1, 0.5, 1.5)],
+)
+def test_looks_in_vain_take_a_twentieth_of_the_time(
+    found: int, seconds: float, pause: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = Counted(found, seconds=seconds)
+    use_for_all(step, monkeypatch)
+    clock = SimpleNamespace(monotonic=lambda: step.now)
+    monkeypatch.setattr(sweeping, "time", clock)
+    pauses: list[float] = []
+    monkeypatch.setattr(
+        sweeping, "rest", lambda _, *, seconds, keeps: pauses.append(seconds)
+    )
+
+    sweep()
+
+    assert pauses == [pytest.approx(pause)]
+
+
+@pytest.mark.usefixtures("each")
+def test_a_process_whose_step_fails_passes_its_turn_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail() -> int:
+        raise OperationalError("gone")
+
+    use_for_all(fail, monkeypatch)
+    sweep()
+    passed_on = Turn.objects.get().holder
+    use_for_all(Counted(), monkeypatch)
+    Turn.objects.all().delete()
+    sweep()
+
+    assert passed_on != current_worker()
+    assert Turn.objects.get().holder == current_worker()
+
+
+@pytest.mark.usefixtures("each")
+def test_a_process_passes_its_turn_on_after_five_minutes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    use_for_all(Counted(), monkeypatch)
+    monkeypatch.setattr(sweeping, "_held_since", time.monotonic() - 301)
+
+    sweep()
+
+    assert Turn.objects.get().holder != current_worker()
+
+
+def test_a_process_that_cannot_ask_for_its_turn_drains_all_the_same(
+    each: Counted, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: str) -> bool:
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(sweeping, "take_turn", fail)
+
+    sweep()
+
+    assert each.calls == 1
+    assert "Sweep: no turn: OperationalError" in caplog.text

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from agents.models import AgentTask, TaskStatus
 from agents.services.run import claim_task, finish_task
@@ -65,3 +67,18 @@ def test_failing_tasks_do_not_count_where_the_trigger_says_so() -> None:
     trigger.refresh_from_db()
     assert trigger.is_active
     assert failures_of(trigger) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_success_costs_one_update_and_one_look() -> None:
+    make_listener()
+    record()
+    drain()
+    task = claim_task(task_id=AgentTask.objects.get().id)
+    assert task is not None
+
+    with CaptureQueriesContext(connection) as queries:
+        finish_task(task=task, status=TaskStatus.SUCCEEDED, result=1)
+
+    words = [query["sql"].split()[0] for query in queries.captured_queries]
+    assert words == ["BEGIN", "UPDATE", "SELECT", "COMMIT"]

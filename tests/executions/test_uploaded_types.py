@@ -15,7 +15,10 @@ from tests.factories import AgentFactory
 from tests.webhooks.deliveries import assert_nothing_happened, deliver
 from webhooks.models import WebhookEndpoint
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.usefixtures("_ample_time_for_code"),
+]
 
 SECRET = "abcDEF_123"  # noqa: S105 - made up for the tests
 CODE = {

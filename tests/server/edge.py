@@ -14,12 +14,14 @@ from config.server.environ import Environ
 from config.server.limits import Limits
 
 Headers = list[tuple[bytes, bytes]]
+HOST = (b"host", b"tickhook.test")
 LIMITS = Limits(body_seconds=5, max_api_bytes=100)
 
 
 def make_scope(
     path: str = "/api/v1/x", *, headers: Headers | None = None, **changes: Any
 ) -> Scope:
+    """Return what the server says of a request; a Host is added to the headers."""
     return {
         "type": "http",
         "http_version": "1.1",
@@ -29,7 +31,7 @@ def make_scope(
         "raw_path": path.encode(),
         "query_string": b"",
         "root_path": "",
-        "headers": headers or [],
+        "headers": [HOST, *(headers or [])],
         "client": ("192.0.2.1", "4711"),
         "server": ("127.0.0.1", "8000"),
         **changes,

@@ -45,6 +45,7 @@ def test_the_length_is_that_of_the_body_also_if_it_came_in_chunks() -> None:
     ("headers", "expected"),
     [
         ([(b"x-a", b"1"), (b"x-a", b"2")], {"HTTP_X_A": "1,2"}),
+        ([(b"x-a", b"1")] * 1000, {"HTTP_X_A": ",".join(["1"] * 1000)}),
         ([(b"cookie", b"a=1"), (b"cookie", b"b=2")], {"HTTP_COOKIE": "a=1; b=2"}),
         ([(b"content-type", b"text/x")], {"CONTENT_TYPE": "text/x"}),
         ([(b"x-forwarded-for", b"1.2.3.4")], {"HTTP_X_FORWARDED_FOR": "1.2.3.4"}),

@@ -43,7 +43,10 @@ def test_the_wait_is_until_the_first_next_run() -> None:
     make_due(due_at=database_now() + 2 * MINUTE)
     make_due(due_at=database_now() + MINUTE)
 
-    assert seconds_until_due() == pytest.approx(60, abs=5)
+    wait = seconds_until_due()
+
+    assert wait is not None
+    assert 0 < wait <= 60
 
 
 def test_what_is_overdue_has_a_negative_wait() -> None:
@@ -165,7 +168,7 @@ def test_a_clock_that_never_reads_what_it_found_holds_no_lock() -> None:
     with closing(psycopg.connect(**{n: place[n] for n in wanted})) as stopped:
         stopped.pgconn.send_query(found.encode())
 
-        wait_for(lambda: is_done(stopped.info.backend_pid), timeout_seconds=10)
+        wait_for(lambda: is_done(stopped.info.backend_pid), timeout_seconds=60)
         due = find_due(database_now(), limit=5 * MAX_OCCURRENCES)
         assert len(due) == 2 * MAX_OCCURRENCES + 1
 

@@ -151,6 +151,15 @@ def test_headers_that_carry_credentials_are_never_stored() -> None:
     assert {"authorization", "cookie", "proxy-authorization"}.isdisjoint(kept)
 
 
+def test_query_parameters_that_carry_credentials_are_never_stored() -> None:
+    deliver(
+        create_endpoint().endpoint,
+        query="?a=1&access_token=s3cret&Password=s3cret&client_secret=s3cret",
+    )
+
+    assert Event.objects.get().request["query"] == {"a": "1"}
+
+
 def test_a_disabled_triggers_sender_is_answered_and_the_event_skipped() -> None:
     trigger = make_trigger(trigger_type="webhook")
     assert trigger.endpoint is not None

@@ -37,6 +37,7 @@ def check(
     )
 
 
+@pytest.mark.usefixtures("_ample_time_for_code")
 def test_a_delivery_that_the_code_accepts_passes() -> None:
     assert check() is True
 
@@ -73,7 +74,11 @@ def test_a_delivery_that_is_not_accepted_is_refused(code: str) -> None:
     )
 
 
-def test_a_second_delivery_to_a_busy_endpoint_is_told_to_come_again() -> None:
+@pytest.mark.usefixtures("_ample_time_for_code")
+def test_a_second_delivery_to_a_busy_endpoint_gets_503(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("webhooks.sandbox.alone.MAX_WAIT_SECONDS", 0.01)
     endpoint_id = uuid4()
 
     with alone(endpoint_id):

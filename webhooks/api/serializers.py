@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from common.api.serializers import JSONObjectField, StrictSerializer
@@ -53,6 +53,7 @@ class DeletedTypeSerializer(serializers.Serializer[Any]):
     webhook_type = serializers.CharField(read_only=True)
 
 
+@extend_schema_serializer(component_name="Try")
 class TryRequestSerializer(StrictSerializer):
     """A request as a sender would make it."""
 

@@ -27,7 +27,10 @@ from webhooks.models import WebhookType
 from webhooks.services import types
 from webhooks.services.types import UploadedType
 
-UPLOAD = extend_schema(request=OpenApiTypes.OBJECT, responses=UploadedTypeSerializer)
+UPLOAD = extend_schema(
+    request=OpenApiTypes.OBJECT,
+    responses={200: UploadedTypeSerializer, 201: UploadedTypeSerializer},
+)
 
 
 class WebhookTypeViewSet(GenericViewSet[WebhookType]):
@@ -61,7 +64,7 @@ class WebhookTypeViewSet(GenericViewSet[WebhookType]):
         """Upload a type under this slug, in place of the present one."""
         return _answer(request, _upload(request, slug), request.path.lower())
 
-    @UPLOAD
+    @extend_schema(request=OpenApiTypes.OBJECT, responses={200: UploadedTypeSerializer})
     def partial_update(self, request: Request, slug: str) -> Response:
         """Change the given fields of a type; null takes a field away."""
         by = request.user.get_username()

@@ -16,6 +16,8 @@ from webhooks.definitions.sources import Source
 
 DEFAULT_MAX_BODY_BYTES = 10 * 1024 * 1024
 ALWAYS_CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
+# Query parameters that OAuth (RFC 6750, section 2.3) and forms send credentials in.
+CREDENTIAL_PARAMETERS = frozenset({"access_token", "client_secret", "password"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

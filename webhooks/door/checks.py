@@ -116,31 +116,30 @@ def check_signature(delivery: Delivery) -> None:
         return
     try:
         _verify(delivery)
-    except InvalidSignature:
+    except InvalidSignature as error:
         count_forgery(delivery.address)
+        # Only behind the limit of forgeries: the name may be an invented one.
+        if isinstance(error, CertificateUnknown):
+            request_errand(
+                kind=ErrandKind.CERTIFICATE,
+                url=error.url,
+                endpoint_id=delivery.endpoint.id,
+            )
         raise
     delivery.is_verified = True
 
 
 def _verify(delivery: Delivery) -> None:
-    try:
-        verify(
-            delivery.definition.signature,
-            secrets=delivery.secrets,
-            method=delivery.method,
-            url=delivery.url,
-            headers=delivery.headers,
-            body=delivery.body,
-            now=time.time(),
-            certificates=_CERTIFICATES,
-        )
-    except CertificateUnknown as unknown:
-        request_errand(
-            kind=ErrandKind.CERTIFICATE,
-            url=unknown.url,
-            endpoint_id=delivery.endpoint.id,
-        )
-        raise
+    verify(
+        delivery.definition.signature,
+        secrets=delivery.secrets,
+        method=delivery.method,
+        url=delivery.url,
+        headers=delivery.headers,
+        body=delivery.body,
+        now=time.time(),
+        certificates=_CERTIFICATES,
+    )
 
 
 def check_limits(delivery: Delivery) -> None:

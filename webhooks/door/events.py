@@ -6,6 +6,7 @@ from common.fields import dump_json
 from common.text import clean_text
 from events.models import EventSource
 from events.services.record import NewEvent, dedupe_key
+from webhooks.definitions.model import CREDENTIAL_PARAMETERS
 from webhooks.door.request import Delivery
 from webhooks.door.validation import VALIDATED
 from webhooks.parsing import Identity
@@ -43,7 +44,11 @@ def request_json(delivery: Delivery, *, without: frozenset[str] = frozenset()) -
     kept: dict[str, object] = {
         "method": delivery.method,
         "headers": {n: v for n, v in headers.items() if n not in without},
-        "query": delivery.query,
+        "query": {
+            name: value
+            for name, value in delivery.query.items()
+            if name.lower() not in CREDENTIAL_PARAMETERS
+        },
         "remote_address": delivery.http.META.get("REMOTE_ADDR", ""),
     }
     if delivery.is_validated:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import Error
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import JSONRenderer
@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from common.addresses import parse_address
 from common.api.errors import problem_response
+from common.database.errors import drop_connection, is_unavailable
 from common.errors import NotFound, TickhookError
 from webhooks.door.answers import answer_refusal
 from webhooks.door.checks import allow
@@ -136,7 +137,10 @@ def _find(webhook_id: str) -> WebhookEndpoint | None:
         return None
     try:
         return find_endpoint(webhook_id)
-    except (OperationalError, InterfaceError):
-        # The server was restarted since this thread's last request: connect anew.
-        connection.close()
+    except Error as error:
+        if not is_unavailable(error):
+            raise
+        # The first statement of a request fails if the server was restarted since the
+        # last one of this thread; nothing has been written yet.
+        drop_connection()
         return find_endpoint(webhook_id)

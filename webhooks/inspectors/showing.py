@@ -13,6 +13,7 @@ from django.utils import timezone
 from common.errors import NotFound, TickhookError
 from common.ids import uuid7
 from common.text import clean_text
+from webhooks.definitions.model import CREDENTIAL_PARAMETERS
 from webhooks.door.checks import check_form, check_rules
 from webhooks.door.request import Delivery
 from webhooks.inspectors.store import Inspector
@@ -49,7 +50,10 @@ def show(inspector: Inspector, delivery: Delivery) -> dict[str, Any]:
         "received_at": timezone.now().isoformat(),
         "method": delivery.method,
         "headers": _headers(delivery),
-        "query": delivery.query,
+        "query": {
+            name: HIDDEN if name.lower() in CREDENTIAL_PARAMETERS else value
+            for name, value in delivery.query.items()
+        },
         "remote_address": delivery.http.META.get("REMOTE_ADDR", ""),
         "body_size": len(body),
         **_body(body),

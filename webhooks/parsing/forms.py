@@ -6,6 +6,8 @@ from urllib.parse import parse_qsl
 from webhooks.parsing.errors import MalformedBody
 
 MAX_FIELDS = 1000
+# Each `%41` is decoded by itself; 25 MB of them would hold a thread for seconds.
+MAX_ESCAPES = 1_000_000
 UTF8_NAMES = frozenset({"", "utf-8", "utf8", "us-ascii"})
 
 
@@ -15,6 +17,7 @@ def parse_form(body: bytes, charset: str) -> dict[str, object]:
     The sender's charset is only compared, never looked up: Python knows charsets
     such as `zlib` and `hex`. What is not UTF-8 is read as Latin-1.
     """
+    check_escapes(body)
     encoding = "utf-8" if charset.strip().lower() in UTF8_NAMES else "latin-1"
     try:
         pairs = parse_qsl(
@@ -28,6 +31,13 @@ def parse_form(body: bytes, charset: str) -> dict[str, object]:
         detail = f"The form has more than {MAX_FIELDS} fields."
         raise MalformedBody(detail) from error
     return collect(pairs)
+
+
+def check_escapes(body: bytes) -> None:
+    """Raise MalformedBody if a form would cost too much to decode."""
+    if body.count(b"%") > MAX_ESCAPES:
+        detail = f"The form has more than {MAX_ESCAPES:,} percent-encoded bytes."
+        raise MalformedBody(detail)
 
 
 def collect(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:

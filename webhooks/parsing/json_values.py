@@ -7,13 +7,9 @@ from typing import NoReturn
 import orjson
 import re2
 
-from common.json_depth import is_deeper_than
+from common.json_cost import JSONTooCostly, parse_within_cost
 from webhooks.parsing.errors import MalformedBody
 
-MAX_DEPTH = 100
-# Each costs a hundred times its two bytes; 25 MB of `[],` would hold a thread, and with
-# it the process, for seconds. What stands within texts is counted, too.
-MAX_OPENINGS = 1_000_000
 MAX_INTEGER_DIGITS = 4300
 
 # orjson reads integers beyond 64 bits as floats; these have 19 digits or more.
@@ -27,13 +23,10 @@ def parse_json(body: bytes) -> object:
     beyond the range of a double (1e400) is valid JSON, but no value to work with:
     it is refused, as are NaN and Infinity.
     """
-    openings = body.count(b"[") + body.count(b"{")
-    if openings > MAX_OPENINGS:
-        raise MalformedBody(f"The JSON has more than {MAX_OPENINGS:,} '[' and '{{'.")
-    value = _parse(body)
-    if openings > MAX_DEPTH and is_deeper_than(value, MAX_DEPTH):
-        raise MalformedBody(f"The JSON is nested more than {MAX_DEPTH} levels deep.")
-    return value
+    try:
+        return parse_within_cost(body, _parse)
+    except JSONTooCostly as error:
+        raise MalformedBody(f"The JSON {error}.") from error
 
 
 def _parse(body: bytes) -> object:

@@ -10,8 +10,6 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from pydantic_monty import (
     CollectString,
@@ -32,6 +30,7 @@ from webhooks.sandbox.limits import (
     PARSER,
     Limits,
 )
+from webhooks.sandbox.slots import Slots
 from webhooks.sandbox.worker_program import worker_program
 
 logger = logging.getLogger(__name__)
@@ -49,7 +48,7 @@ class Pool:
     """At most two interpreters. What Monty raises passes through."""
 
     def __init__(self, program: str | None) -> None:
-        self._slots = threading.BoundedSemaphore(MAX_PROCESSES)
+        self.slots = Slots(MAX_PROCESSES)
         self._monty = Monty(
             binary_path=program,
             min_processes=1,
@@ -60,16 +59,6 @@ class Pool:
             feed_duration_limit_grace=GRACE_SECONDS,
         )
         self._monty.__enter__()
-
-    @contextmanager
-    def slot(self, limits: Limits) -> Iterator[None]:
-        """Hold one of the interpreters; raise SandboxUnavailable if none gets free."""
-        if not self._slots.acquire(timeout=limits.wait_seconds):
-            raise SandboxUnavailable
-        try:
-            yield
-        finally:
-            self._slots.release()
 
     def run(self, program: str, inputs: dict[str, object], limits: Limits) -> object:
         """Return the value of a program's last line, from an interpreter anew."""

@@ -31,7 +31,7 @@ def execute(program: str, *, inputs: Mapping[str, Any], limits: Limits) -> objec
     can't help.
     """
     pool = current_pool()
-    with pool.slot(limits):
+    with pool.slots.hold(wait_seconds=limits.wait_seconds):
         try:
             return _run(pool, program, dict(inputs), limits)
         except (MontyRuntimeError, MontySyntaxError) as error:

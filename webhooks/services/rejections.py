@@ -22,6 +22,7 @@ from django.db.models import Q, Sum
 from django.utils import timezone
 
 from common.bulk import columns_of, insert_sql
+from common.database.errors import error_kind, is_unavailable
 from webhooks.models import Rejection, RejectionCount, WebhookEndpoint
 from webhooks.services.rejection_buffer import Buffer, CountKey, RejectedRequest
 
@@ -142,6 +143,12 @@ def _flush() -> bool:
     """Flush on a connection that is not kept; return whether it worked."""
     try:
         flush_rejections()
+    except Error as error:
+        if is_unavailable(error):
+            logger.warning("Rejections wait: %s", error_kind(error))
+        else:
+            logger.exception("Rejections could not be stored; tried again")
+        return False
     except Exception:
         logger.exception("Rejections could not be stored; tried again")
         return False

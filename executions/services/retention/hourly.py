@@ -7,8 +7,9 @@ from datetime import datetime
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
+from django.db import Error
 
+from common.database.errors import error_kind, is_unavailable
 from executions.services.retention.purge import Purge, purge_history
 from executions.services.retention.state import PurgeRuns, may_warn
 
@@ -28,10 +29,10 @@ def purge_hourly() -> None:
     except SoftTimeLimitExceeded:
         logger.warning("Purge: stopped by its time limit; the next hour goes on")
         return
-    except (InterfaceError, OperationalError) as error:
-        logger.warning(
-            "Purge: stopped, the next hour goes on: %s", type(error).__name__
-        )
+    except Error as error:
+        if not is_unavailable(error):
+            raise
+        logger.warning("Purge: stopped, the next hour goes on: %s", error_kind(error))
         return
     if purge.starts_at is not None:
         _announce(purge.starts_at)

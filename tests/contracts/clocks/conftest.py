@@ -6,9 +6,14 @@ import pytest
 
 from tests.acceptance.client import Api
 from tests.acceptance.clock import Clock
-from tests.acceptance.fixtures import pytest_runtest_makereport, shown_stack
+from tests.acceptance.fixtures import (
+    note_figure,
+    pytest_runtest_makereport,
+    pytest_terminal_summary,
+    shown_stack,
+)
 
-__all__ = ["pytest_runtest_makereport"]
+__all__ = ["note_figure", "pytest_runtest_makereport", "pytest_terminal_summary"]
 
 # What `celery beat` runs, by the name that the tests are shown under. A clock that is
 # another program than beat brings its own entry here.

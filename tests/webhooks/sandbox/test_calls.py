@@ -14,6 +14,8 @@ from tests.webhooks.sandbox.code import (
 )
 from webhooks.sandbox import SandboxRefused, run_parser, run_validator
 
+pytestmark = pytest.mark.usefixtures("_ample_time_for_code")
+
 
 def parse(code: str, body: object = None) -> dict[str, object]:
     return run_parser(code, body=body, headers={}, config={})

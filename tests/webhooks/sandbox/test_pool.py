@@ -4,12 +4,14 @@ import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from threading import Event
 from typing import Any
 
 import pytest
 from pydantic_monty import ExternalModule
 
+from tests.acceptance.waiting import wait_for
 from tests.races import ROUNDS, race
 from tests.webhooks.sandbox.code import ECHO, LOOPS, YES, parser_of
 from tests.webhooks.sandbox.processes import kill_workers, workers_of
@@ -21,7 +23,7 @@ from webhooks.sandbox import (
     run_parser,
     run_validator,
 )
-from webhooks.sandbox.alone import alone
+from webhooks.sandbox.alone import _slow, alone
 
 
 def echo(value: object) -> object:
@@ -119,30 +121,33 @@ def test_it_runs_where_the_kernels_limits_cannot_be_set(
     assert echo(1) == 1
 
 
-def test_a_validator_does_not_wait_for_long_where_all_are_busy() -> None:
-    with ThreadPoolExecutor(2) as threads:
-        busy = [
-            threads.submit(run_parser, LOOPS["plain"], body={}, headers={}, config={})
-            for _ in range(2)
-        ]
-        refused = _until_refused(validate, while_busy=busy)
+def test_a_validator_is_refused_when_all_interpreters_are_busy() -> None:
+    slots = pool.current_pool().slots
 
-        assert refused == "No interpreter is free to run the code; try again."
-        for call in busy:
-            with pytest.raises(SandboxRefused):
-                call.result()
-    assert validate() is True
+    with ExitStack() as busy:
+        for _ in range(pool.MAX_PROCESSES):
+            busy.enter_context(slots.hold(wait_seconds=30))
+        with pytest.raises(SandboxUnavailable) as refused:
+            validate()
+
+    assert refused.value.detail == "No interpreter is free to run the code; try again."
 
 
-def _until_refused(call: Any, *, while_busy: Any) -> str:
-    while not all(busy.done() for busy in while_busy):
-        try:
-            call()
-        except SandboxUnavailable as error:
-            return error.detail
-    return ""
+@pytest.mark.usefixtures("_ample_time_for_code")
+def test_a_validator_is_served_as_soon_as_an_interpreter_is_free() -> None:
+    slots = pool.current_pool().slots
+
+    with ThreadPoolExecutor(1) as threads:
+        with ExitStack() as busy:
+            for _ in range(pool.MAX_PROCESSES):
+                busy.enter_context(slots.hold(wait_seconds=30))
+            call = threads.submit(validate)
+            wait_for(slots.count_waiting, timeout_seconds=60)
+
+        assert call.result() is True
 
 
+@pytest.mark.usefixtures("_ample_time_for_code")
 def test_calls_under_a_key_wait_for_their_turn() -> None:
     with ThreadPoolExecutor(8) as threads:
         calls = [threads.submit(validate, one_at_a_time="quick") for _ in range(80)]
@@ -150,8 +155,9 @@ def test_calls_under_a_key_wait_for_their_turn() -> None:
     assert [call.result() for call in calls] == [True] * 80
 
 
-def test_nobody_waits_behind_slow_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webhooks.sandbox.alone.MAX_WAIT_SECONDS", 60.0)
+def test_a_call_does_not_wait_behind_slow_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A call that waits ends in the test's own time limit.
+    monkeypatch.setattr("webhooks.sandbox.alone.MAX_WAIT_SECONDS", 1000.0)
     endless = "def validate():\n    while True: pass"
     with pytest.raises(SandboxTimedOut):
         run_validator(endless, headers={}, body={}, config={}, one_at_a_time="slow")
@@ -159,20 +165,28 @@ def test_nobody_waits_behind_slow_code(monkeypatch: pytest.MonkeyPatch) -> None:
     with alone("slow"), pytest.raises(SandboxUnavailable, match="just running"):
         validate(one_at_a_time="slow")
 
-    assert validate(one_at_a_time="slow") is True
+
+@pytest.mark.usefixtures("_ample_time_for_code")
+def test_slow_code_does_not_close_its_key() -> None:
+    _slow.add("slow before")
+
+    assert validate(one_at_a_time="slow before") is True
+    assert "slow before" not in _slow
 
 
-def test_one_call_at_a_time_runs_under_a_key() -> None:
+@pytest.mark.usefixtures("_ample_time_for_code")
+def test_one_call_at_a_time_runs_under_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webhooks.sandbox.alone.MAX_WAIT_SECONDS", 0.01)
     entered, leave = Event(), Event()
 
     def hold() -> None:
         with alone("endpoint"):
             entered.set()
-            leave.wait(10)
+            leave.wait(60)
 
     holder = threading.Thread(target=hold)
     holder.start()
-    entered.wait(10)
+    entered.wait(60)
     try:
         with pytest.raises(SandboxUnavailable, match="just running"):
             validate(one_at_a_time="endpoint")

@@ -41,7 +41,7 @@ def prefork_worker() -> Iterator[None]:
     finally:
         process.terminate()
         try:
-            process.wait(20)
+            process.wait(60)
         finally:
             process.kill()
 
@@ -68,4 +68,4 @@ def test_the_processes_of_a_celery_worker_each_have_a_sandbox() -> None:
     assert len({answer["pid"] for answer in found}) >= 4
     workers = {worker for answer in found for worker in answer["workers"]}
     assert len(workers) >= 4
-    wait_for(lambda: not any(map(is_worker, workers)), timeout_seconds=10)
+    wait_for(lambda: not any(map(is_worker, workers)), timeout_seconds=60)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from django.utils import timezone
+from pytest_django import Settings
 
 from common.ids import uuid7
 from events.models import Event
@@ -72,6 +73,14 @@ SUBSCRIBE_URL = json.loads(CONFIRMATION.body)["SubscribeURL"]
 
 def subscribed() -> WebhookEndpoint:
     return make_endpoint("sns", secret=None, topic_arn=TOPIC)
+
+
+def with_certificate(number: int) -> Sent:
+    """Return a message that names a certificate of the sender which does not exist."""
+    name = f"SimpleNotificationService-{number:032x}.pem"
+    return changed(
+        NOTIFICATION, SigningCertURL=f"https://sns.eu-west-1.amazonaws.com/{name}"
+    )
 
 
 def known_certificate() -> None:
@@ -208,6 +217,31 @@ def test_a_forged_message_is_refused(asked: list[str]) -> None:
 
     assert answer.status_code == 401
     assert_nothing_happened()
+
+
+@pytest.mark.django_db
+def test_an_unknown_certificate_counts_as_a_forgery(settings: Settings) -> None:
+    settings.TICKHOOK_FORGERY_LIMIT = 3
+    endpoint = subscribed()
+
+    answers = [knock(endpoint, with_certificate(n)) for n in range(4)]
+
+    codes = [json.loads(answer.content)["error_code"] for answer in answers]
+    assert codes == ["certificate_unknown"] * 3 + ["forgery_rate_limited"]
+    assert Errand.objects.count() == 3
+
+
+@pytest.mark.django_db
+def test_made_up_certificates_do_not_keep_the_genuine_one_out(asked: list[str]) -> None:
+    endpoint = subscribed()
+    for number in range(30):
+        knock(endpoint, with_certificate(number))
+
+    knock(endpoint, NOTIFICATION)
+    run_errands()
+
+    assert knock(endpoint, NOTIFICATION).status_code == 200
+    assert len(asked) == errands.MAX_PENDING_OF_ENDPOINT
 
 
 @pytest.mark.django_db

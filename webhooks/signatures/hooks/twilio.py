@@ -11,7 +11,8 @@ import re
 from urllib.parse import parse_qsl
 
 from webhooks.parsing.content_types import parse_header
-from webhooks.parsing.forms import MAX_FIELDS
+from webhooks.parsing.errors import MalformedBody
+from webhooks.parsing.forms import MAX_FIELDS, check_escapes
 from webhooks.signatures.errors import Cause, InvalidSignature
 from webhooks.signatures.requests import RawRequest
 
@@ -44,13 +45,14 @@ def twilio_contents(request: RawRequest) -> list[bytes]:
 def _sorted_fields(body: bytes) -> bytes:
     """Return names and values in order; the same field sent twice counts once."""
     try:
+        check_escapes(body)
         pairs = parse_qsl(
             body.decode(),
             keep_blank_values=True,
             errors="strict",
             max_num_fields=MAX_FIELDS,
         )
-    except ValueError as error:  # UnicodeDecodeError is one, too
+    except (ValueError, MalformedBody) as error:  # UnicodeDecodeError is one, too
         raise InvalidSignature(
             Cause.MALFORMED_BODY, "The form is malformed."
         ) from error

@@ -1,0 +1,51 @@
+"""API tokens: made once, shown once, and found again by their digest."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+
+from django.contrib.auth.models import User
+
+from access.models import ApiToken
+from common.errors import Fault, InvalidInput
+
+_RANDOM_BYTES = 20
+_PREFIX_CHARACTERS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewToken:
+    """A stored token, and its text, which cannot be read again."""
+
+    row: ApiToken
+    text: str
+
+
+def create_token(*, user: User) -> NewToken:
+    """Store a new token of a user; raise InvalidInput if the user is inactive."""
+    if not user.is_active:
+        detail = (
+            f"The user {user.get_username()!r} is inactive, and the API would refuse "
+            "the token. Set Active on the user's page in the admin first."
+        )
+        raise InvalidInput(detail, faults=[Fault("/user", detail)])
+    text = secrets.token_hex(_RANDOM_BYTES)
+    row = ApiToken.objects.create(
+        user=user, digest=digest_of(text), prefix=text[:_PREFIX_CHARACTERS]
+    )
+    return NewToken(row=row, text=text)
+
+
+def find_token(text: str) -> ApiToken | None:
+    """Return the token with its user; None if it does not exist or was revoked.
+
+    The database compares digests: how long that takes says nothing about the token.
+    """
+    tokens = ApiToken.objects.select_related("user")
+    return tokens.filter(digest=digest_of(text)).first()
+
+
+def digest_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

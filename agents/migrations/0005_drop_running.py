@@ -1,0 +1,16 @@
+"""Drop the index of running tasks by worker alone; agent_task_running_until serves.
+
+If this was interrupted, migrate again after DROP INDEX CONCURRENTLY IF EXISTS
+agent_task_running and `migrate agents 0005 --fake`.
+"""
+
+from django.contrib.postgres.operations import RemoveIndexConcurrently
+from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    atomic = False
+    dependencies = [("agents", "0004_running_until")]
+    operations = [
+        RemoveIndexConcurrently(model_name="agenttask", name="agent_task_running"),
+    ]

@@ -1,0 +1,123 @@
+"""What every operation of the OpenAPI document has in common.
+
+`drf-spectacular` calls the hooks after it has collected the operations, so the views
+describe only what is their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from common.api.errors import PROBLEM_JSON, TITLES
+
+_TEXT = {"type": "string"}
+_FAULTS = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "required": ["pointer", "detail"],
+        "properties": {
+            "pointer": {
+                **_TEXT,
+                "description": "A JSON Pointer to the member, or /name of a parameter.",
+            },
+            "detail": _TEXT,
+        },
+    },
+}
+_MEMBERS: dict[str, Any] = {
+    "type": {**_TEXT, "description": "urn:tickhook:error: and the `error_code`."},
+    "title": _TEXT,
+    "status": {"type": "integer"},
+    "detail": _TEXT,
+    "instance": {**_TEXT, "description": "The path of the request."},
+    "errors": _FAULTS,
+    "error_code": _TEXT,
+    "error_message": {**_TEXT, "description": "The same as `detail`."},
+    "details": {**_FAULTS, "description": "The same as `errors`."},
+    "timestamp": {**_TEXT, "format": "date-time"},
+    "request_id": {**_TEXT, "format": "uuid"},
+}
+PROBLEM = {
+    "type": "object",
+    "description": "An error (RFC 9457).",
+    "required": list(_MEMBERS),
+    "properties": _MEMBERS,
+}
+
+_HEADERS = {
+    401: {"WWW-Authenticate": {"schema": _TEXT}},
+    429: {"Retry-After": {"schema": {"type": "integer"}}},
+    503: {"Retry-After": {"schema": {"type": "integer"}}},
+}
+
+
+def document_errors(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Add the errors that can come to each operation, with one schema for all."""
+    result["components"]["schemas"]["Problem"] = PROBLEM
+    for method, operation in _operations(result):
+        for status in sorted(_statuses_of(method, operation)):
+            answer = operation["responses"].setdefault(
+                str(status), {"description": TITLES[status]}
+            )
+            problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
+            answer.setdefault("content", {})[PROBLEM_JSON] = problem
+            if status in _HEADERS:
+                answer["headers"] = _HEADERS[status]
+    return result
+
+
+def require_answered_members(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Mark the members of answers as always there: a serializer writes all of them.
+
+    A field with a default is optional in requests only.
+    """
+    schemas = result["components"]["schemas"]
+    sent = set[str]()
+    for _method, operation in _operations(result):
+        sent |= _components_in(operation.get("requestBody", {}), schemas)
+    for name, schema in schemas.items():
+        if name not in sent and "properties" in schema:
+            schema["required"] = sorted(schema["properties"])
+    return result
+
+
+def _statuses_of(method: str, operation: dict[str, Any]) -> set[int]:
+    parameters = operation.get("parameters", ())
+    in_path = any(p["in"] == "path" for p in parameters)
+    in_query = {p["name"] for p in parameters if p["in"] == "query"}
+    statuses = {401, 403, 503}
+    if in_query or method != "get":
+        statuses.add(400)
+    if in_path or "page" in in_query:
+        statuses.add(404)
+    if method != "get":
+        statuses.add(409)
+    if method == "post":
+        statuses.add(429)
+    if "requestBody" in operation:
+        statuses |= {413, 415}
+    return statuses
+
+
+def _operations(result: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path in result["paths"].values():
+        yield from path.items()
+
+
+def _components_in(node: Any, schemas: dict[str, Any]) -> set[str]:
+    """Return the names of the schemas that a part of the document refers to."""
+    found, nodes = set[str](), [node]
+    while nodes:
+        match nodes.pop():
+            case {"$ref": str(place)}:
+                name = place.rpartition("/")[2]
+                if name not in found:
+                    found.add(name)
+                    nodes.append(schemas[name])
+            case dict(members):
+                nodes += members.values()
+            case list(items):
+                nodes += items
+    return found

@@ -1,0 +1,11 @@
+"""The configuration of Flower, which reads this file when it starts."""
+
+from __future__ import annotations
+
+from tornado.options import options
+
+from config.env import flower_logins
+
+# OAuth, Flower's other kind of login, has options of its own.
+if not options.auth:
+    basic_auth = flower_logins()

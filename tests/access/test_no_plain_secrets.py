@@ -1,0 +1,126 @@
+"""Secrets go in through every way there is; then every column is searched for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+from rest_framework.test import APIClient
+
+from access.tokens import create_token
+from executions.pipeline.drain import drain
+from tests.factories import make_agent
+from tests.webhooks.deliveries import deliver
+from webhooks.models import WebhookEndpoint
+from webhooks.services.rejections import flush_rejections
+
+API = "/api/v1"
+FIRST, SECOND, WRONG = "canary-first", "canary-second", "canary-wrong"
+
+pytestmark = pytest.mark.django_db
+
+
+def post(api: APIClient, path: str, **body: Any) -> dict[str, Any]:
+    answer = api.post(f"{API}/{path}", body)
+    assert answer.status_code < 300, answer.json()
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def make_hook(api: APIClient, webhook_type: str, **config: str) -> dict[str, Any]:
+    return post(
+        api,
+        "triggers",
+        name=f"hook for {webhook_type}",
+        agent_id=str(make_agent(config={"token": "canary-agent"}).pk),
+        trigger_type="webhook",
+        webhook_type=webhook_type,
+        webhook_config=config,
+    )
+
+
+def found_in_tables(*secrets: str) -> set[tuple[str, str]]:
+    """Return each table whose rows contain a secret, as text or as bytes."""
+    found = set()
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            name = connection.ops.quote_name(table)
+            for secret in secrets:
+                cursor.execute(
+                    f"SELECT EXISTS (SELECT FROM {name} AS row WHERE "  # noqa: S608 - our own tables
+                    "strpos(row::text, %s) > 0 OR strpos(row::text, %s) > 0)",
+                    [secret, secret.encode().hex()],
+                )
+                if cursor.fetchone() == (True,):
+                    found.add((table, secret))
+    return found
+
+
+def test_the_search_finds_text_and_bytes(api: APIClient) -> None:
+    make_agent(name="canary-name")
+    hook = make_hook(api, "generic")
+    endpoint = WebhookEndpoint.objects.get(pk=hook["endpoint_id"])
+    deliver(endpoint, b'{"a":"canary-body"}')
+
+    assert found_in_tables("canary-name", "canary-body") == {
+        ("agents_agent", "canary-name"),
+        ("events_event", "canary-body"),
+    }
+
+
+def test_secrets_of_agents_and_webhooks_are_not_stored_in_plain_text(
+    api: APIClient,
+) -> None:
+    hook = make_hook(api, "gitlab", secret=FIRST)
+    config = {"secret": "canary-meta", "verify_token": "canary-verify"}
+    meta = make_hook(api, "meta", **config)
+    path = f"triggers/{hook['id']}/rotate-secret"
+    post(api, path, secret=SECOND)
+    made = post(api, path)["webhook_secret"]
+    api.patch(
+        f"{API}/triggers/{meta['id']}", {"webhook_config": {"secret": "canary-3"}}
+    )
+
+    assert len(made) > 20
+    assert found_in_tables("canary", made) == set()
+
+
+def test_credentials_of_requests_are_not_stored(api: APIClient) -> None:
+    hook = make_hook(api, "gitlab", secret=FIRST)
+    endpoint = WebhookEndpoint.objects.get(pk=hook["endpoint_id"])
+    credentials: dict[str, Any] = {
+        "Authorization": "Bearer canary-bearer",
+        "Cookie": "session=canary-cookie",
+        "Proxy_Authorization": "Basic canary-proxy",
+        "X_Gitlab_Event": "Push Hook",
+    }
+
+    query = "?access_token=canary-query"
+    accepted = deliver(endpoint, query=query, **credentials, X_Gitlab_Token=FIRST)
+    refused = deliver(endpoint, query=query, **credentials, X_Gitlab_Token=WRONG)
+    flush_rejections()
+    drain()
+    post(api, f"deliveries/{accepted.json()['event_id']}/redeliver")
+
+    assert (accepted.status_code, refused.status_code) == (200, 401)
+    assert found_in_tables("canary") == set()
+
+
+def test_secrets_of_users_are_not_stored_in_plain_text(
+    client: Client, admin: User
+) -> None:
+    token = create_token(user=admin).text
+    client.force_login(admin)
+    password = {"password1": "canary-Pass1", "password2": "canary-Pass1"}
+
+    client.post(
+        reverse("admin:auth_user_add"),
+        {"username": "bo", "usable_password": "true", **password},
+    )
+
+    assert User.objects.get(username="bo").check_password("canary-Pass1")
+    assert found_in_tables("canary", token) == set()

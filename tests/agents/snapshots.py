@@ -1,0 +1,89 @@
+"""A session that holds a snapshot, dead tasks under it, and what statements read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+from agents.models import AgentTask, TaskStatus
+from common.ids import uuid7
+
+DEAD = 50_000
+# Ages from nothing to a minute: all later than any floor that was not learned here.
+_AGO = "now() - n * interval '1 millisecond'"
+
+
+@pytest.fixture
+def held_snapshot() -> Iterator[None]:
+    """Keep PostgreSQL from removing any row that dies from now on."""
+    parameters = connection.get_connection_params()
+    known = {
+        name: parameters[name]
+        for name in ("dbname", "user", "host", "port")
+        if parameters.get(name)
+    }
+    with psycopg.connect(**known) as session:
+        session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        session.execute("SELECT 1")
+        yield
+        session.rollback()
+
+
+def bury_tasks(like: AgentTask) -> None:
+    """Leave dead tasks that waited or ran, next to living ones that have ended."""
+    worker = f"'{uuid7()}'::uuid"
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")  # no FK checks
+        _copy(cursor, like, status="'submitted'", next_attempt_at=_AGO)
+        _copy(cursor, like, status="'running'", deadline_at=_AGO, claimed_by=worker)
+        _copy(cursor, like, status="'succeeded'")
+    dead = AgentTask.objects.exclude(pk=like.pk).exclude(status=TaskStatus.SUCCEEDED)
+    dead._raw_delete("default")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE agents_agenttask")
+
+
+def _copy(cursor: CursorWrapper, like: AgentTask, **changed: str) -> None:
+    made = {"id": "gen_random_uuid()", "idempotency_key": "gen_random_uuid()"}
+    columns = [str(field.column) for field in AgentTask._meta.concrete_fields]
+    values = [{**made, **changed}.get(column, f"t.{column}") for column in columns]
+    cursor.execute(
+        f"INSERT INTO agents_agenttask ({', '.join(columns)}) "  # noqa: S608 - ours
+        f"SELECT {', '.join(values)} FROM agents_agenttask t, generate_series(1, %s) n "
+        "WHERE t.id = %s",
+        [DEAD // 2, like.pk],
+    )
+
+
+@contextmanager
+def counted_buffers() -> Iterator[list[int]]:
+    """Collect how many buffers each statement on tasks reads inside.
+
+    Each is first run by EXPLAIN in a transaction that is rolled back.
+    """
+    buffers: list[int] = []
+
+    def explain(
+        execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any
+    ) -> Any:
+        if "agents_agenttask" in sql and not sql.startswith("EXPLAIN"):
+            buffers.append(_explain(sql, params))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(explain):
+        yield buffers
+
+
+def _explain(sql: str, params: Any) -> int:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", params)
+        [[[explained]]] = cursor.fetchall()
+        transaction.set_rollback(True)
+    plan = explained["Plan"]
+    return int(plan["Shared Hit Blocks"]) + int(plan["Shared Read Blocks"])

@@ -1,0 +1,85 @@
+"""The processes of an installation by kind, to be killed at random."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from pathlib import Path
+
+from tests.acceptance.installation import Installation
+from tests.acceptance.waiting import wait_for
+from tests.config.processes import is_gone
+
+# A program that died again and again is started after up to 30 s.
+_RETURN_SECONDS = 60
+
+# The program of a kind, and whether one of its children is killed instead of itself.
+KINDS = {
+    "web master": ("web", False),
+    "web worker": ("web", True),
+    "worker master": ("worker", False),
+    "worker child": ("worker", True),
+    "slow worker": ("worker-slow", False),
+    "agents worker": ("agents", False),
+    "agents child": ("agents", True),
+    "beat": ("beat", False),
+    "flower": ("flower", False),
+    "valkey": ("valkey", False),
+    "database backend": ("postgres", True),
+    "postmaster": ("postgres", False),
+}
+# A task of a killed agent is taken back only after its heartbeats were missed for 20 s.
+QUICK_TO_RECOVER = (
+    "web master", "web worker", "worker child", "beat", "database backend",
+    "postmaster",
+)  # fmt: skip
+
+
+def kill_one(kind: str, installation: Installation, chance: random.Random) -> int:
+    """Kill -9 a process of this kind, as soon as there is one; return its id."""
+
+    def kill() -> int:
+        pids = _pids_of(kind, installation)
+        if not pids:
+            return 0
+        pid = chance.choice(pids)
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return 0
+        return pid
+
+    return wait_for(kill, timeout_seconds=_RETURN_SECONDS)
+
+
+def _pids_of(kind: str, installation: Installation) -> list[int]:
+    program, is_child = KINDS[kind]
+    pid = installation.processes().get(program)
+    if pid is None or is_gone(pid):
+        return []
+    if not is_child:
+        return [pid]
+    children = _children_of(pid)
+    if program == "postgres":
+        return [child for child in children if _serves_a_client(child)]
+    return children
+
+
+def _children_of(pid: int) -> list[int]:
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            found += map(int, task.read_text().split())
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return sorted(child for child in found if not is_gone(child))
+
+
+def _serves_a_client(pid: int) -> bool:
+    """Return whether a process of PostgreSQL is the backend of a connection."""
+    try:
+        title = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return title.startswith(b"postgres: tickhook tickhook ")

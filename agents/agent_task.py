@@ -22,8 +22,8 @@ from agents.services.reports import (
 from agents.services.run import claim_task, find_claimed
 from common.causes import cause_in, emitting_because_of
 from common.database.errors import (
-    describe_unavailable,
     drop_connection,
+    error_kind,
     is_unavailable,
 )
 
@@ -118,5 +118,5 @@ def _note_unclaimed(task_id: UUID, error: Error) -> None:
         raise error
     drop_connection()
     logger.warning(
-        "Agent task %s cannot be claimed yet: %s", task_id, describe_unavailable(error)
+        "Agent task %s cannot be claimed yet: %s", task_id, error_kind(error)
     )

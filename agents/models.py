@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 from django.contrib.auth.models import Group
-from django.db import models
+from django.db import Error, models
 from django.db.models import Q
 
+from common.database.errors import drop_connection, is_unavailable
 from common.fields import EncryptedJSONField, RawJSONField
 from common.ids import uuid7
 
@@ -139,10 +140,17 @@ class AgentTask(models.Model):
     def is_cancelled(self) -> bool:
         """Ask the database whether the task was cancelled since it was read.
 
-        Then nobody waits for its result any more, and what it reports is dropped.
+        Then its result is not needed any more, and is dropped. While the database is
+        unavailable the answer is False: an agent that asks now and then goes on.
         """
         stored = AgentTask.objects.filter(pk=self.pk, status=TaskStatus.CANCELLED)
-        return stored.exists()
+        try:
+            return stored.exists()
+        except Error as error:
+            if not is_unavailable(error):
+                raise
+            drop_connection()
+            return False
 
 
 class Worker(models.Model):

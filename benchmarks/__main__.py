@@ -15,6 +15,7 @@ RESULTS = ROOT / "benchmarks" / "results.md"
 BENCHMARKS = {
     "Receiving webhooks": "bench_ingest",
     "Working events": "bench_pipeline",
+    "A backlog of tasks": "bench_queue",
     "The clock": "bench_schedule",
 }
 

@@ -23,9 +23,11 @@ from webhooks.services.endpoints import create_endpoint
 RECORDED_AT_ONCE = 500
 
 
-def make_triggers() -> None:
-    config = {"task": "agents.tasks.echo", "queue": "agents"}
-    agent = Agent.objects.create(name="echo", backend="celery", config=config)
+def make_triggers(agent: Agent | None = None) -> None:
+    """Make an endpoint with two triggers, by default of an agent on Celery."""
+    if agent is None:
+        config = {"task": "agents.tasks.echo", "queue": "agents"}
+        agent = Agent.objects.create(name="echo", backend="celery", config=config)
     endpoint = create_endpoint().endpoint
     for name, rule in (("holds", HOLDS), ("holds not", HOLDS_NOT)):
         _make_trigger(name, rule, agent, endpoint)
@@ -37,7 +39,7 @@ def waiting(count: int) -> Iterator[None]:
     with transaction.atomic():
         for start in range(0, count, RECORDED_AT_ONCE):
             size = min(RECORDED_AT_ONCE, count - start)
-            record_events([_new_event(endpoint_id) for _ in range(size)])
+            record_events([new_event(endpoint_id) for _ in range(size)])
         yield
 
 
@@ -64,7 +66,7 @@ def _make_trigger(
     create_trigger(fields=fields)
 
 
-def _new_event(endpoint_id: UUID) -> NewEvent:
+def new_event(endpoint_id: UUID) -> NewEvent:
     request = {"method": "POST", "headers": REQUEST_HEADERS, "query": {}}
     return NewEvent(
         type="generic.received",

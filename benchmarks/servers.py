@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import django
+import psycopg
 from cryptography.fernet import Fernet
 from django.core.management import call_command
+from psycopg import sql
 
 from config.embedded import EmbeddedServers, embedded_servers
 from config.embedded.places import remove_place
@@ -38,16 +40,27 @@ class WebServer:
 
 
 @contextmanager
-def benchmark_servers() -> Iterator[EmbeddedServers]:
+def benchmark_servers(*, preload: str = "") -> Iterator[EmbeddedServers]:
     """Run PostgreSQL, as safe as in production, and Valkey; point Django at them.
 
-    All they hold is deleted at the end.
+    PostgreSQL starts with the library `preload`. All they hold is deleted at the end.
     """
     with ExitStack() as cleanup:
         made = tempfile.TemporaryDirectory(prefix="tickhook-bench-")
         folder = Path(cleanup.enter_context(made))
         for name in ("postgres", "valkey"):
             cleanup.callback(remove_place, folder / name)
+        if preload:
+            with (
+                embedded_servers(folder) as first,
+                psycopg.connect(first.database_url, autocommit=True) as session,
+            ):
+                setting = sql.Literal(preload)
+                session.execute(
+                    sql.SQL("ALTER SYSTEM SET shared_preload_libraries = {}").format(
+                        setting
+                    )
+                )
         servers = cleanup.enter_context(embedded_servers(folder))
         _point_at(servers, folder)
         django.setup()
@@ -69,9 +82,10 @@ def web_server() -> Iterator[WebServer]:
 
 
 @contextmanager
-def celery_worker(queue: str) -> Iterator[int]:
-    """Run one Celery worker process on a queue; yield its parent's process id."""
-    options = ("-A", "config", "worker", "-Q", queue, "-c", "1", "-n", f"{queue}@bench")
+def celery_worker(queue: str, *, concurrency: int = 1) -> Iterator[int]:
+    """Run a Celery worker on a queue; yield its parent's process id."""
+    where = ("-Q", queue, "-n", f"{queue}@bench")
+    options = ("-A", "config", "worker", *where, "-c", str(concurrency))
     with _running([str(PROGRAMS / "celery"), *options], name=queue) as process:
         yield process.pid
 

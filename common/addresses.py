@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -52,3 +53,11 @@ def is_allowed(address: Address) -> bool:
     """Return whether TICKHOOK_ALLOWED_NETWORKS permits requests to an address."""
     mapped = getattr(address, "ipv4_mapped", None) or address
     return any(mapped in network for network in settings.TICKHOOK_ALLOWED_NETWORKS)
+
+
+@lru_cache(maxsize=4096)
+def subject_of(address: Address) -> str:
+    """Return who is limited: a customer of IPv6 has 2^64 addresses to send from."""
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, 64), strict=False))
+    return str(address)

@@ -68,6 +68,22 @@ def check_public_url(**_: Any) -> list[CheckMessage]:
     return [checks.Warning(text, hint=hint, id="common.W001")]
 
 
+@register
+def check_trusted_proxies(**_: Any) -> list[CheckMessage]:
+    """Ask for the proxy's address where PUBLIC_URL shows that there is one.
+
+    Without it all clients count as one address: one that fails to log in locks out all.
+    """
+    if settings.TRUSTED_PROXIES or not settings.PUBLIC_URL.startswith("https://"):
+        return []
+    text = "PUBLIC_URL is https, so a proxy ends TLS, but TRUSTED_PROXIES is empty"
+    hint = (
+        "Set TRUSTED_PROXIES to the proxy's address: until then all its clients count "
+        "as one address, and share the limits of webhooks and logins"
+    )
+    return [checks.Warning(text, hint=hint, id="common.W002")]
+
+
 def _check_path(name: str) -> list[CheckMessage]:
     path = getattr(settings, name)
     try:

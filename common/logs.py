@@ -2,6 +2,12 @@ from __future__ import annotations
 
 import logging
 import re
+import time
+from dataclasses import dataclass
+from threading import Lock
+
+SECONDS_BETWEEN_LINES = 10.0
+MAX_REFUSAL_CHARACTERS = 300
 
 _WEBHOOK_PATH = re.compile(r"(/webhooks/.{8})[^\s?]*")
 
@@ -14,3 +20,48 @@ class HideWebhookPaths(logging.Filter):
         if "/webhooks/" in message:
             record.msg, record.args = _WEBHOOK_PATH.sub(r"\1…", message), ()
         return True
+
+
+class CountRefusals(logging.Filter):
+    """Log requests that Django refused as one short line in ten seconds, with a count.
+
+    Anybody can cause them, so a line or a traceback for each would fill the disk.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = Lock()
+        self._kinds: dict[str, _Refusals] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not _is_refusal(record):
+            return True
+        with self._lock:
+            kind = self._kinds.setdefault(record.name, _Refusals())
+            kind.count += 1
+            now = time.monotonic()
+            if now < kind.silent_until:
+                return False
+            count, kind.count = kind.count, 0
+            kind.silent_until = now + SECONDS_BETWEEN_LINES
+        text = record.getMessage()[:MAX_REFUSAL_CHARACTERS]
+        record.msg, record.args = "%s (%d such requests)", (text, count)
+        record.exc_info = record.exc_text = None
+        return True
+
+
+@dataclass(slots=True)
+class _Refusals:
+    count: int = 0
+    silent_until: float = 0.0
+
+
+def _is_refusal(record: logging.LogRecord) -> bool:
+    """Return whether a record is of a disallowed Host, a missing CSRF token or a 503.
+
+    A 503 was answered on purpose: what led to it is logged where it was found.
+    """
+    if record.name.startswith("django.security"):
+        return True
+    is_unavailable = getattr(record, "status_code", None) == 503
+    return record.name == "django.request" and is_unavailable and not record.exc_info

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
@@ -8,6 +9,8 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
 from common.addresses import parse_address
+
+logger = logging.getLogger(__name__)
 
 FORWARDED_FOR = "HTTP_X_FORWARDED_FOR"
 FORWARDED_PROTO = "HTTP_X_FORWARDED_PROTO"
@@ -25,15 +28,30 @@ class ForwardedRequests:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
         self._is_trusted = lru_cache(ADDRESSES_REMEMBERED)(_is_trusted)
+        self._has_warned = False
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         meta = request.META
         if settings.TRUSTED_PROXIES and self._is_trusted(meta.get("REMOTE_ADDR", "")):
             self._believe(meta)
-        else:
-            meta.pop(FORWARDED_FOR, None)
-            meta.pop(FORWARDED_PROTO, None)
+        elif FORWARDED_FOR in meta or FORWARDED_PROTO in meta:
+            self._drop(meta)
         return self._get_response(request)
+
+    def _drop(self, meta: dict[str, Any]) -> None:
+        """Remove both headers; warn once if TRUSTED_PROXIES may lack a proxy."""
+        meta.pop(FORWARDED_FOR, None)
+        meta.pop(FORWARDED_PROTO, None)
+        if settings.TRUSTED_PROXIES or self._has_warned:
+            return
+        self._has_warned = True
+        logger.warning(
+            "A request from %s carries X-Forwarded-For or X-Forwarded-Proto, but "
+            "TRUSTED_PROXIES is empty. If that is your proxy, add its address to "
+            "TRUSTED_PROXIES: until then all its clients count as one address, and "
+            "share the limits of webhooks and logins.",
+            meta.get("REMOTE_ADDR") or "a socket",
+        )
 
     def _believe(self, meta: dict[str, Any]) -> None:
         scheme = meta.get(FORWARDED_PROTO, "").strip().lower()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing
+import os
+import signal
 
 from django.conf import settings
 from django.urls import get_resolver
@@ -11,12 +14,19 @@ from config.wsgi import application as wsgi_application
 
 # isort: split
 # What follows needs a Django that is set up.
-from common.pooling import refuse_wrong_pooler
+from common.pooling import StatementsMixedUp, refuse_wrong_pooler
 from config.broker import publish_impatiently
 from config.server.adapter import BufferedApplication
 from config.server.limits import Limits
 
-refuse_wrong_pooler()
+try:
+    refuse_wrong_pooler()
+except StatementsMixedUp:
+    # granian would start this process again for ever.
+    granian = multiprocessing.parent_process()
+    if granian and granian.pid:
+        os.kill(granian.pid, signal.SIGTERM)
+    raise
 publish_impatiently()
 
 application = BufferedApplication(

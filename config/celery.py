@@ -49,6 +49,12 @@ def refuse_wrong_pooler(**_: object) -> None:
         raise SystemExit(f"Tickhook cannot run: {error}") from error
 
 
+@worker_init.connect
+def start_watchdog(**_: object) -> None:
+    """Have the watchdog start with the worker; other programs do not load it."""
+    from config import worker_watchdog  # noqa: F401 - connects itself to signals
+
+
 @task_prerun.connect
 def close_broken_connections(**_: object) -> None:
     from django.db import close_old_connections

@@ -73,6 +73,8 @@ MIDDLEWARE = [
     "common.middleware.ForwardedRequests",
     "webhooks.door.middleware.StraightToTheDoor",
     "django.middleware.security.SecurityMiddleware",
+    "config.pages.ContentSecurityPolicy",
+    "config.pages.CompressedAdmin",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -80,6 +82,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.logins.middleware.ThrottledLogins",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -104,6 +107,7 @@ TEMPLATES: list[dict[str, Any]] = [
 DATABASES = databases()
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+AUTHENTICATION_BACKENDS = ["config.logins.backend.ThrottledBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -130,6 +134,10 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["common.api.permissions.ModelPermissions"],
     "DEFAULT_PAGINATION_CLASS": "common.api.pagination.PageNumberPagination",
     "DEFAULT_FILTER_BACKENDS": ["common.api.filters.FilterBackend"],
+    "DEFAULT_RENDERER_CLASSES": [
+        "rest_framework.renderers.JSONRenderer",
+        "common.api.renderers.BrowsablePages",
+    ],
     "DEFAULT_PARSER_CLASSES": ["common.api.parsers.BoundedJSONParser"],
     # Senders' lone surrogates have no UTF-8: written as escapes, they can be shown.
     "UNICODE_JSON": False,
@@ -203,6 +211,9 @@ CELERY_BROKER_URL = broker_url(REDIS_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # For ever: a beat that gave up would end, and the clock in it.
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+# A Redis that refuses a command (read-only after a failover, out of memory) must not
+# end a worker, and with it the agents' code that runs in it.
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True
 CELERY_BROKER_TRANSPORT_OPTIONS = transport_options(CELERY_BROKER_URL)
 # RabbitMQ: seconds between heartbeats; two missed ones end the connection.
 CELERY_BROKER_HEARTBEAT = 10
@@ -239,12 +250,15 @@ LOGGING = {
     "formatters": {
         "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}
     },
-    "filters": {"paths": {"()": "common.logs.HideWebhookPaths"}},
+    "filters": {
+        "paths": {"()": "common.logs.HideWebhookPaths"},
+        "refusals": {"()": "common.logs.CountRefusals"},
+    },
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
             "formatter": "line",
-            "filters": ["paths"],
+            "filters": ["refusals", "paths"],
         }
     },
     "root": {"handlers": ["console"], "level": "INFO"},

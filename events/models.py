@@ -33,11 +33,12 @@ class EventType(models.Model):
 
 
 class Event(models.Model):
-    """One thing that happened. Inserted once, never updated.
+    """One thing that happened. Inserted once, never updated by what processes it.
 
     `endpoint_id` and `trigger_id` (which it came by, or is aimed at) are plain ids:
     the inbox knows no upper app, and history outlives what it names. `body` is kept
     byte for byte; a replay has none of its own and is read through `replay_of`.
+    Retention removes old bodies: they are then shorter than `body_size`.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -22,7 +22,7 @@ from agents.services.lost import resubmit_lost
 from agents.services.run import give_up_deadly, take_back_silent, time_out_overdue
 from agents.services.submit import submit_overdue
 from agents.services.turns import rest, take_turn
-from common.database.errors import DatabaseAway
+from common.database.errors import DatabaseAway, error_kind
 from executions.pipeline.drain import drain
 from executions.pipeline.leases import take_back_orphans
 from executions.services.waiting import start_left_waiting
@@ -74,7 +74,7 @@ def sweep() -> None:
         if take_turn(TURN):
             _sweep_for_all()
     except Error as error:
-        logger.warning("Sweep: no turn: %s", type(error).__name__)
+        logger.warning("Sweep: no turn: %s", error_kind(error))
 
 
 def start_sweeping() -> None:
@@ -120,7 +120,7 @@ def _take(step: Step) -> int | None:
     try:
         return step()
     except (Error, DatabaseAway) as error:
-        logger.warning("Sweep: %s failed: %s", step.__name__, type(error).__name__)
+        logger.warning("Sweep: %s failed: %s", step.__name__, error_kind(error))
     except Exception:
         logger.exception("Sweep: %s failed", step.__name__)
     return None

@@ -5,6 +5,7 @@ from uuid import UUID
 from celery import shared_task
 from celery.signals import worker_process_init
 
+from common.tasks import left_to_the_sweep
 from executions.pipeline.drain import drain
 from executions.services.retention.hourly import purge_hourly
 from executions.services.waiting import start_waiting as start_runs
@@ -15,7 +16,8 @@ from executions.sweep import sweep as sweep_once
 @shared_task(name="executions.tasks.drain_inbox", soft_time_limit=300, time_limit=360)
 def drain_inbox() -> None:
     """Work what is in the inbox; a hint that may come twice or never."""
-    drain()
+    with left_to_the_sweep("drain_inbox"):
+        drain()
 
 
 @shared_task(name="executions.tasks.sweep", soft_time_limit=300, time_limit=360)
@@ -27,7 +29,8 @@ def sweep() -> None:
 @shared_task(name="executions.tasks.start_waiting", soft_time_limit=300, time_limit=360)
 def start_waiting(trigger_ids: list[str]) -> None:
     """Start what waited for a run that has ended; a hint, the sweep finds it too."""
-    start_runs([UUID(trigger_id) for trigger_id in trigger_ids])
+    with left_to_the_sweep("start_waiting"):
+        start_runs([UUID(trigger_id) for trigger_id in trigger_ids])
 
 
 @shared_task(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psycopg
@@ -19,3 +19,28 @@ def held_snapshot() -> Iterator[int]:
         holder.execute("SELECT 1 FROM django_migrations")
         yield holder.info.backend_pid
         holder.rollback()
+
+
+def buffers_of(act: Callable[[], object]) -> int:
+    """Return how many buffers one call reads when its statements are prepared.
+
+    The first five calls of a connection are planned for their parameters; later ones
+    may share a plan that fits all parameters, and that reads more.
+    """
+    for _ in range(12):
+        act()
+        _buffers_until_now()
+    before = _buffers_until_now()
+    start = _buffers_until_now()
+    act()
+    return _buffers_until_now() - start - (start - before)
+
+
+def _buffers_until_now() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        cursor.execute(
+            "SELECT coalesce(sum(hits), 0) + coalesce(sum(reads), 0) "
+            "FROM pg_stat_get_backend_io(pg_backend_pid()) WHERE object = 'relation'"
+        )
+        return int(cursor.fetchone()[0])

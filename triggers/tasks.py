@@ -4,6 +4,7 @@ import time
 
 from celery import shared_task
 
+from common.tasks import left_to_the_sweep
 from triggers.clocks.ticker import note_tick
 from triggers.services.claim import claim_while_due
 
@@ -14,5 +15,6 @@ MAX_SECONDS = 5.0
 def claim_due() -> None:
     """Record what is due, again while there is more; safe beside itself."""
     deadline = time.monotonic() + MAX_SECONDS
-    claim_while_due(lambda: time.monotonic() < deadline)
-    note_tick()
+    with left_to_the_sweep("claim_due"):
+        claim_while_due(lambda: time.monotonic() < deadline)
+        note_tick()

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from django.db import close_old_connections, connection
 
-from common.database.errors import drop_connection
+from common.database.errors import drop_connection, error_kind
 from common.ids import uuid7
 
 logger = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ def _beat_once(worker_id: UUID) -> None:
         beat(worker_id=worker_id)
     except Exception as error:  # noqa: BLE001 - without heartbeats all work runs twice
         _steady_since = math.inf
-        logger.warning("Heartbeat failed: %s", type(error).__name__)
+        logger.warning("Heartbeat failed: %s", error_kind(error))
         drop_connection()
     else:
         now = time.monotonic()

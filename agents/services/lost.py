@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from agents.backends.base import get_backend
 from agents.models import Agent
@@ -131,6 +131,8 @@ def _ask_brokers(agent_ids: Collection[UUID]) -> list[_Queue]:
     for agent in Agent.objects.filter(pk__in=agent_ids).defer("config"):
         try:
             name = get_backend(agent.backend).queue_of(agent)
+        except DatabaseError:
+            raise
         except Exception as error:  # noqa: BLE001 - one agent must not stop the others
             logger.warning(
                 "The queue of agent %s is unknown: %s", agent.id, type(error).__name__

@@ -21,8 +21,8 @@ from django.db import Error, connection
 from agents.models import AgentTask, TaskStatus
 from agents.services.run import ResultRefused, finish_task
 from common.database.errors import (
-    describe_unavailable,
     drop_connection,
+    error_kind,
     is_unavailable,
 )
 
@@ -80,7 +80,7 @@ def _store(task: AgentTask, ending: Ending) -> bool:
         logger.warning(
             "The result of agent task %s cannot be stored yet: %s",
             task.id,
-            describe_unavailable(error),
+            error_kind(error),
         )
         drop_connection()
         return False

@@ -62,7 +62,7 @@ AND next_attempt_at > %s AND next_attempt_at <= %s
 ORDER BY next_attempt_at LIMIT 1
 """
 
-# Submissions that a backend did not take are repeated after 15, 30, 60, 60 … seconds.
+# Submissions that a backend did not take are repeated after 15, 30, 30 … seconds.
 _GIVE_BACK = """
 WITH found AS MATERIALIZED (
     SELECT id, status FROM agents_agenttask
@@ -71,7 +71,7 @@ WITH found AS MATERIALIZED (
 UPDATE agents_agenttask SET
     status = 'pending',
     next_attempt_at = statement_timestamp()
-        + least(60, 15 * 2 ^ least(publications - 1, 10)) * interval '1 second'
+        + least(30, 15 * publications) * interval '1 second'
 WHERE id = ANY(ARRAY(SELECT id FROM found WHERE status = 'submitted'))
 """
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from rest_framework.renderers import JSONRenderer
+from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
 
 
 class RawBytesRenderer(JSONRenderer):
@@ -8,3 +8,9 @@ class RawBytesRenderer(JSONRenderer):
 
     media_type = "application/octet-stream"
     format = "bin"
+
+
+class BrowsablePages(BrowsableAPIRenderer):
+    """The browsable API without scripts within its pages."""
+
+    template = "tickhook/api.html"

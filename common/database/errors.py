@@ -64,8 +64,8 @@ def sqlstate(error: BaseException) -> str:
     return getattr(of_psycopg, "sqlstate", None) or ""
 
 
-def describe_unavailable(error: BaseException) -> str:
-    """Return the kind of error and its SQLSTATE, without any text of the server."""
+def error_kind(error: BaseException) -> str:
+    """Return the class of an error and its SQLSTATE, without any text of the server."""
     state = sqlstate(error)
     return type(error).__name__ + (f" (SQLSTATE {state})" if state else "")
 
@@ -88,7 +88,7 @@ class _OutageLog:
         logger.warning(
             "Database unavailable: %s; requests answered 503 since the last such "
             "line: %d",
-            describe_unavailable(error),
+            error_kind(error),
             count,
         )
 

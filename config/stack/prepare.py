@@ -5,13 +5,18 @@ A process of its own, because Django reads its settings once, when it starts.
 
 from __future__ import annotations
 
+import sys
+
 import django
 from django.core.management import call_command
+from django.db import Error
 
+from common.database.errors import is_unavailable
 from config.env import env
 from config.stack.files import read_json, write_private_json
 from config.stack.keys import Keys, keep_keys
 from config.stack.options import read_options
+from config.stack.troubles import describe_os_error
 
 _USERNAME = "admin"
 
@@ -62,5 +67,20 @@ def _flower_login(keys: Keys) -> dict[str, str | None]:
     return {"flower_username": login.partition(":")[0], "flower_password": password}
 
 
+def _run() -> None:
+    """Run `main`; end with one line if the database or the disk is at fault."""
+    try:
+        main()
+    except OSError as error:
+        sys.exit(describe_os_error(error))
+    except Error as error:
+        if not is_unavailable(error):
+            raise
+        sys.exit(
+            f"The database cannot be used now: {error}. Check DATABASE_URL and that "
+            "the server accepts connections and writes."
+        )
+
+
 if __name__ == "__main__":
-    main()
+    _run()

@@ -88,8 +88,8 @@ class Supervisor:
         running.is_ending = True
         running.process.send_signal(running.service.stop_signal)
         self._say(
-            f"{running.service.name} was told to stop by another program, and waits "
-            "for its clients; ending it now, to start it again"
+            f"{running.service.name} was told to stop by another program; "
+            "ending it now, to start it again"
         )
 
     def _restart(self, running: _Running) -> bool:

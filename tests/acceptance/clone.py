@@ -55,6 +55,10 @@ class Clone:
         stack = read_json(self.folder / ".data" / "stack.json")
         return dict(stack["processes"])
 
+    def credentials(self) -> dict[str, str]:
+        """Return the addresses, logins and tokens that `make up` leaves."""
+        return read_json(self.folder / ".data" / "credentials.json")
+
     def drop_from_procfile(self, *names: str) -> None:
         procfile = self.folder / "Procfile"
         lines = procfile.read_text().splitlines(keepends=True)

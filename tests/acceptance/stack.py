@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, LiteralString
+from urllib.parse import urlsplit
 
 import psycopg
 import redis
@@ -116,6 +117,21 @@ class Stack:
 
     def start_broker(self) -> None:
         self._broker = start_valkey(self._broker_data)
+
+    @property
+    def broker_socket(self) -> str:
+        return urlsplit(self._broker.url).path
+
+    def reach_broker_by(self, url: str) -> None:
+        """Have programs that are started from now on use another URL of the broker."""
+        self.environment["REDIS_URL"] = url
+
+    def wait_for_end(self, name: str, *, timeout_seconds: float) -> int:
+        """Wait until a program ends by itself; return its exit code."""
+        process = self._running[name]
+        wait_for(lambda: process.poll() is not None, timeout_seconds=timeout_seconds)
+        self.kill(name)
+        return process.returncode
 
     def broker_client(self) -> redis.Redis:
         return redis.Redis.from_url(self._broker.url, decode_responses=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from config.stack.demo import DEMO_EXECUTIONS
@@ -11,6 +12,15 @@ from tests.acceptance.clone import Clone
 from tests.config.processes import is_gone
 
 pytestmark = pytest.mark.acceptance
+
+
+def ask_flower(credentials: dict[str, str]) -> list[int]:
+    """Ask for a page of Flower without its login and with it; return the statuses."""
+    name, password = credentials["flower_username"], credentials["flower_password"]
+    url = f"{credentials['flower_url']}/workers"
+    logins = (None, (name, password))
+    with httpx2.Client(trust_env=False) as client:
+        return [client.get(url, auth=login).status_code for login in logins]
 
 
 @pytest.fixture
@@ -21,7 +31,10 @@ def clone(tmp_path: Path) -> Clone:
 def test_a_clean_clone_comes_to_three_executions_by_itself(clone: Clone) -> None:
     with clone.up() as said:
         processes = clone.processes()
+        credentials = clone.credentials()
 
+        assert credentials["flower_password"] in said
+        assert ask_flower(credentials) == [401, 200]
         assert said.count("succeeded") == DEMO_EXECUTIONS
         assert set(processes) == {
             *("valkey", "postgres", "web", "worker", "worker-slow", "agents"),

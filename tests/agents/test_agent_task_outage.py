@@ -1,20 +1,24 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from celery.exceptions import Reject, SoftTimeLimitExceeded
 from django.db import OperationalError, connection
+from django.db.models.functions import Now
 
 from agents import agent_task as module
 from agents.agent_task import agent_task
 from agents.models import AgentTask, TaskStatus
-from agents.services import reports
+from agents.services import heartbeat, reports
 from agents.services.reports import Ending
 from agents.services.run import claim_task, finish_task
 from agents.services.submit import submit_tasks
+from executions.sweep import watch_agents
 from tests.acceptance.waiting import wait_for
 from tests.factories import make_task
 from tests.outages import closed_database, end_connections, read_only_database
@@ -140,6 +144,31 @@ def test_a_claim_whose_answer_was_lost_is_found_again(
 
     assert outcome(task) == DONE
     assert calls == [1]
+
+
+def test_an_agent_that_asks_whether_it_is_cancelled_survives_an_outage() -> None:
+    task = claimed()
+
+    with closed_database():
+        connection.close()
+        assert not task.is_cancelled()
+
+    AgentTask.objects.update(status=TaskStatus.CANCELLED)
+    assert task.is_cancelled()
+
+
+def test_no_time_limit_is_applied_right_after_an_outage(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    task = claimed()
+    AgentTask.objects.update(deadline_at=Now() - timedelta(seconds=1))
+
+    assert watch_agents() == 0
+    assert outcome(task) == (TaskStatus.RUNNING, None)
+
+    monkeypatch.setattr(heartbeat, "_steady_since", time.monotonic() - 20)
+    assert watch_agents() == 1
+    assert outcome(task) == (TaskStatus.TIMEOUT, None)
 
 
 def test_a_second_message_for_a_task_in_hand_runs_nothing(

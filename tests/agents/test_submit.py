@@ -91,9 +91,9 @@ def test_a_task_that_is_not_started_is_due_again_after_ten_minutes(
 
 
 @pytest.mark.parametrize(
-    ("publications", "seconds"), [(0, 15), (1, 30), (2, 60), (3, 60), (99, 60)]
+    ("publications", "seconds"), [(0, 15), (1, 30), (2, 30), (99, 30)]
 )
-def test_a_backend_that_refuses_gets_the_task_again_within_a_minute(
+def test_a_backend_that_refuses_gets_the_task_again_within_half_a_minute(
     publications: int, seconds: int
 ) -> None:
     task = make_task()
@@ -107,7 +107,7 @@ def test_a_backend_that_refuses_gets_the_task_again_within_a_minute(
     assert task.submitted_at is not None
     assert task.next_attempt_at is not None
     waits = task.next_attempt_at - task.submitted_at
-    assert timedelta(seconds=seconds) <= waits < timedelta(seconds=seconds + 14)
+    assert timedelta(seconds=seconds) <= waits < timedelta(seconds=seconds + 60)
     assert submit_overdue() == 0
     come_due(task)
     assert submit_overdue() == 1

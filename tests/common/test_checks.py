@@ -1,14 +1,22 @@
 from __future__ import annotations
 
+from ipaddress import IPv4Network, ip_network
+from pathlib import Path
+
 import pytest
+from django.db import connection
 from pytest_django import Settings
 
 from common.checks import (
     DOTTED_PATHS,
     check_dotted_paths,
     check_encryption_keys,
+    check_pooler,
     check_public_url,
+    check_trusted_proxies,
 )
+from config.databases import read_database
+from tests.servers.pgbouncer import pgbouncer
 
 
 def test_the_shipped_settings_name_what_can_be_imported() -> None:
@@ -33,6 +41,23 @@ def test_no_key_to_encrypt_with_is_an_error(settings: Settings) -> None:
     assert error.id == "common.E002"
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_pooler_that_mixes_up_statements_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert check_pooler(databases=["default"]) == []
+    connection.close()
+
+    with pgbouncer(tmp_path / "pgbouncer") as url:
+        pooled = read_database("DATABASE_URL", url)
+        for name in ("HOST", "PORT"):
+            monkeypatch.setitem(connection.settings_dict, name, pooled[name])
+        [error] = check_pooler(databases=["default"])
+
+    assert error.id == "common.E010"
+    assert connection.connection is None
+
+
 def test_a_public_url_without_tls_is_warned_of_before_a_deployment(
     settings: Settings,
 ) -> None:
@@ -42,3 +67,27 @@ def test_a_public_url_without_tls_is_warned_of_before_a_deployment(
 
     assert warning.id == "common.W001"
     assert check_public_url() == []
+
+
+def test_a_proxy_that_ends_tls_but_is_not_declared_is_warned_of(
+    settings: Settings,
+) -> None:
+    settings.PUBLIC_URL = "https://hooks.example.test"
+    settings.TRUSTED_PROXIES = []
+
+    [warning] = check_trusted_proxies()
+
+    assert warning.id == "common.W002"
+    assert warning.msg.endswith("but TRUSTED_PROXIES is empty")
+
+
+@pytest.mark.parametrize(
+    ("url", "proxies"),
+    [("http://127.0.0.1:8000", []), ("https://hooks.test", [ip_network("10.0.0.1")])],
+)
+def test_with_a_declared_proxy_or_none_nothing_is_warned_of(
+    settings: Settings, url: str, proxies: list[IPv4Network]
+) -> None:
+    settings.PUBLIC_URL, settings.TRUSTED_PROXIES = url, proxies
+
+    assert check_trusted_proxies() == []

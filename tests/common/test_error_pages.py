@@ -10,8 +10,8 @@ from django.contrib.messages.storage.base import Message
 from django.contrib.messages.storage.cookie import MessageEncoder
 from django.db import connection
 from django.test import Client
-from rest_framework.authtoken.models import Token
 
+from access.tokens import create_token
 from agents.admin import AgentAdmin
 from agents.models import Agent
 from tests.factories import make_agent
@@ -36,7 +36,7 @@ def cookie(admin: User) -> str:
 
 @pytest.fixture
 def token(admin: User) -> str:
-    return f"Token {Token.objects.create(user=admin).key}"
+    return f"Token {create_token(user=admin).text}"
 
 
 @pytest.mark.parametrize("path", ["/admin/", "/admin/agents/agent/", "/api/docs"])

@@ -52,6 +52,29 @@ def test_without_a_trusted_proxy_the_headers_are_removed() -> None:
     assert not FORWARDED.keys() & request.META.keys()
 
 
+def test_an_undeclared_proxy_is_warned_of_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    middleware = ForwardedRequests(lambda _: HttpResponse())
+    for headers in ({}, FORWARDED, FORWARDED):
+        request = RequestFactory().get("/")
+        request.META.update(headers, REMOTE_ADDR="10.1.2.3")
+        middleware(request)
+
+    [record] = caplog.records
+    assert record.getMessage().startswith("A request from 10.1.2.3 carries X-Forwarded")
+    assert "add its address to TRUSTED_PROXIES" in record.getMessage()
+
+
+@pytest.mark.usefixtures("_proxies")
+def test_forwarded_headers_of_others_are_not_warned_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    passed_on("203.0.113.1", **FORWARDED)
+
+    assert caplog.records == []
+
+
 @pytest.mark.usefixtures("_proxies")
 @pytest.mark.parametrize(
     ("header", "client"),

@@ -16,7 +16,7 @@ from common import outgoing
 from common.addresses import parse_address
 from common.outgoing import Unreachable, fetch
 from common.targets import UrlNotAllowed
-from tests.common.tls import Site, https_site, silent_listener
+from tests.common.tls import Site, dripping_handshake, https_site
 
 PLENTY_SECONDS = 60.0
 SHORT_SECONDS = 0.5
@@ -86,8 +86,8 @@ def test_a_dripping_answer_is_cut_off_at_the_deadline(site: Site, path: str) -> 
         get(site, path, max_bytes=10_000_000, timeout_seconds=SHORT_SECONDS)
 
 
-def test_a_silent_handshake_is_cut_off_at_the_deadline(site: Site) -> None:
-    with silent_listener() as port, pytest.raises(Unreachable, match="No complete"):
+def test_a_dripping_handshake_is_cut_off_at_the_deadline(site: Site) -> None:
+    with dripping_handshake() as port, pytest.raises(Unreachable, match="No complete"):
         fetch(f"https://localhost:{port}/", max_bytes=1, timeout_seconds=SHORT_SECONDS)
 
 

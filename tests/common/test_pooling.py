@@ -70,7 +70,7 @@ def test_a_busy_pool_is_refused_too(tmp_path: Path) -> None:
         for thread in threads:
             thread.start()
         try:
-            for _ in range(5):
+            for _ in range(3):
                 with pytest.raises(StatementsMixedUp), opened(url):
                     pass
         finally:

@@ -93,10 +93,23 @@ def https_site(folder: Path) -> Iterator[Site]:
 
 
 @contextmanager
-def silent_listener() -> Iterator[int]:
-    """Yield the port of a server that accepts connections and never sends a byte."""
+def dripping_handshake() -> Iterator[int]:
+    """Yield the port of a server that sends a TLS record byte by byte, without end."""
+    closing = Event()
+
+    def drip(listener: socket.socket) -> None:
+        with suppress(OSError), listener.accept()[0] as connection:
+            connection.sendall(b"\x16\x03\x03\x40\x00")
+            while not closing.wait(_DRIP_SECONDS):
+                connection.sendall(b"\x02")
+
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(30)
+        thread = Thread(target=drip, args=(listener,))
+        thread.start()
         yield int(listener.getsockname()[1])
+        closing.set()
+        thread.join()
 
 
 def _certificate() -> bytes:

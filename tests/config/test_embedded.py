@@ -171,8 +171,7 @@ def test_a_server_that_another_program_told_to_stop_is_ended_and_started_again(
     assert supervisor.processes["postgres"] != first
     assert _query(embedded.url, "SELECT 1") == [(1,)]
     assert said[0] == (
-        "postgres was told to stop by another program, and waits for its clients; "
-        "ending it now, to start it again"
+        "postgres was told to stop by another program; ending it now, to start it again"
     )
     assert len([line for line in said if "told to stop" in line]) == 1
     supervisor.stop(timeout_seconds=10, hurry=lambda: False)

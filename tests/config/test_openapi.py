@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from io import StringIO
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -14,6 +16,8 @@ from django.contrib.staticfiles import finders
 from django.core.management import call_command
 from django.test import Client
 
+from config import schema
+from config.schema import CachedSchemaView
 from tests.config.openapi import PREFIX, document, operations
 from tests.factories import make_trigger
 
@@ -47,6 +51,40 @@ def test_the_schema_is_served_to_anyone(client: Client) -> None:
 
 
 @pytest.mark.django_db
+def test_the_schema_is_built_once_for_each_format(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "_rendered", {})
+    built = []
+    build: Any = CachedSchemaView.generator_class.get_schema
+
+    def get_schema(self: Any, **options: Any) -> Any:
+        built.append(options)
+        return build(self, **options)
+
+    monkeypatch.setattr(CachedSchemaView.generator_class, "get_schema", get_schema)
+    queries = ("", "?lang=de", "?version=9", "?format=json", "?format=json&lang=de")
+
+    answers = [client.get(f"/api/schema{query}") for query in queries]
+
+    assert len(built) == 2
+    texts = [answer.content for answer in answers]
+    assert texts == [texts[0]] * 3 + [texts[3]] * 2
+    assert yaml.safe_load(texts[0]) == json.loads(texts[3])
+    assert answers[0]["Content-Disposition"] == 'inline; filename="Tickhook.yaml"'
+    assert answers[3]["Content-Type"] == "application/vnd.oai.openapi+json"
+
+
+@pytest.mark.django_db
+def test_a_schema_that_has_not_changed_is_not_sent_again(client: Client) -> None:
+    etag = client.get("/api/schema")["ETag"]
+
+    answer = client.get("/api/schema", headers={"If-None-Match": etag})
+
+    assert (answer.status_code, answer.content) == (304, b"")
+
+
+@pytest.mark.django_db
 def test_the_docs_need_no_other_host(client: Client) -> None:
     page = client.get("/api/docs").content.decode()
 
@@ -54,7 +92,10 @@ def test_the_docs_need_no_other_host(client: Client) -> None:
     assert len(links) >= 3
     assert "//" not in "".join(links)
     assert not {"cdn.", "unpkg", "jsdelivr"} & set(page.split('"'))
-    for link in links:
+    script = "/api/docs?script="
+    assert script in links
+    assert client.get(script).headers["Content-Type"] == "application/javascript"
+    for link in set(links) - {script}:
         assert finders.find(link.removeprefix("/static/")), link
 
 

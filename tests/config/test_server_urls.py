@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -13,7 +14,7 @@ import redis
 from celery import Celery
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
-from flower.utils.broker import Broker
+from flower.utils.broker import Broker  # type: ignore[import-untyped]  # has no types
 
 from common import redis as hints
 from config.databases import databases, read_database
@@ -61,7 +62,8 @@ def test_every_client_of_redis_reads_the_password(
 
         assert hints._client(url, 0).ping()
         with Celery(broker=broker).connection() as connection:
-            connection.default_channel.client.ping()
+            channel: Any = connection.default_channel
+            assert channel.client.ping()
             assert PASSWORD not in connection.as_uri()
             assert ENCODED not in connection.as_uri()
         asyncio.run(Broker(broker).queues(["pipeline"]))

@@ -1,52 +1,55 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
-from django.contrib.auth.models import User
+from django.db import connection
 
-from access.models import ApiToken
-from access.tokens import create_token, find_token
-from config.stack.prepare import _ensure_admin
+from config.stack.options import ROOT
+from tests.outages import closed_database
 
-PASSWORD = "made-by-the-stack"  # noqa: S105 - of a throw-away database
-
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def prepare(token: str = "") -> str:
-    """Make the account as `make up` does; return the API token that it notes."""
-    noted = _ensure_admin(PASSWORD, token)["api_token"]
-    assert noted is not None
-    return noted
+def prepare(data: Path) -> str:
+    """Run the step on the tests' database; it fails, and this is what it says."""
+    server = os.environ["DATABASE_URL"].rpartition("/")[0]
+    url = f"{server}/{connection.settings_dict['NAME']}"
+    outcome = subprocess.run(
+        [sys.executable, "-m", "config.stack.prepare"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "DATABASE_URL": url,
+            "TICKHOOK_DATA": str(data),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert outcome.returncode == 1
+    return outcome.stderr
 
 
-def test_the_token_of_the_last_start_is_kept() -> None:
-    first = prepare()
+def test_a_database_that_refuses_connections_is_named_in_one_line(
+    tmp_path: Path,
+) -> None:
+    with closed_database():
+        said = prepare(tmp_path)
 
-    assert prepare(first) == first
-    assert ApiToken.objects.count() == 1
-
-
-def test_a_token_that_was_lost_or_revoked_is_replaced() -> None:
-    first = prepare()
-
-    second = prepare()
-    ApiToken.objects.all().delete()
-    third = prepare(second)
-
-    assert len({first, second, third}) == 3
-    found = find_token(third)
-    assert found is not None
-    assert found.user.get_username() == "admin"
+    assert "Traceback" not in said
+    assert "The database cannot be used now: " in said
+    assert "Check DATABASE_URL" in said
 
 
-def test_a_token_of_another_user_is_replaced(admin: User) -> None:
-    foreign = create_token(user=admin).text
+def test_a_file_that_cannot_be_written_is_named_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "credentials.json.partial").mkdir()
 
-    assert prepare(foreign) != foreign
+    said = prepare(tmp_path)
 
-
-def test_an_inactive_account_gets_no_token() -> None:
-    prepare()
-    User.objects.update(is_active=False)
-
-    assert _ensure_admin(PASSWORD, "")["api_token"] is None
+    assert "Traceback" not in said
+    assert str(tmp_path / "credentials.json") in said

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import Error
+from django.db import Error, connection
 from django.utils import timezone
 from django_celery_beat.models import (
     CrontabSchedule,
@@ -17,6 +17,7 @@ from pytest_django import Settings
 from common.redis import ask_redis
 from config.celery import app
 from tests.factories import make_trigger
+from tests.outages import read_only_database
 from tests.races import ROUNDS, race_all
 from triggers.clocks import scheduler
 from triggers.clocks.scheduler import ClaimedEntry, TickhookScheduler
@@ -64,6 +65,21 @@ def test_a_task_of_another_hour_is_loaded_too() -> None:
     make_task(crontab=CrontabSchedule.objects.create(minute="0", hour=str(far)))
 
     assert set(make_scheduler().schedule) == {"report"}
+
+
+def test_a_turn_that_a_read_only_database_refused_is_taken_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(scheduler, "RETRY_SECONDS", 0)
+    task = make_task()
+    beat, entry = make_scheduler(), entry_of(task)
+
+    with read_only_database():
+        connection.close()
+        assert not beat.reserve(entry).is_claimed
+    beat.reserve(entry)
+
+    assert entry.is_claimed
 
 
 def test_of_two_beats_one_sends() -> None:

@@ -9,7 +9,10 @@ from django.db import connection
 from events.models import Event
 from tests.outages import closed_database, end_connections, read_only_database
 from tests.serving import serve
+from webhooks.models import RejectionCount
+from webhooks.services import rejections
 from webhooks.services.endpoints import create_endpoint
+from webhooks.services.rejections import note_handshake
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -46,3 +49,18 @@ def test_a_delivery_during_an_outage_is_503_and_later_accepted(
     assert len(caplog.records) <= 1
     assert not Event.objects.exists()
     assert serve(path, b"{}").status_code == 200
+
+
+def test_rejections_wait_for_the_database_without_a_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    endpoint = create_endpoint().endpoint
+    note_handshake(endpoint_id=endpoint.id)
+
+    with read_only_database():
+        connection.close()
+        assert not rejections._flush()
+    assert rejections._flush()
+
+    assert [record for record in caplog.records if record.exc_info] == []
+    assert RejectionCount.objects.get().count == 1

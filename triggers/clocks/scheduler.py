@@ -18,7 +18,7 @@ from django.db.models.expressions import RawSQL
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
-from common.database.errors import drop_connection
+from common.database.errors import drop_connection, error_kind
 from triggers.clocks.names import AFTER_MIRRORS, HEARTBEAT_NAME, MIRROR_PREFIX
 from triggers.clocks.ticker import Ticker
 
@@ -101,7 +101,7 @@ class TickhookScheduler(DatabaseScheduler):  # type: ignore[misc]  # is untyped
         except Error as error:
             if self._schedule is None:
                 raise
-            logger.warning("Beat: the database failed: %s", type(error).__name__)
+            logger.warning("Beat: the database failed: %s", error_kind(error))
             drop_connection()
             entries = self._schedule
         return entries
@@ -115,7 +115,7 @@ class TickhookScheduler(DatabaseScheduler):  # type: ignore[misc]  # is untyped
         try:
             return entry.take_turn()
         except Error as error:
-            logger.warning("Beat: the database failed: %s", type(error).__name__)
+            logger.warning("Beat: the database failed: %s", error_kind(error))
             drop_connection()
             self._heap_invalidated = True
             time.sleep(RETRY_SECONDS)

@@ -15,6 +15,7 @@ from contextlib import suppress
 
 from django.db import Error, connection, connections
 
+from common.database.errors import error_kind
 from common.pooling import is_direct
 from triggers.clocks.listener import LISTENS_ON, Listener
 from triggers.clocks.names import HEARTBEAT_NAME
@@ -67,7 +68,7 @@ class Ticker(threading.Thread):
             try:
                 self._tick()
             except Error as error:
-                logger.warning("Clock: the database failed: %s", type(error).__name__)
+                logger.warning("Clock: the database failed: %s", error_kind(error))
                 self._start_afresh()
             except Exception:
                 logger.exception("Clock: a tick failed")

@@ -39,9 +39,13 @@ WITH longest AS (
 SELECT id FROM longest UNION SELECT id FROM shortest
 """
 
+# By the ids first: next to them, the planner may take the due index for `next_run_time`
+# and read all of its dead entries.
 _READ = f"""
-SELECT {", ".join(_COLUMNS)} FROM triggers_trigger
-WHERE id = ANY(%s) AND is_active AND next_run_time <= %s ORDER BY next_run_time
+WITH found AS MATERIALIZED (
+    SELECT {", ".join(_COLUMNS)}, is_active FROM triggers_trigger WHERE id = ANY(%s)
+)
+SELECT * FROM found WHERE is_active AND next_run_time <= %s ORDER BY next_run_time
 """  # noqa: S608 - our own columns
 
 # Changes of triggers that are planned for a later instant than this are seen although

@@ -8,12 +8,10 @@ asked about, and is refused before a signature costs anything.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
-from ipaddress import IPv6Address, ip_network
 
 from django.conf import settings
 
-from common.addresses import Address
+from common.addresses import Address, subject_of
 from common.errors import RateLimited
 from webhooks.limits import Leases, Memory, Use, Verdict, Window
 from webhooks.models import WebhookEndpoint
@@ -116,7 +114,7 @@ def _address_uses(address: Address | None) -> dict[Window, Use]:
     """Return the windows of an address; a delivery only looks at that of forgeries."""
     if address is None:
         return {}
-    subject, uses = _subject(address), {}
+    subject, uses = subject_of(address), {}
     if limit := settings.TICKHOOK_ADDRESS_LIMIT:
         uses[Window("address", subject, limit)] = Use.COUNT_AND_TELL
     if limit := settings.TICKHOOK_FORGERY_LIMIT:
@@ -134,11 +132,3 @@ def _endpoint_uses(endpoint: WebhookEndpoint) -> dict[Window, Use]:
     if limit := settings.TICKHOOK_ENDPOINT_BYTES_PER_HOUR:
         uses[Window("endpoint-bytes", subject, limit, 3600, True)] = Use.COUNT
     return uses
-
-
-@lru_cache(maxsize=4096)
-def _subject(address: Address) -> str:
-    """Return who is limited: a customer of IPv6 has 2^64 addresses to send from."""
-    if isinstance(address, IPv6Address):
-        return str(ip_network((address, 64), strict=False))
-    return str(address)

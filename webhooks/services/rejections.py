@@ -22,7 +22,7 @@ from django.db.models import Q, Sum
 from django.utils import timezone
 
 from common.bulk import columns_of, insert_sql
-from common.database.errors import describe_unavailable, is_unavailable
+from common.database.errors import error_kind, is_unavailable
 from webhooks.models import Rejection, RejectionCount, WebhookEndpoint
 from webhooks.services.rejection_buffer import Buffer, CountKey, RejectedRequest
 
@@ -145,7 +145,7 @@ def _flush() -> bool:
         flush_rejections()
     except Error as error:
         if is_unavailable(error):
-            logger.warning("Rejections wait: %s", describe_unavailable(error))
+            logger.warning("Rejections wait: %s", error_kind(error))
         else:
             logger.exception("Rejections could not be stored; tried again")
         return False

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import OperationalError
+from django.db import Error
 
+from common.database.errors import is_unavailable
 from executions.services.retention import Purge, purge_history
 from executions.services.retention.hourly import in_words
 from executions.services.retention.state import PurgeRuns
@@ -31,7 +32,9 @@ class Command(BaseCommand):
             purge = purge_history(is_dry_run=dry_run, is_waiting_skipped=options["now"])
         except PurgeRuns as error:
             raise CommandError(error.detail) from error
-        except OperationalError as error:
+        except Error as error:
+            if not is_unavailable(error):
+                raise
             text = f"Stopped: {error}. What was deleted stays deleted; run this again"
             raise CommandError(text) from error
         text = _as_json(purge) if options["json"] else _summary(purge)

@@ -19,8 +19,8 @@ Position = UUID | int | str
 # indexes or tables instead of looking up each row by its key.
 _LIMITS = """
 SELECT set_config(name, value, true) FROM (VALUES
-    ('lock_timeout', '2s'), ('statement_timeout', '20s'), ('enable_seqscan', 'off'),
-    ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off')
+    ('lock_timeout', '2s'), ('statement_timeout', '20s'), ('jit', 'off'),
+    ('enable_seqscan', 'off'), ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off')
 ) AS s(name, value)
 """
 

@@ -36,7 +36,7 @@ SELECT id FROM events_event WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE
 """
 # A body of which the event is deleted in the same run is not counted twice.
 _FREE = f"""
-SELECT e.id FROM unnest(%(ids)s::uuid[]) AS e(id) WHERE {free_sql()}
+SELECT e.id FROM unnest(%(ids)s::uuid[]) AS e(id) WHERE {free_sql(ended="never")}
 AND NOT (e.id < %(deleted)s AND {free_sql(bound="deleted")}) ORDER BY e.id
 """  # noqa: S608 - our own text
 
@@ -55,7 +55,7 @@ class OldBodies:
         self._values = {
             **free_values(ages),
             # A task that ended keeps its own parameters: no body is read again.
-            "ended": ages.now + timedelta(days=1),
+            "never": ages.now + timedelta(days=1),
             "bound": first_id_at(before),
             "deleted": deleted,
             "rows": ROWS,

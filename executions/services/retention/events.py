@@ -38,21 +38,16 @@ _HELD = """(
         WHERE x.event_id = {id} AND (
             x.status <> ALL(%(final)s::text[])
             OR t.status <> ALL(%(final_tasks)s::text[])
-            OR coalesce(t.finished_at, t.created_at) >= %(ended)s
+            OR coalesce(t.finished_at, t.created_at) >= %({ended})s
         ) OFFSET 0
     )
 )"""
 
 # A replay has no body of its own: it is read through the event that it replays.
-_REPLAYED = (
-    """EXISTS (
+_REPLAYED = """EXISTS (
     SELECT FROM events_event r
-    WHERE r.replay_of = {id} AND (r.id >= %({bound})s OR """
-    + _HELD.format(id="r.id")
-    + """)
-    OFFSET 0
+    WHERE r.replay_of = {id} AND (r.id >= %({bound})s OR {held}) OFFSET 0
 )"""
-)
 
 # Locked first, and then looked at by another statement: a redelivery that holds its
 # original at that moment is committed before it can be looked for, or skipped.
@@ -63,16 +58,17 @@ ORDER BY id LIMIT %(rows)s
 _LOCK = "FOR UPDATE SKIP LOCKED"
 
 
-def free_sql(*, bound: str = "bound") -> str:
+def free_sql(*, bound: str = "bound", ended: str = "ended") -> str:
     """Return a condition on `e.id`: nothing needs the event or its body any more.
 
     An event is needed while it is in the inbox, while an execution or a task of it is
-    not final or ended later than %(ended)s, and while a replay of it is needed or not
-    older than the bound.
+    not final or ended later than the parameter `ended`, and while a replay of it is
+    needed or not older than the parameter `bound`.
     """
-    return f"NOT {_HELD.format(id='e.id')} AND NOT " + _REPLAYED.format(
-        id="e.id", bound=bound
-    )
+    held = _HELD.format(id="e.id", ended=ended)
+    held_replay = _HELD.format(id="r.id", ended=ended)
+    replayed = _REPLAYED.format(id="e.id", bound=bound, held=held_replay)
+    return f"NOT {held} AND NOT {replayed}"
 
 
 def free_values(ages: Ages) -> dict[str, object]:

@@ -7,8 +7,9 @@ from datetime import datetime
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.db import OperationalError
+from django.db import Error
 
+from common.database.errors import error_kind, is_unavailable
 from executions.services.retention.purge import Purge, purge_history
 from executions.services.retention.state import PurgeRuns, may_warn
 
@@ -16,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 MAX_SECONDS = 900.0
 MAX_COUNTING_SECONDS = 60.0
+HISTORY_KINDS = ("events", "bodies", "executions", "traces", "tasks", "rejections")
 
 
 def purge_hourly() -> None:
@@ -27,10 +29,10 @@ def purge_hourly() -> None:
     except SoftTimeLimitExceeded:
         logger.warning("Purge: stopped by its time limit; the next hour goes on")
         return
-    except OperationalError as error:
-        logger.warning(
-            "Purge: stopped, the next hour goes on: %s", type(error).__name__
-        )
+    except Error as error:
+        if not is_unavailable(error):
+            raise
+        logger.warning("Purge: stopped, the next hour goes on: %s", error_kind(error))
         return
     if purge.starts_at is not None:
         _announce(purge.starts_at)
@@ -55,7 +57,7 @@ def _announce(starts_at: datetime) -> None:
     if not may_warn():
         return
     found = purge_history(is_dry_run=True, max_seconds=MAX_COUNTING_SECONDS)
-    if not found.tallies["events"].rows and not found.tallies["rejections"].rows:
+    if not any(found.tallies[kind].rows for kind in HISTORY_KINDS):
         return
     logger.warning(
         "Purge: from %s UTC on, history older than HISTORY_RETENTION_DAYS (%s) is "

@@ -8,7 +8,7 @@ from common.ids import first_id_at, moment_of
 from events.models import EventKey
 from executions.services.retention.batch import NOTHING_LEFT, Batch, Position, fetch
 
-PAGES = 500
+PAGES = 100
 
 _TABLE = EventKey._meta.db_table
 _LAST_PAGE = f"""

@@ -9,9 +9,9 @@ from executions.services.retention.batch import (
     NOTHING_LEFT,
     Batch,
     Position,
-    delete_by_id,
     fetch,
 )
+from triggers.models import Trigger
 
 ROWS = 100
 
@@ -25,7 +25,6 @@ SELECT t.id FROM unnest(%s::uuid[]) AS t(id) WHERE NOT EXISTS (
     SELECT FROM executions_triggerexecution x WHERE x.trigger_id = t.id OFFSET 0
 ) ORDER BY t.id
 """
-_OWNED = ("triggers_scheduleversion", "triggers_triggerstats", "triggers_subscription")
 
 
 class DeletedTriggers:
@@ -46,9 +45,7 @@ class DeletedTriggers:
             return NOTHING_LEFT
         ids = [row[0] for row in fetch(_UNUSED, [list(page)])]
         if not is_dry:
-            for table in _OWNED:
-                delete_by_id(table, ids, key="trigger_id")
-            delete_by_id("triggers_trigger", ids)
+            Trigger.objects.filter(pk__in=ids).delete()
         return Batch(
             last=max(page),
             counts={"triggers": len(ids)},

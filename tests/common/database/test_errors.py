@@ -15,8 +15,8 @@ from django.db import (
 from common.database import errors
 from common.database.errors import (
     DatabaseAway,
-    describe_unavailable,
     drop_connection,
+    error_kind,
     is_unavailable,
     sqlstate,
 )
@@ -44,7 +44,7 @@ def test_states_of_the_server_are_unavailable(state: str) -> None:
 
     assert is_unavailable(error)
     assert sqlstate(error) == state
-    assert describe_unavailable(error).endswith(f" (SQLSTATE {state})")
+    assert error_kind(error).endswith(f" (SQLSTATE {state})")
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,13 @@ def test_a_body_that_is_needed_is_kept_and_removed_once_it_is_not() -> None:
     assert bodies() == [b""] * 5
 
 
+def test_the_body_of_an_event_that_only_its_task_keeps_is_removed() -> None:
+    make_execution(make_event(days=100, body=b"old"), ended_days_ago=1)
+
+    assert counts(purge()) == {"bodies": 1}
+    assert bodies() == [b""]
+
+
 def test_a_run_goes_on_where_the_last_one_ended() -> None:
     make_event(days=9, body=b"first")
     purge()

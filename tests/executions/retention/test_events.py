@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db.models import ForeignObjectRel
 from pytest_django.fixtures import DjangoAssertNumQueries, Settings
 
 from agents.models import AgentTask
@@ -203,3 +204,20 @@ def test_an_event_with_more_executions_than_a_batch_goes_in_several(
 
     assert counts(dry) == counts(real) == {"events": 1, "executions": 5}
     assert not TriggerExecution.objects.exists()
+
+
+def test_the_purge_knows_all_that_refers_to_what_it_deletes() -> None:
+    """A model that refers to one of these must be deleted, or detached, with it."""
+    found = {
+        (relation.related_model._meta.label, relation.field.name)
+        for model in (Event, TriggerExecution, AgentTask)
+        for relation in model._meta.get_fields(include_hidden=True)
+        if isinstance(relation, ForeignObjectRel)
+    }
+
+    assert found == {
+        ("events.Inbox", "event"),
+        ("executions.TriggerExecution", "event"),
+        ("executions.TriggerExecution", "task"),
+        ("executions.ExecutionTrace", "execution"),
+    }

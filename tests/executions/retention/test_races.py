@@ -46,7 +46,7 @@ def _keep_90_days(settings: Settings) -> None:
 def try_purge() -> int:
     """Return how many events a purge deleted; none where another one runs."""
     try:
-        return counts(purge()).get("events", 0)
+        return counts(purge(is_hourly=True)).get("events", 0)
     except PurgeRuns:
         return 0
 

@@ -1,0 +1,23 @@
+"""The project's Celery app without time-outs, and with a watchdog in a hurry.
+
+Without them a worker never notices that the answers of its broker do not arrive.
+"""
+
+from __future__ import annotations
+
+from celery.signals import worker_init
+
+from config.celery import app
+
+__all__ = ["app"]
+
+app.conf.broker_transport_options = {"queue_order_strategy": "priority"}
+
+
+@worker_init.connect
+def _hurry(**_: object) -> None:
+    from config import worker_watchdog
+
+    worker_watchdog.PING_SECONDS = 1.0
+    worker_watchdog.REST_SECONDS = 0.5
+    worker_watchdog.MAX_FAILURES = 3

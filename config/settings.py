@@ -162,6 +162,7 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "common.api.openapi.document_errors",
         "common.api.openapi.require_answered_members",
+        "common.api.openapi.describe_defaults",
     ],
     "ENUM_NAME_OVERRIDES": {
         "ExecutionStatus": "executions.models.ExecutionStatus",

@@ -6,6 +6,7 @@ describe only what is their own.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -80,6 +81,23 @@ def require_answered_members(result: dict[str, Any], **_: Any) -> dict[str, Any]
     for name, schema in schemas.items():
         if name not in sent and "properties" in schema:
             schema["required"] = sorted(schema["properties"])
+    return result
+
+
+def describe_defaults(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Turn the defaults of what is sent into words.
+
+    Generated clients take the keyword for a value to send: a PATCH of theirs would set
+    every member that it leaves out. Others make such a member required.
+    """
+    for name, schema in result["components"]["schemas"].items():
+        for member in schema.get("properties", {}).values():
+            if "default" not in member:
+                continue
+            default = json.dumps(member.pop("default"))
+            if name.endswith("Request") and not name.startswith("Patched"):
+                words = member.get("description", "")
+                member["description"] = f"{words} Defaults to {default}.".strip()
     return result
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -26,7 +27,7 @@ def agent(stack: Stack, client: Api) -> str:
 def make_hook(client: Api, agent: str, **fields: Any) -> str:
     """Make a trigger on an endpoint of its own; return the path it receives at."""
     made = client.make_trigger(
-        name=f"hook {fields}", agent_id=agent, trigger_type="webhook", **fields
+        name=f"hook {uuid4()}", agent_id=agent, trigger_type="webhook", **fields
     )
     return path_of(made)
 

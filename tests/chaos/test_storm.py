@@ -30,6 +30,7 @@ STEP_SECONDS = 120
 # The long form asserts the first; both end with the second.
 DRAIN_SECONDS = 60
 MOST_SECONDS = 600
+PUBLICATIONS = "SELECT sum(publications) FROM agents_agenttask"
 
 
 @pytest.fixture
@@ -51,12 +52,15 @@ def test_no_kill_loses_or_repeats_an_accepted_delivery(
         storm(installation, sender, payloads, kinds, chance)
         sender.finish()
         ended_at = time.monotonic()
+        done_by_then = hook.progress().succeeded
         hook.wait_until_done(DELIVERIES, timeout_seconds=MOST_SECONDS)
         drained_after = time.monotonic() - ended_at
 
     note_figure("kills:", dict(Counter(kinds)))
     note_figure("attempts that were repeated:", sender.retries)
+    note_figure("tasks done at the last delivery:", done_by_then)
     note_figure("seconds to the end:", round(drained_after, 1))
+    note_figure("messages of tasks:", installation.number(PUBLICATIONS))
     assert sender.refused == []
     assert_each_was_done_once(installation, hook, sender, payloads)
     assert drained_after <= DRAIN_SECONDS or not IS_LONG

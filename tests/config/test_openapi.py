@@ -157,6 +157,20 @@ def test_a_request_requires_only_what_must_be_sent(
     assert not [n for n, s in schema["properties"].items() if s.get("readOnly")]
 
 
+def test_no_member_has_a_default_that_a_client_would_send() -> None:
+    schemas = document()["components"]["schemas"]
+
+    assert [
+        (name, member)
+        for name, schema in schemas.items()
+        for member, described in schema.get("properties", {}).items()
+        if "default" in described
+    ] == []
+    timeout = schemas["AgentRequest"]["properties"]["task_timeout_seconds"]
+    assert timeout["description"] == "Defaults to 3600."
+    assert "description" not in schemas["PatchedAgentRequest"]["properties"]["kind"]
+
+
 def test_the_schema_names_the_public_url_first() -> None:
     servers = document()["servers"]
 

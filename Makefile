@@ -13,7 +13,7 @@ help: ## Show these lines
 up: $(VENV)/.installed ## Start everything on this machine; Ctrl-C ends it
 	@$(RUN) -m config.stack up --end-with-parent
 
-test: lint ## Run everything that CI runs
+test: lint ## Check the code and run every test
 	$(RUN) -m pytest
 
 # A clone's `make up` starts a PostgreSQL of its own, without PgBouncer.

@@ -34,7 +34,7 @@ FINAL_TASK_STATUSES = (
 
 
 class Agent(models.Model):
-    """Somebody who does work for triggers, and the backend that reaches it."""
+    """A worker for triggers outside Tickhook, and the backend that reaches it."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=255)
@@ -69,9 +69,9 @@ class Agent(models.Model):
 class AgentTask(models.Model):
     """One unit of an agent's work. Its key makes creating it twice impossible.
 
-    Tasks of one `concurrency_key` get in each other's way; what it stands for is its
-    creator's affair. A task that is held (`pending`, with no next attempt) waits to be
-    released, and is in nobody's way.
+    Tasks of one `concurrency_key` exclude each other; their creator decides what it
+    stands for. A task that is held (`pending`, with no next attempt) waits to be
+    released, and excludes no other.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -148,7 +148,7 @@ def _warn_of_no_limit(raw: psycopg.Connection[Any]) -> None:
     _has_warned = True
     logger.warning(
         "The pooler's sessions have no %s: a worker that is stopped in a transaction "
-        "holds its row locks for ever. Run once: ALTER ROLE %s IN DATABASE %s SET "
+        "keeps its row locks. Run once: ALTER ROLE %s IN DATABASE %s SET "
         "%s = '%s'",
         IDLE_SETTING,
         raw.info.user,

@@ -22,7 +22,7 @@ from config.server.limits import Limits
 try:
     refuse_wrong_pooler()
 except StatementsMixedUp:
-    # granian would start this process again for ever.
+    # granian would start this process again and again.
     granian = multiprocessing.parent_process()
     if granian and granian.pid:
         os.kill(granian.pid, signal.SIGTERM)

@@ -21,11 +21,16 @@ _OURS: dict[str, Any] = {
     "server_side_binding": True,
     "prepare_threshold": 5,
 }
+_LOCAL = "postgresql://127.0.0.1/tickhook"
 
 
 def databases() -> dict[str, dict[str, Any]]:
     """Return DATABASES; `clock` is there only if CLOCK_DATABASE_URL is set."""
-    found = {"default": read_database("DATABASE_URL", database_url())}
+    found = {
+        "default": read_database(
+            "DATABASE_URL", database_url("DATABASE_URL", default=_LOCAL)
+        )
+    }
     if clock := database_url("CLOCK_DATABASE_URL", default=""):
         found["clock"] = read_database("CLOCK_DATABASE_URL", clock)
         found["clock"]["OPTIONS"]["prepare_threshold"] = None

@@ -35,13 +35,11 @@ def fernet_keys() -> list[str]:
     return keys
 
 
-def database_url(
-    name: str = "DATABASE_URL", *, default: str = "postgresql://127.0.0.1/tickhook"
-) -> str:
+def database_url(name: str, *, default: str) -> str:
     """Return the URL of a PostgreSQL, or nothing if that is the default."""
     url: str = env.str(name, default="") or default
     if url:
-        check_url(name, url, ("postgresql", "postgres"))
+        check_url(name, url, ("postgresql", "postgres", "pgsql"))
     return url
 
 
@@ -59,8 +57,9 @@ def broker_url(redis: str) -> str:
     `redis+socket:///path?virtual_host=0`.
     """
     if url := env.str("CELERY_BROKER_URL", default=""):
-        # Several brokers, or sentinels, are separated by semicolons.
-        for one in url.split(";"):
+        # Alternatives follow a semicolon, with a scheme or without.
+        first, *others = url.split(";")
+        for one in (first, *(other for other in others if "://" in other)):
             check_url("CELERY_BROKER_URL", one, BROKER_SCHEMES)
         return str(url)
     parts = urlsplit(redis)

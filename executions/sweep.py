@@ -49,7 +49,8 @@ def watch_agents() -> int:
     """
     if not has_watched_long_enough():
         return 0
-    return take_back_silent() + give_up_deadly() + time_out_overdue()
+    taken = take_back_silent() + give_up_deadly() + time_out_overdue()
+    return taken + forget_old_workers()
 
 
 STEPS_OF_EACH: tuple[Step, ...] = (take_back_orphans, drain)
@@ -59,7 +60,6 @@ STEPS_OF_ONE: tuple[Step, ...] = (
     resubmit_lost,
     submit_overdue,
     fold_stats,
-    forget_old_workers,
 )
 
 _sweeping_in: set[int] = set()

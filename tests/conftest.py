@@ -14,6 +14,7 @@ from common.redis import ask_redis
 from events.nudge import nudge
 from events.services import record
 from tests import memory_backend as memory_backend  # registers itself
+from webhooks.limits import store
 from webhooks.sandbox import alone, calls
 from webhooks.sandbox.limits import Limits
 from webhooks.services import limits, rejections
@@ -39,6 +40,12 @@ def _flush_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     rejections._buffer(os.getpid()).take()
     limits.memory.forget()
     limits.leases.forget()
+
+
+@pytest.fixture(autouse=True)
+def _ample_time_for_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give Redis 10 s: on a busy machine 50 ms pass, and requests without limits."""
+    monkeypatch.setattr(store, "TIMEOUT_SECONDS", 10.0)
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,6 @@
 """Drop the index of running tasks by worker alone; agent_task_running_until serves.
 
-If this was interrupted, migrate again after DROP INDEX CONCURRENTLY IF EXISTS
-agent_task_running and `migrate agents 0005 --fake`.
+If this was interrupted, migrate again.
 """
 
 from django.contrib.postgres.operations import RemoveIndexConcurrently

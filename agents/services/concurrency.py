@@ -1,4 +1,4 @@
-"""Tasks of one concurrency key: who is in the way, who is held, who has to go."""
+"""Tasks of one concurrency key: which are under way, are held, or must end."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def tasks_under_way(keys: Collection[UUID]) -> QuerySet[AgentTask]:
 
 
 def release_tasks(task_ids: Sequence[UUID]) -> None:
-    """Let held tasks be handed over, from the commit on."""
+    """Make held tasks due, from the commit on."""
     with connection.cursor() as cursor:
         cursor.execute(_RELEASE, [list(task_ids)])
 
@@ -72,8 +72,8 @@ def release_tasks(task_ids: Sequence[UUID]) -> None:
 def cancel_tasks(*, task_ids: Collection[UUID], error: str) -> list[UUID]:
     """End tasks as `cancelled`, and say why; return which. Those that ended stay so.
 
-    `executions` hears of them in the same transaction. A worker that runs one is not
-    stopped: what it reports is refused.
+    Calls `executions` in the same transaction. A worker that runs one of them is not
+    stopped; its report is refused.
     """
     with transaction.atomic():
         with connection.cursor() as cursor:

@@ -94,12 +94,12 @@ def find_claimed(*, task_id: UUID) -> AgentTask | None:
 
     A claim can succeed although the connection broke before the server's answer.
     """
-    claimed = AgentTask.objects.filter(
-        pk=task_id, status=TaskStatus.RUNNING, claimed_by=current_worker()
-    )
-    task = claimed.first()
-    if task is not None:
-        task.metadata["attempt"] = task.attempt
+    task = AgentTask.objects.filter(pk=task_id).first()
+    if task is None or task.status != TaskStatus.RUNNING:
+        return None
+    if task.claimed_by != current_worker():
+        return None
+    task.metadata["attempt"] = task.attempt
     return task
 
 
@@ -113,7 +113,7 @@ def finish_task(
 ) -> bool:
     """Record how a task ended; False if this attempt no longer has it.
 
-    `executions` hears of it in the same transaction. Raises ResultRefused.
+    Calls `executions` in the same transaction. Raises ResultRefused.
     """
     stored = None if result is None else _checked(result)
     with transaction.atomic():
@@ -143,8 +143,8 @@ def take_back_silent() -> int:
 
 
 def give_up_deadly() -> int:
-    """End tasks whose worker fell silent in each of five attempts; return how many."""
-    error = f"Its worker died or fell silent in each of {MAX_ATTEMPTS} attempts"
+    """End tasks that lost their worker in each of five attempts; return how many."""
+    error = f"Its worker died or missed heartbeats in each of {MAX_ATTEMPTS} attempts"
     return sum(
         finish_task(task=task, status=TaskStatus.FAILED, error=error)
         for task in AgentTask.objects.raw(_DEADLY, _SILENT)
@@ -170,7 +170,7 @@ def time_out_overdue() -> int:
 
 
 def tell_finished(task_ids: Sequence[UUID], status: TaskStatus) -> None:
-    """Let `executions` hear of tasks that ended alike, in this transaction."""
+    """Call `executions` in this transaction for tasks that ended alike."""
     tell = import_string(settings.TICKHOOK_ON_TASK_FINISHED)
     tell(task_ids=task_ids, status=status)
 

@@ -63,7 +63,7 @@ ORDER BY next_attempt_at LIMIT 1
 """
 
 # Submissions that a backend did not take are repeated after 15, 30, 30 … seconds.
-_GIVE_BACK = """
+_RETRY_LATER = """
 WITH found AS MATERIALIZED (
     SELECT id, status FROM agents_agenttask
     WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
@@ -176,13 +176,13 @@ def _submit_to(backend: str, tasks: list[AgentTask]) -> int:
     except SubmissionFailed as error:
         if error.is_retryable:
             logger.warning("%d tasks wait for %s: %s", len(tasks), backend, error)
-            return _give_back(tasks)
+            return _retry_later(tasks)
         return _halve(backend, tasks) if len(tasks) > 1 else _fail(tasks[0], error)
     except Exception:
         if len(tasks) > 1:
             return _halve(backend, tasks)
-        logger.exception("Task %s can't be submitted to %s", tasks[0].id, backend)
-        return _give_back(tasks)
+        logger.exception("Task %s cannot be submitted to %s", tasks[0].id, backend)
+        return _retry_later(tasks)
     return len(tasks)
 
 
@@ -202,8 +202,8 @@ def _fail(task: AgentTask, error: SubmissionFailed) -> int:
     return 0
 
 
-def _give_back(tasks: list[AgentTask]) -> int:
+def _retry_later(tasks: list[AgentTask]) -> int:
     """Make tasks `pending` again, to be submitted some seconds later."""
     with connection.cursor() as cursor:
-        cursor.execute(_GIVE_BACK, [[task.id for task in tasks]])
+        cursor.execute(_RETRY_LATER, [[task.id for task in tasks]])
     return 0

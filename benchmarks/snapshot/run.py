@@ -25,7 +25,7 @@ from triggers.services.lifecycle import create_trigger
 WEBHOOKS_PER_SECOND = 50
 SCHEDULED = 1000
 EVERY_SECONDS = 60
-WARM_UP_SECONDS = 60.0
+WARM_UP_SECONDS = 90.0
 
 _SPREAD = """
 UPDATE triggers_trigger t SET schedule_anchor = n.at, next_run_time = n.at,

@@ -96,9 +96,6 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response:
     body = problem_body(problem, request_id=request_id)
     body["instance"] = request.path if request is not None else ""
     response = Response(body, status=problem.status, headers=dict(problem.headers))
-    if is_unavailable(error):
-        # It is counted; Django would log a line for each such answer.
-        response._has_been_logged = True  # type: ignore[attr-defined]
     renderer = getattr(request, "accepted_renderer", None)
     if renderer is None or renderer.format != "api":
         response.content_type = PROBLEM_JSON

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import math
 import time
+from datetime import timedelta
 
 import pytest
+from django.db.models.functions import Now
 
+from agents.models import Worker
 from agents.services import heartbeat
 from agents.services.heartbeat import has_watched_long_enough
 from executions.sweep import watch_agents
@@ -62,3 +65,11 @@ def test_a_beat_that_failed_starts_the_watch_anew(
     monkeypatch.setattr(heartbeat, "_steady_since", math.inf)
 
     assert not has_watched_long_enough()
+
+
+def test_after_an_outage_no_worker_is_forgotten_at_once() -> None:
+    has_watched_long_enough()
+    Worker.objects.update(seen_at=Now() - timedelta(hours=2))
+
+    assert watch_agents() == 0
+    assert Worker.objects.count() == 1

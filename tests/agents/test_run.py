@@ -80,7 +80,7 @@ def test_a_task_that_silences_each_worker_fails_after_five_attempts() -> None:
 
     task.refresh_from_db()
     assert task.status == TaskStatus.FAILED
-    assert task.error == "Its worker died or fell silent in each of 5 attempts"
+    assert task.error == "Its worker died or missed heartbeats in each of 5 attempts"
 
 
 def test_a_task_in_its_last_attempt_is_left_to_a_worker_that_lives() -> None:

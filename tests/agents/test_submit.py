@@ -48,7 +48,7 @@ def test_a_task_is_handed_over_once_by_eight_workers() -> None:
         assert MemoryBackend.submitted.count(task.id) == 1
 
 
-def test_the_sweep_hands_over_what_nobody_did() -> None:
+def test_the_sweep_submits_what_no_other_process_did() -> None:
     task = make_task()
 
     assert submit_overdue() == 1

@@ -122,5 +122,12 @@ def test_another_scheme_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         databases()
 
     assert str(caught.value) == (
-        "DATABASE_URL must start with postgresql:// or postgres://"
+        "DATABASE_URL must start with postgresql://, postgres:// or pgsql://"
     )
+
+
+def test_brokers_may_have_alternatives(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "amqp://one.example;two.example;amqp://three.example:5672"
+    monkeypatch.setenv("CELERY_BROKER_URL", url)
+
+    assert broker_url("redis://127.0.0.1") == url

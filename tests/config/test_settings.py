@@ -15,20 +15,22 @@ from config.env import broker_url, retention_days
 
 ROOT = Path(__file__).parents[2]
 READ = re.compile(
-    r"""(?:env\.\w+|required|rate_limit|positive|networks|retention_days)"""
-    r"""\(\s*["']([A-Z_]+)["']"""
+    r"""(?:env\.\w+|required|rate_limit|positive|networks|retention_days|"""
+    r"""database_url)\(\s*["']([A-Z_]+)["']"""
 )
 
 
 def test_env_example_names_every_variable_that_is_read() -> None:
-    sources = (ROOT / "config" / "settings.py", ROOT / "config" / "env.py")
+    sources = [
+        ROOT / "config" / f"{name}.py" for name in ("settings", "env", "databases")
+    ]
     read = {name for path in sources for name in READ.findall(path.read_text())}
     example = (ROOT / ".env.example").read_text()
 
     named = set(re.findall(r"^#? ?([A-Z_]+)=", example, re.MULTILINE))
 
     assert read <= named
-    assert "SECRET_KEY" in read
+    assert {"SECRET_KEY", "CLOCK_DATABASE_URL"} <= read
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,12 @@ def test_a_ticker_that_sleeps_long_is_woken_by_what_comes_due_soon(
 
 
 @pytest.fixture
+def no_wake_ups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No clock listens, as behind a pooler."""
+    monkeypatch.setattr(Ticker, "_listen", lambda _: connection.ensure_connection())
+
+
+@pytest.fixture
 def plan_for_the_past(
     start: Callable[[], Ticker], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[], None]:
@@ -153,6 +159,14 @@ def test_a_ticker_with_a_new_connection_reads_the_whole_due_index(
         cursor.execute("SELECT pg_terminate_backend(%s)", others())
 
     assert wait_for(recorded, timeout_seconds=60) == 1
+
+
+def test_a_ticker_without_wake_ups_reads_the_whole_due_index(
+    no_wake_ups: None, plan_for_the_past: Callable[[], None]
+) -> None:
+    plan_for_the_past()
+
+    assert wait_for(recorded, timeout_seconds=10) == 1
 
 
 def test_a_ticker_that_loses_its_connection_makes_a_new_one(

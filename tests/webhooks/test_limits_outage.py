@@ -134,8 +134,12 @@ def test_a_redis_that_was_restarted_in_between_is_no_outage(
 
 
 def test_a_redis_that_hangs_holds_up_one_request_briefly(
-    clock: Clock, valkey: Server, questions: list[object]
+    clock: Clock,
+    valkey: Server,
+    questions: list[object],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(store, "TIMEOUT_SECONDS", 1.0)
     ask(ONE)
     questions.clear()
     os.kill(valkey.process.pid, signal.SIGSTOP)
@@ -149,8 +153,9 @@ def test_a_redis_that_hangs_holds_up_one_request_briefly(
 
 
 def test_an_answer_that_came_too_late_is_nobody_elses(
-    clock: Clock, valkey: Server
+    clock: Clock, valkey: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(store, "TIMEOUT_SECONDS", 1.0)
     full = {Window("test", "full", 1): Use.COUNT}
     ask(full)
     os.kill(valkey.process.pid, signal.SIGSTOP)

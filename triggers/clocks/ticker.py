@@ -78,6 +78,9 @@ class Ticker(threading.Thread):
     def _tick(self) -> None:
         """Claim all that is due and sleep until more is."""
         self._listen()
+        if self._heard_on is None:
+            # No wake-up says that a trigger was planned for an earlier instant.
+            self._floor.forget()
         wait = claim_while_due(self._goes_on, self._floor)
         self._note()
         if wait is None:

@@ -8,8 +8,8 @@
 -- one that is granted.
 --
 -- KEYS: a key a window. ARGV: the time in microseconds ('' for that of this server), how
--- many requests are wanted, how many of those granted before are given back, the size of
--- the request, the assumed size of further ones, how many bytes are given back, then for
+-- many requests are wanted, how many of those granted before are returned, the size of
+-- the request, the assumed size of further ones, how many bytes are returned, then for
 -- each window: limit, seconds, and what to do with it (0 only look, 1 count, 2 count and
 -- tell, 3 count bytes). Answers with four numbers: how many are granted, the window meant (the one that
 -- refuses longest, or of those to tell the tightest; 0 for none), how many more it lets

@@ -33,7 +33,7 @@ _own = threading.local()
 
 
 class Size(NamedTuple):
-    """The bytes of a request, those assumed of each further one, those given back."""
+    """The bytes of a request, those assumed of each further one, those returned."""
 
     bytes: int = 1
     further: int = 1

@@ -1,4 +1,4 @@
-"""Beside many events, executions and tasks the purge goes by its indexes."""
+"""Among many events, executions and tasks the purge goes by its indexes."""
 
 from __future__ import annotations
 

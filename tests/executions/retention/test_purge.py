@@ -14,9 +14,10 @@ from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 from pytest_django.fixtures import Settings
 
+from agents.models import AgentTask
 from events.models import Event, EventKey
 from executions.models import Retention, TriggerExecution
-from executions.services.retention import hourly, purge, state
+from executions.services.retention import events, hourly, purge, state
 from executions.services.retention.ages import read_ages
 from executions.services.retention.events import ExpiredEvents
 from executions.tasks import purge_history
@@ -100,6 +101,27 @@ def test_a_purge_that_was_stopped_goes_on(monkeypatch: pytest.MonkeyPatch) -> No
     }
 
 
+def test_a_purge_that_is_killed_leaves_whole_events(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(events, "ROWS", 2)
+    trigger = make_listener()
+    for _ in range(5):
+        make_execution(make_event(days=100), trigger=trigger)
+
+    def die(_: float) -> None:
+        if Event.objects.count() == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        purge_now(pause=die)
+
+    executions = TriggerExecution.objects.filter(event__in=Event.objects.all())
+    assert (executions.count(), TriggerExecution.objects.count()) == (3, 3)
+    assert AgentTask.objects.count() == 3
+    assert counts(purge_now())["events"] == 3
+
+
 def test_each_batch_that_deletes_is_followed_by_a_pause() -> None:
     make_execution(make_event(days=91), task=None)
     pauses: list[float] = []
@@ -147,7 +169,7 @@ def test_the_log_says_once_a_day_what_the_first_purge_will_delete(
     assert Event.objects.count() == 1
 
 
-def test_an_upgraded_installation_with_young_history_is_told_nothing(
+def test_an_upgraded_installation_with_young_history_logs_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     make_event(days=1)
@@ -218,7 +240,7 @@ def test_an_hourly_purge_leaves_a_running_one_and_a_failing_database_alone(
     assert "the next hour goes on" in caplog.text
 
 
-def told(*arguments: str) -> str:
+def output_of(*arguments: str) -> str:
     out = StringIO()
     call_command("purge_history", *arguments, stdout=out)
     return out.getvalue()
@@ -228,21 +250,21 @@ def test_the_command_counts_by_kind_and_then_deletes() -> None:
     make_event(days=91)
     Retention.objects.create(upgraded_at=timezone.now())
 
-    dry, waiting = told("--dry-run"), told()
+    dry, waiting = output_of("--dry-run"), output_of()
 
     assert "events: 1, from " in dry
     assert "executions: 0\n" in dry
     assert "A purge would delete 1 events from " in dry
     assert "the first one waits until " in dry
     assert waiting.startswith("Deleted nothing: the first purge waits until ")
-    assert told("--now").startswith("Deleted 1 events from ")
-    assert told("--now") == "Deleted nothing\n"
+    assert output_of("--now").startswith("Deleted 1 events from ")
+    assert output_of("--now") == "Deleted nothing\n"
 
 
 def test_the_command_answers_as_json() -> None:
     event = make_event(days=91)
 
-    answer = json.loads(told("--dry-run", "--json"))
+    answer = json.loads(output_of("--dry-run", "--json"))
 
     assert answer["dry_run"] is True
     assert answer["counts"]["events"]["rows"] == 1
@@ -253,7 +275,7 @@ def test_the_command_answers_as_json() -> None:
 
 def test_the_command_refuses_beside_another_purge() -> None:
     with state.claimed(), pytest.raises(CommandError, match="is running"):
-        told()
+        output_of()
 
 
 def test_the_command_says_that_it_may_be_run_again(
@@ -265,5 +287,5 @@ def test_the_command_says_that_it_may_be_run_again(
     monkeypatch.setattr(purge, "_walk", fail)
 
     with pytest.raises(CommandError, match="run this again"):
-        told()
+        output_of()
     assert Retention.objects.get().claimed_by is None

@@ -1,4 +1,4 @@
-"""A purge beside the pipeline, redeliveries and another purge."""
+"""A purge at the same time as the pipeline, redeliveries and another purge."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from pytest_django.fixtures import Settings
 
 from agents.models import AgentTask
 from events.models import Event
+from events.services.record import record_events
 from executions.models import Retention, TriggerExecution
 from executions.pipeline.bodies import read_bodies
 from executions.pipeline.drain import drain
 from executions.services.retention.ages import read_ages
 from executions.services.retention.bodies import OldBodies
+from executions.services.retention.events import ExpiredEvents
 from executions.services.retention.state import PurgeRuns
 from tests.executions.retention.old import (
     counts,
@@ -27,7 +29,7 @@ from tests.executions.retention.old import (
     make_execution,
     purge,
 )
-from tests.factories import make_listener
+from tests.factories import make_listener, new_event
 from tests.races import ROUNDS, THREADS, race, race_all
 from webhooks.models import Delivery
 from webhooks.services.endpoints import create_endpoint
@@ -78,7 +80,7 @@ def try_redeliver(delivery: Delivery) -> bool:
     return True
 
 
-def test_redeliveries_beside_a_purge_have_a_body_or_are_refused() -> None:
+def test_redeliveries_during_a_purge_have_a_body_or_are_refused() -> None:
     for _ in range(ROUNDS):
         delivery = delivery_of(days=91)
 
@@ -121,6 +123,24 @@ def test_a_redelivery_waits_for_the_purge_of_its_body_and_is_refused(
     assert Event.objects.count() == 1
 
 
+def test_a_batch_blocks_neither_recording_nor_the_pipeline_nor_redeliveries() -> None:
+    make_listener()
+    make_event(days=91)
+    other, ages = delivery_of(days=1), read_ages(timezone.now())
+    step = ExpiredEvents(ages)
+
+    def work() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '5s'")
+        record_events([new_event()])
+        redeliver(delivery=other)
+        return drain()
+
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        assert step.batch(step.first, is_dry=False).counts["events"] == 1
+        assert pool.submit(closing, work).result(timeout=60) == 2
+
+
 def closing(act: Callable[[], T]) -> T:
     """Run what a thread does and close the thread's connection."""
     try:
@@ -138,7 +158,7 @@ def wait_for_a_blocked_statement(act: Future[bool]) -> None:
                 return
 
 
-def test_old_events_that_are_worked_beside_a_purge_are_worked_once() -> None:
+def test_old_events_that_are_processed_during_a_purge_are_processed_once() -> None:
     make_listener()
     worked = 0
     for _ in range(ROUNDS):

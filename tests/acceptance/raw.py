@@ -45,3 +45,14 @@ def send_raw(url: str, request: bytes) -> Answer:
             body = response.read()
     seconds = time.monotonic() - started
     return Answer(status=response.status, body=body, seconds=seconds)
+
+
+def send_half_closed(url: str, request: bytes) -> bytes:
+    """Send bytes, close the sending side, and return what comes until the end."""
+    address = urlsplit(url)
+    target = (address.hostname or "", address.port or 80)
+    with socket.create_connection(target, timeout=_TIMEOUT_SECONDS) as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        with connection.makefile("rb") as answer:
+            return answer.read()

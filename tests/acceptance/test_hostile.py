@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.client import Answer, Api, path_of
-from tests.acceptance.raw import RawRequest, send_raw
+from tests.acceptance.raw import RawRequest, send_half_closed, send_raw
 from tests.acceptance.stack import Stack
 
 pytestmark = pytest.mark.acceptance
@@ -132,6 +132,22 @@ def test_an_odd_request_is_answered(stack: Stack, hook: str, name: str) -> None:
     answer = send_raw(stack.url, request.encode())
 
     check(answer, stack, request.body)
+
+
+def test_a_sender_that_closes_its_side_and_sends_again_is_recorded_once(
+    stack: Stack, hook: str
+) -> None:
+    """The server gives up a connection whose sender has closed its side of it."""
+    headers = {**JSON, "webhook-id": "half-closed"}
+    request = RawRequest(method="POST", path=hook, headers=headers, body=b'{"a": 1}')
+    for _ in range(3):
+        send_half_closed(stack.url, request.encode())
+
+    answer = send_raw(stack.url, request.encode())
+
+    assert answer.status == 200
+    key = "SELECT count(*) FROM events_event WHERE delivery_id = 'half-closed'"
+    assert stack.number(key) == 1
 
 
 def test_an_honest_request_is_still_taken(stack: Stack, hook: str) -> None:

@@ -100,3 +100,42 @@ def test_a_broken_body_never_reaches_the_application(url: str) -> None:
         wire.send(head + chunk(b"hello") + b"no length\r\n")
 
         assert wire.head().status == 400
+
+
+def test_http_2_is_not_spoken(url: str) -> None:
+    preface, settings = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\0\0\0\4\0\0\0\0\0"
+
+    with Wire(url) as wire:
+        wire.send(preface + settings)
+
+        assert wire.is_closed()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (),
+        ("Host:",),
+        ("Host: a.test", "Host: a.test"),
+        ("Host: a.test", "Host: b.test"),
+        ("Host: a.test", "Transfer-Encoding: gzip, chunked"),
+        ("Host: a.test", "Transfer-Encoding: identity", "Transfer-Encoding: chunked"),
+    ],
+)
+def test_an_ambiguous_head_is_refused(url: str, headers: tuple[str, ...]) -> None:
+    lines = ["POST / HTTP/1.1", *headers, "", ""]
+    with Wire(url) as wire:
+        wire.send("\r\n".join(lines).encode() + chunk(b"hello") + chunk(b""))
+        head, body = wire.answer()
+
+    assert (head.status, json.loads(body)["error_code"]) == (400, "malformed_headers")
+    assert head.headers["connection"] == "close"
+
+
+def test_more_headers_than_are_taken_are_refused(url: str) -> None:
+    headers = [f"X-{number}: a" for number in range(200)]
+
+    with Wire(url) as wire:
+        wire.send(request("/", *headers, method="GET"))
+
+        assert wire.head().status == 431

@@ -12,7 +12,10 @@ from config.wsgi import application as wsgi_application
 # isort: split
 # What follows needs a Django that is set up.
 from config.server.adapter import BufferedApplication
+from config.server.descriptors import allow_all_connections
 from config.server.limits import Limits
+
+allow_all_connections()
 
 application = BufferedApplication(
     wsgi_application,

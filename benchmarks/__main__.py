@@ -16,6 +16,7 @@ BENCHMARKS = {
     "Receiving webhooks": "bench_ingest",
     "Working events": "bench_pipeline",
     "The clock": "bench_schedule",
+    "Attacks": "bench_attacks",
 }
 
 

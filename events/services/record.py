@@ -57,9 +57,11 @@ _KEYED_ONE = _KEYED.format(rows="VALUES (%s, %s)")
 _KEYED_MANY = _KEYED.format(
     rows="SELECT dedupe_key, id FROM wanted WHERE dedupe_key IS NOT NULL"
 )
+# With OR, PostgreSQL looks ids up in two small hash tables. A single IN would become a
+# join, which may build its hash table from the rows with their bodies.
 _IS_NEW = (
-    "v.id IN (SELECT event_id FROM keyed "
-    "UNION ALL SELECT id FROM wanted WHERE dedupe_key IS NULL)"
+    "(v.id IN (SELECT event_id FROM keyed) "
+    "OR v.id IN (SELECT id FROM wanted WHERE dedupe_key IS NULL))"
 )
 
 

@@ -15,14 +15,14 @@ from tests.chaos.load import Hook, make_hook, make_payloads
 from tests.chaos.scale import IS_LONG, SEEDS, dice
 from tests.servers.proxy import TcpProxy, proxy_to
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1200)]
 
 Note = Callable[[str, object], None]
 
 HOLE_SECONDS = 120 if IS_LONG else 4
 CONSUMING_SECONDS = 30 if IS_LONG else 60
-DONE_SECONDS = 300
-BURST = 50
+DONE_SECONDS = 600
+BURST = 25
 QUEUES = ("pipeline", "slow")
 
 

@@ -17,6 +17,7 @@ BENCHMARKS = {
     "Working events": "bench_pipeline",
     "A backlog of tasks": "bench_queue",
     "The clock": "bench_schedule",
+    "Attacks": "bench_attacks",
 }
 
 

@@ -23,6 +23,7 @@ from psycopg import sql
 from config.embedded import EmbeddedServers, embedded_servers
 from config.embedded.places import remove_place
 from config.embedded.process import kill_group, spawn, wait_until
+from config.stack.procfile import read_procfile
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMITS = ("ADDRESS", "FORGERY", "ENDPOINT", "GLOBAL")
@@ -70,12 +71,30 @@ def benchmark_servers(*, preload: str = "") -> Iterator[EmbeddedServers]:
 
 @contextmanager
 def web_server() -> Iterator[WebServer]:
-    """Run granian as the Procfile does, on a free port, until the context ends."""
+    """Run granian with few options, on a free port, until the context ends."""
     port = _free_port()
     options = ("--interface", "asginl", "--no-ws", "--workers", "2")
     address = ("--host", "127.0.0.1", "--port", str(port))
-    command = [str(PROGRAMS / "granian"), *options, *address, "config.asgi:application"]
-    with _running(command, name="web") as process:
+    words = ["granian", *options, *address, "config.asgi:application"]
+    with _web(words, port) as web:
+        yield web
+
+
+@contextmanager
+def shipped_web_server() -> Iterator[WebServer]:
+    """Run the web server of the Procfile, on a free port, until the context ends."""
+    port = _free_port()
+    values = {"TICKHOOK_HOST": "127.0.0.1", "TICKHOOK_PORT": str(port)}
+    programs = read_procfile(ROOT / "Procfile", {"FLOWER_PORT": "0", **values})
+    [words] = [program.command for program in programs if program.name == "web"]
+    with _web(words, port) as web:
+        yield web
+
+
+@contextmanager
+def _web(words: Sequence[str], port: int) -> Iterator[WebServer]:
+    program, *options = words
+    with _running([str(PROGRAMS / program), *options], name="web") as process:
         if not wait_until(lambda: _answers(port), timeout_seconds=60):
             raise ProgramFailed(_log("web").read_text())
         yield WebServer(port=port, pid=process.pid)

@@ -148,8 +148,8 @@ def _warn_of_no_limit(raw: psycopg.Connection[Any]) -> None:
     _has_warned = True
     logger.warning(
         "The pooler's sessions have no %s: a worker that is stopped in a transaction "
-        "keeps its row locks. Run once: ALTER ROLE %s IN DATABASE %s SET "
-        "%s = '%s'",
+        'keeps its row locks. Run once: ALTER ROLE "%s" IN DATABASE "%s" '
+        "SET %s = '%s'",
         IDLE_SETTING,
         raw.info.user,
         raw.info.dbname,

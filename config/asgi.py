@@ -17,6 +17,7 @@ from config.wsgi import application as wsgi_application
 from common.pooling import StatementsMixedUp, refuse_wrong_pooler
 from config.broker import publish_impatiently
 from config.server.adapter import BufferedApplication
+from config.server.descriptors import allow_all_connections
 from config.server.limits import Limits
 
 try:
@@ -28,6 +29,7 @@ except StatementsMixedUp:
         os.kill(granian.pid, signal.SIGTERM)
     raise
 publish_impatiently()
+allow_all_connections()
 
 application = BufferedApplication(
     wsgi_application,

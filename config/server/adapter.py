@@ -19,6 +19,7 @@ AsyncSend = Callable[[Message], Awaitable[None]]
 
 # A reader that takes nothing of a large answer for so long has gone.
 _SEND_SECONDS = 30
+_THROTTLED = 429
 
 
 class ApplicationFailed(Exception):
@@ -37,6 +38,7 @@ class BufferedApplication:
         self._application = application
         self._limits = limits
         self._lanes = Lanes(limits, threads=threads)
+        self.held_back = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: AsyncSend) -> None:
         if scope["type"] != "http":
@@ -47,12 +49,26 @@ class BufferedApplication:
             with lane.room.place() as place:
                 body = await read_body(scope, receive, limits=self._limits, place=place)
                 messages = await self._call(scope, body, send, lane.threads)
-                for message in messages:
-                    await send(message)
+                is_throttled = messages[0].get("status") == _THROTTLED
+                if not (is_throttled and lane.holds_back):
+                    await _send_all(send, messages)
+                    return
+            await self._hold_back()
+            await _send_all(send, messages)
         except TickhookError as error:
             for message in refusal(error, scope):
                 await send(message)
             await discard_some(receive)
+
+    async def _hold_back(self) -> None:
+        """Wait for a moment, unless many answers wait already."""
+        if self.held_back >= self._limits.held_back:
+            return
+        self.held_back += 1
+        try:
+            await asyncio.sleep(self._limits.held_back_seconds)
+        finally:
+            self.held_back -= 1
 
     async def _call(
         self, scope: Scope, body: bytes, send: AsyncSend, threads: Runs
@@ -88,6 +104,11 @@ class BufferedApplication:
         except TimeoutError as error:
             request.clear()
             raise ServerBusy from error
+
+
+async def _send_all(send: AsyncSend, messages: list[Message]) -> None:
+    for message in messages:
+        await send(message)
 
 
 async def _send(send: AsyncSend, message: Message) -> None:

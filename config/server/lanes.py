@@ -25,10 +25,14 @@ class Runs(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """Where requests of one kind are counted and worked on."""
+    """Where requests of one kind are counted and worked on.
+
+    With `holds_back`, a client that is throttled gets its answer a moment later.
+    """
 
     room: Room
     threads: Runs
+    holds_back: bool = False
 
 
 class Lanes:
@@ -40,7 +44,7 @@ class Lanes:
             all_threads, count=max(1, threads // 2), most_waiting=limits.waiting_pages
         )
         self._webhooks = Lane(room=room, threads=all_threads)
-        self._pages = Lane(room=room, threads=pages)
+        self._pages = Lane(room=room, threads=pages, holds_back=True)
         few = replace(limits, max_requests=_PROBES_AT_ONCE, large_bytes=0)
         # One each: while the database hangs, /readyz does, but /livez must not.
         self._probes = {

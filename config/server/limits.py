@@ -52,6 +52,10 @@ class Limits:
     large_bytes: int = 192 * 1024 * 1024
     # Requests other than webhooks that may wait for a thread.
     waiting_pages: int = 100
+    # How long a 429 for such a request is held back, and how many at once. A client
+    # that does not heed Retry-After is slowed down; no thread waits with it.
+    held_back_seconds: float = 1.0
+    held_back: int = 100
     # Senders give up after 10 seconds or so, and should hear before that to come again.
     delivery_seconds: float = 8.0
 

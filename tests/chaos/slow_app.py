@@ -1,8 +1,13 @@
-"""The project's Celery app with one more agent, whose code takes a few seconds."""
+"""The project's Celery app with one more agent, whose code ends when the test says so.
+
+Messages whose tasks cannot be claimed go back to their queue after a second.
+"""
 
 from __future__ import annotations
 
+import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from config.celery import app
@@ -13,18 +18,24 @@ import django
 
 django.setup()
 
-from agents.agent_task import agent_task  # noqa: E402 - needs what was just set up
+from agents import agent_task as claiming  # noqa: E402 - needs what was just set up
+from agents.agent_task import agent_task  # noqa: E402
 
 if TYPE_CHECKING:
     from agents.models import AgentTask
 
-__all__ = ["NAP", "NAP_SECONDS", "app"]
+__all__ = ["MAY_END", "NAP", "app"]
 
 NAP = "tests.chaos.slow_app.nap"
-NAP_SECONDS = 2.0
+# Names the file whose existence ends every nap.
+MAY_END = "TESTS_NAPS_MAY_END"
+MAX_SECONDS = 120.0
+claiming.CLAIM_SECONDS = 1.0
 
 
 @agent_task
 def nap(task: AgentTask) -> object:
-    time.sleep(NAP_SECONDS)
+    deadline = time.monotonic() + MAX_SECONDS
+    while not Path(os.environ[MAY_END]).exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
     return {"attempt": task.attempt}

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
+from pathlib import Path
 from threading import Event as Flag
 from typing import Self
 
@@ -20,20 +21,29 @@ from tests.acceptance.stack import Stack
 from tests.acceptance.waiting import wait_for, wait_until_equal
 from tests.chaos.load import Hook, Progress, count_tasks, make_hook
 from tests.chaos.scale import IS_LONG
-from tests.chaos.slow_app import NAP
+from tests.chaos.slow_app import MAY_END, NAP
 
 pytestmark = pytest.mark.chaos
 
 READ_ONLY_SECONDS = 30 if IS_LONG else 5
 RETURN_SECONDS = 60
 SENDERS = 4
-NAPS = 2
+# Two run when the database becomes read-only; the third is claimed afterwards.
+RUNNING = [("running", 1)] * 2
+WAITING = [("submitted", 1)]
+DONE = [("succeeded", 1)] * 3
 PAUSE_SECONDS = 0.1
 
 
 @pytest.fixture
-def hook(stack: Stack, client: Api) -> Hook:
+def naps_may_end(tmp_path: Path) -> Path:
+    return tmp_path / "naps-may-end"
+
+
+@pytest.fixture
+def hook(stack: Stack, client: Api, naps_may_end: Path) -> Hook:
     stack.environment["TICKHOOK_AGENT_TASKS"] = f"agents.tasks.echo,{NAP}"
+    stack.environment[MAY_END] = str(naps_may_end)
     stack.start("web")
     stack.start("worker", "agents", app="tests.chaos.slow_app")
     return make_hook(stack, client)
@@ -41,7 +51,7 @@ def hook(stack: Stack, client: Api) -> Hook:
 
 @pytest.fixture
 def napper(client: Api, hook: Hook) -> str:
-    """A trigger whose task takes some seconds; its id."""
+    """A trigger whose task ends when the test says so; its id."""
     agent = client.post(
         "/agents", {"name": "napper", "backend": "celery", "config": {"task": NAP}}
     )
@@ -126,36 +136,45 @@ def test_nothing_is_lost_or_stuck_and_the_only_error_is_503(
     client: Api,
     hook: Hook,
     napper: str,
+    naps_may_end: Path,
     note_figure: Callable[[str, object], None],
 ) -> None:
-    for _ in range(NAPS):
+    for _ in DONE:
         client.post(f"/triggers/{napper}/run")
-    running, over = [("running", 1)] * NAPS, [("succeeded", 1)] * NAPS
-    wait_for(lambda: naps(stack) == running, timeout_seconds=30)
+    wait_for(lambda: naps(stack) == RUNNING + WAITING, timeout_seconds=30)
 
     with Load(hook, client) as load:
         with read_only(stack):
+            naps_may_end.touch()
+            wait_for(lambda: "cannot be claimed yet" in log(stack), timeout_seconds=60)
             time.sleep(READ_ONLY_SECONDS)
             held = naps(stack)
-        wait_for(lambda: load.sent[max(load.sent)] == 200, timeout_seconds=30)
+        wait_for(lambda: load.sent[max(list(load.sent))] == 200, timeout_seconds=30)
     load.check()
     refused = [number for number, status in load.sent.items() if status != 200]
     again = send_all(stack.url, [load.request(number) for number in refused])
 
     wait_until_equal(lambda: done(hook), expected(load), timeout_seconds=RETURN_SECONDS)
-    wait_for(lambda: naps(stack) == over, timeout_seconds=RETURN_SECONDS)
+    wait_for(lambda: naps(stack) == DONE, timeout_seconds=RETURN_SECONDS)
     note_figure("deliveries:", Counter(load.sent.values()))
     note_figure("pages:", Counter(load.pages))
     assert set(load.sent.values()) == {200, 503}
     assert set(load.pages) <= {200, 201, 202, 503}
     assert {answer.status for answer in again} == {200}
-    assert held == running
+    assert held == RUNNING + WAITING
+    assert log(stack).count("is stored") == len(RUNNING)
+
+
+def log(stack: Stack) -> str:
+    """Return what the workers of agents have logged."""
+    return "".join(path.read_text() for path in stack.logs.glob("agents-*.log"))
 
 
 def naps(stack: Stack) -> list[tuple[str, int]]:
     rows = stack.rows(
         "SELECT t.status, t.attempt FROM agents_agenttask t "
-        "JOIN agents_agent a ON a.id = t.agent_id WHERE a.name = 'napper'"
+        "JOIN agents_agent a ON a.id = t.agent_id WHERE a.name = 'napper' "
+        "ORDER BY t.status, t.attempt"
     )
     return [(status, attempt) for status, attempt in rows]
 

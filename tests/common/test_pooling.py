@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, connections
@@ -87,6 +88,16 @@ def test_transaction_pooling_without_prepared_statements_works(tmp_path: Path) -
         assert ask(made, IDLE) == "0"
 
 
+def test_a_pooler_that_renames_statements_keeps_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # PgBouncer 1.21 and newer do; to the server a statement has another name.
+    monkeypatch.setattr(pooling, "_SEEN", "SELECT %s = ''")
+
+    with pgbouncer(tmp_path / "pgbouncer") as url, opened(url) as made:
+        assert made.connection.prepare_threshold == 5
+
+
 def test_session_pooling_keeps_prepared_statements(tmp_path: Path) -> None:
     with pgbouncer(tmp_path / "pgbouncer", mode="session") as url, opened(url) as made:
         assert not is_direct(made)
@@ -109,15 +120,21 @@ def test_a_limit_in_the_url_wins() -> None:
         assert ask(made, IDLE) == "7s"
 
 
-def test_a_role_without_a_limit_is_warned_of_once(
+def test_the_logged_statement_gives_a_pooled_role_its_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(pooling, "_has_warned", False)
-
     with pgbouncer(tmp_path / "pgbouncer") as url:
         for _ in range(2):
             with opened(url + NO_STATEMENTS):
                 pass
 
     [record] = caplog.records
-    assert "ALTER ROLE tickhook IN DATABASE " in record.getMessage()
+    statement = record.getMessage().partition("Run once: ")[2]
+    assert statement.startswith('ALTER ROLE "tickhook" IN DATABASE "tickhook" SET ')
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as direct:
+        direct.execute(statement.encode())
+        with pgbouncer(tmp_path / "pgbouncer") as url:  # noqa: SIM117 - reads in order
+            with opened(url + NO_STATEMENTS) as made:
+                assert ask(made, IDLE) == "30s"
+        direct.execute("ALTER ROLE tickhook IN DATABASE tickhook RESET ALL")

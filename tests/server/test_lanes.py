@@ -162,3 +162,48 @@ def test_more_pages_than_may_wait_are_asked_to_come_again() -> None:
         assert [page.status for page in await server.finish()] == [200, 200]
 
     play(scene)
+
+
+def throttle(environ: Environ, start_response: Callable[..., Any]) -> list[bytes]:
+    is_throttled = environ["QUERY_STRING"] == "throttled"
+    start_response("429 Too Many Requests" if is_throttled else "200 OK", [])
+    return [b""]
+
+
+def test_a_throttled_page_is_held_back_without_a_thread_or_a_place() -> None:
+    limits = replace(LIMITS, held_back_seconds=3600, max_requests=1)
+    buffered = BufferedApplication(throttle, limits=limits, threads=1)
+    held, other = Sender([]), Sender([])
+
+    async def scene() -> None:
+        scope = make_scope("/admin/login/", query_string=b"throttled")
+        holding = asyncio.create_task(buffered(scope, held.receive, held.send))
+        while not buffered.held_back:
+            await asyncio.sleep(0.001)
+        await buffered(make_scope("/admin/"), other.receive, other.send)
+        holding.cancel()
+        await asyncio.gather(holding, return_exceptions=True)
+
+    play(scene)
+
+    assert (held.sent, other.status, buffered.held_back) == ([], 200, 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "held_back", "seconds"),
+    [("/webhooks/x", 1, 3600), ("/admin/login/", 0, 3600), ("/admin/login/", 1, 0)],
+    ids=["a webhook", "too many", "time is over"],
+)
+def test_other_throttled_requests_are_answered(
+    path: str, held_back: int, seconds: float
+) -> None:
+    limits = replace(LIMITS, held_back=held_back, held_back_seconds=seconds)
+    buffered = BufferedApplication(throttle, limits=limits, threads=1)
+    sender = Sender([])
+    scope = make_scope(path, query_string=b"throttled")
+
+    asyncio.run(
+        asyncio.wait_for(buffered(scope, sender.receive, sender.send), DEADLINE_SECONDS)
+    )
+
+    assert sender.status == 429

@@ -29,10 +29,10 @@ KINDS = {
     "database backend": ("postgres", True),
     "postmaster": ("postgres", False),
 }
-# A task of a killed agent is taken back only after its heartbeats were missed for 20 s.
+# A task of a killed agent is taken back only after its heartbeats were missed for 20 s,
+# and a web server or a worker takes seconds to start.
 QUICK_TO_RECOVER = (
-    "web master", "web worker", "worker child", "beat", "database backend",
-    "postmaster",
+    "web worker", "worker child", "beat", "database backend", "postmaster",
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from common.clock import database_now
 from events.models import Event
 from tests.factories import make_trigger
 from triggers.models import Trigger
@@ -26,6 +27,14 @@ def make_due(**fields: Any) -> Trigger:
         next_run_time=due_at, next_scheduled_for=due_at
     )
     return trigger
+
+
+def make_due_once() -> Trigger:
+    """A trigger that is due now, and then only on the next 29 February.
+
+    One of every minute would be due again in a test that a minute ends in.
+    """
+    return make_due(cron_expression="0 0 29 2 *", due_at=database_now())
 
 
 def fired(trigger: Trigger) -> list[datetime]:

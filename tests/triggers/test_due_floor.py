@@ -7,7 +7,7 @@ from django.db import transaction
 
 from common.clock import database_now
 from tests.races import race_all
-from tests.triggers.due import fired, make_due
+from tests.triggers.due import fired, make_due, make_due_once
 from triggers.models import Trigger
 from triggers.services import due
 from triggers.services.claim import claim_while_due
@@ -51,7 +51,7 @@ def test_a_trigger_planned_for_sooner_is_found_without_a_wake_up() -> None:
     floor = DueFloor()
     seconds_until_due(floor)
 
-    trigger = make_due(due_at=database_now())
+    trigger = make_due_once()
 
     assert claim_while_due(always, floor) is not None
     assert len(fired(trigger)) == 1

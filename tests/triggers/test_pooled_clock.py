@@ -17,7 +17,7 @@ from events.models import Event
 from tests.acceptance.waiting import wait_for
 from tests.factories import make_trigger
 from tests.servers.pgbouncer import pgbouncer
-from tests.triggers.due import make_due
+from tests.triggers.due import make_due_once
 from triggers.clocks import ticker
 from triggers.clocks.listener import LISTENS_ON
 from triggers.clocks.ticker import Ticker
@@ -90,11 +90,11 @@ def make_due_soon() -> None:
 def test_a_pooled_clock_claims_and_does_not_subscribe(
     start: Callable[[], None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    make_due(due_at=database_now())
+    make_due_once()
     start()
     assert wait_for(recorded, timeout_seconds=60) == 1
 
-    make_due(due_at=database_now())
+    make_due_once()
 
     wait_for(lambda: recorded() == 2, timeout_seconds=60)
     assert listening() == 0
@@ -122,6 +122,6 @@ def test_a_clock_goes_on_while_its_own_url_is_unavailable(
     monkeypatch.setitem(connections.settings[LISTENS_ON], "HOST", str(tmp_path))
     start()
 
-    make_due(due_at=database_now())
+    make_due_once()
 
     assert wait_for(recorded, timeout_seconds=60) == 1

@@ -12,7 +12,7 @@ from common.clock import database_now
 from events.models import Event
 from tests.acceptance.waiting import wait_for
 from tests.factories import make_trigger
-from tests.triggers.due import make_due
+from tests.triggers.due import make_due, make_due_once
 from triggers.clocks import ticker
 from triggers.clocks.base import get_clock
 from triggers.clocks.names import CLAIM_DUE, HEARTBEAT_NAME
@@ -81,7 +81,7 @@ def sleepers() -> list[int]:
 
 
 def test_a_ticker_claims_what_is_due(start: Callable[[], Ticker]) -> None:
-    make_due(due_at=database_now())
+    make_due_once()
 
     start()
 
@@ -90,7 +90,7 @@ def test_a_ticker_claims_what_is_due(start: Callable[[], Ticker]) -> None:
 
 def test_two_tickers_claim_nothing_twice(start: Callable[[], Ticker]) -> None:
     for _ in range(20):
-        make_due(due_at=database_now())
+        make_due_once()
 
     start(), start()
 
@@ -178,7 +178,7 @@ def test_a_ticker_that_loses_its_connection_makes_a_new_one(
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(%s)", [first])
 
-    make_due(due_at=database_now())
+    make_due_once()
     assert wait_for(recorded, timeout_seconds=60) == 1
     assert others() != [first]
 
@@ -194,7 +194,7 @@ def test_a_ticker_outlives_an_error(
         return claim_while_due(go_on, floor)
 
     monkeypatch.setattr(ticker, "claim_while_due", fail_once)
-    make_due(due_at=database_now())
+    make_due_once()
 
     start()
 

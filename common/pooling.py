@@ -26,9 +26,11 @@ IDLE_LIMIT = "30s"
 # PostgreSQL names its process id when it accepts a connection; a pooler invents a
 # number. The limit is set only on a session that belongs to this connection.
 _INSPECT = f"""
-SELECT pg_backend_pid() = %s, CASE WHEN pg_backend_pid() = %s AND %s
-THEN set_config('{IDLE_SETTING}', '{IDLE_LIMIT}', false)
-ELSE current_setting('{IDLE_SETTING}') END
+SELECT pg_backend_pid() = %s,
+    current_setting('{IDLE_SETTING}')::interval
+        BETWEEN interval '1 millisecond' AND interval '{IDLE_LIMIT}',
+    CASE WHEN pg_backend_pid() = %s AND %s
+    THEN set_config('{IDLE_SETTING}', '{IDLE_LIMIT}', false) END
 """
 _SEEN = "SELECT EXISTS (SELECT FROM pg_prepared_statements WHERE name = %s)"
 # Another client's statement on the server connection is proof that it is shared. The
@@ -82,7 +84,7 @@ def _inspect(connection: BaseDatabaseWrapper) -> None:
         connection.settings_dict["OPTIONS"].get("options")
     )
     row = raw.execute(_INSPECT, [pid, pid, is_ours], prepare=False).fetchone()
-    reached_directly, idle_limit = row or (False, "0")
+    reached_directly, is_limited, _ = row or (False, False, None)
     if reached_directly:
         _direct.add(raw)
         return
@@ -94,7 +96,7 @@ def _inspect(connection: BaseDatabaseWrapper) -> None:
             f"would be mixed up. Add ?prepare_threshold=none to {variable}, or use "
             "PgBouncer 1.21 or newer with max_prepared_statements = 200."
         )
-    if idle_limit == "0":
+    if not is_limited:
         _warn_of_no_limit(raw)
 
 
@@ -147,10 +149,11 @@ def _warn_of_no_limit(raw: psycopg.Connection[Any]) -> None:
         return
     _has_warned = True
     logger.warning(
-        "The pooler's sessions have no %s: a worker that is stopped in a transaction "
-        'keeps its row locks. Run once: ALTER ROLE "%s" IN DATABASE "%s" '
+        "%s of the pooler's sessions is off or over %s: a worker that is stopped in a "
+        'transaction keeps its row locks. Run once: ALTER ROLE "%s" IN DATABASE "%s" '
         "SET %s = '%s'",
         IDLE_SETTING,
+        IDLE_LIMIT,
         raw.info.user,
         raw.info.dbname,
         IDLE_SETTING,

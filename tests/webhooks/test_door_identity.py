@@ -110,7 +110,7 @@ def test_a_changed_body_does_not_fit_its_signature() -> None:
     assert_nothing_happened()
 
 
-@pytest.mark.parametrize(("age_seconds", "status"), [(0, 200), (299, 200), (310, 401)])
+@pytest.mark.parametrize(("age_seconds", "status"), [(0, 200), (240, 200), (360, 401)])
 def test_a_standard_webhook_is_verified_with_its_time(
     age_seconds: int, status: int
 ) -> None:

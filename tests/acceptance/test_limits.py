@@ -59,16 +59,17 @@ def test_every_refusal_is_counted_also_those_before_a_stop(
     stack: Stack, client: Api, agent: str
 ) -> None:
     path = make_hook(client, agent, "forged")
+    before = count_forged(stack)
 
     answers = send_all(stack.url, requests(path, 300, signature="0" * 64))
     stack.stop("web")
+    stack.start("web")
 
     assert count_status(answers, 401) == 300
-    assert count_forged(stack) == 300
+    assert count_forged(stack) == before + 300
     # Five a minute of each of two processes.
     kept = "SELECT count(*) FROM webhooks_rejection WHERE cause = 'invalid_signature'"
     assert 1 <= stack.number(kept) <= 20
-    stack.start("web")
 
 
 def test_refusals_are_stored_while_the_server_runs(

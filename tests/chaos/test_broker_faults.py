@@ -36,7 +36,7 @@ def proxy(stack: Stack) -> Iterator[TcpProxy]:
 
 @pytest.fixture
 def hook(stack: Stack, client: Api, proxy: TcpProxy) -> Hook:
-    stack.start("web", "worker", "worker-slow")
+    stack.start("web", "worker", "worker-slow", "agents")
     return make_hook(stack, client)
 
 

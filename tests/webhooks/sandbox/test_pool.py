@@ -64,9 +64,12 @@ def test_interpreters_that_died_between_two_calls_are_replaced() -> None:
     for number in range(3):
         while len(workers_of(os.getpid())) < 2:
             race(keep_busy, threads=2)
-        assert len(kill_workers()) == 2
+        # One of them may be ending by itself: it was stopped in its endless loop.
+        killed = kill_workers()
 
         assert echo(number) == number
+        assert killed
+        assert killed.isdisjoint(workers_of(os.getpid()))
 
 
 def test_code_that_kills_each_interpreter_is_refused(

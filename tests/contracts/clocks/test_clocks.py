@@ -40,14 +40,15 @@ def test_each_instant_fires_once(
 def test_a_trigger_saved_while_the_clock_sleeps_fires(
     clock: Clock, note_figure: Callable[[str, object], None]
 ) -> None:
-    in_two_seconds = (datetime.now(UTC) + 2 * SECOND).isoformat()
+    at = datetime.now(UTC).replace(microsecond=0) + 2 * SECOND
     trigger_id = clock.make_trigger(
-        "soon", schedule_type="once", schedule_config={"at": in_two_seconds}
+        "soon", schedule_type="once", schedule_config={"at": at.isoformat()}
     )
 
     [fired] = clock.wait_for_firings(trigger_id, 1)
 
     note_figure("lateness:", fired.lateness)
+    assert fired.scheduled_for == at
 
 
 def test_a_changed_schedule_counts_from_the_change_on(clock: Clock) -> None:

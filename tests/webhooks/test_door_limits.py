@@ -298,7 +298,7 @@ def test_without_redis_no_bytes_are_refused(
     settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.TICKHOOK_ENDPOINT_BYTES_PER_HOUR = 1
-    monkeypatch.setattr(store, "redis_outage", Outage())
+    monkeypatch.setattr(store, "redis_outage", Outage(store.probe, redis.RedisError))
 
     def fail(*_: Any) -> None:
         raise redis.ConnectionError

@@ -28,7 +28,6 @@ _SCRIPT_ID = hashlib.sha1(_SCRIPT.encode()).hexdigest()  # noqa: S324 - as Redis
 
 _COUNT_BYTES = 3
 
-redis_outage = Outage()
 _own = threading.local()
 
 
@@ -61,7 +60,6 @@ def ask(
     except redis.RedisError as error:
         redis_outage.start(error)
         return OPEN
-    redis_outage.end()
     return _read(answer, list(windows))
 
 
@@ -73,6 +71,15 @@ def _ask(arguments: list[str | int]) -> bytes:
         # Redis was restarted since this thread's last question: connect anew.
         connection.disconnect()  # type: ignore[no-untyped-call]  # no stub
         return _run(connection, arguments)
+
+
+def probe() -> None:
+    """Ask as requests do; raise a RedisError where there is no answer."""
+    window = Window("probe", "all", limit=1)
+    _ask(_arguments({window: Use.COUNT}, 1, 0, Size(), None))
+
+
+redis_outage = Outage(probe, redis.RedisError)
 
 
 def _arguments(

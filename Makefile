@@ -11,7 +11,7 @@ help: ## Show these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 up: $(VENV)/.installed ## Start everything on this machine; Ctrl-C ends it
-	@$(RUN) -m config.stack up --end-with-parent
+	@$(RUN) -m local up --end-with-parent
 
 test: lint ## Check the code and run every test
 	$(RUN) -m pytest

@@ -13,9 +13,9 @@ from agents.models import Agent, AgentTask, TaskStatus
 from benchmarks.leftovers import broker, queue_length
 from benchmarks.report import Target
 from benchmarks.servers import ProgramFailed, celery_worker
-from config.embedded.process import wait_until
 from events.models import EventSource
 from events.services.record import NewEvent, record_events
+from local.embedded.process import wait_until
 from triggers.models import TriggerType
 from triggers.services.lifecycle import create_trigger
 

@@ -19,9 +19,9 @@ from benchmarks.leftovers import forget_everything
 from benchmarks.load import build_request, send_all
 from benchmarks.report import Target, interleave
 from benchmarks.servers import WebServer, web_server
-from config.embedded import EmbeddedServers
+from local.embedded import EmbeddedServers
+from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import WebhookEndpoint
-from webhooks.services.endpoints import create_endpoint
 
 WARM_UP = 400
 NAIVE = "naive"

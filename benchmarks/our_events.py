@@ -17,8 +17,8 @@ from events.services.record import NewEvent, record_events
 from executions.models import TriggerExecution
 from triggers.models import TriggerType
 from triggers.services.lifecycle import create_trigger
+from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import WebhookEndpoint
-from webhooks.services.endpoints import create_endpoint
 
 RECORDED_AT_ONCE = 500
 

@@ -16,7 +16,7 @@ from benchmarks.cpu import tree_cpu_seconds
 from benchmarks.leftovers import forget_everything, queue_length
 from benchmarks.report import Target, interleave
 from benchmarks.servers import ProgramFailed, celery_worker
-from config.embedded.process import wait_until
+from local.embedded.process import wait_until
 
 WARM_UP = 50
 TIMEOUT_SECONDS = 600

@@ -20,10 +20,10 @@ from cryptography.fernet import Fernet
 from django.core.management import call_command
 from psycopg import sql
 
-from config.embedded import EmbeddedServers, embedded_servers
-from config.embedded.places import remove_place
-from config.embedded.process import kill_group, spawn, wait_until
-from config.stack.procfile import read_procfile
+from local.embedded import EmbeddedServers, embedded_servers
+from local.embedded.places import remove_place
+from local.embedded.process import kill_group, spawn, wait_until
+from local.procfile import read_procfile
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMITS = ("ADDRESS", "FORGERY", "ENDPOINT", "GLOBAL")

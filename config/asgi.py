@@ -16,9 +16,9 @@ from config.wsgi import application as wsgi_application
 # What follows needs a Django that is set up.
 from common.pooling import StatementsMixedUp, refuse_wrong_pooler
 from config.broker import publish_impatiently
-from config.server.adapter import BufferedApplication
-from config.server.descriptors import allow_all_connections
-from config.server.limits import Limits
+from webserver.adapter import BufferedApplication
+from webserver.descriptors import allow_all_connections
+from webserver.limits import Limits
 
 try:
     refuse_wrong_pooler()

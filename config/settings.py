@@ -71,7 +71,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "common.middleware.ForwardedRequests",
-    "webhooks.door.middleware.StraightToTheDoor",
+    "webhooks.receiver.middleware.StraightToTheDoor",
     "django.middleware.security.SecurityMiddleware",
     "config.pages.ContentSecurityPolicy",
     "config.pages.CompressedAdmin",

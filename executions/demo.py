@@ -15,12 +15,12 @@ from django.utils import timezone
 from agents.models import Agent
 from agents.services.agents import save_agent
 from events.services.emit import emit
+from senders.signatures import sign_request
 from triggers.models import Trigger
 from triggers.services.lifecycle import create_trigger
+from webhooks.endpoints.lifecycle import EndpointFields
+from webhooks.endpoints.secrets import live_secrets
 from webhooks.models import WebhookEndpoint
-from webhooks.services.endpoints import EndpointFields
-from webhooks.services.secrets import live_secrets
-from webhooks.signatures import sign_request
 
 AGENT = "Demo: echo"
 PUSH = "Demo: push to main"

@@ -13,11 +13,11 @@ from agents.services.submit import due_tasks
 from common.redis import ask_redis
 from events.nudge import nudge
 from events.services import record
+from senders.sandbox import alone, calls
+from senders.sandbox.limits import Limits
 from tests import memory_backend as memory_backend  # registers itself
-from webhooks.limits import store
-from webhooks.sandbox import alone, calls
-from webhooks.sandbox.limits import Limits
-from webhooks.services import limits, rejections
+from webhooks.limits import requests, store
+from webhooks.rejections import counting
 
 
 @pytest.fixture(autouse=True)
@@ -36,10 +36,10 @@ def _nudge_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _flush_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Store rejections where a test says so: a thread could reach into the next."""
-    monkeypatch.setattr(rejections, "flush_soon", lambda: None)
-    rejections._buffer(os.getpid()).take()
-    limits.memory.forget()
-    limits.leases.forget()
+    monkeypatch.setattr(counting, "flush_soon", lambda: None)
+    counting._buffer(os.getpid()).take()
+    requests.memory.forget()
+    requests.leases.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 
-from config.embedded import embedded_servers
+from local.embedded import embedded_servers
 
 _running = ExitStack()
 

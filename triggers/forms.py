@@ -16,9 +16,9 @@ from common.admin.forms import ServiceForm
 from triggers.models import Trigger, TriggerType
 from triggers.services.endpoints import FOREIGN_ENDPOINT, is_open_to
 from triggers.services.lifecycle import create_trigger, patterns_of, update_trigger
+from webhooks.endpoints.lifecycle import EndpointFields
 from webhooks.forms import METHOD_CHOICES, SecretField, type_choices
 from webhooks.models import WebhookEndpoint
-from webhooks.services.endpoints import EndpointFields
 
 BASICS = ("name", "description", "agent", "trigger_type")
 SCHEDULE = (

@@ -14,9 +14,9 @@ from unfold.widgets import (
 from common.admin.fields import JSONObjectField
 from common.admin.forms import ServiceForm
 from common.errors import Fault, TickhookError
+from webhooks.endpoints.lifecycle import METHODS, update_endpoint
 from webhooks.models import WebhookEndpoint, WebhookType
-from webhooks.services.endpoints import METHODS, update_endpoint
-from webhooks.services.types import known_slugs, upload_type
+from webhooks.types import known_slugs, upload_type
 
 METHOD_CHOICES = [(method, method) for method in METHODS]
 

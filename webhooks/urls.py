@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from django.urls import path
 
-from webhooks.door.views import WebhookView
 from webhooks.inspectors.views import InspectorView
+from webhooks.receiver.view import WebhookView
 
 urlpatterns = [
     path("webhook-tests/<str:token>", InspectorView.as_view(), name="webhook-test"),

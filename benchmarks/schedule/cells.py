@@ -22,8 +22,8 @@ from benchmarks.schedule.figures import (
 )
 from benchmarks.schedule.side import Side
 from benchmarks.servers import ProgramFailed, celery_beat
-from config.embedded import EmbeddedServers
-from config.embedded.process import wait_until
+from local.embedded import EmbeddedServers
+from local.embedded.process import wait_until
 
 # What is measured of a running beat waits longer than that for its start.
 PATIENCE_SECONDS = 300

@@ -21,7 +21,7 @@ from benchmarks.schedule.results import EMPTY, Results, row_name
 from benchmarks.schedule.side import Side
 from benchmarks.schedule.stock import StockSide
 from benchmarks.servers import celery_beat
-from config.embedded import EmbeddedServers
+from local.embedded import EmbeddedServers
 
 SETTLE_SECONDS = 2.0
 HOUR = timedelta(hours=1)

@@ -17,8 +17,8 @@ from benchmarks.snapshot import backend
 from benchmarks.snapshot.figures import Window
 from benchmarks.snapshot.processes import running
 from benchmarks.snapshot.statements import read_costs, start_counting
-from config.embedded import EmbeddedServers
 from events.models import Inbox
+from local.embedded import EmbeddedServers
 from triggers.models import ScheduleType, TriggerType
 from triggers.services.lifecycle import create_trigger
 

@@ -31,7 +31,7 @@ from executions.pipeline.matching import Pair, find_pairs
 from executions.pipeline.outcome import Outcome, Reason
 from executions.pipeline.parsed import EventParser
 from executions.pipeline.store import store_outcomes
-from webhooks.sandbox import SandboxUnavailable
+from senders.sandbox import SandboxUnavailable
 
 logger = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from events.models import Event, EventSource
 from executions.pipeline.senders import find_senders, slug_of
-from webhooks.definitions import WebhookTypeDefinition
-from webhooks.parsing import MalformedBody, ParsedBody, decode_body, parse_body
+from senders.definitions import WebhookTypeDefinition
+from senders.parsing import MalformedBody, ParsedBody, decode_body, parse_body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

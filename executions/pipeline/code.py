@@ -10,15 +10,15 @@ from uuid import UUID
 
 from events.models import Event
 from executions.pipeline.bodies import Body
-from webhooks.definitions import WebhookTypeDefinition
-from webhooks.models import WebhookEndpoint
-from webhooks.sandbox import (
+from senders.definitions import WebhookTypeDefinition
+from senders.sandbox import (
     SandboxRefused,
     SandboxTimedOut,
     SandboxUnavailable,
     run_parser,
     run_validator,
 )
+from webhooks.models import WebhookEndpoint
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from executions.pipeline.matching import Pair
 from executions.pipeline.misfire import find_misfires
 from executions.pipeline.outcome import Outcome
 from executions.pipeline.parsed import EventParser
-from webhooks.sandbox import SandboxUnavailable
+from senders.sandbox import SandboxUnavailable
 
 # The server ends a transaction that is idle for 30 s.
 MAX_JUDGING_SECONDS = 10.0

@@ -21,7 +21,7 @@ from events.models import Event, EventSource
 from executions.pipeline.bodies import Body
 from executions.pipeline.document import iso, schedule_values
 from executions.pipeline.matching import Pair
-from webhooks.parsing import BodyKind
+from senders.parsing import BodyKind
 
 
 def build_parameters(pair: Pair, document: Document, body: Body) -> str:

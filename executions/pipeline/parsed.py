@@ -17,10 +17,10 @@ from conditions.document import TextPath
 from events.models import Event
 from executions.pipeline.bodies import Body
 from executions.pipeline.code import CodeOfBatch
-from webhooks.definitions import WebhookTypeDefinition
-from webhooks.door.validation import VALIDATED, has_validation
-from webhooks.sandbox import SandboxRefused
-from webhooks.services.types import hold_against
+from senders.definitions import WebhookTypeDefinition
+from senders.sandbox import SandboxRefused
+from webhooks.receiver.validation import VALIDATED, has_validation
+from webhooks.types import hold_against
 
 _REQUEST_PARTS = ("headers", "query_params")
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from events.models import Event, EventSource
-from webhooks.definitions import WebhookTypeDefinition
-from webhooks.services.types import definitions_of
+from senders.definitions import WebhookTypeDefinition
+from webhooks.types import definitions_of
 
 
 def find_senders(events: Iterable[Event]) -> dict[str, WebhookTypeDefinition]:

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from config.embedded.places import remove_place
-from config.embedded.process import kill_group, spawn
-from config.stack.files import read_json
-from config.stack.options import ROOT
+from local.embedded.places import remove_place
+from local.embedded.process import kill_group, spawn
+from local.files import read_json
+from local.options import ROOT
 from tests.acceptance.stack import free_port
 from tests.acceptance.waiting import wait_for
 

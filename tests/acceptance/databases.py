@@ -16,8 +16,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from config.stack.files import read_json
-from config.stack.options import ROOT
+from local.files import read_json
+from local.options import ROOT
 from tests.servers.pgbouncer import pgbouncer
 
 _TEMPLATE = "acceptance_template"
@@ -44,7 +44,7 @@ def migrated_template() -> Template:
     _administer(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_TEMPLATE)))
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(
-            [sys.executable, "-m", "config.stack.prepare"],
+            [sys.executable, "-m", "local.prepare"],
             cwd=ROOT,
             env=program_environment(
                 DATABASE_URL=_url_of(_TEMPLATE), TICKHOOK_DATA=folder

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import config.wsgi as _django_is_set_up  # noqa: F401 - by its import
-from config.server.environ import Environ
+from webserver.environ import Environ
 
 # isort: split
-from config.server.adapter import BufferedApplication
-from config.server.limits import Limits
+from webserver.adapter import BufferedApplication
+from webserver.limits import Limits
 
 
 def echo(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:

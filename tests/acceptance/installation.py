@@ -12,10 +12,10 @@ from typing import Any, LiteralString
 
 import psycopg
 
-from config.embedded.places import remove_place
-from config.embedded.process import kill_group, spawn
-from config.stack.files import read_json
-from config.stack.options import ROOT
+from local.embedded.places import remove_place
+from local.embedded.process import kill_group, spawn
+from local.files import read_json
+from local.options import ROOT
 from tests.acceptance.stack import free_port
 from tests.acceptance.waiting import wait_for
 
@@ -58,7 +58,7 @@ def running_installation(data: Path) -> Iterator[Installation]:
     """Start everything without the demo; in the end nothing of it runs."""
     log = data.with_suffix(".log")
     process = spawn(
-        [sys.executable, "-m", "config.stack", "up", "--end-with-parent"],
+        [sys.executable, "-m", "local", "up", "--end-with-parent"],
         folder=ROOT,
         log=log,
         environment=_environment(data),

@@ -17,13 +17,13 @@ from urllib.parse import urlsplit
 import psycopg
 import redis
 
-from config.embedded.places import remove_place
-from config.embedded.process import kill_group, spawn
-from config.embedded.valkey import start_valkey
-from config.stack.guard import Guard
-from config.stack.options import ROOT
-from config.stack.procfile import read_procfile
-from config.stack.site import is_ready
+from local.embedded.places import remove_place
+from local.embedded.process import kill_group, spawn
+from local.embedded.valkey import start_valkey
+from local.guard import Guard
+from local.options import ROOT
+from local.procfile import read_procfile
+from local.site import is_ready
 from tests.acceptance.databases import (
     copied_database,
     migrated_template,

@@ -20,7 +20,7 @@ from executions.models import TriggerExecution
 from executions.pipeline.drain import drain
 from tests.factories import AgentFactory, make_created
 from triggers.models import Trigger
-from webhooks.services.secrets import live_secrets
+from webhooks.endpoints.secrets import live_secrets
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = (

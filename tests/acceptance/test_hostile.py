@@ -15,7 +15,7 @@ from tests.acceptance.stack import Stack
 
 pytestmark = pytest.mark.acceptance
 
-VECTORS = Path(__file__).parents[1] / "webhooks" / "vectors" / "bad_requests.json"
+VECTORS = Path(__file__).parents[1] / "senders" / "vectors" / "bad_requests.json"
 CASES: list[dict[str, Any]] = json.loads(VECTORS.read_bytes())["cases"]
 JSON = {"Content-Type": "application/json"}
 LONG = "a" * 5000

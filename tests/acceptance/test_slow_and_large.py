@@ -9,10 +9,10 @@ from contextlib import suppress
 
 import pytest
 
-from config.server.limits import MAX_DELIVERY_BYTES
 from tests.acceptance.client import Api, Request, path_of, send_all
 from tests.acceptance.stack import Stack
 from tests.acceptance.wire import Wire, chunk, request, wires
+from webserver.limits import MAX_DELIVERY_BYTES
 
 pytestmark = pytest.mark.acceptance
 

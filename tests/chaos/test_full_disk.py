@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from config.embedded.process import kill_group, spawn
-from config.stack.files import read_json
-from config.stack.options import ROOT
-from config.stack.site import fetch, is_ready
+from local.embedded.process import kill_group, spawn
+from local.files import read_json
+from local.options import ROOT
+from local.site import fetch, is_ready
 from tests.acceptance.stack import free_port
 from tests.acceptance.waiting import wait_for
 from tests.chaos.scale import IS_LONG
@@ -78,7 +78,7 @@ def up(disk: Path, tmp_path: Path) -> Iterator[Up]:
     port, log = free_port(), tmp_path / "up.log"
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     process = spawn(
-        [sys.executable, "-m", "config.stack", "up"],
+        [sys.executable, "-m", "local", "up"],
         folder=ROOT,
         log=log,
         environment=kept

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from config.embedded.process import spawn
+from local.embedded.process import spawn
 
 SLEEP = "import time; time.sleep(600)"
 # A program whose child ignores polite requests, as a busy worker does.

@@ -9,8 +9,8 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from config.env import flower_logins
-from config.stack.options import ROOT, Options
-from config.stack.report import where_to_look
+from local.options import ROOT, Options
+from local.report import where_to_look
 
 
 @pytest.mark.parametrize(

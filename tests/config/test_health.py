@@ -13,10 +13,10 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import RequestFactory
 
 from config import health
-from config.embedded import start_postgres
-from config.embedded.places import remove_place
-from config.embedded.server import Server
 from config.health import Probe, look_at_database, readyz
+from local.embedded import start_postgres
+from local.embedded.places import remove_place
+from local.embedded.server import Server
 from tests.acceptance.waiting import wait_for
 from tests.outages import closed_database, read_only_database
 

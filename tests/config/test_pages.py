@@ -10,7 +10,7 @@ from django.test import Client
 
 from tests.factories import make_trigger
 from tests.webhooks.deliveries import deliver
-from webhooks.services.endpoints import create_endpoint
+from webhooks.endpoints.lifecycle import create_endpoint
 
 pytestmark = pytest.mark.django_db
 

@@ -18,9 +18,9 @@ from flower.utils.broker import Broker  # type: ignore[import-untyped]  # has no
 
 from common import redis as hints
 from config.databases import databases, read_database
-from config.embedded.places import remove_place
-from config.embedded.valkey import start_valkey
 from config.env import broker_url, check_url, redis_url
+from local.embedded.places import remove_place
+from local.embedded.valkey import start_valkey
 from tests.acceptance.stack import free_port
 from tests.servers.pgbouncer import pgbouncer
 

@@ -13,9 +13,9 @@ import pytest
 from celery import Celery
 
 from config import broker, worker_watchdog
-from config.embedded.places import remove_place
-from config.embedded.valkey import start_valkey
 from config.worker_watchdog import WorkerWatchdog
+from local.embedded.places import remove_place
+from local.embedded.valkey import start_valkey
 from tests.servers.proxy import TcpProxy, proxy_to
 
 QUEUE = "pipeline"

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-import webhooks
+import senders
 from events.models import Event
+from senders.definitions import get_shipped, load_definition, shipped_slugs
+from senders.signatures import SignedRequest
 from tests.contracts.webhook_samples import (
     covers_body,
     delivery_id,
@@ -17,12 +19,10 @@ from tests.contracts.webhook_samples import (
 )
 from tests.factories import make_created
 from triggers.services.lifecycle import SavedTrigger
-from webhooks.definitions import get_shipped, load_definition, shipped_slugs
+from webhooks.endpoints.lifecycle import webhook_url
 from webhooks.models import WebhookEndpoint
-from webhooks.services.endpoints import webhook_url
-from webhooks.signatures import SignedRequest
 
-FOLDER = Path(webhooks.__path__[0]) / "types"
+FOLDER = Path(senders.__path__[0]) / "types"
 
 every_type = pytest.mark.parametrize("slug", shipped_slugs())
 types_that_cover_the_body = pytest.mark.parametrize(

@@ -14,7 +14,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from tests.webhooks.sender_keys import (
+from senders.definitions import BodyHashSource, resolve
+from senders.signatures import SignedRequest, sign_request
+from tests.senders.sender_keys import (
     certificate,
     ecdsa_signature,
     ed25519_key,
@@ -23,8 +25,6 @@ from tests.webhooks.sender_keys import (
     rsa_signature,
     spki,
 )
-from webhooks.definitions import BodyHashSource, resolve
-from webhooks.signatures import SignedRequest, sign_request
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"

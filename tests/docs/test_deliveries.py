@@ -7,7 +7,7 @@ from rest_framework.test import APIClient
 
 from tests.docs.pages import DOCS, only_block
 from tests.webhooks.received import URL
-from webhooks.services.remedies import REMEDIES
+from webhooks.rejections.fixes import REMEDIES
 
 
 @pytest.mark.django_db

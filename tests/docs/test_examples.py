@@ -17,12 +17,12 @@ from conditions.building import condition_types
 from conditions.document import ROOTS, Document
 from conditions.engine import compile_condition, validate_condition
 from conditions.operators.base import operators
+from senders.definitions import load_definition
+from senders.parsing import Finder, extract
+from senders.signatures import new_secret, sign, verify
+from senders.signatures.requests import RawRequest
 from tests.docs.pages import DOCS, blocks, only_block
 from tests.factories import AgentFactory, make_task
-from webhooks.definitions import load_definition
-from webhooks.parsing import Finder, extract
-from webhooks.signatures import new_secret, sign, verify
-from webhooks.signatures.requests import RawRequest
 
 
 def load(text: str, folder: Path, name: str = "shown") -> ModuleType:

@@ -4,7 +4,7 @@ import re
 
 from tests.docs.pages import DOCS, ROOT
 
-PAGE = (DOCS / "requirements.md").read_text()
+PAGE = (DOCS / "dev" / "requirements.md").read_text()
 LINES = re.findall(r"^- \*\*R(\d+)\*\* .+? — (.+)$", PAGE, re.MULTILINE)
 DECISIONS = re.findall(r"^- \*\*D(\d+)\*\* .+\n  → (.+)$", PAGE, re.MULTILINE)
 PATH = re.compile(r"`((?:\w+/)[^`\s]+|Procfile|\.env\.example)`")

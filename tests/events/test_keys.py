@@ -12,7 +12,7 @@ from events.services.keys import KnownEvent, find_known
 from events.services.record import dedupe_key, record_events
 from tests.factories import new_event, record
 from tests.webhooks.deliveries import deliver
-from webhooks.services.endpoints import create_endpoint
+from webhooks.endpoints.lifecycle import create_endpoint
 
 pytestmark = pytest.mark.django_db
 

@@ -12,9 +12,9 @@ from agents.models import AgentTask
 from common.fields import dump_json
 from events.models import Event, EventSource
 from executions.pipeline import senders
+from senders.definitions import WebhookTypeDefinition, resolve
 from tests.factories import make_trigger, new_event, record
 from triggers.models import Trigger
-from webhooks.definitions import WebhookTypeDefinition, resolve
 
 REQUEST = {
     "method": "POST",

@@ -21,7 +21,7 @@ from tests.executions.senders import (
 )
 from tests.executions.senders import define as define  # is a fixture
 from tests.factories import make_listener, new_event
-from webhooks.door.validation import VALIDATED
+from webhooks.receiver.validation import VALIDATED
 
 pytestmark = pytest.mark.django_db
 

@@ -15,8 +15,8 @@ from executions.services.run import run_trigger
 from tests.factories import make_listener, record
 from tests.triggers.due import NOON, make_due
 from tests.webhooks.received import accept, make_endpoint
+from webhooks.deliveries.redelivery import redeliver
 from webhooks.models import Delivery
-from webhooks.services.redelivery import redeliver
 
 pytestmark = pytest.mark.django_db
 

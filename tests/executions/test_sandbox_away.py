@@ -9,11 +9,11 @@ from events.services.record import record_events
 from executions.models import TriggerExecution
 from executions.pipeline import code
 from executions.pipeline.drain import drain
+from senders.sandbox import SandboxUnavailable
 from tests.executions.flow import history
 from tests.executions.senders import Define, deliver, make_receiver, new_delivery
 from tests.executions.senders import define as define  # is a fixture
 from tests.factories import make_listener, new_event
-from webhooks.sandbox import SandboxUnavailable
 
 pytestmark = pytest.mark.django_db
 

@@ -14,8 +14,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from config.embedded.places import find_place, find_sockets, remove_place
-from config.embedded.process import kill_group, spawn, wait_until
+from local.embedded.places import find_place, find_sockets, remove_place
+from local.embedded.process import kill_group, spawn, wait_until
 
 _PORT = 6432
 _CONFIGURATION = """

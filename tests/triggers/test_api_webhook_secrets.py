@@ -18,8 +18,8 @@ from tests.webhooks.deliveries import deliver
 from tests.webhooks.senders import PUSH, hex_hmac
 from triggers.models import Trigger
 from triggers.services.endpoints import FOREIGN_ENDPOINT
+from webhooks.endpoints.lifecycle import live_secrets
 from webhooks.models import WebhookEndpoint
-from webhooks.services.endpoints import live_secrets
 
 __all__ = ["group", "restricted"]
 

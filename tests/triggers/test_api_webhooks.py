@@ -9,8 +9,8 @@ from rest_framework.test import APIClient
 
 from tests.factories import AgentFactory, make_trigger
 from triggers.models import Trigger
+from webhooks.endpoints.lifecycle import live_secrets
 from webhooks.models import WebhookEndpoint
-from webhooks.services.endpoints import live_secrets
 
 pytestmark = pytest.mark.django_db
 

@@ -10,8 +10,8 @@ from rest_framework.test import APIClient
 
 from events.models import Event
 from tests.webhooks.deliveries import deliver
+from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import Rejection, WebhookEndpoint
-from webhooks.services.endpoints import create_endpoint
 
 URL = "/api/v1/deliveries"
 

@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Sequence
 from pathlib import Path
 
-from webhooks.signatures import verify_request
+from senders.signatures import verify_request
 
 URL = "https://hooks.example/webhooks/wht_1"
 NOW = 1_795_000_000

@@ -6,8 +6,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import Errand, ErrandKind, ErrandStatus
-from webhooks.services.endpoints import create_endpoint
 
 
 @pytest.mark.django_db

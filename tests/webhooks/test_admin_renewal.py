@@ -15,9 +15,9 @@ from agents.models import Agent
 from tests.factories import make_trigger
 from tests.triggers.test_api_permissions import group, restricted
 from tests.webhooks.deliveries import deliver
+from webhooks.endpoints.lifecycle import live_secrets
+from webhooks.endpoints.rotation import rotate_secret
 from webhooks.models import WebhookEndpoint
-from webhooks.services.endpoints import live_secrets
-from webhooks.services.renewal import rotate_secret
 
 __all__ = ["group", "restricted"]
 

@@ -10,9 +10,9 @@ from django.urls import reverse
 from pytest_django.asserts import assertContains
 
 from tests.webhooks.uploads import LEAST, PARCELS
+from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import WebhookType, WebhookTypeVersion
-from webhooks.services.endpoints import create_endpoint
-from webhooks.services.types import definition_of, upload_type
+from webhooks.types import definition_of, upload_type
 
 pytestmark = pytest.mark.django_db
 

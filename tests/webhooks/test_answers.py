@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from webhooks.definitions import WebhookTypeDefinition, load_definition, resolve
-from webhooks.definitions.answers import load_answer
-from webhooks.definitions.handshakes import load_matches
-from webhooks.door.answers import Filler, render
-from webhooks.door.handshakes import (
+from senders.definitions import WebhookTypeDefinition, load_definition, resolve
+from senders.definitions.answers import load_answer
+from senders.definitions.handshakes import load_matches
+from senders.parsing import Finder
+from webhooks.receiver.answers import Filler, render
+from webhooks.receiver.handshakes import (
     confirmation_url,
     first_fitting,
     handshakes_by,
     mismatches,
 )
-from webhooks.parsing import Finder
 
 CHALLENGE = {"when": {"method": "GET", "present": [{"query": "c"}]}, "signed": False}
 PING = {"when": {"method": "POST", "equals": [{"body": "/type", "is": 1}]}}

@@ -8,8 +8,8 @@ from rest_framework.test import APIClient
 
 from events.models import Event
 from tests.webhooks.uploads import LEAST, PARCELS
+from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import WebhookType, WebhookTypeVersion
-from webhooks.services.endpoints import create_endpoint
 
 pytestmark = pytest.mark.django_db
 

@@ -11,8 +11,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from events.models import Event, EventSource, Inbox
 from tests.webhooks.deliveries import assert_nothing_happened, deliver
+from webhooks.endpoints.lifecycle import InvalidEndpoint, create_endpoint
 from webhooks.models import WebhookEndpoint
-from webhooks.services.endpoints import InvalidEndpoint, create_endpoint
 
 pytestmark = pytest.mark.django_db
 
@@ -265,7 +265,7 @@ def test_how_long_a_sender_may_wait_is_bounded(seconds: Any) -> None:
 def test_a_strangers_body_is_not_unpacked_to_look_for_a_handshake(
     monkeypatch: pytest.MonkeyPatch, slug: str, method: str
 ) -> None:
-    monkeypatch.setattr("webhooks.door.request.decode_body", _never)
+    monkeypatch.setattr("webhooks.receiver.request.decode_body", _never)
     config = {"verify_token": "v", "secret": "s" * 32}
     endpoint = make_endpoint(type_slug=slug, config=config)
 

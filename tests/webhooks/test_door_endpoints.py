@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from webhooks.door.endpoints import find_endpoint
+from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import WebhookEndpoint
-from webhooks.services.endpoints import create_endpoint
+from webhooks.receiver.endpoints import find_endpoint
 
 pytestmark = pytest.mark.django_db
 

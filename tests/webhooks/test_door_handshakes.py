@@ -7,10 +7,10 @@ import pytest
 
 from tests.webhooks.deliveries import assert_nothing_happened, deliver
 from tests.webhooks.uploads import SIGNED
+from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import RejectionCount, WebhookEndpoint
-from webhooks.services.endpoints import create_endpoint
-from webhooks.services.rejections import flush_rejections
-from webhooks.services.types import upload_type
+from webhooks.rejections.counting import flush_rejections
+from webhooks.types import upload_type
 
 pytestmark = pytest.mark.django_db
 

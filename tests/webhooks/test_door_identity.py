@@ -13,9 +13,9 @@ from tests.races import ROUNDS, race
 from tests.webhooks.deliveries import assert_nothing_happened, deliver
 from tests.webhooks.senders import PUSH, SECRET, WHSEC, hex_hmac, standard_headers
 from triggers.services.lifecycle import disable_trigger
+from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import Rejection, WebhookEndpoint
-from webhooks.services.endpoints import create_endpoint
-from webhooks.services.rejections import flush_rejections
+from webhooks.rejections.counting import flush_rejections
 
 pytestmark = pytest.mark.django_db
 

@@ -13,13 +13,13 @@ from common.redis import ask_redis
 from events.models import Event
 from tests.webhooks.deliveries import assert_nothing_happened
 from tests.webhooks.senders import SECRET, hex_hmac
+from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.limits import store
 from webhooks.limits.outage import Outage
+from webhooks.limits.requests import memory
 from webhooks.models import Rejection, WebhookEndpoint
-from webhooks.services.endpoints import create_endpoint
-from webhooks.services.limits import memory
-from webhooks.services.rejections import flush_rejections
-from webhooks.services.remedies import how_to_fix
+from webhooks.rejections.counting import flush_rejections
+from webhooks.rejections.fixes import how_to_fix
 
 if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Answer
@@ -182,7 +182,7 @@ def test_who_is_known_to_be_over_its_limit_costs_neither_redis_nor_a_signature(
     statuses(endpoint, 2, is_forged=True)
 
     monkeypatch.setattr(store, "_ask", None)
-    monkeypatch.setattr("webhooks.door.checks.verify", None)
+    monkeypatch.setattr("webhooks.receiver.checks.verify", None)
 
     assert send(endpoint, is_forged=True).status_code == 429
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from webhooks.door import reception
-from webhooks.door.request import Delivery
-from webhooks.services.endpoints import create_endpoint
+from webhooks.endpoints.lifecycle import create_endpoint
+from webhooks.receiver import reception
+from webhooks.receiver.request import Delivery
 
 pytestmark = pytest.mark.django_db
 

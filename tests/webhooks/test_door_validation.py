@@ -6,10 +6,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from webhooks.definitions import resolve
-from webhooks.door.validation import ValidationRefused, check_validation_code
-from webhooks.sandbox import SandboxUnavailable
-from webhooks.sandbox.alone import alone
+from senders.definitions import resolve
+from senders.sandbox import SandboxUnavailable
+from senders.sandbox.alone import alone
+from webhooks.receiver.validation import ValidationRefused, check_validation_code
 
 COMPARES_KEYS = (
     "def validate_shop(headers, body, webhook_config):\n"
@@ -78,7 +78,7 @@ def test_a_delivery_that_is_not_accepted_is_refused(code: str) -> None:
 def test_a_second_delivery_to_a_busy_endpoint_gets_503(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("webhooks.sandbox.alone.MAX_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("senders.sandbox.alone.MAX_WAIT_SECONDS", 0.01)
     endpoint_id = uuid4()
 
     with alone(endpoint_id):

@@ -6,12 +6,12 @@ import pytest
 from django.test import RequestFactory
 from rest_framework.test import APIClient
 
+from senders.definitions import resolve
 from tests.webhooks.received import URL, accept, make_endpoint
-from webhooks.definitions import resolve
-from webhooks.door.duplicates import note_duplicate
-from webhooks.door.request import Delivery
 from webhooks.models import Rejection, RejectionCount
-from webhooks.services.rejections import flush_rejections
+from webhooks.receiver.duplicates import note_duplicate
+from webhooks.receiver.request import Delivery
+from webhooks.rejections.counting import flush_rejections
 
 pytestmark = pytest.mark.django_db
 

@@ -7,14 +7,14 @@ from django.utils import timezone
 
 from tests.webhooks.deliveries import deliver
 from tests.webhooks.senders import PUSH, SECRET, hex_hmac
-from webhooks.models import WebhookEndpoint
-from webhooks.services.endpoints import (
+from webhooks.endpoints.lifecycle import (
     InvalidEndpoint,
     create_endpoint,
     live_secrets,
     update_endpoint,
     webhook_url,
 )
+from webhooks.models import WebhookEndpoint
 
 pytestmark = pytest.mark.django_db
 

@@ -13,11 +13,11 @@ from django.utils import timezone
 from common.ids import uuid7
 from common.outgoing import Unreachable
 from tests.races import ROUNDS, THREADS, race_all
-from tests.webhooks.sender_keys import certificate
+from tests.senders.sender_keys import certificate
 from webhooks.models import Errand, ErrandKind, ErrandStatus
-from webhooks.services import certificates, errands
-from webhooks.services.certificates import FetchedCertificates
-from webhooks.services.errands import MAX_ATTEMPTS, request_errand, run_errands
+from webhooks.pending_fetches import certificates, fetching
+from webhooks.pending_fetches.certificates import FetchedCertificates
+from webhooks.pending_fetches.fetching import MAX_ATTEMPTS, request_errand, run_errands
 
 URL = "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-0a.pem"
 
@@ -46,7 +46,7 @@ def answer_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes | None], lis
                 raise Unreachable("Answered with 500")
             return answer
 
-        monkeypatch.setattr(errands, "fetch", fetch)
+        monkeypatch.setattr(fetching, "fetch", fetch)
         return asked
 
     return set_answer
@@ -141,7 +141,7 @@ def test_what_failed_an_hour_ago_is_forgotten(answer_with: Answer) -> None:
 def test_of_many_that_failed_the_newest_are_kept(
     answer_with: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(errands, "MOST_FAILED_KEPT", 2)
+    monkeypatch.setattr(fetching, "MOST_FAILED_KEPT", 2)
     answer_with(None)
     for number in range(4):
         ask(f"{URL}?{number}")
@@ -197,7 +197,7 @@ def test_what_a_worker_fetches_now_is_not_replaced() -> None:
     victim = uuid7()
     pend(victim, *range(10))
     youngest = Errand.objects.filter(url=f"{URL}?9")
-    youngest.update(next_attempt_at=timezone.now() + errands.LEASE)
+    youngest.update(next_attempt_at=timezone.now() + fetching.LEASE)
 
     pend(victim, 10)
 
@@ -207,7 +207,7 @@ def test_what_a_worker_fetches_now_is_not_replaced() -> None:
 def test_a_full_table_replaces_of_the_endpoint_that_has_most(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(errands, "MAX_PENDING", 4)
+    monkeypatch.setattr(fetching, "MAX_PENDING", 4)
     pend(uuid7(), 1)
     pend(uuid7(), 2, 3, 4)
 
@@ -217,7 +217,7 @@ def test_a_full_table_replaces_of_the_endpoint_that_has_most(
 
 
 def test_a_confirmation_is_never_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(errands, "MAX_PENDING_OF_ENDPOINT", 1)
+    monkeypatch.setattr(fetching, "MAX_PENDING_OF_ENDPOINT", 1)
     endpoint, kind = uuid7(), ErrandKind.CONFIRMATION
 
     told = [
@@ -253,7 +253,7 @@ def test_no_url_is_asked_inside_a_transaction(monkeypatch: pytest.MonkeyPatch) -
         inside.append(connection.in_atomic_block)
         return b""
 
-    monkeypatch.setattr(errands, "fetch", fetch)
+    monkeypatch.setattr(fetching, "fetch", fetch)
     ask(kind=ErrandKind.CONFIRMATION)
 
     run_errands()

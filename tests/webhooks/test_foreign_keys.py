@@ -8,14 +8,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.webhooks.deliveries import assert_nothing_happened, deliver
-from webhooks.models import WebhookEndpoint
-from webhooks.services.endpoints import (
+from webhooks.endpoints.lifecycle import (
     InvalidEndpoint,
     create_endpoint,
     live_secrets,
     update_endpoint,
 )
-from webhooks.services.renewal import renew_url, rotate_secret
+from webhooks.endpoints.rotation import renew_url, rotate_secret
+from webhooks.models import WebhookEndpoint
 
 pytestmark = pytest.mark.django_db
 

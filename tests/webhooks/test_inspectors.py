@@ -13,14 +13,14 @@ from rest_framework.test import APIClient
 from common import redis as common_redis
 from common.redis import ask_redis
 from events.models import Event
+from senders.signatures import sign_request
 from tests.races import race
 from tests.webhooks.received import URL, make_endpoint, visitor
 from tests.webhooks.uploads import LEAST
+from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.inspectors import showing, store
 from webhooks.inspectors.store import open_inspector
-from webhooks.services.endpoints import create_endpoint
-from webhooks.services.types import upload_type
-from webhooks.signatures import sign_request
+from webhooks.types import upload_type
 
 pytestmark = pytest.mark.django_db
 

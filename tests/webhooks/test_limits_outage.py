@@ -13,8 +13,8 @@ import pytest
 import redis
 from django.conf import LazySettings
 
-from config.embedded import Server, start_valkey
-from config.embedded.places import remove_place
+from local.embedded import Server, start_valkey
+from local.embedded.places import remove_place
 from tests.acceptance.waiting import wait_for
 from webhooks.limits import Use, Window, store
 from webhooks.limits.outage import Outage

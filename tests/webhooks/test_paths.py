@@ -8,20 +8,20 @@ import pytest
 
 from tests.races import ROUNDS, THREADS, race, race_all
 from tests.webhooks.deliveries import deliver
-from webhooks.models import WebhookEndpoint
-from webhooks.services.endpoints import (
+from webhooks.endpoints.lifecycle import (
     InvalidEndpoint,
     close_endpoint,
     create_endpoint,
     update_endpoint,
 )
-from webhooks.services.renewal import renew_url
-from webhooks.services.urls import (
+from webhooks.endpoints.rotation import renew_url
+from webhooks.endpoints.urls import (
     WebhookUrlTaken,
     custom_path,
     find_path_faults,
     webhook_url,
 )
+from webhooks.models import WebhookEndpoint
 
 pytestmark = pytest.mark.django_db
 

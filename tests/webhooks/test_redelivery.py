@@ -16,8 +16,8 @@ from tests.factories import make_agent, make_created
 from tests.races import ROUNDS, THREADS, race
 from tests.webhooks.received import URL, accept, make_endpoint, reject, repeat, visitor
 from triggers.models import Trigger
+from webhooks.deliveries.redelivery import choose, redeliver, redeliver_many
 from webhooks.models import Delivery, WebhookEndpoint
-from webhooks.services.redelivery import choose, redeliver, redeliver_many
 
 pytestmark = pytest.mark.django_db
 

@@ -4,27 +4,27 @@ from collections.abc import Iterator
 
 import pytest
 
-import webhooks.door.checks
-import webhooks.door.reception
-import webhooks.door.record
-import webhooks.door.request
-import webhooks.door.validation
-import webhooks.parsing.errors
-import webhooks.sandbox.errors
-import webhooks.services.limits
+import senders.parsing.errors
+import senders.sandbox.errors
+import webhooks.limits.requests
+import webhooks.receiver.checks
+import webhooks.receiver.reception
+import webhooks.receiver.record
+import webhooks.receiver.request
+import webhooks.receiver.validation
 from common.errors import TickhookError
-from webhooks.services.remedies import AS_DETAIL_SAYS, REMEDIES, how_to_fix
-from webhooks.signatures import CertificateUnknown, InvalidSignature
+from senders.signatures import CertificateUnknown, InvalidSignature
+from webhooks.rejections.fixes import AS_DETAIL_SAYS, REMEDIES, how_to_fix
 
 MODULES = (
-    webhooks.door.checks,
-    webhooks.door.reception,
-    webhooks.door.record,
-    webhooks.door.request,
-    webhooks.door.validation,
-    webhooks.parsing.errors,
-    webhooks.sandbox.errors,
-    webhooks.services.limits,
+    webhooks.receiver.checks,
+    webhooks.receiver.reception,
+    webhooks.receiver.record,
+    webhooks.receiver.request,
+    webhooks.receiver.validation,
+    senders.parsing.errors,
+    senders.sandbox.errors,
+    webhooks.limits.requests,
 )
 
 

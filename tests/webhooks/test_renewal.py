@@ -12,20 +12,20 @@ from django.utils import timezone
 from tests.races import ROUNDS, THREADS, race, race_all
 from tests.webhooks.deliveries import assert_nothing_happened, deliver
 from tests.webhooks.senders import PUSH, SECRET, hex_hmac
-from webhooks.models import WebhookEndpoint
-from webhooks.services.endpoints import (
+from webhooks.endpoints.lifecycle import (
     InvalidEndpoint,
     create_endpoint,
     update_endpoint,
 )
-from webhooks.services.renewal import (
+from webhooks.endpoints.rotation import (
     NoSuchSecret,
     OnlySecret,
     renew_url,
     revoke_secret,
     rotate_secret,
 )
-from webhooks.services.secrets import Which, live_entries, states_of
+from webhooks.endpoints.secrets import Which, live_entries, states_of
+from webhooks.models import WebhookEndpoint
 
 pytestmark = pytest.mark.django_db
 

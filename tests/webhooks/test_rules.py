@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from webhooks.services.rules import find_rule_faults
+from webhooks.endpoints.rules import find_rule_faults
 
 
 def pointers(rules: dict[str, Any]) -> list[str]:

@@ -11,9 +11,9 @@ from pytest_django.live_server_helper import LiveServer
 
 from events.models import Event
 from tests.webhooks.received import make_endpoint
+from webhooks.endpoints import outbound
+from webhooks.endpoints.lifecycle import webhook_url
 from webhooks.models import WebhookEndpoint
-from webhooks.services import outbound
-from webhooks.services.endpoints import webhook_url
 
 pytestmark = pytest.mark.django_db
 

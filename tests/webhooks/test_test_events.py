@@ -8,12 +8,12 @@ import pytest
 from rest_framework.test import APIClient
 
 from events.models import Event, Inbox
+from senders.definitions import load_definition, samples, shipped_slugs
+from senders.definitions.samples import SampleDelivery, sample_events
 from tests.contracts import webhook_samples as contracted
 from tests.webhooks.received import URL, make_endpoint
-from webhooks.definitions import load_definition, samples, shipped_slugs
-from webhooks.definitions.samples import SampleDelivery, sample_events
+from webhooks.endpoints.sample_requests import build_request
 from webhooks.models import WebhookEndpoint
-from webhooks.services.test_requests import build_request
 
 pytestmark = pytest.mark.django_db
 

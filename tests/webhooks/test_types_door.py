@@ -14,13 +14,13 @@ from executions.pipeline.bodies import read_bodies
 from tests.webhooks.deliveries import assert_nothing_happened, deliver
 from tests.webhooks.senders import hex_hmac
 from tests.webhooks.uploads import LEAST, PARCELS, SIGNED
-from webhooks.models import WebhookEndpoint, WebhookType, WebhookTypeVersion
-from webhooks.services.endpoints import (
+from webhooks.endpoints.lifecycle import (
     InvalidEndpoint,
     create_endpoint,
     update_endpoint,
 )
-from webhooks.services.types import (
+from webhooks.models import WebhookEndpoint, WebhookType, WebhookTypeVersion
+from webhooks.types import (
     WebhookTypeUnusable,
     definition_at,
     definition_of,

@@ -9,9 +9,9 @@ import pytest
 
 from tests.races import ROUNDS, THREADS, race, race_all
 from tests.webhooks.uploads import LEAST
+from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import WebhookEndpoint, WebhookType, WebhookTypeVersion
-from webhooks.services.endpoints import create_endpoint
-from webhooks.services.types import (
+from webhooks.types import (
     WebhookTypeInUse,
     WebhookTypeNotFound,
     delete_type,

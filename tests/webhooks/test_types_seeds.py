@@ -13,7 +13,7 @@ from tests.factories import AgentFactory
 from tests.webhooks.deliveries import assert_nothing_happened, deliver
 from tests.webhooks.uploads import PARSER
 from webhooks.models import WebhookEndpoint
-from webhooks.services.types import definition_of, find_body_faults
+from webhooks.types import definition_of, find_body_faults
 
 pytestmark = pytest.mark.django_db
 

@@ -5,16 +5,16 @@ from typing import Any
 import pytest
 
 from common.errors import Fault, TickhookError
-from tests.webhooks.uploads import LEAST, PARCELS, SIGNED
-from webhooks.definitions import (
+from senders.definitions import (
     get_shipped,
     resolve,
     shipped_document,
     shipped_slugs,
 )
+from tests.webhooks.uploads import LEAST, PARCELS, SIGNED
+from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import WebhookType, WebhookTypeVersion
-from webhooks.services.endpoints import create_endpoint
-from webhooks.services.types import (
+from webhooks.types import (
     WebhookTypeInUse,
     current_type,
     definition_of,

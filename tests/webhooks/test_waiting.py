@@ -8,8 +8,8 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from webhooks.door import waiting
-from webhooks.door.waiting import Executions, wait_for_executions, wanted_seconds
+from webhooks.receiver import waiting
+from webhooks.receiver.waiting import Executions, wait_for_executions, wanted_seconds
 
 DONE: Executions = [{"execution_id": "e", "status": "success"}]
 answers: Iterator[Executions | None]

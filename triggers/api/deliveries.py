@@ -11,12 +11,12 @@ from rest_framework.exceptions import PermissionDenied
 
 from triggers.models import Trigger
 from triggers.services.endpoints import FOREIGN_ENDPOINT, are_open_to
-from webhooks.api.deliveries import DeliveryViewSet
-from webhooks.api.deliveries_filters import DeliveryFilter
-from webhooks.api.deliveries_serializers import (
+from webhooks.deliveries.filters import DeliveryFilter
+from webhooks.deliveries.serializers import (
     RedeliveredManySerializer,
     RedeliverManySerializer,
 )
+from webhooks.deliveries.views import DeliveryViewSet
 from webhooks.models import Delivery
 
 

@@ -15,8 +15,8 @@ from triggers.api.serializers import TriggerSerializer
 from triggers.models import Trigger, TriggerType
 from triggers.services.columns import set_columns
 from triggers.services.validation import InvalidTrigger, find_faults
+from webhooks.endpoints.lifecycle import API_NAMES, EndpointFields
 from webhooks.models import WebhookEndpoint
-from webhooks.services.endpoints import API_NAMES, EndpointFields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,9 +29,9 @@ from triggers.models import (
 )
 from triggers.services.columns import default_hourly_limit
 from triggers.services.endpoints import FOREIGN_ENDPOINT, is_open_to
+from webhooks.endpoints.lifecycle import API_NAMES, METHODS
+from webhooks.endpoints.urls import MAX_PATH_LENGTH, custom_path, webhook_url
 from webhooks.models import WebhookEndpoint
-from webhooks.services.endpoints import API_NAMES, METHODS
-from webhooks.services.urls import MAX_PATH_LENGTH, custom_path, webhook_url
 
 MAX_INTEGER = 2**31 - 1
 DAY_SECONDS = 86_400

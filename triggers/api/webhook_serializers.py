@@ -8,8 +8,8 @@ from rest_framework import serializers
 from common.api.serializers import AnyCaseChoiceField, StrictSerializer
 from triggers.api.serializers import TriggerSerializer
 from triggers.models import Trigger
-from webhooks.services.renewal import KEEP_SECONDS, MAX_KEEP_SECONDS
-from webhooks.services.secrets import Which
+from webhooks.endpoints.rotation import KEEP_SECONDS, MAX_KEEP_SECONDS
+from webhooks.endpoints.secrets import Which
 
 WHICH = [which.value for which in Which]
 

@@ -26,11 +26,11 @@ from triggers.models import Trigger
 from triggers.selectors import shown_triggers
 from triggers.services.endpoints import FOREIGN_ENDPOINT, is_open_to
 from triggers.services.lifecycle import TriggerNotFound
+from webhooks.endpoints import rotation
+from webhooks.endpoints.activity import last_received_at
+from webhooks.endpoints.secrets import Which, live_entries, states_of
+from webhooks.endpoints.urls import custom_path, webhook_url
 from webhooks.models import WebhookEndpoint
-from webhooks.services import renewal
-from webhooks.services.activity import last_received_at
-from webhooks.services.secrets import Which, live_entries, states_of
-from webhooks.services.urls import custom_path, webhook_url
 
 
 class NoWebhook(NotFound):
@@ -62,7 +62,7 @@ class EndpointView(APIView):
             raise PermissionDenied(FOREIGN_ENDPOINT)
         return trigger, trigger.endpoint
 
-    def answer(self, pk: UUID, renewed: renewal.RenewedEndpoint) -> Response:
+    def answer(self, pk: UUID, renewed: rotation.RenewedEndpoint) -> Response:
         """Answer with the trigger; a secret that was just set is shown this once."""
         trigger, _ = self.find(pk)
         context = {
@@ -104,7 +104,7 @@ class RotateSecretView(EndpointView):
         _, endpoint = self.find(pk)
         given = _read(RotationSerializer(data=request.data))
         return self.answer(
-            pk, renewal.rotate_secret(endpoint_id=endpoint.pk, **given.validated_data)
+            pk, rotation.rotate_secret(endpoint_id=endpoint.pk, **given.validated_data)
         )
 
 
@@ -118,7 +118,7 @@ class RevokeSecretView(EndpointView):
         given = _read(RevocationSerializer(data=request.data))
         which = Which(given.validated_data["which"])
         return self.answer(
-            pk, renewal.revoke_secret(endpoint_id=endpoint.pk, which=which)
+            pk, rotation.revoke_secret(endpoint_id=endpoint.pk, which=which)
         )
 
 
@@ -131,7 +131,7 @@ class RegenerateWebhookView(EndpointView):
         _, endpoint = self.find(pk)
         given = _read(RegenerationSerializer(data=request.data))
         return self.answer(
-            pk, renewal.renew_url(endpoint_id=endpoint.pk, **given.validated_data)
+            pk, rotation.renew_url(endpoint_id=endpoint.pk, **given.validated_data)
         )
 
 

@@ -11,13 +11,13 @@ from agents.selectors import usable_agents
 from common.errors import Fault
 from triggers.models import Trigger, TriggerType
 from triggers.services.validation import InvalidTrigger
-from webhooks.models import WebhookEndpoint
-from webhooks.services.endpoints import (
+from webhooks.endpoints.lifecycle import (
     EndpointFields,
     close_endpoint,
     create_endpoint,
     update_endpoint,
 )
+from webhooks.models import WebhookEndpoint
 
 FOREIGN_ENDPOINT = "It serves triggers of agents that you may not use"
 

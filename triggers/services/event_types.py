@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from events.families import INTERNAL_FAMILIES
 from events.models import EventType
 from triggers.services.validation import is_pattern
-from webhooks.services.types import known_slugs
+from webhooks.types import known_slugs
 
 
 def explain_unsupported(patterns: Sequence[str]) -> dict[int, str]:

@@ -30,7 +30,7 @@ from triggers.services.versions import (
     settled_up_to,
     write_version,
 )
-from webhooks.services.endpoints import EndpointFields
+from webhooks.endpoints.lifecycle import EndpointFields
 
 BY_HAND = "by hand"
 

@@ -12,12 +12,12 @@ from conditions.fields import UnreadableFieldError, parse_field
 from triggers.models import ScheduleType, Trigger, TriggerType
 from triggers.schedules import InvalidSchedule
 from triggers.services.scheduling import schedule_of
-from webhooks.models import WebhookEndpoint
-from webhooks.services.endpoints import (
+from webhooks.endpoints.lifecycle import (
     API_NAMES,
     EndpointFields,
     find_endpoint_faults,
 )
+from webhooks.models import WebhookEndpoint
 
 HOUR_SECONDS = 3600
 _PATTERN_CHARACTERS = frozenset(string.ascii_letters + string.digits + "_-:")

@@ -31,8 +31,13 @@ from common.admin.display import (
 )
 from common.errors import TickhookError
 from webhooks.admin.inspectors import inspector_urls
-from webhooks.models import Delivery
-from webhooks.services.deliveries import (
+from webhooks.deliveries.redelivery import (
+    MAX_REDELIVERED,
+    choose,
+    redeliver,
+    redeliver_many,
+)
+from webhooks.deliveries.stored import (
     body_of,
     readable,
     redeliveries_of,
@@ -40,13 +45,8 @@ from webhooks.services.deliveries import (
     senders_of,
     status_of,
 )
-from webhooks.services.redelivery import (
-    MAX_REDELIVERED,
-    choose,
-    redeliver,
-    redeliver_many,
-)
-from webhooks.services.remedies import REMEDIES, how_to_fix
+from webhooks.models import Delivery
+from webhooks.rejections.fixes import REMEDIES, how_to_fix
 
 MAX_SHOWN_BYTES = 20_000
 

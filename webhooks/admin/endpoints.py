@@ -10,14 +10,14 @@ from django.utils.safestring import SafeString
 
 from common.admin.base import HouseAdmin
 from common.admin.display import NOTHING, badge, copyable, list_link, text_block
+from senders.signatures import OnlyTheSenderSigns
 from webhooks.admin.renewal import RenewalActions
+from webhooks.endpoints.samples import sample_request
+from webhooks.endpoints.secrets import SecretState, live_entries, states_of
+from webhooks.endpoints.urls import webhook_url
 from webhooks.forms import EndpointForm
 from webhooks.models import WebhookEndpoint
-from webhooks.services.rejections import count_rejections
-from webhooks.services.samples import sample_request
-from webhooks.services.secrets import SecretState, live_entries, states_of
-from webhooks.services.urls import webhook_url
-from webhooks.signatures import OnlyTheSenderSigns
+from webhooks.rejections.counting import count_rejections
 
 
 def curl_of(endpoint: WebhookEndpoint) -> SafeString:

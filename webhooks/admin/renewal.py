@@ -21,9 +21,7 @@ from unfold.widgets import (
 
 from common.admin.display import copyable
 from common.errors import TickhookError
-from webhooks.forms import SecretField
-from webhooks.models import WebhookEndpoint
-from webhooks.services.renewal import (
+from webhooks.endpoints.rotation import (
     KEEP_SECONDS,
     MAX_KEEP_SECONDS,
     RenewedEndpoint,
@@ -31,7 +29,9 @@ from webhooks.services.renewal import (
     revoke_secret,
     rotate_secret,
 )
-from webhooks.services.secrets import Which
+from webhooks.endpoints.secrets import Which
+from webhooks.forms import SecretField
+from webhooks.models import WebhookEndpoint
 
 HOUR_SECONDS = 3600
 

@@ -13,7 +13,7 @@ from common.admin.deletion import GuardedDeletionAdmin
 from common.admin.display import json_block, list_link
 from webhooks.forms import WebhookTypeForm
 from webhooks.models import WebhookType, WebhookTypeVersion
-from webhooks.services.types import delete_type
+from webhooks.types import delete_type
 
 
 @admin.register(WebhookType)

@@ -13,15 +13,15 @@ from django.utils import timezone
 from common.errors import NotFound, TickhookError
 from common.ids import uuid7
 from common.text import clean_text
-from webhooks.definitions.model import CREDENTIAL_PARAMETERS
-from webhooks.door.checks import check_form, check_rules
-from webhooks.door.request import Delivery
+from senders.definitions.model import CREDENTIAL_PARAMETERS
+from senders.signatures import verify
+from webhooks.endpoints.lifecycle import live_secrets
 from webhooks.inspectors.store import Inspector
 from webhooks.models import WebhookEndpoint
-from webhooks.services.endpoints import live_secrets
-from webhooks.services.remedies import how_to_fix
-from webhooks.services.types.definitions import definition_for
-from webhooks.signatures import verify
+from webhooks.receiver.checks import check_form, check_rules
+from webhooks.receiver.request import Delivery
+from webhooks.rejections.fixes import how_to_fix
+from webhooks.types.definitions import definition_for
 
 MAX_BODY_BYTES = 256 * 1024
 HIDDEN = "(not shown)"

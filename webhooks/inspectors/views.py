@@ -7,10 +7,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from webhooks.door.views import AlwaysJSON
+from webhooks.endpoints.lifecycle import METHODS
 from webhooks.inspectors.showing import received_by, show
 from webhooks.inspectors.store import find_inspector, keep_request, refuse_if_full
-from webhooks.services.endpoints import METHODS
+from webhooks.receiver.view import AlwaysJSON
 
 
 class InspectorView(APIView):

@@ -16,9 +16,9 @@ from tests.executions.retention.old import (
     make_execution,
     purge,
 )
+from webhooks.deliveries.redelivery import choose, redeliver_many
+from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import Delivery
-from webhooks.services.endpoints import create_endpoint
-from webhooks.services.redelivery import choose, redeliver_many
 
 pytestmark = pytest.mark.django_db
 

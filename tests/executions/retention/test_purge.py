@@ -31,7 +31,7 @@ from tests.executions.retention.old import (
 from tests.executions.retention.old import purge as purge_now
 from tests.factories import make_listener, make_task
 from tests.webhooks.received import reject
-from webhooks.services.endpoints import create_endpoint
+from webhooks.endpoints.lifecycle import create_endpoint
 
 pytestmark = pytest.mark.django_db
 

@@ -31,9 +31,9 @@ from tests.executions.retention.old import (
 )
 from tests.factories import make_listener, new_event
 from tests.races import ROUNDS, THREADS, race, race_all
+from webhooks.deliveries.redelivery import NotRedeliverable, redeliver
+from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import Delivery
-from webhooks.services.endpoints import create_endpoint
-from webhooks.services.redelivery import NotRedeliverable, redeliver
 
 T = TypeVar("T")
 

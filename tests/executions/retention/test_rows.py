@@ -24,8 +24,8 @@ from tests.executions.retention.old import (
 from tests.factories import make_listener, make_trigger, record
 from triggers.models import ScheduleVersion, Trigger
 from triggers.services.lifecycle import delete_trigger
+from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import Errand, Rejection, RejectionCount, WebhookEndpoint
-from webhooks.services.endpoints import create_endpoint
 
 pytestmark = pytest.mark.django_db
 

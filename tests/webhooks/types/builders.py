@@ -13,21 +13,21 @@ from urllib.parse import urlencode
 import pytest
 from django.test import Client
 
-import webhooks
-from webhooks.definitions import resolve
-from webhooks.definitions.handshakes import Handshake
-from webhooks.door.answers import Filler, render
-from webhooks.door.handshakes import first_fitting, handshakes_by
+import senders
+from senders.definitions import resolve
+from senders.definitions.handshakes import Handshake
+from senders.parsing import Finder, Identity, extract, parse_body
+from senders.signatures import Cause, InvalidSignature, verify_request
+from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import WebhookEndpoint
-from webhooks.parsing import Finder, Identity, extract, parse_body
-from webhooks.services.endpoints import create_endpoint
-from webhooks.signatures import Cause, InvalidSignature, verify_request
+from webhooks.receiver.answers import Filler, render
+from webhooks.receiver.handshakes import first_fitting, handshakes_by
 
 if TYPE_CHECKING:
     from django.http import HttpResponse
     from django.test.client import _MonkeyPatchedWSGIResponse as Answer
 
-SAMPLES = Path(webhooks.__path__[0]) / "samples"
+SAMPLES = Path(senders.__path__[0]) / "samples"
 NOW = 1_795_000_000
 URL = "https://hooks.example/webhooks/wht_1"
 SECRET = "correct-horse-battery-staple"  # noqa: S105 - made up for the tests

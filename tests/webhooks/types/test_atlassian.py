@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from senders.parsing import Identity
+from senders.signatures import Cause
 from tests.webhooks.deliveries import assert_nothing_happened
 from tests.webhooks.types.builders import (
     Sent,
@@ -16,8 +18,6 @@ from tests.webhooks.types.builders import (
     sample,
     verify,
 )
-from webhooks.parsing import Identity
-from webhooks.signatures import Cause
 
 REQUEST_ID = "{1f0a7a8c-1c77-4f6d-8d3c-2f1f3d0f9d11}"
 TEST_OF_DATA_CENTER = as_json("bitbucket", test=True).plus(

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from senders.signatures import Cause
 from tests.webhooks.types.builders import (
     NOW,
     Sent,
@@ -14,7 +15,6 @@ from tests.webhooks.types.builders import (
     sample,
     verify,
 )
-from webhooks.signatures import Cause
 
 
 def header(sent: Sent) -> str:

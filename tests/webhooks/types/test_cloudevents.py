@@ -6,6 +6,10 @@ import pytest
 from django.test import RequestFactory
 
 from events.models import Event
+from senders.definitions import resolve
+from senders.parsing import Identity
+from senders.parsing.batches import split_array
+from senders.signatures import Cause
 from tests.webhooks.deliveries import assert_nothing_happened
 from tests.webhooks.types.builders import (
     SECRET,
@@ -19,13 +23,9 @@ from tests.webhooks.types.builders import (
     sample,
     verify,
 )
-from webhooks.definitions import resolve
-from webhooks.door.request import Delivery
 from webhooks.models import RejectionCount, WebhookEndpoint
-from webhooks.parsing import Identity
-from webhooks.parsing.batches import split_array
-from webhooks.services.rejections import flush_rejections
-from webhooks.signatures import Cause
+from webhooks.receiver.request import Delivery
+from webhooks.rejections.counting import flush_rejections
 
 STATION = "https://weather.example/stations/porto"
 BATCH_TYPE = "application/cloudevents-batch+json"

@@ -5,6 +5,8 @@ import hmac
 
 import pytest
 
+from senders.parsing import Identity
+from senders.signatures import Cause
 from tests.webhooks.deliveries import assert_nothing_happened
 from tests.webhooks.types.builders import (
     FORM,
@@ -19,8 +21,6 @@ from tests.webhooks.types.builders import (
     sample,
     verify,
 )
-from webhooks.parsing import Identity
-from webhooks.signatures import Cause
 
 HASHES = ("sha512", "sha256")
 SLUGS = ("convoy-hex", "convoy-b64")

@@ -5,8 +5,10 @@ import json
 import pytest
 
 from events.models import Event
+from senders.parsing import Identity
+from senders.signatures import Cause
+from tests.senders.sender_keys import ed25519_key, raw_public
 from tests.webhooks.deliveries import assert_nothing_happened
-from tests.webhooks.sender_keys import ed25519_key, raw_public
 from tests.webhooks.types.builders import (
     NOW,
     Sent,
@@ -20,8 +22,6 @@ from tests.webhooks.types.builders import (
     sample,
     verify,
 )
-from webhooks.parsing import Identity
-from webhooks.signatures import Cause
 
 PUBLIC_KEY = raw_public(ed25519_key()).hex()
 PING = as_json("discord", id="1", type=1, token="x", version=1)  # noqa: S106 - Discord's word

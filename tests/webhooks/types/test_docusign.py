@@ -8,6 +8,8 @@ import json
 import pytest
 
 from events.models import Event
+from senders.parsing import Identity
+from senders.signatures import Cause
 from tests.webhooks.types.builders import (
     SECRET,
     Sent,
@@ -18,8 +20,6 @@ from tests.webhooks.types.builders import (
     sample,
     verify,
 )
-from webhooks.parsing import Identity
-from webhooks.signatures import Cause
 
 ENVELOPE = "bbbb1111-0000-4000-8000-000000000002"
 MADE_AT = "2026-11-20T09:15:00.1234567Z"

@@ -6,6 +6,8 @@ from urllib.parse import urlencode
 import pytest
 
 from events.models import Event
+from senders.parsing import Identity
+from senders.signatures import Cause
 from tests.webhooks.types.builders import (
     FORM,
     Sent,
@@ -19,8 +21,6 @@ from tests.webhooks.types.builders import (
     sample,
     verify,
 )
-from webhooks.parsing import Identity
-from webhooks.signatures import Cause
 
 
 def signed(sent: Sent, event: str) -> Sent:

@@ -8,6 +8,8 @@ import json
 import pytest
 
 from events.models import Event
+from senders.parsing import Identity
+from senders.signatures import Cause
 from tests.webhooks.types.builders import (
     NOW,
     SECRET,
@@ -19,8 +21,6 @@ from tests.webhooks.types.builders import (
     sample,
     verify,
 )
-from webhooks.parsing import Identity
-from webhooks.signatures import Cause
 
 KEY = b"0123456789abcdef0123456789abcdef"
 SIGNING_TOKEN = "whsec_" + base64.b64encode(KEY).decode()

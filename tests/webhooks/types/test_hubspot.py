@@ -7,6 +7,10 @@ import json
 
 import pytest
 
+from senders.definitions import resolve
+from senders.parsing import Identity
+from senders.parsing.batches import split_array
+from senders.signatures import Cause
 from tests.webhooks.types.builders import (
     NOW,
     SECRET,
@@ -17,10 +21,6 @@ from tests.webhooks.types.builders import (
     sample,
     verify,
 )
-from webhooks.definitions import resolve
-from webhooks.parsing import Identity
-from webhooks.parsing.batches import split_array
-from webhooks.signatures import Cause
 
 
 def sign_v1(sent: Sent) -> Sent:

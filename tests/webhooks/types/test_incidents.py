@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from events.models import Event
+from senders.parsing import Identity
+from senders.signatures import Cause
 from tests.webhooks.deliveries import assert_nothing_happened
 from tests.webhooks.types.builders import (
     Sent,
@@ -17,8 +19,6 @@ from tests.webhooks.types.builders import (
     sample,
     verify,
 )
-from webhooks.parsing import Identity
-from webhooks.signatures import Cause
 
 
 def of_sentry(resource: str) -> Sent:

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from events.models import Event
+from senders.parsing import Identity
+from senders.signatures import Cause
 from tests.webhooks.types.builders import (
     Sent,
     answer_to,
@@ -16,8 +18,6 @@ from tests.webhooks.types.builders import (
     sample,
     verify,
 )
-from webhooks.parsing import Identity
-from webhooks.signatures import Cause
 
 TOPIC = "conversation.user.created"
 

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from events.models import Event
+from senders.parsing import Identity
+from senders.signatures import Cause
 from tests.webhooks.types.builders import (
     NOW,
     Sent,
@@ -17,8 +19,6 @@ from tests.webhooks.types.builders import (
     sample,
     verify,
 )
-from webhooks.parsing import Identity
-from webhooks.signatures import Cause
 
 DELIVERY = "234d1a4e-b617-4388-90fe-adc3633d6b72"
 
@@ -72,7 +72,7 @@ def test_one_minute_either_way_is_taken() -> None:
 def test_a_retry_with_another_time_is_the_same_event(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("webhooks.door.checks.time.time", lambda: NOW)
+    monkeypatch.setattr("webhooks.receiver.checks.time.time", lambda: NOW)
     endpoint = make_endpoint("linear")
 
     statuses = [

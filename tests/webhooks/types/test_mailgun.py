@@ -6,6 +6,8 @@ from urllib.parse import urlencode
 import pytest
 
 from events.models import Event
+from senders.parsing import Identity
+from senders.signatures import Cause
 from tests.webhooks.types.builders import (
     FORM,
     NOW,
@@ -18,8 +20,6 @@ from tests.webhooks.types.builders import (
     sample,
     verify,
 )
-from webhooks.parsing import Identity
-from webhooks.signatures import Cause
 
 TOKEN = "5a1f0c7e9b3d2a4c6e8f0a1b2c3d4e5f60718293a4b5c6d7e8"  # noqa: S105 - made up
 

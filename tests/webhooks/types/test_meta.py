@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from senders.definitions import resolve
+from senders.signatures import Cause
 from tests.webhooks.deliveries import assert_nothing_happened
 from tests.webhooks.types.builders import (
     Sent,
@@ -16,9 +18,7 @@ from tests.webhooks.types.builders import (
     sample,
     verify,
 )
-from webhooks.definitions import resolve
-from webhooks.door.handshakes import mismatches
-from webhooks.signatures import Cause
+from webhooks.receiver.handshakes import mismatches
 
 MESSAGES = "whatsapp_business_account.messages"
 DAY = 86_400

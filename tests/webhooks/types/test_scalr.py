@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from senders.parsing import Identity
+from senders.signatures import Cause
 from tests.webhooks.types.builders import (
     Sent,
     as_json,
@@ -11,8 +13,6 @@ from tests.webhooks.types.builders import (
     sample,
     verify,
 )
-from webhooks.parsing import Identity
-from webhooks.signatures import Cause
 
 
 def signed(sent: Sent, hash_name: str = "sha256") -> Sent:

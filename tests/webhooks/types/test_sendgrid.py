@@ -8,7 +8,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from django.test import RequestFactory
 
 from events.models import Event
-from tests.webhooks.sender_keys import ecdsa_signature, p256_key, spki
+from senders.definitions import resolve
+from senders.parsing import Identity
+from senders.parsing.batches import split_array
+from senders.signatures import Cause
+from tests.senders.sender_keys import ecdsa_signature, p256_key, spki
 from tests.webhooks.types.builders import (
     NOW,
     Sent,
@@ -19,12 +23,8 @@ from tests.webhooks.types.builders import (
     sample,
     verify,
 )
-from webhooks.definitions import resolve
-from webhooks.door.request import Delivery
 from webhooks.models import WebhookEndpoint
-from webhooks.parsing import Identity
-from webhooks.parsing.batches import split_array
-from webhooks.signatures import Cause
+from webhooks.receiver.request import Delivery
 
 KEY = base64.b64encode(spki(p256_key())).decode()
 NAME = "X_Twilio_Email_Event_Webhook_"

@@ -8,6 +8,8 @@ import hmac
 
 import pytest
 
+from senders.parsing import Identity
+from senders.signatures import Cause
 from tests.webhooks.types.builders import (
     SECRET,
     URL,
@@ -17,8 +19,6 @@ from tests.webhooks.types.builders import (
     sample,
     verify,
 )
-from webhooks.parsing import Identity
-from webhooks.signatures import Cause
 
 
 def base64_hmac(content: bytes) -> str:

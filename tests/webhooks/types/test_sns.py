@@ -8,8 +8,10 @@ from pytest_django import Settings
 
 from common.ids import uuid7
 from events.models import Event
+from senders.parsing import Identity
+from senders.signatures import Cause
+from tests.senders.sender_keys import certificate, rsa_signature
 from tests.webhooks.deliveries import assert_nothing_happened
-from tests.webhooks.sender_keys import certificate, rsa_signature
 from tests.webhooks.types.builders import (
     Sent,
     identify,
@@ -19,12 +21,10 @@ from tests.webhooks.types.builders import (
     sample,
     verify,
 )
-from webhooks.door import record
 from webhooks.models import Errand, ErrandKind, ErrandStatus, WebhookEndpoint
-from webhooks.parsing import Identity
-from webhooks.services import certificates, errands
-from webhooks.services.errands import run_errands
-from webhooks.signatures import Cause
+from webhooks.pending_fetches import certificates, fetching
+from webhooks.pending_fetches.fetching import run_errands
+from webhooks.receiver import record
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:reports"
 OF_ALL = ("Message", "MessageId", "Timestamp", "TopicArn", "Type")
@@ -48,7 +48,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         urls.append(url)
         return certificate().encode()
 
-    monkeypatch.setattr(errands, "fetch", fetch)
+    monkeypatch.setattr(fetching, "fetch", fetch)
     return urls
 
 
@@ -241,7 +241,7 @@ def test_made_up_certificates_do_not_keep_the_genuine_one_out(asked: list[str]) 
     run_errands()
 
     assert knock(endpoint, NOTIFICATION).status_code == 200
-    assert len(asked) == errands.MAX_PENDING_OF_ENDPOINT
+    assert len(asked) == fetching.MAX_PENDING_OF_ENDPOINT
 
 
 @pytest.mark.django_db
@@ -249,7 +249,7 @@ def test_a_subscription_that_no_worker_has_room_for_comes_again(
     asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known_certificate()
-    monkeypatch.setattr(errands, "MAX_PENDING", 0)
+    monkeypatch.setattr(fetching, "MAX_PENDING", 0)
 
     answer = knock(subscribed(), CONFIRMATION)
 

@@ -8,10 +8,10 @@ import hmac
 
 import pytest
 
-from tests.webhooks.sender_keys import ed25519_key, raw_public
+from senders.parsing import Identity
+from senders.signatures import Cause
+from tests.senders.sender_keys import ed25519_key, raw_public
 from tests.webhooks.types.builders import NOW, Sent, identify, refusal, sample, verify
-from webhooks.parsing import Identity
-from webhooks.signatures import Cause
 
 KEY = b"0123456789abcdef0123456789abcdef"
 SHARED = "whsec_" + base64.b64encode(KEY).decode()

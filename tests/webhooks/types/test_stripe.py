@@ -5,6 +5,8 @@ import json
 import pytest
 
 from events.models import Event
+from senders.parsing import Identity
+from senders.signatures import Cause
 from tests.webhooks.types.builders import (
     NOW,
     Sent,
@@ -17,8 +19,6 @@ from tests.webhooks.types.builders import (
     sample,
     verify,
 )
-from webhooks.parsing import Identity
-from webhooks.signatures import Cause
 
 
 def header(sent: Sent, *, at: int = NOW, version: str = "v1", **secret: str) -> str:
@@ -84,7 +84,7 @@ def test_five_minutes_either_way_are_taken() -> None:
 def test_a_retry_with_fewer_webhooks_pending_is_the_same_event(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("webhooks.door.checks.time.time", lambda: NOW)
+    monkeypatch.setattr("webhooks.receiver.checks.time.time", lambda: NOW)
     endpoint = make_endpoint("stripe")
     retried = json.loads(PAID.body) | {"pending_webhooks": 0}
     again = signed(PAID.but(body=json.dumps(retried).encode()))

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from events.models import Event
+from senders.parsing import Identity
+from senders.signatures import Cause
 from tests.webhooks.deliveries import assert_nothing_happened
 from tests.webhooks.types.builders import (
     SECRET,
@@ -17,9 +19,7 @@ from tests.webhooks.types.builders import (
     sample,
     verify,
 )
-from webhooks.parsing import Identity
-from webhooks.services.endpoints import InvalidEndpoint
-from webhooks.signatures import Cause
+from webhooks.endpoints.lifecycle import InvalidEndpoint
 
 REPLY = {"method": "sendMessage", "text": "On it"}
 

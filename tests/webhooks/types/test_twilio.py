@@ -7,6 +7,8 @@ from urllib.parse import parse_qsl
 import pytest
 
 from events.models import Event
+from senders.parsing import Identity
+from senders.signatures import Cause
 from tests.webhooks.types.builders import (
     SECRET,
     Sent,
@@ -17,9 +19,7 @@ from tests.webhooks.types.builders import (
     sample,
     verify,
 )
-from webhooks.parsing import Identity
-from webhooks.services.endpoints import webhook_url
-from webhooks.signatures import Cause
+from webhooks.endpoints.lifecycle import webhook_url
 
 TOKEN = "I-Twilio-Idempotency-Token"  # noqa: S105 - a header, not a secret
 

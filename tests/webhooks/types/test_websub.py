@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from senders.parsing import Identity
+from senders.signatures import Cause
 from tests.webhooks.types.builders import (
     Sent,
     answer_to,
@@ -13,9 +15,7 @@ from tests.webhooks.types.builders import (
     sample,
     verify,
 )
-from webhooks.door.handshakes import mismatches
-from webhooks.parsing import Identity
-from webhooks.signatures import Cause
+from webhooks.receiver.handshakes import mismatches
 
 TOPIC = "https://weather.example/feed"
 GET = Sent(slug="websub", method="GET", body=b"")

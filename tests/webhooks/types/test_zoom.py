@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from senders.signatures import Cause
 from tests.webhooks.types.builders import (
     NOW,
     SECRET,
@@ -20,7 +21,6 @@ from tests.webhooks.types.builders import (
     sample,
     verify,
 )
-from webhooks.signatures import Cause
 
 VALIDATION = as_json(
     "zoom",

@@ -7,9 +7,9 @@ import httpx2
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from common.errors import TickhookError
-from webhooks.services.outbound import Outbound, plan_requests
-from webhooks.services.samples import curl_line
-from webhooks.services.test_requests import TestRequest
+from webhooks.endpoints.outbound import Outbound, plan_requests
+from webhooks.endpoints.sample_requests import TestRequest
+from webhooks.endpoints.samples import curl_line
 
 TIMEOUT_SECONDS = 30.0
 

@@ -1,0 +1,126 @@
+"""Where in a request a value is found: plain data; `senders.parsing` looks there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderSource:
+    """The value of a header, by its name in any case."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuerySource:
+    """The first value of a field of the query."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BodySource:
+    """The value at a JSON Pointer (RFC 6901) of the parsed body."""
+
+    path: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConstantSource:
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstKeySource:
+    """The first of these names that the body, an object, has as a key."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BodyHashSource:
+    """The hash of the body and the window of time that it came in.
+
+    For senders without an id: equal bodies within a window are one delivery. Windows
+    begin at multiples of their length since the epoch.
+    """
+
+    window_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinedSource:
+    """The texts of several sources, with a line feed between; none unless all are.
+
+    In an event type the line feed becomes a dot.
+    """
+
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedSource:
+    """What people call the value of a source; nothing for a value without a name."""
+
+    source: Source
+    names: tuple[tuple[str, str], ...]
+
+
+Source = (
+    HeaderSource
+    | QuerySource
+    | BodySource
+    | ConstantSource
+    | FirstKeySource
+    | BodyHashSource
+    | JoinedSource
+    | NamedSource
+)
+
+
+def reads_body(source: Source) -> bool:
+    """Whether the body must be parsed to find the value."""
+    match source:
+        case BodySource() | FirstKeySource():
+            return True
+        case JoinedSource():
+            return any(map(reads_body, source.sources))
+        case NamedSource():
+            return reads_body(source.source)
+    return False
+
+
+def load_sources(items: Iterable[Mapping[str, Any]]) -> tuple[Source, ...]:
+    return tuple(load_source(item) for item in items)
+
+
+def load_source(item: Mapping[str, Any]) -> Source:
+    """Turn a source that fits the schema, such as `{"header": "X-Id"}`, into its value.
+
+    Members beside the one that names the source belong to whoever uses it.
+    """
+    kind = next(name for name in item if name in _LOADERS)
+    source: Source = _LOADERS[kind](item[kind])
+    if "names" in item:
+        return NamedSource(source=source, names=tuple(item["names"].items()))
+    return source
+
+
+def parse_pointer(pointer: str) -> tuple[str, ...]:
+    """Return the tokens of a JSON Pointer (RFC 6901)."""
+    tokens = pointer.split("/")[1:]
+    return tuple(token.replace("~1", "/").replace("~0", "~") for token in tokens)
+
+
+_LOADERS: Mapping[str, Any] = {
+    "header": lambda value: HeaderSource(name=value),
+    "query": lambda value: QuerySource(name=value),
+    "body": lambda value: BodySource(path=parse_pointer(value)),
+    "constant": lambda value: ConstantSource(value=value),
+    "first_key": lambda value: FirstKeySource(names=tuple(value)),
+    "body_hash": lambda value: BodyHashSource(window_seconds=value["window_seconds"]),
+    "join": lambda value: JoinedSource(sources=load_sources(value)),
+}

@@ -1,0 +1,177 @@
+"""Signs as the sender would: for the demo, test events and ready-made curl lines."""
+
+from __future__ import annotations
+
+import base64
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from senders.definitions import (
+    HeaderSource,
+    Source,
+    resolve,
+)
+from senders.definitions.schemes import (
+    AnyScheme,
+    BasicScheme,
+    BodyField,
+    CertificateScheme,
+    HashScheme,
+    HmacScheme,
+    PartKind,
+    PublicKeyScheme,
+    ReadFrom,
+    SignatureScheme,
+    SignedScheme,
+    SingleScheme,
+    TokenScheme,
+)
+from senders.signatures.body_fields import set_body_field
+from senders.signatures.digest_scheme import digest_keys, digests
+from senders.signatures.encodings import encode
+from senders.signatures.errors import OnlyTheSenderSigns
+from senders.signatures.requests import RawRequest
+from senders.signatures.secret_forms import is_usable_secret, own_secrets
+from senders.signatures.timestamps import write_timestamp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedRequest:
+    """The headers to send, and the body, which may hold the signature itself.
+
+    `valid_seconds` is for how long the signature is taken; None is for ever.
+    """
+
+    headers: dict[str, str]
+    body: bytes
+    valid_seconds: int | None = None
+
+
+def sign_request(
+    type_slug: str,
+    *,
+    secret: str | None,
+    body: bytes,
+    now: float,
+    delivery_id: str,
+    event_type: str,
+    method: str = "POST",
+    url: str = "",
+    headers: Mapping[str, str] | None = None,
+) -> SignedRequest:
+    """Return the headers and body with which this sender would deliver the body.
+
+    `headers` are those that are sent anyway; one that is signed and not among them
+    holds the delivery id. Without a secret the request is not signed. Raise
+    OnlyTheSenderSigns if the sender signs with a private key, InvalidSignature if the
+    secret is not one.
+    """
+    definition = resolve(type_slug)
+    sent = {
+        **(headers or {}),
+        **_first_header(definition.delivery_id, delivery_id),
+        **_first_header(definition.event_type, event_type),
+    }
+    if secret is None or definition.signature is None:
+        return SignedRequest(headers=sent, body=body)
+    signed_names = _signed_headers(definition.signature)
+    sent = {**dict.fromkeys(signed_names, delivery_id), **sent}
+    request = RawRequest.of(method=method, url=url, headers=sent, body=body)
+    signed = sign(definition.signature, request, secret=secret, now=now)
+    return replace(signed, headers=sent | signed.headers)
+
+
+def sign(
+    scheme: SignatureScheme, request: RawRequest, *, secret: str, now: float
+) -> SignedRequest:
+    """Return what the scheme adds to the request's headers, and its body.
+
+    Raise OnlyTheSenderSigns if that takes a private key, InvalidSignature if the
+    secret is not one or something that is signed is missing from the request.
+    """
+    single = _scheme_for(scheme, secret)
+    match single:
+        case HmacScheme() | HashScheme():
+            return _sign_digest(single, request, secret=secret, now=now)
+        case TokenScheme():
+            writer = _Writer(request)
+            writer.add(single.read_from, secret)
+            return writer.signed()
+        case BasicScheme():
+            credentials = base64.b64encode(secret.encode()).decode()
+            headers = {"Authorization": f"Basic {credentials}"}
+            return SignedRequest(headers=headers, body=request.body)
+        case PublicKeyScheme() | CertificateScheme():
+            raise OnlyTheSenderSigns
+
+
+def sends_secret(scheme: SignatureScheme, secret: str) -> bool:
+    """Tell whether the secret itself would travel in a request that it signs."""
+    return isinstance(_scheme_for(scheme, secret), TokenScheme | BasicScheme)
+
+
+def _sign_digest(
+    scheme: HmacScheme | HashScheme, request: RawRequest, *, secret: str, now: float
+) -> SignedRequest:
+    [key] = digest_keys(scheme, [secret])
+    writer = _Writer(request)
+    timestamp = b""
+    if scheme.timestamp is not None:
+        number = write_timestamp(scheme.timestamp, now=now)
+        writer.add(scheme.timestamp.read_from, number)
+        timestamp = str(number).encode()
+    name = scheme.hashes[0][1] if scheme.hashes else scheme.hash
+    raw, *_ = digests(scheme, writer.request, name=name, key=key, timestamp=timestamp)
+    writer.add(scheme.read_from, encode(scheme.encodings[0], raw))
+    valid = scheme.timestamp.tolerance_seconds if scheme.timestamp else None
+    return replace(writer.signed(), valid_seconds=valid)
+
+
+def _scheme_for(scheme: SignatureScheme, secret: str) -> SingleScheme:
+    """Return the first scheme, the strongest, that takes the secret."""
+    if not isinstance(scheme, AnyScheme):
+        return scheme
+    for each in scheme.of:
+        if own_secrets(scheme, each, [secret]) and is_usable_secret(each, secret):
+            return each
+    return scheme.of[0]
+
+
+class _Writer:
+    """Puts timestamps and signatures where a scheme reads them."""
+
+    def __init__(self, request: RawRequest) -> None:
+        self.request = request
+        self._entries: defaultdict[str, list[str]] = defaultdict(list)
+        self._separators: dict[str, str] = {}
+
+    def add(self, target: ReadFrom, value: str | int) -> None:
+        if isinstance(target, BodyField):
+            body = set_body_field(self.request, target.path, value)
+            self.request = replace(self.request, body=body)
+            return
+        name = target.headers[0]
+        self._entries[name].append(f"{target.prefixes[0]}{value}")
+        self._separators[name] = target.separator or ""
+
+    def signed(self) -> SignedRequest:
+        headers = {
+            name: self._separators[name].join(entries)
+            for name, entries in self._entries.items()
+        }
+        return SignedRequest(headers=headers, body=self.request.body)
+
+
+def _signed_headers(scheme: SignatureScheme) -> list[str]:
+    """Return the headers that a template of the scheme holds."""
+    if isinstance(scheme, AnyScheme):
+        return [name for each in scheme.of for name in _signed_headers(each)]
+    if not isinstance(scheme, SignedScheme):
+        return []
+    return [part.text for part in scheme.signed if part.kind is PartKind.HEADER]
+
+
+def _first_header(sources: tuple[Source, ...], value: str) -> dict[str, str]:
+    names = [source.name for source in sources if isinstance(source, HeaderSource)]
+    return {names[0]: value} if names else {}

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from local.options import ROOT
+from tests.acceptance.databases import program_environment
+
+COUNT_FROZEN = """
+import gc
+from config.asgi import application
+print(type(application).__name__, gc.get_freeze_count())
+"""
+
+
+def test_what_a_web_process_keeps_is_not_collected_again() -> None:
+    answer = subprocess.run(  # noqa: S603 - this Python, our script
+        [sys.executable, "-c", COUNT_FROZEN],
+        cwd=ROOT,
+        env=program_environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+
+    name, frozen = answer.stdout.split()
+    assert name == "BufferedApplication"
+    assert int(frozen) > 0

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+from rest_framework.viewsets import ReadOnlyModelViewSet
+
+from common.api.permissions import ChangePermissions
+from common.api.renderers import RawBytesRenderer
+from events.services.bodies import BodyRemoved
+from webhooks.deliveries.filters import DeliveryFilter
+from webhooks.deliveries.pagination import BoundedPagination
+from webhooks.deliveries.redelivery import choose, redeliver, redeliver_many
+from webhooks.deliveries.serializers import (
+    DeliveryDetailSerializer,
+    DeliverySerializer,
+    RedeliveredManySerializer,
+    RedeliveredSerializer,
+    RedeliveredWithUrlSerializer,
+    RedeliverManySerializer,
+    RedeliverSerializer,
+    TestedSerializer,
+    TestEventSerializer,
+)
+from webhooks.deliveries.stored import body_of
+from webhooks.endpoints.sample_events import send_test_event
+from webhooks.models import Delivery
+
+OCTET_STREAM = RawBytesRenderer.media_type
+
+
+class DeliveryViewSet(ReadOnlyModelViewSet[Delivery]):
+    """What came in by webhook: accepted, duplicate, or rejected with its cause."""
+
+    queryset = Delivery.objects.all()
+    permission_classes = (ChangePermissions,)
+    pagination_class = BoundedPagination
+    filterset_class = DeliveryFilter
+    many_serializer_class = RedeliverManySerializer
+    lookup_value_converter = "uuid"
+
+    def get_queryset(self) -> QuerySet[Delivery]:
+        rows = Delivery.objects.order_by("-id")
+        return rows.defer("body") if self.action == "list" else rows
+
+    def get_serializer_class(self) -> type[DeliverySerializer]:
+        is_list = self.action == "list"
+        return DeliverySerializer if is_list else DeliveryDetailSerializer
+
+    @extend_schema(responses={(200, OCTET_STREAM): OpenApiTypes.BINARY})
+    @action(detail=True, renderer_classes=(JSONRenderer, RawBytesRenderer))
+    def body(self, request: Request, pk: UUID) -> HttpResponse:
+        """Return the raw bytes; of what was rejected those that were kept."""
+        body = body_of(self.get_object())
+        if body is None:
+            raise BodyRemoved
+        headers = {
+            "Content-Disposition": f'attachment; filename="{pk}.bin"',
+            "X-Content-Type-Options": "nosniff",
+        }
+        return HttpResponse(body.raw, content_type=OCTET_STREAM, headers=headers)
+
+    @extend_schema(
+        request=RedeliverSerializer, responses={202: RedeliveredWithUrlSerializer}
+    )
+    @action(detail=True, methods=["post"])
+    def redeliver(self, request: Request, pk: UUID) -> Response:
+        """Record what came once more, as a new event."""
+        fields = _read(RedeliverSerializer, request)
+        delivery = self.get_object()
+        self.check_endpoints({delivery.endpoint_id})
+        redelivery = redeliver(delivery=delivery, **fields)
+        url = reverse(
+            "event-detail", kwargs={"pk": redelivery.event_id}, request=request
+        )
+        answer = {**RedeliveredSerializer(redelivery).data, "status_url": url}
+        return Response(answer, status=status.HTTP_202_ACCEPTED)
+
+    @extend_schema(
+        request=RedeliverManySerializer,
+        responses={202: RedeliveredManySerializer},
+        filters=False,
+        operation_id="deliveries_redeliver_many",
+    )
+    @action(detail=False, methods=["post"], url_path="redeliver")
+    def redeliver_many(self, request: Request) -> Response:
+        """Record once more what the filters find of what was accepted."""
+        fields = _read(self.many_serializer_class, request)
+        limit, is_dry = fields.pop("limit"), fields.pop("dry_run")
+        key = fields.pop("idempotency_key", "")
+        chosen = choose(deliveries=self._filtered(fields), limit=limit)
+        self.check_endpoints(chosen.endpoint_ids)
+        wanted = [] if is_dry else chosen.delivery_ids
+        answer = {
+            "count": len(chosen.delivery_ids),
+            "dry_run": is_dry,
+            "delivery_ids": chosen.delivery_ids,
+            "redeliveries": redeliver_many(delivery_ids=wanted, idempotency_key=key),
+            "next_from": chosen.next_from,
+        }
+        return Response(
+            RedeliveredManySerializer(answer).data, status=status.HTTP_202_ACCEPTED
+        )
+
+    @extend_schema(
+        request=TestEventSerializer, responses=TestedSerializer, filters=False
+    )
+    @action(detail=False, methods=["post"])
+    def test(self, request: Request) -> Response:
+        """Send a test event through the door, as the endpoint's sender would."""
+        fields = _read(TestEventSerializer, request, has_key=False)
+        self.check_endpoints({fields["endpoint_id"]})
+        address = request.META.get("REMOTE_ADDR", "")
+        tested = send_test_event(remote_address=address, **fields)
+        return Response(TestedSerializer(tested).data)
+
+    def check_endpoints(self, endpoint_ids: Set[UUID | None]) -> None:
+        """Raise PermissionDenied where the user may not deliver to one of them."""
+
+    def _filtered(self, given: dict[str, Any]) -> QuerySet[Delivery]:
+        if not given:
+            raise ValidationError("Name at least one filter, such as endpoint_id.")
+        filterset = self.filterset_class(given, queryset=Delivery.objects.all())
+        if not filterset.is_valid():
+            raise ValidationError(dict(filterset.errors))
+        return filterset.qs
+
+
+def _read(
+    serializer_class: Any, request: Request, *, has_key: bool = True
+) -> dict[str, Any]:
+    """Return the valid fields; the header Idempotency-Key stands for the field."""
+    data = request.data
+    if not isinstance(data, Mapping):
+        raise ValidationError("The request's body must be a JSON object.")
+    data = {name: data[name] for name in data}
+    if has_key and (key := request.headers.get("Idempotency-Key")):
+        data.setdefault("idempotency_key", key)
+    serializer = serializer_class(data=data)
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)

@@ -1,0 +1,58 @@
+"""The senders that this installation knows: shipped ones and uploaded ones.
+
+What was uploaded stands before what was shipped; each upload is a version that is kept.
+"""
+
+from __future__ import annotations
+
+from webhooks.types.catalogue import (
+    TypeSummary,
+    WebhookTypeNotFound,
+    current_type,
+    known_slugs,
+    list_types,
+    summaries_of,
+    version_of,
+    versions_of,
+)
+from webhooks.types.config import find_config_faults
+from webhooks.types.definitions import (
+    WebhookTypeUnusable,
+    definition_at,
+    definition_for,
+    definition_of,
+    definitions_of,
+)
+from webhooks.types.locks import hold_type_shared
+from webhooks.types.removal import delete_type
+from webhooks.types.schemas import find_body_faults, hold_against
+from webhooks.types.trying import Trial, try_type
+from webhooks.types.upload import UploadedType, patch_type, upload_type
+from webhooks.types.uses import WebhookTypeInUse
+
+__all__ = [
+    "Trial",
+    "TypeSummary",
+    "UploadedType",
+    "WebhookTypeInUse",
+    "WebhookTypeNotFound",
+    "WebhookTypeUnusable",
+    "current_type",
+    "definition_at",
+    "definition_for",
+    "definition_of",
+    "definitions_of",
+    "delete_type",
+    "find_body_faults",
+    "find_config_faults",
+    "hold_against",
+    "hold_type_shared",
+    "known_slugs",
+    "list_types",
+    "patch_type",
+    "summaries_of",
+    "try_type",
+    "upload_type",
+    "version_of",
+    "versions_of",
+]

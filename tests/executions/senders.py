@@ -11,7 +11,7 @@ import pytest
 from agents.models import AgentTask
 from common.fields import dump_json
 from events.models import Event, EventSource
-from executions.pipeline import senders
+from executions.pipeline import parse
 from senders.definitions import WebhookTypeDefinition, resolve
 from tests.factories import make_trigger, new_event, record
 from triggers.models import Trigger
@@ -35,7 +35,7 @@ def define(monkeypatch: pytest.MonkeyPatch) -> Define:
         def find(slugs: Iterable[str]) -> dict[str, WebhookTypeDefinition]:
             return {slug: shop if slug == "shop" else resolve(slug) for slug in slugs}
 
-        monkeypatch.setattr(senders, "definitions_of", find)
+        monkeypatch.setattr(parse, "definitions_of", find)
 
     return define
 

@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from executions.pipeline import misfire
+from executions.pipeline import guard
 from executions.pipeline.drain import drain
-from executions.services import backfill
-from executions.services.audit import ledger
-from executions.services.audit.ledger import Ledger, audit_trigger
-from executions.services.audit.verdict import Entry
+from executions.services import ledger, run
+from executions.services.ledger import Ledger, read_ledger
+from executions.services.ledger_entries import LedgerEntry
 from tests.factories import make_trigger
 from triggers.models import Trigger
 from triggers.services import auto_disable, claim, lifecycle
@@ -20,7 +19,7 @@ from triggers.services.claim import claim_due
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-READERS = (lifecycle, auto_disable, claim, misfire, ledger, backfill)
+READERS = (lifecycle, auto_disable, claim, guard, ledger, run)
 
 
 class SimulatedClock:
@@ -61,7 +60,7 @@ def make_minutely(**fields: Any) -> Trigger:
 
 def audit(trigger: Trigger, *, since: datetime = NOON, **options: Any) -> Ledger:
     until = options.pop("until", NOON + timedelta(days=3650))
-    return audit_trigger(trigger_id=trigger.pk, since=since, until=until, **options)
+    return read_ledger(trigger_id=trigger.pk, since=since, until=until, **options)
 
 
 def told(found: Ledger) -> list[tuple[int, str, str]]:
@@ -69,5 +68,5 @@ def told(found: Ledger) -> list[tuple[int, str, str]]:
     return [(_minute(e), e.status.value, e.reason) for e in found.entries]
 
 
-def _minute(entry: Entry) -> int:
+def _minute(entry: LedgerEntry) -> int:
     return round((entry.scheduled_for - NOON) / MINUTE)

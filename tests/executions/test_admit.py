@@ -78,7 +78,7 @@ def test_the_next_run_cancels_the_one_under_way() -> None:
     assert not finish_task(task=first, status=TaskStatus.SUCCEEDED)
     first.refresh_from_db()
     assert first.error == (
-        "Cancelled: its trigger's next run took its place (overlap: cancel_previous)"
+        "Cancelled: the trigger's next run replaced it (overlap: cancel_previous)"
     )
     assert first.finished_at is not None
     assert [task.attempt for task in under_way(trigger)] == [1]

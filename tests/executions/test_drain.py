@@ -10,7 +10,6 @@ from agents.models import AgentTask
 from events.models import Event, Inbox
 from events.services.record import record_events
 from executions.models import DrainLease, ExecutionStatus, TriggerExecution
-from executions.pipeline import batch
 from executions.pipeline.drain import drain
 from executions.pipeline.leases import MAX_BODY_BYTES, MAX_EVENTS, claim_batch
 from tests.factories import make_listener, new_event
@@ -97,7 +96,7 @@ def test_a_batch_is_bounded_in_bytes_but_takes_one_event_at_least() -> None:
 def test_a_batch_is_bounded_in_pairs(
     limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "MAX_PAIRS", limit)
+    monkeypatch.setattr("executions.pipeline.drain.MAX_PAIRS", limit)
     for _ in range(2):
         make_listener()
     record_events([new_event() for _ in range(10)])

@@ -11,9 +11,9 @@ from django.test.utils import CaptureQueriesContext
 from agents.models import AgentTask, TaskStatus
 from agents.services.concurrency import busy_keys
 from executions.models import TriggerExecution
-from executions.pipeline.admission.stored import count_waiting, find_earlier
-from executions.services.outcomes import tasks_finished
-from executions.services.waiting import start_left_waiting
+from executions.pipeline.flow_control import count_waiting, find_earlier
+from executions.services.callbacks import tasks_finished
+from executions.services.waiting import start_unblocked
 from tests.executions.flow import come, under_way
 from tests.factories import make_listener
 from triggers.models import Trigger
@@ -79,7 +79,7 @@ def test_no_look_up_scans_100_000_ended_runs() -> None:
         tasks_finished(task_ids=[task_id], status=TaskStatus.SUCCEEDED)
     AgentTask.objects.filter(pk=task_id).update(status=TaskStatus.SUCCEEDED)
     with CaptureQueriesContext(connection) as sweep:
-        assert start_left_waiting() == 1
+        assert start_unblocked() == 1
 
     assert "agent_task_busy" in plans(busy)[0]
     assert "execution_waits_for_its_turn" in plans(waiting)[0]

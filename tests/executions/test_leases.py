@@ -11,14 +11,13 @@ from django.db.models.functions import Now
 from events.models import Inbox
 from executions.models import DrainLease, TriggerExecution
 from executions.pipeline import leases
-from executions.pipeline.batch import work_lease
-from executions.pipeline.drain import drain
+from executions.pipeline.drain import drain, process_lease
 from executions.pipeline.leases import (
     Lease,
     claim_batch,
     claim_poison,
     claim_suspects,
-    take_back_orphans,
+    reclaim_orphans,
 )
 from tests.factories import make_listener, record
 from tests.races import race
@@ -67,13 +66,13 @@ def test_a_young_lease_is_left_alone() -> None:
     record()
     claim_batch()
 
-    assert take_back_orphans() == 0
+    assert reclaim_orphans() == 0
 
 
 def test_a_lease_that_is_worked_is_left_alone_however_old() -> None:
     record()
     with another_worker(claimed()):
-        assert take_back_orphans() == 0
+        assert reclaim_orphans() == 0
 
     assert DrainLease.objects.count() == 1
 
@@ -91,14 +90,14 @@ def test_a_killed_workers_events_are_worked_in_a_small_batch(
         )
     other.close()
 
-    assert take_back_orphans() == 3
+    assert reclaim_orphans() == 3
 
     assert deaths() == [1, 1, 1]
     suspects = claim_suspects()
     assert suspects is not None
     assert len(suspects.event_ids) == 2
     assert claim_batch() is None
-    work_lease(suspects)
+    process_lease(suspects)
     assert drain() == 1
     assert TriggerExecution.objects.filter(status="success").count() == 3
     assert not DrainLease.objects.exists()
@@ -118,7 +117,7 @@ def test_eight_sweeps_take_a_lease_back_once() -> None:
     record(), record()
     claimed()
 
-    taken = race(take_back_orphans)
+    taken = race(reclaim_orphans)
 
     assert sorted(taken) == [0] * 7 + [2]
     assert deaths() == [1, 1]
@@ -130,19 +129,19 @@ def test_an_event_at_three_deaths_is_poison_and_never_judged(
     make_listener(), make_listener()
     record()
     claimed()
-    take_back_orphans()
+    reclaim_orphans()
     for _ in range(2):
         assert claim_suspects() is not None
         grow_old()
-        take_back_orphans()
+        reclaim_orphans()
     assert deaths() == [3]
-    monkeypatch.setattr("executions.pipeline.judging.judge", pytest.fail)
+    monkeypatch.setattr("executions.pipeline.evaluate.evaluate_pair", pytest.fail)
 
     assert drain() == 1
 
     found = TriggerExecution.objects.values_list("status", "reason", "error_message")
     assert set(found) == {
-        ("failed", "poison", "Its worker died three times while working it")
+        ("failed", "poison", "A worker died three times while it processed this event")
     }
     assert found.count() == 2
     assert not Inbox.objects.exists()
@@ -153,7 +152,7 @@ def test_a_suspect_waits_for_no_batch_and_no_batch_for_it() -> None:
     make_listener()
     suspect = record()
     claimed()
-    take_back_orphans()
+    reclaim_orphans()
     for _ in range(3):
         record()
 
@@ -166,9 +165,9 @@ def test_a_slow_worker_whose_lease_was_taken_back_writes_nothing() -> None:
     make_listener()
     record()
     slow = claimed()
-    take_back_orphans()
+    reclaim_orphans()
 
-    assert work_lease(slow) == 0
+    assert process_lease(slow) == 0
     assert not TriggerExecution.objects.exists()
 
     assert drain() == 1
@@ -181,11 +180,11 @@ def test_a_worker_killed_after_its_commit_leaves_nothing_to_redo(
     make_listener()
     record()
     with monkeypatch.context() as killed:
-        killed.setattr("executions.pipeline.batch.close_lease", lambda _: None)
+        killed.setattr("executions.pipeline.leases.close_lease", lambda _: None)
         drain()
     grow_old()
 
-    assert take_back_orphans() == 0
+    assert reclaim_orphans() == 0
 
     assert not DrainLease.objects.exists()
     assert drain() == 0

@@ -81,7 +81,7 @@ def test_a_connection_lost_in_a_batch_loses_nothing(
             cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
     with monkeypatch.context() as broken:
-        broken.setattr("executions.pipeline.batch.admit", hang_up)
+        broken.setattr("executions.pipeline.drain.admit", hang_up)
         with pytest.raises(DatabaseAway):
             drain()
     connection.close()
@@ -100,7 +100,7 @@ def test_submitting_that_fails_loses_no_execution(
     def fail(*_: object) -> int:
         raise RuntimeError("no way")
 
-    monkeypatch.setattr("executions.pipeline.batch.submit_tasks", fail)
+    monkeypatch.setattr("executions.pipeline.drain.submit_tasks", fail)
     with pytest.raises(RuntimeError):
         drain()
 

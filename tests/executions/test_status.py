@@ -8,7 +8,7 @@ from django.utils import timezone
 from agents.models import AgentKind, AgentTask, TaskStatus
 from executions.models import TriggerExecution
 from executions.pipeline.drain import drain
-from executions.services.backfill import backfill_trigger
+from executions.services.run import backfill_trigger
 from executions.services.status import read_status
 from tests.factories import make_agent, make_trigger
 from tests.triggers.due import NOON, make_due

@@ -13,7 +13,7 @@ from common.database.errors import DatabaseAway
 from events.models import Inbox
 from executions import sweep as sweeping
 from executions.models import TriggerExecution
-from executions.sweep import STEPS_OF_EACH, STEPS_OF_ONE, sweep
+from executions.sweep import INSTALLATION_STEPS, PROCESS_STEPS, sweep
 from tests.factories import make_listener, record
 from tests.races import race
 from triggers.models import TriggerStats
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def take_every_step() -> None:
-    for step in (*STEPS_OF_EACH, *STEPS_OF_ONE):
+    for step in (*PROCESS_STEPS, *INSTALLATION_STEPS):
         step()
 
 
@@ -53,8 +53,8 @@ def test_a_step_that_fails_keeps_no_other_from_its_work(
         done.append("work")
         return 1
 
-    monkeypatch.setattr(sweeping, "STEPS_OF_EACH", (fail, work))
-    monkeypatch.setattr(sweeping, "STEPS_OF_ONE", (fail, work))
+    monkeypatch.setattr(sweeping, "PROCESS_STEPS", (fail, work))
+    monkeypatch.setattr(sweeping, "INSTALLATION_STEPS", (fail, work))
 
     sweep()
 
@@ -75,9 +75,9 @@ def test_sweeps_beside_each_other_do_everything_once() -> None:
 
 
 def test_tasks_are_submitted_after_they_are_made() -> None:
-    names = [step.__name__ for step in (*STEPS_OF_EACH, *STEPS_OF_ONE)]
+    names = [step.__name__ for step in (*PROCESS_STEPS, *INSTALLATION_STEPS)]
 
-    assert names.index("take_back_orphans") < names.index("drain")
+    assert names.index("reclaim_orphans") < names.index("drain")
     assert names.index("drain") < names.index("submit_overdue")
     assert names.index("resubmit_lost") < names.index("submit_overdue")
 
@@ -101,12 +101,12 @@ class Counted:
 @pytest.fixture
 def each(monkeypatch: pytest.MonkeyPatch) -> Counted:
     step = Counted()
-    monkeypatch.setattr(sweeping, "STEPS_OF_EACH", (step,))
+    monkeypatch.setattr(sweeping, "PROCESS_STEPS", (step,))
     return step
 
 
 def use_for_all(step: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeping, "STEPS_OF_ONE", (step,))
+    monkeypatch.setattr(sweeping, "INSTALLATION_STEPS", (step,))
     monkeypatch.setattr(sweeping, "_held_since", None)
 
 

@@ -15,7 +15,7 @@ from executions.models import TriggerExecution
 from executions.pipeline.drain import drain
 from executions.services import waiting
 from executions.services.run import run_trigger
-from executions.services.waiting import start_left_waiting, start_waiting
+from executions.services.waiting import start_unblocked, start_waiting
 from tests.executions.flow import come, finish, history, under_way
 from tests.factories import make_listener, record
 from tests.races import ROUNDS, race, race_all
@@ -52,7 +52,7 @@ def test_nothing_starts_while_a_run_is_under_way() -> None:
     trigger = queued(1)
 
     assert start_waiting([trigger.id]) == 0
-    assert start_left_waiting() == 0
+    assert start_unblocked() == 0
 
     assert history(trigger) == ["success", WAITS]
 
@@ -76,7 +76,7 @@ def test_what_waits_runs_one_by_one_in_the_order_of_its_events() -> None:
 
 def test_the_end_of_a_run_asks_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
-    path = "executions.services.outcomes.enqueue"
+    path = "executions.services.callbacks.enqueue"
     monkeypatch.setattr(path, lambda task, *args: asked.append((task.name, *args)))
     trigger = queued(1)
 
@@ -98,7 +98,7 @@ def test_where_nothing_can_wait_nothing_is_asked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[object] = []
-    path = "executions.services.outcomes.enqueue"
+    path = "executions.services.callbacks.enqueue"
     monkeypatch.setattr(path, lambda task, *args: asked.append(task))
     trigger = make_listener()
     come(trigger)
@@ -113,18 +113,18 @@ def test_the_sweep_starts_what_a_lost_message_left() -> None:
     for trigger in triggers[:2]:
         end_run(trigger)
 
-    assert start_left_waiting() == 2
+    assert start_unblocked() == 2
 
     assert [history(trigger)[1] for trigger in triggers] == ["success"] * 2 + [WAITS]
 
 
 def test_sweeps_look_at_all_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "LOOKED_AT", 2)
+    monkeypatch.setattr(waiting, "MAX_TRIGGERS", 2)
     triggers = [queued(1) for _ in range(5)]
     for trigger in triggers:
         end_run(trigger)
 
-    assert [start_left_waiting() for _ in range(4)] == [2, 2, 1, 0]
+    assert [start_unblocked() for _ in range(4)] == [2, 2, 1, 0]
 
 
 def test_what_waits_is_counted_once_when_it_ends() -> None:
@@ -174,7 +174,7 @@ def test_a_run_by_hand_waits_for_its_turn_though_the_trigger_is_off() -> None:
     drain()
     end_run(trigger)
 
-    assert (start_left_waiting(), start_left_waiting()) == (0, 1)
+    assert (start_unblocked(), start_unblocked()) == (0, 1)
 
     assert history(trigger) == ["success", DROPPED, "success"]
 
@@ -185,7 +185,7 @@ def test_what_waited_under_another_policy_runs_one_by_one(overlap: str) -> None:
     update_trigger(trigger_id=trigger.id, fields={"overlap": overlap})
     end_run(trigger)
 
-    start_left_waiting()
+    start_unblocked()
 
     assert history(trigger) == ["success", "success", WAITS]
 
@@ -195,7 +195,7 @@ def test_where_runs_may_overlap_by_now_nothing_is_in_the_way() -> None:
     update_trigger(trigger_id=trigger.id, fields={"overlap": "allow"})
     come(trigger)
 
-    start_left_waiting()
+    start_unblocked()
 
     assert history(trigger) == ["success", "success", WAITS, "success"]
     assert start_waiting([trigger.id]) == 1
@@ -240,10 +240,10 @@ def test_nothing_is_stuck_and_never_two_run_while_ends_and_events_meet() -> None
     trigger = queued(1, Overlap.BUFFER_ONE)
     for _ in range(ROUNDS):
         record(trigger_id=trigger.id)
-        acts: list[Callable[[], object]] = [drain, start_left_waiting] * 3
+        acts: list[Callable[[], object]] = [drain, start_unblocked] * 3
         acts += [partial(end_run, trigger), partial(start_waiting, [trigger.id])]
         race_all(acts)
-        start_left_waiting()
+        start_unblocked()
         drain()
 
         assert len(under_way(trigger)) == 1

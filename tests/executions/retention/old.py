@@ -14,7 +14,7 @@ from common.ids import first_id_at, uuid7
 from events.models import Event, Inbox
 from events.services.record import record_events
 from executions.models import ExecutionStatus, ExecutionTrace, TriggerExecution
-from executions.services.retention import Purge, purge_history
+from executions.services.retention.purge import Purge, purge_history
 from tests.factories import make_listener, new_event, new_task
 from triggers.models import Trigger
 

@@ -8,7 +8,7 @@ from rest_framework.test import APIClient
 from events.models import Event
 from events.services.emit import emit
 from executions.models import Retention
-from executions.pipeline.bodies import read_bodies
+from executions.pipeline.parse import read_bodies
 from tests.executions.retention.old import (
     counts,
     id_of,

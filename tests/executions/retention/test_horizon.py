@@ -9,8 +9,8 @@ from pytest_django.fixtures import Settings
 
 from events.models import Event
 from executions.models import Retention
-from executions.services.backfill import HistoryPurged, backfill_trigger
-from executions.services.retention import ages, purge
+from executions.services.retention import purge, state
+from executions.services.run import HistoryPurged, backfill_trigger
 from tests.executions.retention.old import purge as purge_now
 from tests.executions.simulated import (
     MINUTE,
@@ -50,7 +50,7 @@ def test_a_purged_range_is_not_unaccounted_though_history_is_kept_longer_now(
 
     found = audit(trigger, until=NOON + 3 * MINUTE)
 
-    before = clock.now - timedelta(days=1) - ages.MARGIN
+    before = clock.now - timedelta(days=1) - state.MARGIN
     assert (found.horizon, found.entries, found.is_clamped) == (before, [], True)
     assert Retention.objects.get().purged_before == before
 
@@ -73,9 +73,9 @@ def test_the_ledger_finds_all_that_it_accounts_for_while_a_purge_runs(
     clock.move(days=2)
     found = audit(trigger, until=NOON + MINUTE)
 
-    before = ages.read_ages(clock.now).history
+    before = state.read_ages(clock.now).history
     assert before is not None
-    assert found.horizon == before + ages.MARGIN
+    assert found.horizon == before + state.MARGIN
 
 
 def test_a_backfill_of_a_purged_range_is_refused(

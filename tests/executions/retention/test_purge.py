@@ -17,9 +17,9 @@ from pytest_django.fixtures import Settings
 from agents.models import AgentTask
 from events.models import Event, EventKey
 from executions.models import Retention, TriggerExecution
-from executions.services.retention import events, hourly, purge, state
-from executions.services.retention.ages import read_ages
+from executions.services.retention import events, purge, state
 from executions.services.retention.events import ExpiredEvents
+from executions.services.retention.state import read_ages
 from executions.tasks import purge_history
 from tests.executions.retention.old import (
     counts,
@@ -202,7 +202,7 @@ def test_beat_starts_it_every_hour_apart_from_the_pipeline() -> None:
 
 def test_a_purge_is_claimed_and_the_claim_of_a_killed_one_expires() -> None:
     make_event(days=91)
-    with state.claimed() as claimant, pytest.raises(state.PurgeRuns):
+    with state.claim_purge() as claimant, pytest.raises(state.PurgeRuns):
         purge_now()
     assert Event.objects.count() == 1
 
@@ -215,7 +215,7 @@ def test_a_purge_is_claimed_and_the_claim_of_a_killed_one_expires() -> None:
 
 def test_a_purge_that_lost_its_claim_deletes_nothing_more() -> None:
     make_event(days=91)
-    with state.claimed() as claimant:
+    with state.claim_purge() as claimant:
         Retention.objects.update(claimed_by=id_of(days=0))
         step = ExpiredEvents(read_ages(timezone.now()))
         with pytest.raises(state.PurgeRuns):
@@ -228,14 +228,14 @@ def test_a_purge_that_lost_its_claim_deletes_nothing_more() -> None:
 def test_an_hourly_purge_leaves_a_running_one_and_a_failing_database_alone(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with state.claimed():
+    with state.claim_purge():
         purge_history()
     assert not caplog.records
 
     def fail(**_: Any) -> None:
         raise OperationalError("canceling statement due to lock timeout")
 
-    monkeypatch.setattr(hourly, "purge_history", fail)
+    monkeypatch.setattr(purge, "purge_history", fail)
     purge_history()
     assert "the next hour goes on" in caplog.text
 
@@ -274,7 +274,7 @@ def test_the_command_answers_as_json() -> None:
 
 
 def test_the_command_refuses_beside_another_purge() -> None:
-    with state.claimed(), pytest.raises(CommandError, match="is running"):
+    with state.claim_purge(), pytest.raises(CommandError, match="is running"):
         output_of()
 
 

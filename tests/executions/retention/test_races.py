@@ -17,12 +17,10 @@ from agents.models import AgentTask
 from events.models import Event
 from events.services.record import record_events
 from executions.models import Retention, TriggerExecution
-from executions.pipeline.bodies import read_bodies
 from executions.pipeline.drain import drain
-from executions.services.retention.ages import read_ages
-from executions.services.retention.bodies import OldBodies
-from executions.services.retention.events import ExpiredEvents
-from executions.services.retention.state import PurgeRuns
+from executions.pipeline.parse import read_bodies
+from executions.services.retention.events import ExpiredEvents, OldBodies
+from executions.services.retention.state import PurgeRuns, read_ages
 from tests.executions.retention.old import (
     counts,
     make_event,

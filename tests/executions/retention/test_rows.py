@@ -12,7 +12,7 @@ from pytest_django.fixtures import Settings
 
 from events.models import EventKey
 from executions.models import ExecutionTrace, Retention
-from executions.services.retention import keys
+from executions.services.retention import rows
 from tests.executions.retention.old import (
     counts,
     days_ago,
@@ -78,7 +78,7 @@ def test_keys_go_and_their_events_stay(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.TICKHOOK_KEY_RETENTION_DAYS = 30
-    monkeypatch.setattr(keys, "PAGES", 1)
+    monkeypatch.setattr(rows, "PAGES", 1)
     old = [
         EventKey(dedupe_key=id_of(days=0), event_id=id_of(days=31)) for _ in range(401)
     ]

@@ -10,7 +10,7 @@ from common.text import clean_text
 from webhooks.receiver.events import kept_headers
 from webhooks.receiver.request import Delivery
 from webhooks.rejections.fixes import DUPLICATE
-from webhooks.rejections.recording import RejectedRequest, note_rejection
+from webhooks.rejections.recording import RejectedRequest, record_rejection
 
 
 def note_duplicate(delivery: Delivery, event_id: UUID) -> None:
@@ -23,7 +23,7 @@ def note_duplicate(delivery: Delivery, event_id: UUID) -> None:
     def describe() -> RejectedRequest:
         return _describe(delivery, event_id)
 
-    note_rejection(
+    record_rejection(
         endpoint_id=delivery.endpoint.id,
         cause=DUPLICATE,
         is_verified=delivery.is_verified,

@@ -22,7 +22,7 @@ from senders.definitions import WebhookTypeDefinition
 from senders.parsing import MalformedBody, ParsedBody, decode_body, parse_body
 from senders.sandbox import SandboxRefused
 from webhooks.receiver.validation import VALIDATED, has_validation
-from webhooks.types import definitions_of, hold_against
+from webhooks.types import definitions_of, find_body_faults
 
 _REQUEST_PARTS = ("headers", "query_params")
 
@@ -167,7 +167,7 @@ def _schema_values(
 ) -> dict[str, object]:
     if schema is None:
         return {}
-    faults = hold_against(schema, value)
+    faults = find_body_faults(schema, value)
     if not faults:
         return {"schema_valid": True}
     first = faults[0]

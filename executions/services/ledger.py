@@ -126,7 +126,7 @@ def _classify_all(
 ) -> list[LedgerEntry]:
     if not page.instants:
         return []
-    # A missed range covers at least one instant, and is recorded after its last was due.
+    # A missed range covers at least one instant, recorded after its last was due.
     ranges = read_missed(
         trigger.id,
         received_since=page.instants[0] + history.least_jitter(),

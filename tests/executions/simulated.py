@@ -1,4 +1,4 @@
-"""A trigger's life under a clock that only the test moves."""
+"""Triggers under a clock that only the test moves."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ READERS = (lifecycle, auto_disable, claim, guard, ledger, run)
 
 
 class SimulatedClock:
-    """Stands still until it is moved; all that asks the database's clock is told it."""
+    """Replaces the database's clock; its time changes only when a test moves it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = NOON
@@ -47,7 +47,7 @@ class SimulatedClock:
 
 
 def make_minutely(**fields: Any) -> Trigger:
-    """A trigger of every minute."""
+    """A trigger that is due every minute."""
     return make_trigger(
         **{
             "trigger_type": "cron",
@@ -63,8 +63,8 @@ def audit(trigger: Trigger, *, since: datetime = NOON, **options: Any) -> Ledger
     return read_ledger(trigger_id=trigger.pk, since=since, until=until, **options)
 
 
-def told(found: Ledger) -> list[tuple[int, str, str]]:
-    """Say of each entry its minute after noon, its status and reason."""
+def summary(found: Ledger) -> list[tuple[int, str, str]]:
+    """Return the minute after noon, the status and the reason of each entry."""
     return [(_minute(e), e.status.value, e.reason) for e in found.entries]
 
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 
 def finish_next(trigger: Trigger, status: TaskStatus) -> None:
-    """Let the trigger hand over a task, and that end with a status."""
+    """Process an event of the trigger, and end its task with a status."""
     record()
     drain()
     submitted = AgentTask.objects.get(
@@ -40,7 +40,7 @@ def failures_of(trigger: Trigger) -> int:
         (TaskStatus.SUCCEEDED, 0),
     ],
 )
-def test_a_tasks_fate_counts_towards_its_trigger(
+def test_the_result_of_a_task_counts_for_its_trigger(
     status: TaskStatus, failures: int
 ) -> None:
     trigger = make_listener()
@@ -51,7 +51,7 @@ def test_a_tasks_fate_counts_towards_its_trigger(
     assert failures_of(trigger) == failures
 
 
-def test_failing_tasks_switch_their_trigger_off() -> None:
+def test_failing_tasks_disable_their_trigger() -> None:
     trigger = make_listener(failure_threshold=2)
 
     finish_next(trigger, TaskStatus.FAILED)
@@ -61,7 +61,7 @@ def test_failing_tasks_switch_their_trigger_off() -> None:
     assert not trigger.is_active
 
 
-def test_failing_tasks_do_not_count_where_the_trigger_says_so() -> None:
+def test_failing_tasks_do_not_count_if_the_trigger_says_so() -> None:
     trigger = make_listener(failure_threshold=1, count_task_failures=False)
 
     finish_next(trigger, TaskStatus.FAILED)
@@ -72,7 +72,7 @@ def test_failing_tasks_do_not_count_where_the_trigger_says_so() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_success_costs_one_update_and_one_look() -> None:
+def test_a_success_takes_one_update_and_one_query() -> None:
     make_listener()
     record()
     drain()
@@ -86,20 +86,20 @@ def test_a_success_costs_one_update_and_one_look() -> None:
     assert words == ["BEGIN", "UPDATE", "SELECT", "COMMIT"]
 
 
-def test_an_event_that_waits_in_the_inbox_is_undecided() -> None:
+def test_an_event_in_the_inbox_has_no_final_executions() -> None:
     event = record()
 
     assert find_final_executions(event.id) is None
 
 
-def test_an_event_that_nobody_hears_has_become_nothing() -> None:
+def test_an_event_without_triggers_has_an_empty_list() -> None:
     event = record()
     drain()
 
     assert find_final_executions(event.id) == []
 
 
-def test_what_an_event_has_become_is_told_by_ids_and_states() -> None:
+def test_final_executions_are_ids_and_statuses() -> None:
     make_listener()
     event = record()
     drain()
@@ -117,7 +117,7 @@ def test_what_an_event_has_become_is_told_by_ids_and_states() -> None:
 
 
 @pytest.mark.parametrize("status", [ExecutionStatus.PENDING, ExecutionStatus.RUNNING])
-def test_an_execution_under_way_is_undecided(status: str) -> None:
+def test_an_open_execution_is_not_final(status: str) -> None:
     make_listener()
     event = record()
     drain()

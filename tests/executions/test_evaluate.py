@@ -20,33 +20,33 @@ OVER_1000 = {
     "type": "rule",
     "rules": [{"field": "body.amount", "operator": "gt", "value": 1000}],
 }
-UNJUDGEABLE = {
+WITH_ERROR = {
     "type": "rule",
     "rules": [{"field": "body.amount", "operator": "gt", "value": 1000}],
 }
 
 
-def judged(**event: Any) -> TriggerExecution:
-    """What became of one event for the one trigger there is."""
+def evaluated(**event: Any) -> TriggerExecution:
+    """Return the execution of one event for the only trigger."""
     record(**event)
     drain()
     assert not Inbox.objects.exists()
     return TriggerExecution.objects.get()
 
 
-def test_conditions_that_hold_make_a_task() -> None:
+def test_conditions_that_are_met_create_a_task() -> None:
     make_listener(conditions=OVER_1000)
 
-    execution = judged(body=b'{"amount": 1001}')
+    execution = evaluated(body=b'{"amount": 1001}')
 
     assert (execution.status, execution.reason) == (ExecutionStatus.SUCCESS, "")
     assert execution.task == AgentTask.objects.get()
 
 
-def test_conditions_that_do_not_hold_skip_with_the_actual_value() -> None:
+def test_conditions_that_are_not_met_skip_and_trace_the_actual_value() -> None:
     make_listener(conditions=OVER_1000)
 
-    execution = judged(body=b'{"amount": 940}')
+    execution = evaluated(body=b'{"amount": 940}')
 
     assert execution.status == ExecutionStatus.SKIPPED
     assert execution.reason == "conditions_not_met"
@@ -64,25 +64,25 @@ def test_conditions_that_do_not_hold_skip_with_the_actual_value() -> None:
         ("match", ExecutionStatus.SUCCESS, "", 1),
     ],
 )
-def test_a_condition_error_ends_as_the_policy_says(
+def test_a_condition_error_follows_the_policy(
     policy: str, status: ExecutionStatus, reason: str, tasks: int
 ) -> None:
-    make_listener(conditions=UNJUDGEABLE, on_condition_error=policy)
+    make_listener(conditions=WITH_ERROR, on_condition_error=policy)
 
-    execution = judged(body=b'{"amount": {"not": "a number"}}')
+    execution = evaluated(body=b'{"amount": {"not": "a number"}}')
 
     assert (execution.status, execution.reason) == (status, reason)
     assert AgentTask.objects.count() == tasks
     assert ExecutionTrace.objects.get().trace["outcome"] == "error"
 
 
-def test_an_inactive_agent_is_given_nothing() -> None:
+def test_an_inactive_agent_gets_no_task() -> None:
     agent = make_agent()
     make_listener(agent=agent)
     agent.is_active = False
     agent.save(update_fields=["is_active"])
 
-    execution = judged()
+    execution = evaluated()
 
     assert (execution.status, execution.reason) == ("skipped", "agent_inactive")
 
@@ -91,10 +91,12 @@ def test_an_inactive_agent_is_given_nothing() -> None:
     ("depth", "status", "reason"),
     [(MAX_DEPTH, "success", ""), (MAX_DEPTH + 1, "skipped", "loop")],
 )
-def test_a_chain_of_causes_ends(depth: int, status: str, reason: str) -> None:
+def test_a_chain_of_events_ends_at_the_maximum_depth(
+    depth: int, status: str, reason: str
+) -> None:
     make_listener()
 
-    execution = judged(depth=depth)
+    execution = evaluated(depth=depth)
 
     assert (execution.status, execution.reason) == (status, reason)
 
@@ -102,26 +104,26 @@ def test_a_chain_of_causes_ends(depth: int, status: str, reason: str) -> None:
 def test_a_missed_range_is_one_skipped_execution() -> None:
     trigger = make_trigger()
 
-    execution = judged(
+    execution = evaluated(
         type="schedule.missed", source=EventSource.SCHEDULE, trigger_id=trigger.id
     )
 
     assert (execution.status, execution.reason) == ("skipped", "missed")
 
 
-def switched_off() -> Trigger:
+def make_disabled() -> Trigger:
     trigger = make_listener(conditions=OVER_1000)
     return disable_trigger(trigger_id=trigger.id)
 
 
-def test_an_event_aimed_at_a_disabled_trigger_says_so() -> None:
-    execution = judged(trigger_id=switched_off().id)
+def test_an_event_for_a_disabled_trigger_is_skipped_as_inactive() -> None:
+    execution = evaluated(trigger_id=make_disabled().id)
 
     assert (execution.status, execution.reason) == ("skipped", "inactive")
 
 
 def test_a_person_may_run_a_disabled_trigger() -> None:
-    trigger = switched_off()
+    trigger = make_disabled()
 
     run_trigger(trigger_id=trigger.id, payload={"amount": 2000})
     drain()
@@ -129,7 +131,7 @@ def test_a_person_may_run_a_disabled_trigger() -> None:
     assert TriggerExecution.objects.get().status == ExecutionStatus.SUCCESS
 
 
-def test_a_run_is_judged_unless_the_conditions_are_skipped() -> None:
+def test_a_run_is_evaluated_unless_the_conditions_are_skipped() -> None:
     trigger = make_listener(conditions=OVER_1000)
 
     run_trigger(trigger_id=trigger.id, payload={"amount": 1})
@@ -143,24 +145,24 @@ def test_a_run_is_judged_unless_the_conditions_are_skipped() -> None:
     ]
 
 
-def test_a_fault_of_ours_is_a_failed_execution(
+def test_an_exception_in_our_code_is_a_failed_execution(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def break_down(*_: object) -> str:
+    def fail(*_: object) -> str:
         raise RuntimeError("".join(["what ", "Ana ", "wrote"]))
 
-    monkeypatch.setattr("executions.pipeline.evaluate.build_parameters", break_down)
+    monkeypatch.setattr("executions.pipeline.evaluate.build_parameters", fail)
     make_listener()
 
-    execution = judged()
+    execution = evaluated()
 
     assert (execution.status, execution.reason) == ("failed", "error")
     assert execution.error_type == "RuntimeError"
-    assert "in break_down" in execution.error_message
+    assert "in fail" in execution.error_message
     assert "what Ana wrote" not in execution.error_message + caplog.text
 
 
-def test_a_changed_condition_is_compiled_anew() -> None:
+def test_a_changed_condition_is_compiled_again() -> None:
     trigger = make_listener(conditions=OVER_1000)
     record(body=b'{"amount": 5}')
     drain()

@@ -13,7 +13,7 @@ from executions.models import ExecutionStatus, TriggerExecution
 from executions.pipeline.document import iso
 from executions.pipeline.drain import drain
 from executions.services.run import run_trigger
-from tests.executions.test_evaluate import OVER_1000, judged
+from tests.executions.test_evaluate import OVER_1000, evaluated
 from tests.factories import make_listener, make_trigger, record
 from triggers.models import Trigger
 from triggers.services.lifecycle import disable_trigger, update_trigger
@@ -22,28 +22,30 @@ pytestmark = pytest.mark.django_db
 
 
 def paused(**fields: Any) -> Trigger:
-    """A trigger that takes nothing up for a day."""
+    """A trigger that is paused for a day."""
     tomorrow = timezone.now() + timedelta(days=1)
     return make_listener(paused_until=tomorrow, **fields)
 
 
-@pytest.mark.parametrize("is_aimed", [False, True])
-def test_what_comes_during_a_pause_is_skipped(is_aimed: bool) -> None:
+@pytest.mark.parametrize("names_trigger", [False, True])
+def test_an_event_during_a_pause_is_skipped(names_trigger: bool) -> None:
     trigger = paused()
 
-    execution = judged(trigger_id=trigger.id if is_aimed else None)
+    execution = evaluated(trigger_id=trigger.id if names_trigger else None)
 
     assert (execution.status, execution.reason) == ("skipped", "paused")
     assert not AgentTask.objects.exists()
 
 
-def test_what_comes_after_a_pause_runs() -> None:
+def test_an_event_after_a_pause_runs() -> None:
     make_listener(paused_until=timezone.now() - timedelta(seconds=1))
 
-    assert judged().status == ExecutionStatus.SUCCESS
+    assert evaluated().status == ExecutionStatus.SUCCESS
 
 
-def test_what_came_before_the_end_of_a_pause_stays_skipped_after_it() -> None:
+def test_an_event_before_the_end_of_a_pause_is_skipped_when_processed_after_it() -> (
+    None
+):
     trigger = make_listener()
     event = record()
     end = event.received_at + timedelta(microseconds=1)
@@ -53,7 +55,9 @@ def test_what_came_before_the_end_of_a_pause_stays_skipped_after_it() -> None:
     assert TriggerExecution.objects.get().reason == "paused"
 
 
-def test_a_due_instant_recorded_before_a_pause_and_worked_in_it_is_skipped() -> None:
+def test_a_due_instant_recorded_before_a_pause_is_skipped_when_processed_in_it() -> (
+    None
+):
     trigger = make_trigger()
     event = record(
         type="schedule.due",
@@ -75,13 +79,13 @@ def test_a_person_may_run_a_paused_trigger() -> None:
     assert TriggerExecution.objects.get().status == ExecutionStatus.SUCCESS
 
 
-def switched_off() -> Trigger:
+def make_disabled() -> Trigger:
     return disable_trigger(trigger_id=make_listener().id)
 
 
 def backfilled(trigger: Trigger) -> TriggerExecution:
-    """What becomes of an instant of last year that a person asked for."""
-    return judged(
+    """Return the execution of a requested instant of last year."""
+    return evaluated(
         type="schedule.backfill",
         source=EventSource.SCHEDULE,
         trigger_id=trigger.id,
@@ -89,20 +93,20 @@ def backfilled(trigger: Trigger) -> TriggerExecution:
     )
 
 
-@pytest.mark.parametrize("make", [paused, switched_off])
-def test_a_backfill_runs_though_its_trigger_takes_nothing_up(
+@pytest.mark.parametrize("make", [paused, make_disabled])
+def test_a_backfill_runs_although_its_trigger_is_disabled_or_paused(
     make: Callable[[], Trigger],
 ) -> None:
     assert backfilled(make()).status == ExecutionStatus.SUCCESS
 
 
-def test_a_backfill_is_judged_by_the_conditions() -> None:
+def test_the_conditions_of_a_backfill_are_evaluated() -> None:
     trigger = make_listener(conditions=OVER_1000)
 
     assert backfilled(trigger).reason == "conditions_not_met"
 
 
-def test_a_backfills_task_says_so_and_how_late_it_is() -> None:
+def test_the_metadata_of_a_backfill_names_it_and_its_lateness() -> None:
     execution = backfilled(make_listener())
 
     assert execution.task is not None

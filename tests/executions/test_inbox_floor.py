@@ -33,7 +33,7 @@ DEADLINE_SECONDS = 60.0
 
 
 class Claims:
-    """Counts claims, so that a transaction can stay open while others pass it."""
+    """Counts claims, so that a transaction can stay open during several of them."""
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
@@ -71,7 +71,7 @@ def commit_late(claims: Claims, chance: Random) -> None:
 
 
 def claim_all(claims: Claims, chance: Random) -> None:
-    """Claim until no event can come any more; return some of the leases undone."""
+    """Claim until no more events are recorded; close some leases unprocessed."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while claims.open_committers or Inbox.objects.exists():
         assert time.monotonic() < deadline, "events stay in the inbox"
@@ -87,7 +87,7 @@ def claim_all(claims: Claims, chance: Random) -> None:
         close_lease(lease.id)
 
 
-def test_late_commits_and_returned_leases_lose_and_double_no_event(
+def test_late_commits_and_returned_leases_neither_lose_nor_repeat_an_event(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(leases, "MAX_EVENTS", 9)

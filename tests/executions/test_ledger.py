@@ -16,7 +16,7 @@ from tests.executions.simulated import (
     SimulatedClock,
     audit,
     make_minutely,
-    told,
+    summary,
 )
 from triggers.models import ScheduleVersion, Trigger
 from triggers.services.lifecycle import (
@@ -42,7 +42,7 @@ def minutes(
     return [(number, status, reason) for number in numbers]
 
 
-def test_what_ran_is_told_with_its_event_execution_and_task(
+def test_a_run_is_listed_with_its_event_execution_and_task(
     clock: SimulatedClock,
 ) -> None:
     trigger = make_minutely()
@@ -61,7 +61,9 @@ def test_what_ran_is_told_with_its_event_execution_and_task(
     assert entry.lateness_seconds == round(late, 3)
 
 
-def test_one_event_and_one_execution_lost_are_named(clock: SimulatedClock) -> None:
+def test_a_lost_event_and_a_lost_execution_are_unaccounted(
+    clock: SimulatedClock,
+) -> None:
     trigger = make_minutely()
     clock.run(minutes=10)
     Event.objects.filter(scheduled_for=NOON + 3 * MINUTE).delete()
@@ -82,7 +84,7 @@ def test_one_event_and_one_execution_lost_are_named(clock: SimulatedClock) -> No
     assert notes == ["there is no event", "the event has no execution"]
 
 
-def test_what_is_still_to_be_done_waits(clock: SimulatedClock) -> None:
+def test_an_instant_that_is_not_processed_yet_is_waiting(clock: SimulatedClock) -> None:
     trigger = make_minutely()
     clock.move(minutes=1)
     clock.claim()
@@ -90,7 +92,7 @@ def test_what_is_still_to_be_done_waits(clock: SimulatedClock) -> None:
 
     found = audit(trigger)
 
-    assert told(found) == minutes(range(1, 4), "waiting")
+    assert summary(found) == minutes(range(1, 4), "waiting")
     overdue = "overdue: no clock has claimed it yet"
     assert Inbox.objects.count() == 1
     assert [e.note for e in found.entries] == ["", "", ""]
@@ -98,7 +100,7 @@ def test_what_is_still_to_be_done_waits(clock: SimulatedClock) -> None:
     assert [e.note for e in audit(trigger).entries] == ["", overdue, overdue, ""]
 
 
-def test_a_missed_range_covers_what_it_names(clock: SimulatedClock) -> None:
+def test_a_missed_range_covers_its_instants(clock: SimulatedClock) -> None:
     trigger = make_minutely(catchup="none")
     clock.move(minutes=5)
     clock.claim()
@@ -106,7 +108,7 @@ def test_a_missed_range_covers_what_it_names(clock: SimulatedClock) -> None:
 
     found = audit(trigger)
 
-    assert told(found) == [
+    assert summary(found) == [
         *minutes(range(1, 5), "missed", "missed"),
         (5, "fired", ""),
     ]
@@ -115,15 +117,15 @@ def test_a_missed_range_covers_what_it_names(clock: SimulatedClock) -> None:
     assert found.entries[0].fired_at is None
 
 
-def test_a_missed_range_waits_to_be_worked(clock: SimulatedClock) -> None:
+def test_a_missed_range_in_the_inbox_is_waiting(clock: SimulatedClock) -> None:
     trigger = make_minutely(catchup="none")
     clock.move(minutes=3)
     clock.claim()
 
-    assert told(audit(trigger)) == minutes(range(1, 4), "waiting")
+    assert summary(audit(trigger)) == minutes(range(1, 4), "waiting")
 
 
-def test_a_replay_of_a_missed_range_is_no_range(clock: SimulatedClock) -> None:
+def test_a_replay_of_a_missed_range_is_ignored(clock: SimulatedClock) -> None:
     trigger = make_minutely(catchup="none")
     clock.move(minutes=2)
     clock.claim()
@@ -133,10 +135,10 @@ def test_a_replay_of_a_missed_range_is_no_range(clock: SimulatedClock) -> None:
     replay.body = b""
     replay.save(force_insert=True)
 
-    assert told(audit(trigger)) == [(1, "missed", "missed"), (2, "fired", "")]
+    assert summary(audit(trigger)) == [(1, "missed", "missed"), (2, "fired", "")]
 
 
-def test_all_instants_of_a_missed_range_without_an_execution_are_named(
+def test_all_instants_of_a_missed_range_without_an_execution_are_unaccounted(
     clock: SimulatedClock,
 ) -> None:
     trigger = make_minutely(catchup="none")
@@ -156,7 +158,7 @@ def test_all_instants_of_a_missed_range_without_an_execution_are_named(
 @pytest.mark.parametrize(
     ("step", "earlier"), [(1, ("fired", "")), (3, ("skipped", "overlap"))]
 )
-def test_what_was_cancelled_before_it_ran_was_skipped(
+def test_a_cancelled_execution_is_listed_as_skipped(
     step: int, earlier: tuple[str, str], clock: SimulatedClock
 ) -> None:
     trigger = make_minutely(overlap="cancel_previous", catchup="all")
@@ -165,10 +167,10 @@ def test_what_was_cancelled_before_it_ran_was_skipped(
         clock.claim()
         drain()
 
-    assert told(audit(trigger)) == [(1, *earlier), (2, *earlier), (3, "fired", "")]
+    assert summary(audit(trigger)) == [(1, *earlier), (2, *earlier), (3, "fired", "")]
 
 
-def test_an_execution_that_was_skipped_gives_its_reason(clock: SimulatedClock) -> None:
+def test_a_skipped_execution_is_listed_with_its_reason(clock: SimulatedClock) -> None:
     trigger = make_minutely(
         conditions={
             "type": "rule",
@@ -177,10 +179,10 @@ def test_an_execution_that_was_skipped_gives_its_reason(clock: SimulatedClock) -
     )
     clock.run(minutes=1)
 
-    assert told(audit(trigger)) == [(1, "skipped", "conditions_not_met")]
+    assert summary(audit(trigger)) == [(1, "skipped", "conditions_not_met")]
 
 
-def test_a_time_switched_off_is_told_as_such(clock: SimulatedClock) -> None:
+def test_instants_while_disabled_are_skipped_as_inactive(clock: SimulatedClock) -> None:
     trigger = make_minutely()
     clock.run(minutes=2)
     disable_trigger(trigger_id=trigger.pk)
@@ -188,14 +190,14 @@ def test_a_time_switched_off_is_told_as_such(clock: SimulatedClock) -> None:
     enable_trigger(trigger_id=trigger.pk)
     clock.run(minutes=1)
 
-    assert told(audit(trigger)) == [
+    assert summary(audit(trigger)) == [
         *minutes(range(1, 3), "fired"),
         *minutes(range(3, 5), "skipped", "inactive"),
         (5, "fired", ""),
     ]
 
 
-def test_what_was_unclaimed_when_failures_switched_it_off_is_told(
+def test_unclaimed_instants_at_an_auto_disable_are_skipped_as_inactive(
     clock: SimulatedClock,
 ) -> None:
     trigger = make_minutely(failure_threshold=1)
@@ -205,13 +207,13 @@ def test_what_was_unclaimed_when_failures_switched_it_off_is_told(
     count_failures(trigger.pk, failures=1)
 
     clock.move(minutes=1)
-    assert told(audit(trigger)) == [
+    assert summary(audit(trigger)) == [
         (1, "fired", ""),
         *minutes(range(2, 6), "skipped", "inactive"),
     ]
 
 
-def test_what_waited_within_the_jitter_of_a_schedule_that_is_none_any_more_is_told(
+def test_instants_within_the_jitter_of_a_removed_schedule_are_listed(
     clock: SimulatedClock,
 ) -> None:
     trigger = make_minutely(jitter_seconds=86_400)
@@ -221,10 +223,10 @@ def test_what_waited_within_the_jitter_of_a_schedule_that_is_none_any_more_is_to
     update_trigger(trigger_id=trigger.pk, fields={"trigger_type": "manual"})
 
     clock.move(minutes=5)
-    assert told(audit(trigger)) == minutes(range(1, 3), "skipped", "inactive")
+    assert summary(audit(trigger)) == minutes(range(1, 3), "skipped", "inactive")
 
 
-def test_what_was_unclaimed_of_a_schedule_set_aside_is_told(
+def test_unclaimed_instants_of_an_unreadable_schedule_are_listed(
     clock: SimulatedClock,
 ) -> None:
     trigger = make_minutely()
@@ -234,22 +236,22 @@ def test_what_was_unclaimed_of_a_schedule_set_aside_is_told(
 
     clock.claim()
 
-    assert told(audit(trigger)) == [
+    assert summary(audit(trigger)) == [
         (1, "fired", ""),
         *minutes(range(2, 4), "skipped", "inactive"),
     ]
 
 
-def test_a_schedule_that_has_run_as_often_as_it_may_ends(clock: SimulatedClock) -> None:
+def test_a_schedule_ends_after_its_maximum_of_runs(clock: SimulatedClock) -> None:
     trigger = make_minutely(max_runs=2)
     clock.run(minutes=5)
     update_trigger(trigger_id=trigger.pk, fields={"max_runs": 3})
     clock.run(minutes=3)
 
-    assert told(audit(trigger)) == [(n, "fired", "") for n in (1, 2, 6)]
+    assert summary(audit(trigger)) == [(n, "fired", "") for n in (1, 2, 6)]
 
 
-def test_the_last_runs_of_a_schedule_that_ended_are_named_when_they_are_lost(
+def test_lost_last_runs_of_an_ended_schedule_are_unaccounted(
     clock: SimulatedClock,
 ) -> None:
     trigger = make_minutely(max_runs=2)
@@ -260,7 +262,7 @@ def test_the_last_runs_of_a_schedule_that_ended_are_named_when_they_are_lost(
 
     found = audit(trigger)
 
-    assert told(found) == [
+    assert summary(found) == [
         (1, "fired", ""),
         (2, "unaccounted", ""),
         (4, "unaccounted", ""),
@@ -268,7 +270,7 @@ def test_the_last_runs_of_a_schedule_that_ended_are_named_when_they_are_lost(
     assert found.unaccounted() == [NOON + 2 * MINUTE, NOON + 4 * MINUTE]
 
 
-def test_what_waits_within_the_jitter_is_the_changed_schedules(
+def test_instants_within_the_jitter_belong_to_the_changed_schedule(
     clock: SimulatedClock,
 ) -> None:
     trigger = make_minutely(jitter_seconds=600)
@@ -288,7 +290,7 @@ def test_what_waits_within_the_jitter_is_the_changed_schedules(
     assert {e.due_at for e in waited} == {e.scheduled_for + jitter for e in waited}
 
 
-def test_an_instant_that_only_an_event_tells_of_is_listed(
+def test_an_instant_that_only_has_an_event_is_listed(
     clock: SimulatedClock,
 ) -> None:
     trigger = make_minutely()
@@ -296,11 +298,11 @@ def test_an_instant_that_only_an_event_tells_of_is_listed(
 
     found = audit(trigger, since=NOON - 60 * MINUTE)
 
-    assert told(found) == minutes(range(-2, 1), "waiting")
+    assert summary(found) == minutes(range(-2, 1), "waiting")
     assert [(e.due_at, e.note) for e in found.entries] == [(None, "a backfill")] * 3
 
 
-def test_a_version_that_can_not_be_computed_says_so(clock: SimulatedClock) -> None:
+def test_a_version_that_cannot_be_computed_is_noted(clock: SimulatedClock) -> None:
     trigger = make_minutely()
     clock.run(minutes=1)
     version = ScheduleVersion.objects.get()
@@ -309,7 +311,7 @@ def test_a_version_that_can_not_be_computed_says_so(clock: SimulatedClock) -> No
 
     found = audit(trigger)
 
-    assert told(found) == [(1, "fired", "")]
+    assert summary(found) == [(1, "fired", "")]
     [note] = found.notes
     assert note.startswith(f"The schedule after {NOON.isoformat()}: ")
 

@@ -1,4 +1,4 @@
-"""Beside 100,000 events of a trigger, the ledger and the status go by their indexes."""
+"""With 100,000 events of a trigger, the ledger and the status use their indexes."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def plans(queries: CaptureQueriesContext) -> str:
     return "\n".join(found)
 
 
-def test_no_reading_scans_a_triggers_past() -> None:
+def test_no_query_scans_the_history_of_a_trigger() -> None:
     trigger = make_due()
     make_past(trigger)
 

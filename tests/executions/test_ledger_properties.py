@@ -1,4 +1,4 @@
-"""Whatever is done to a trigger, and whenever, its instants are accounted for."""
+"""Any sequence of changes to a trigger leaves all its instants accounted for."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ SCHEDULES = (
 
 
 class Life:
-    """What may happen to a trigger, in whatever order."""
+    """The changes that a trigger may go through, in any order."""
 
     def __init__(self, clock: SimulatedClock, random: Random) -> None:
         self.clock, self.random = clock, random
@@ -138,7 +138,7 @@ class Life:
         count_failures(self.trigger.pk, failures=1_000)
 
     def break_schedule(self) -> None:
-        """Let a clock come upon a schedule that it can't read; then mend it."""
+        """Let a clock claim an unreadable schedule; then repair the schedule."""
         Trigger.objects.update(schedule_type="cron", cron_expression="broken")
         self.claim()
         self.reschedule()
@@ -159,7 +159,7 @@ class Life:
         return audit(self.trigger, since=NOON - timedelta(hours=1))
 
     def check(self) -> Ledger:
-        """Each instant is listed once and accounted for, and no event is left out."""
+        """Check that each instant is listed once and accounted for, with all events."""
         found = self.audit()
         instants = [entry.scheduled_for for entry in found.entries]
         events = Event.objects.filter(scheduled_for__isnull=False)
@@ -172,23 +172,27 @@ class Life:
 
     def lose(self, found: Ledger) -> list[datetime]:
         """Delete an event and the execution of another; return their instants."""
-        told = [entry for entry in found.entries if entry.event_id]
-        planned = [entry for entry in told if not entry.note]  # a backfill may not be
+        with_event = [entry for entry in found.entries if entry.event_id]
+        planned = [
+            entry for entry in with_event if not entry.note
+        ]  # a backfill may not be
         event_id = self.pick(planned)
-        executed = self.pick([entry for entry in told if entry.event_id != event_id])
+        executed = self.pick(
+            [entry for entry in with_event if entry.event_id != event_id]
+        )
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM events_event WHERE id = %s", [event_id])
             cursor.execute(_LOSE_EXECUTION, [executed])
         lost = (event_id, executed)
-        return [entry.scheduled_for for entry in told if entry.event_id in lost]
+        return [entry.scheduled_for for entry in with_event if entry.event_id in lost]
 
     def pick(self, entries: Sequence[LedgerEntry]) -> UUID | None:
-        """Choose an event, of whichever there are, however many instants it has."""
+        """Choose one of the events at random, whatever number of instants it has."""
         ids = dict.fromkeys(entry.event_id for entry in entries)
         return self.random.choice([*ids]) if ids else None
 
     def planned_since_the_change(self) -> set[datetime]:
-        """What the schedule, as it is, had since it was touched."""
+        """Return the instants of the current schedule since its last change."""
         trigger = Trigger.objects.get(pk=self.trigger.pk)
         if not trigger.has_schedule or is_spent(trigger):
             return set()
@@ -197,14 +201,14 @@ class Life:
 
 
 def has_run(entry: LedgerEntry) -> bool:
-    """Whether an entry has a task, or failed to have one, if it says that it fired."""
+    """Return whether an entry that fired has a task or a failed execution."""
     has_task = entry.task_id is not None
     is_failed = entry.execution_status in FAILED_STATUSES
     return entry.status != OccurrenceStatus.FIRED or has_task or is_failed
 
 
 @pytest.mark.parametrize("seed", range(LIVES))
-def test_no_life_of_a_trigger_leaves_an_instant_unaccounted(
+def test_no_sequence_of_changes_leaves_an_instant_unaccounted(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = SimulatedClock(monkeypatch)

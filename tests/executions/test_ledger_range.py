@@ -13,7 +13,7 @@ from tests.executions.simulated import (
     SimulatedClock,
     audit,
     make_minutely,
-    told,
+    summary,
 )
 from triggers.services.lifecycle import (
     disable_trigger,
@@ -28,7 +28,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimulatedClock:
     return SimulatedClock(monkeypatch)
 
 
-def test_a_long_range_goes_on_where_a_page_ends(clock: SimulatedClock) -> None:
+def test_a_long_range_continues_where_a_page_ends(clock: SimulatedClock) -> None:
     trigger = make_minutely(catchup="none")
     clock.move(minutes=25)
 
@@ -42,7 +42,7 @@ def test_a_long_range_goes_on_where_a_page_ends(clock: SimulatedClock) -> None:
     assert instants == [NOON + n * MINUTE for n in range(1, 26)]
 
 
-def test_a_year_of_seconds_is_a_page_by_as_few_queries_as_a_minute(
+def test_a_year_of_seconds_takes_as_few_queries_as_a_minute(
     clock: SimulatedClock, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     trigger = make_minutely(cron_expression="* * * * * *")
@@ -71,11 +71,11 @@ def test_more_versions_than_are_read_at_once_end_the_page(
     assert first.next_from is not None
     second = audit(trigger, since=first.next_from)
 
-    assert [n for n, *_ in told(first)] == [1, 2, 3, 4]
-    assert [n for n, *_ in told(second)] == [5, 6, 7, 8]
+    assert [n for n, *_ in summary(first)] == [1, 2, 3, 4]
+    assert [n for n, *_ in summary(second)] == [5, 6, 7, 8]
 
 
-def test_what_is_older_than_the_history_is_not_judged(
+def test_instants_before_the_history_are_left_out(
     clock: SimulatedClock, settings: Settings
 ) -> None:
     settings.HISTORY_RETENTION_DAYS = 1

@@ -33,14 +33,14 @@ def by_webhook(trigger: Trigger, event_type: str = "generic.received") -> Event:
         ("github.push", "webhook", ["github.push", "github.*"]),
     ],
 )
-def test_an_event_asks_for_its_few_patterns(
+def test_an_event_type_has_few_patterns(
     event_type: str, source: str, patterns: list[str]
 ) -> None:
     assert patterns_for(event_type, source) == patterns
 
 
 @pytest.mark.parametrize("pattern", ["invoice.paid", "invoice.*", "*"])
-def test_an_event_is_heard_by_exact_type_prefix_and_star(pattern: str) -> None:
+def test_an_event_matches_exact_type_prefix_and_star(pattern: str) -> None:
     make_listener(name="hears", event_types=[pattern])
     make_listener(name="other", event_types=["invoice.sent", "invoices.*", "paid"])
 
@@ -53,7 +53,7 @@ def test_a_trigger_with_several_matching_patterns_is_one_pair() -> None:
     assert len(find_pairs([record()])[1]) == 1
 
 
-def test_what_a_stranger_sends_is_heard_only_by_its_slug() -> None:
+def test_a_webhook_matches_only_patterns_with_its_slug() -> None:
     make_listener(name="slug", event_types=["github.*"])
     make_listener(name="exact", event_types=["github.push"])
     make_listener(name="all", event_types=["*"])
@@ -63,7 +63,9 @@ def test_what_a_stranger_sends_is_heard_only_by_its_slug() -> None:
     assert matched(event) == {"slug", "exact"}
 
 
-def test_a_stranger_gains_nothing_from_an_own_event_of_the_same_batch() -> None:
+def test_a_webhook_is_matched_separately_from_an_emitted_event_of_the_same_batch() -> (
+    None
+):
     make_listener(name="all", event_types=["*"])
     own = record(type="github.push", source=EventSource.EMIT)
     sent = record(type="github.push", source=EventSource.WEBHOOK)
@@ -73,7 +75,7 @@ def test_a_stranger_gains_nothing_from_an_own_event_of_the_same_batch() -> None:
     assert [pair.event.id for pair in pairs] == [own.id]
 
 
-def test_a_subject_is_heard_by_its_own_triggers_and_by_those_for_all() -> None:
+def test_a_subject_matches_its_own_triggers_and_those_without_a_subject() -> None:
     make_listener(name="acme", subject="acme")
     make_listener(name="other", subject="other")
     make_listener(name="all", subject="")
@@ -82,14 +84,14 @@ def test_a_subject_is_heard_by_its_own_triggers_and_by_those_for_all() -> None:
     assert matched(record(subject="")) == {"all"}
 
 
-def test_an_aimed_event_finds_its_trigger_alone() -> None:
+def test_an_event_that_names_a_trigger_finds_only_that() -> None:
     aimed_at = make_listener(name="aimed")
     make_listener(name="other", event_types=["*"])
 
     assert matched(record(trigger_id=aimed_at.id)) == {"aimed"}
 
 
-def test_aimed_at_nobody_finds_nobody() -> None:
+def test_an_event_that_names_an_unknown_trigger_finds_none() -> None:
     make_listener(event_types=["*"])
 
     assert matched(record(trigger_id=record().id)) == set()
@@ -103,7 +105,7 @@ def test_an_endpoint_serves_all_its_triggers() -> None:
     assert matched(by_webhook(first)) == {"first", "second"}
 
 
-def test_an_inactive_trigger_is_found_by_aim_and_endpoint_not_by_type() -> None:
+def test_an_inactive_trigger_is_found_by_name_and_endpoint_not_by_type() -> None:
     webhook = make_trigger(name="webhook", trigger_type="webhook", is_active=False)
     listener = make_listener(name="listener", is_active=False)
 
@@ -112,14 +114,14 @@ def test_an_inactive_trigger_is_found_by_aim_and_endpoint_not_by_type() -> None:
     assert matched(record()) == set()
 
 
-def test_a_trigger_switched_on_after_the_event_does_not_hear_it() -> None:
+def test_a_trigger_enabled_after_the_event_does_not_match_it() -> None:
     event = record()
     make_listener()
 
     assert matched(event) == set()
 
 
-def test_a_trigger_made_after_the_event_is_not_served_by_its_endpoint() -> None:
+def test_a_trigger_created_after_the_event_does_not_match_by_its_endpoint() -> None:
     first = make_trigger(name="first", trigger_type="webhook")
     event = by_webhook(first)
     make_trigger(name="later", trigger_type="webhook", endpoint=first.endpoint)
@@ -127,7 +129,7 @@ def test_a_trigger_made_after_the_event_is_not_served_by_its_endpoint() -> None:
     assert matched(event) == {"first"}
 
 
-def test_a_disabled_or_deleted_trigger_hears_nothing() -> None:
+def test_a_disabled_or_deleted_trigger_matches_nothing() -> None:
     disabled, deleted = make_listener(), make_listener()
     event = record()
 
@@ -154,7 +156,7 @@ def test_a_batch_takes_as_many_queries_as_an_event(
     assert len(find_pairs(events)[1]) == 50
 
 
-def test_pairs_come_in_the_order_of_events() -> None:
+def test_pairs_are_in_the_order_of_events() -> None:
     make_listener(), make_listener()
     events = [record() for _ in range(3)]
 

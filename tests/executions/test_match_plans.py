@@ -1,4 +1,4 @@
-"""With 100,000 triggers beside the one, look-ups must go by their indexes."""
+"""With 100,000 other triggers, queries for one trigger use their indexes."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def assert_by_index(found: list[str]) -> None:
             assert f"Seq Scan on {model._meta.db_table}" not in plan
 
 
-def test_no_look_up_scans_100_000_triggers() -> None:
+def test_no_query_scans_100_000_triggers() -> None:
     make_others(
         make_trigger(
             trigger_type="cron", schedule_type="cron", cron_expression="0 3 * * *"

@@ -11,8 +11,8 @@ from tests.executions.senders import (
     REQUEST,
     Define,
     deliver,
-    handed_on,
     make_receiver,
+    parsed_parameters,
 )
 from tests.executions.senders import define as define  # is a fixture
 from tests.factories import make_listener, record
@@ -31,12 +31,12 @@ REQUEST_PARTS = {
 def parsed(**fields: Any) -> Any:
     deliver(make_receiver(), **fields)
     drain()
-    (found,) = handed_on()
+    (found,) = parsed_parameters()
     return found
 
 
 def is_met(field: str, value: int, **fields: Any) -> bool:
-    """Whether a field is greater than a value, in a delivery."""
+    """Return whether a field of a delivery is greater than a value."""
     rule = {"field": field, "operator": "greater_than", "value": value}
     make = make_receiver(
         conditions={"type": "rule", "rules": [rule]}, on_condition_error="skip"
@@ -48,7 +48,7 @@ def is_met(field: str, value: int, **fields: Any) -> bool:
     return not execution.reason
 
 
-def test_a_webhooks_request_is_taken_apart() -> None:
+def test_parsed_has_the_parts_of_a_webhook_request() -> None:
     assert parsed(type="generic.received") == {
         "service": "generic",
         "content_type": "application/json",
@@ -61,7 +61,7 @@ def test_a_content_type_that_is_not_declared_is_unknown() -> None:
     assert parsed(content_type="")["content_type"] == "unknown"
 
 
-def test_of_other_events_it_is_the_body() -> None:
+def test_parsed_is_the_body_of_other_events() -> None:
     make_listener(parameter_mapping={"parsed": "parsed", "part": "parsed.a"})
 
     record(body=b'{"a": 1}')
@@ -81,15 +81,15 @@ def test_of_other_events_it_is_the_body() -> None:
         "parsed.raw_payload.query_params.page",
     ],
 )
-def test_numbers_are_read_from_what_arrived_as_text(field: str) -> None:
+def test_numbers_that_arrived_as_text_are_compared_as_numbers(field: str) -> None:
     assert is_met(field, 1, **FORM)
 
 
-def test_numbers_are_not_read_from_texts_in_json() -> None:
+def test_texts_in_json_are_not_compared_as_numbers() -> None:
     assert not is_met("parsed.body.amount", 1, body=b'{"amount": "12"}')
 
 
-def test_a_parser_adds_to_it(define: Define) -> None:
+def test_a_parser_adds_members(define: Define) -> None:
     define(
         custom_parser_code=(
             "def parse_order(body, headers, webhook_config, query, method):\n"
@@ -103,7 +103,7 @@ def test_a_parser_adds_to_it(define: Define) -> None:
     deliver(trigger)
     drain()
 
-    assert handed_on() == [
+    assert parsed_parameters() == [
         {
             "service": "shop",
             "content_type": "application/json",
@@ -118,7 +118,7 @@ def test_a_parser_adds_to_it(define: Define) -> None:
     ]
 
 
-def test_a_parser_may_replace_the_body_but_not_what_was_sent(define: Define) -> None:
+def test_a_parser_may_replace_the_body_but_not_the_raw_payload(define: Define) -> None:
     define(
         custom_parser_code="def parse(): return {'body': [1], 'raw_payload': 0}",
         json_schema={"required": ["id"]},
@@ -131,19 +131,21 @@ def test_a_parser_may_replace_the_body_but_not_what_was_sent(define: Define) -> 
     assert found["schema_valid"] is True
 
 
-def test_no_number_is_read_from_a_text_that_a_parser_returned(define: Define) -> None:
+def test_texts_that_a_parser_returned_are_not_compared_as_numbers(
+    define: Define,
+) -> None:
     define(custom_parser_code="def parse(): return {'body': {'amount': '12'}}")
 
     assert not is_met("parsed.body.amount", 1, **FORM)
 
 
-def test_conditions_see_what_a_parser_found(define: Define) -> None:
+def test_conditions_can_use_the_result_of_a_parser(define: Define) -> None:
     define(custom_parser_code="def parse(body): return {'double': body['id'] * 2}")
 
     assert is_met("parsed.double", 9)
 
 
-def test_a_parser_that_fails_says_so_and_loses_nothing(define: Define) -> None:
+def test_a_parser_that_fails_adds_its_error_and_loses_nothing(define: Define) -> None:
     define(custom_parser_code="def parse(body):\n    return {'x': body['missing']}")
 
     assert parsed() == {
@@ -172,7 +174,7 @@ def test_a_parser_that_fails_says_so_and_loses_nothing(define: Define) -> None:
         ),
     ],
 )
-def test_a_body_is_held_against_the_types_schema(
+def test_a_body_is_validated_against_the_types_schema(
     define: Define, body: bytes, verdict: dict[str, object]
 ) -> None:
     schema = {"properties": {"id": {"type": "integer"}}, "required": ["id"]}
@@ -183,7 +185,7 @@ def test_a_body_is_held_against_the_types_schema(
     assert {k: v for k, v in found.items() if k.startswith("schema")} == verdict
 
 
-def test_a_schema_that_cannot_be_used_is_not_met(define: Define) -> None:
+def test_an_unusable_schema_is_an_error(define: Define) -> None:
     define(json_schema={"$ref": "https://example.test/schema.json"})
 
     found = parsed()

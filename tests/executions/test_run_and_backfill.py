@@ -25,7 +25,7 @@ from triggers.services.lifecycle import (
 pytestmark = pytest.mark.django_db
 
 
-def test_a_run_is_an_event_aimed_at_its_trigger() -> None:
+def test_a_run_is_an_event_that_names_its_trigger() -> None:
     trigger = make_listener(subject="acme")
 
     event_id = run_trigger(trigger_id=trigger.id, payload={"a": "\x00\ud800"})
@@ -38,7 +38,7 @@ def test_a_run_is_an_event_aimed_at_its_trigger() -> None:
     assert Inbox.objects.get().event_id == event_id
 
 
-def test_each_press_of_run_is_an_event() -> None:
+def test_each_request_to_run_is_an_event() -> None:
     trigger = make_listener()
 
     assert run_trigger(trigger_id=trigger.id) != run_trigger(trigger_id=trigger.id)
@@ -70,7 +70,9 @@ def backfill(trigger: Trigger, first: int, last: int, **options: Any) -> Backfil
     )
 
 
-def test_what_has_no_event_is_recorded_oldest_first(clock: SimulatedClock) -> None:
+def test_instants_without_an_event_are_recorded_oldest_first(
+    clock: SimulatedClock,
+) -> None:
     trigger = make_minutely(catchup="none")
     clock.move(minutes=5)
     clock.claim()
@@ -87,7 +89,7 @@ def test_what_has_no_event_is_recorded_oldest_first(clock: SimulatedClock) -> No
     assert Inbox.objects.filter(event_id__in=[e.pk for e in events]).count() == 3
 
 
-def test_a_dry_run_only_tells(clock: SimulatedClock) -> None:
+def test_a_dry_run_records_nothing(clock: SimulatedClock) -> None:
     trigger = make_minutely(is_active=False)
     clock.move(minutes=5)
 
@@ -98,7 +100,7 @@ def test_a_dry_run_only_tells(clock: SimulatedClock) -> None:
     assert not Event.objects.exists()
 
 
-def test_a_second_backfill_finds_all_done(clock: SimulatedClock) -> None:
+def test_a_second_backfill_records_nothing(clock: SimulatedClock) -> None:
     trigger = make_minutely()
     backfill(trigger, -5, 0)
 
@@ -108,7 +110,7 @@ def test_a_second_backfill_finds_all_done(clock: SimulatedClock) -> None:
     assert Event.objects.count() == 6
 
 
-def test_runs_that_were_backfilled_do_not_count(clock: SimulatedClock) -> None:
+def test_backfilled_runs_do_not_count_towards_max_runs(clock: SimulatedClock) -> None:
     trigger = make_minutely(max_runs=2)
     backfill(trigger, -5, 0)
 
@@ -117,7 +119,7 @@ def test_runs_that_were_backfilled_do_not_count(clock: SimulatedClock) -> None:
     assert fired(trigger) == [NOON + MINUTE, NOON + 2 * MINUTE]
 
 
-def test_a_trigger_that_is_off_is_backfilled_all_the_same(
+def test_a_disabled_trigger_can_be_backfilled(
     clock: SimulatedClock,
 ) -> None:
     trigger = make_minutely()
@@ -126,7 +128,7 @@ def test_a_trigger_that_is_off_is_backfilled_all_the_same(
     assert backfill(trigger, -5, 0).recorded == 6
 
 
-def test_what_waits_within_the_jitter_is_not_past(clock: SimulatedClock) -> None:
+def test_an_instant_within_the_jitter_is_not_past(clock: SimulatedClock) -> None:
     trigger = make_minutely(jitter_seconds=3600)
     jitter = timedelta(milliseconds=trigger.pk.int % 3_600_000)
 
@@ -138,7 +140,7 @@ def test_what_waits_within_the_jitter_is_not_past(clock: SimulatedClock) -> None
     assert done.recorded == done.occurrences
 
 
-def test_what_a_clock_is_still_to_claim_is_left_to_it(clock: SimulatedClock) -> None:
+def test_unclaimed_instants_are_left_to_the_clock(clock: SimulatedClock) -> None:
     trigger = make_minutely(max_runs=2, catchup="all")
     clock.move(minutes=5)
 
@@ -151,7 +153,7 @@ def test_what_a_clock_is_still_to_claim_is_left_to_it(clock: SimulatedClock) -> 
     assert backfill(trigger, -1, 5).recorded == 3
 
 
-def test_the_future_is_no_past(clock: SimulatedClock) -> None:
+def test_the_future_is_not_backfilled(clock: SimulatedClock) -> None:
     trigger = make_minutely()
 
     done = backfill(trigger, -1, 100)
@@ -169,7 +171,9 @@ def test_counting_is_bounded(clock: SimulatedClock) -> None:
     assert done.next_from == NOON - 19_999 * MINUTE
 
 
-def test_what_has_no_schedule_has_no_past(clock: SimulatedClock) -> None:
+def test_a_trigger_without_a_schedule_cannot_be_backfilled(
+    clock: SimulatedClock,
+) -> None:
     trigger = make_trigger()
 
     with pytest.raises(NoSchedule) as refused:

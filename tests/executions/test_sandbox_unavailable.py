@@ -20,13 +20,13 @@ pytestmark = pytest.mark.django_db
 PARSES = "def parse(body): return {'found': body['id']}"
 
 
-def away(*_: object, **__: object) -> Any:
+def unavailable(*_: object, **__: object) -> Any:
     raise SandboxUnavailable
 
 
 @pytest.mark.usefixtures("_ample_time_for_code")
 @pytest.mark.parametrize("kind", ["parser", "validator"])
-def test_a_sandbox_that_is_away_lets_only_its_events_wait(
+def test_an_unavailable_sandbox_defers_only_the_events_that_need_it(
     kind: str, define: Define, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     define(
@@ -38,7 +38,7 @@ def test_a_sandbox_that_is_away_lets_only_its_events_wait(
     record_events([new_delivery(trigger), new_event(), new_delivery(trigger)])
 
     with monkeypatch.context() as broken:
-        broken.setattr(type_code, f"run_{kind}", away)
+        broken.setattr(type_code, f"run_{kind}", unavailable)
         assert drain() == 1
         assert drain() == 0
         assert (history(trigger), history(other)) == ([], ["success"])
@@ -49,14 +49,14 @@ def test_a_sandbox_that_is_away_lets_only_its_events_wait(
     assert not Inbox.objects.exists()
 
 
-def test_a_sandbox_that_is_away_is_asked_once_for_each_batch(
+def test_an_unavailable_sandbox_is_called_once_per_batch(
     define: Define, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     define(custom_parser_code=PARSES)
-    asked: list[str] = []
+    calls: list[str] = []
 
     def note(code: str, **_: object) -> Any:
-        asked.append(code)
+        calls.append(code)
         raise SandboxUnavailable
 
     monkeypatch.setattr(type_code, "run_parser", note)
@@ -65,16 +65,16 @@ def test_a_sandbox_that_is_away_is_asked_once_for_each_batch(
 
     drain()
 
-    # Once in the batch, and once where they are tried again as a few.
-    assert asked == [PARSES] * 2
+    # Once in the batch, and once when the deferred events are retried.
+    assert calls == [PARSES] * 2
 
 
-def test_events_that_wait_for_the_sandbox_do_not_hold_up_a_full_batch(
+def test_deferred_events_do_not_hold_up_a_full_batch(
     define: Define, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     define(custom_parser_code=PARSES)
     monkeypatch.setattr("executions.pipeline.leases.MAX_EVENTS", 2)
-    monkeypatch.setattr(type_code, "run_parser", away)
+    monkeypatch.setattr(type_code, "run_parser", unavailable)
     trigger, other = make_receiver(), make_listener()
     record_events([*[new_delivery(trigger) for _ in range(2)], new_event()])
 
@@ -84,18 +84,18 @@ def test_events_that_wait_for_the_sandbox_do_not_hold_up_a_full_batch(
     assert (history(trigger), history(other)) == ([], ["success"])
 
 
-def test_an_event_tried_apart_waits_for_the_sandbox_too(
+def test_an_event_processed_by_trigger_is_deferred_too(
     define: Define, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     define(custom_parser_code=PARSES)
     trigger = make_receiver()
     event = deliver(trigger)
 
-    def break_down(*_: object) -> None:
-        monkeypatch.setattr(type_code, "run_parser", away)
+    def fail(*_: object) -> None:
+        monkeypatch.setattr(type_code, "run_parser", unavailable)
         raise RuntimeError
 
-    monkeypatch.setattr("executions.pipeline.drain.admit", break_down)
+    monkeypatch.setattr("executions.pipeline.drain.admit", fail)
     drain()
 
     assert not TriggerExecution.objects.exists()

@@ -1,4 +1,4 @@
-"""What is decided of runs, without a database."""
+"""The admission of runs, without a database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ POLICIES = ("allow", "skip", "buffer_one", "buffer_all", "cancel_previous")
 
 
 def run(policy: str, **event: Any) -> NewExecution:
-    """What would start, if nothing were in its way."""
+    """An execution that would start if no other run existed."""
     trigger = Trigger(overlap=policy)
     task = NewTask(
         agent_id=uuid7(),
@@ -39,7 +39,7 @@ def run(policy: str, **event: Any) -> NewExecution:
 
 
 def admitted(admission: TriggerAdmission, runs: list[NewExecution]) -> list[str]:
-    """What becomes of runs, one after the other: `held` ones have a held task."""
+    """Admit runs one after the other; return the result of each."""
     for execution in runs:
         admission.admit(execution)
     return [_word(execution) for execution in runs]
@@ -67,7 +67,7 @@ LIMITED = "skipped: rate_limited"
         ("cancel_previous", [CANCELLED, CANCELLED, "started"]),
     ],
 )
-def test_several_at_once_are_as_one_after_the_other(
+def test_a_batch_of_runs_is_admitted_one_after_the_other(
     policy: str, expected: list[str]
 ) -> None:
     assert admitted(TriggerAdmission(), [run(policy) for _ in range(3)]) == expected
@@ -83,7 +83,7 @@ def test_several_at_once_are_as_one_after_the_other(
         ("cancel_previous", [CANCELLED, "started"]),
     ],
 )
-def test_a_run_under_way_is_in_the_way(policy: str, expected: list[str]) -> None:
+def test_a_run_under_way_blocks_the_next(policy: str, expected: list[str]) -> None:
     assert (
         admitted(TriggerAdmission(is_busy=True), [run(policy), run(policy)]) == expected
     )
@@ -98,19 +98,19 @@ def test_a_run_under_way_is_in_the_way(policy: str, expected: list[str]) -> None
         (2, "buffer_all", "held"),
     ],
 )
-def test_nobody_overtakes_what_is_about_to_start(
+def test_no_run_overtakes_a_waiting_one(
     waiting: int, policy: str, expected: str
 ) -> None:
     assert admitted(TriggerAdmission(waiting=waiting), [run(policy)]) == [expected]
 
 
-def test_one_that_waits_leaves_no_room_for_another() -> None:
+def test_buffer_one_skips_if_a_run_waits() -> None:
     admission = TriggerAdmission(is_busy=True, waiting=1)
 
     assert admitted(admission, [run("buffer_one")]) == [SKIPPED]
 
 
-def test_what_is_replaced_is_cancelled_whether_it_runs_or_waits() -> None:
+def test_a_replaced_run_is_cancelled_whether_it_runs_or_waits() -> None:
     earlier = [EarlierRun(event_id=uuid7(), task_id=uuid7()) for _ in range(2)]
     admission = TriggerAdmission(is_busy=True, waiting=1, earlier=earlier)
 
@@ -119,7 +119,7 @@ def test_what_is_replaced_is_cancelled_whether_it_runs_or_waits() -> None:
     assert admission.cancelled == [run.task_id for run in earlier]
 
 
-def test_a_late_event_gives_way_to_a_newer_ones_run() -> None:
+def test_a_run_of_a_newer_event_is_not_replaced() -> None:
     late = run("cancel_previous")
     newer = EarlierRun(event_id=uuid7(), task_id=uuid7())
     admission = TriggerAdmission(is_busy=True, earlier=[newer])
@@ -129,20 +129,20 @@ def test_a_late_event_gives_way_to_a_newer_ones_run() -> None:
     assert admission.cancelled == []
 
 
-def test_what_is_replaced_in_one_batch_may_have_waited() -> None:
+def test_a_waiting_run_of_the_same_batch_is_replaced() -> None:
     runs = [run("buffer_all"), run("buffer_all"), run("cancel_previous")]
 
     assert admitted(TriggerAdmission(), runs) == [CANCELLED, CANCELLED, "started"]
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_a_backfills_own_policy_goes_first(policy: str) -> None:
+def test_the_policy_of_a_backfill_overrides_the_triggers(policy: str) -> None:
     backfilled = run(policy, options={"overlap": "buffer_all"})
 
     assert admitted(TriggerAdmission(is_busy=True), [backfilled]) == ["held"]
 
 
-def test_a_run_that_may_overlap_is_in_the_way_of_others() -> None:
+def test_a_run_that_may_overlap_blocks_the_others() -> None:
     runs = [run("skip", options={"overlap": "allow"}), run("skip")]
 
     assert admitted(TriggerAdmission(), runs) == ["started", SKIPPED]
@@ -157,13 +157,15 @@ def test_a_run_that_may_overlap_is_in_the_way_of_others() -> None:
         ("cancel_previous", [CANCELLED, "started", LIMITED]),
     ],
 )
-def test_what_is_skipped_uses_up_no_limit(policy: str, expected: list[str]) -> None:
+def test_a_skipped_run_does_not_count_towards_the_limit(
+    policy: str, expected: list[str]
+) -> None:
     assert (
         admitted(TriggerAdmission(left=2), [run(policy) for _ in range(3)]) == expected
     )
 
 
-def test_what_is_over_the_limit_replaces_nothing() -> None:
+def test_a_run_over_the_limit_replaces_nothing() -> None:
     under_way = EarlierRun(event_id=uuid7(), task_id=uuid7())
     admission = TriggerAdmission(is_busy=True, left=0, earlier=[under_way])
 
@@ -172,7 +174,7 @@ def test_what_is_over_the_limit_replaces_nothing() -> None:
     assert admission.cancelled == []
 
 
-def test_no_more_than_a_thousand_wait() -> None:
+def test_at_most_a_thousand_runs_wait() -> None:
     admission = TriggerAdmission(is_busy=True, waiting=MAX_WAITING - 1)
 
     found = admitted(admission, [run("buffer_all"), run("buffer_all")])

@@ -15,9 +15,9 @@ from tests.executions.poison import refused_executions
 from tests.executions.senders import (
     Define,
     deliver,
-    handed_on,
     make_receiver,
     new_delivery,
+    parsed_parameters,
 )
 from tests.executions.senders import define as define  # is a fixture
 from tests.factories import make_listener, new_event
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 PARSES = "def parse(body): return {'found': body['id']}"
 LOOPS = "def parse(body):\n    while True: pass"
-LOOPS_IF_TOLD = """
+LOOPS_ON_DEMAND = """
 def parse(body):
     while body['loops']:
         pass
@@ -37,7 +37,7 @@ NO = "def validate(headers): return headers['x-level'] == '8'"
 
 
 def counted(monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
-    """Note each run of a function of the sandbox."""
+    """Record each run of a function of the sandbox."""
     runs: list[str] = []
     run = getattr(type_code, name)
 
@@ -49,7 +49,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
     return runs
 
 
-def test_code_runs_once_for_an_event_that_concerns_many(
+def test_code_runs_once_for_an_event_with_many_triggers(
     define: Define, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     define(custom_parser_code=PARSES)
@@ -62,11 +62,11 @@ def test_code_runs_once_for_an_event_that_concerns_many(
     deliver(trigger)
     drain()
 
-    assert [found["found"] for found in handed_on()] == [5] * 4
+    assert [found["found"] for found in parsed_parameters()] == [5] * 4
     assert len(runs) == 1
 
 
-def test_code_does_not_run_for_an_event_that_concerns_nobody(
+def test_code_does_not_run_for_an_event_without_triggers(
     define: Define, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     define(custom_parser_code=PARSES)
@@ -82,7 +82,7 @@ def test_code_does_not_run_for_an_event_that_concerns_nobody(
     "validation_code",
     [NO, "def validate(): return 1 / 0", "def validate(): return None"],
 )
-def test_a_delivery_that_is_not_valid_is_skipped_for_all(
+def test_an_invalid_delivery_is_skipped_for_all_triggers(
     validation_code: str, define: Define, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     define(
@@ -102,16 +102,18 @@ def test_a_delivery_that_is_not_valid_is_skipped_for_all(
 
 
 @pytest.mark.usefixtures("_ample_time_for_code")
-def test_a_delivery_that_is_valid_says_so(define: Define) -> None:
+def test_a_valid_delivery_has_is_valid(define: Define) -> None:
     define(validation_code="def validate(body): return True", validation_required=True)
 
     deliver(make_receiver())
     drain()
 
-    assert [found["is_valid"] for found in handed_on()] == [True]
+    assert [found["is_valid"] for found in parsed_parameters()] == [True]
 
 
-def test_what_the_door_validated_is_not_validated_again(define: Define) -> None:
+def test_a_delivery_that_the_receiver_validated_is_not_validated_again(
+    define: Define,
+) -> None:
     define(validation_code=NO, validation_required=True)
     trigger = make_receiver()
 
@@ -120,7 +122,7 @@ def test_what_the_door_validated_is_not_validated_again(define: Define) -> None:
     drain()
 
     assert history(trigger) == ["success", "skipped: invalid_delivery"]
-    assert [found["is_valid"] for found in handed_on()] == [True]
+    assert [found["is_valid"] for found in parsed_parameters()] == [True]
 
 
 def test_validation_that_is_not_required_is_not_run(define: Define) -> None:
@@ -131,10 +133,10 @@ def test_validation_that_is_not_required_is_not_run(define: Define) -> None:
     drain()
 
     assert history(trigger) == ["success"]
-    assert "is_valid" not in handed_on()[0]
+    assert "is_valid" not in parsed_parameters()[0]
 
 
-def test_code_that_does_not_end_holds_up_nobody(
+def test_code_that_does_not_end_holds_up_no_other_event(
     define: Define, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     define(custom_parser_code=LOOPS)
@@ -146,25 +148,25 @@ def test_code_that_does_not_end_holds_up_nobody(
 
     assert drain() == 4
 
-    errors = [found.get("parse_error") for found in handed_on()]
+    errors = [found.get("parse_error") for found in parsed_parameters()]
     assert errors == [*["It ran longer than 500 ms"] * 3, None]
     assert list(Inbox.objects.values_list("deaths", flat=True)) == [1] * 5
 
 
-def test_no_event_is_judged_by_the_slow_ones_before_it(define: Define) -> None:
-    define(custom_parser_code=LOOPS_IF_TOLD)
+def test_an_event_is_evaluated_on_its_own_after_slow_ones(define: Define) -> None:
+    define(custom_parser_code=LOOPS_ON_DEMAND)
     trigger = make_receiver()
-    told = [new_delivery(trigger, body=b'{"loops": true}') for _ in range(3)]
-    record_events([*told, new_delivery(trigger, body=b'{"loops": false}')])
+    slow = [new_delivery(trigger, body=b'{"loops": true}') for _ in range(3)]
+    record_events([*slow, new_delivery(trigger, body=b'{"loops": false}')])
 
     assert drain() == 4
 
-    errors = [found.get("parse_error") for found in handed_on()]
+    errors = [found.get("parse_error") for found in parsed_parameters()]
     assert errors == [*["It ran longer than 500 ms"] * 3, None]
     assert not Inbox.objects.exists()
 
 
-def test_what_is_over_the_time_of_a_batch_is_left_to_the_next(
+def test_events_over_the_time_of_a_batch_are_left_to_the_next(
     define: Define, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     define(custom_parser_code=PARSES)
@@ -177,7 +179,7 @@ def test_what_is_over_the_time_of_a_batch_is_left_to_the_next(
     assert [drain(), len(runs)] == [1, 2]
 
 
-def test_validation_that_does_not_end_is_a_no_each_time(
+def test_validation_that_does_not_end_rejects_each_time(
     define: Define, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loops = "def validate():\n    while True: pass"
@@ -191,7 +193,7 @@ def test_validation_that_does_not_end_is_a_no_each_time(
     assert len(runs) == 5
 
 
-def test_code_runs_once_for_an_event_that_is_tried_apart(
+def test_code_runs_once_for_an_event_processed_by_trigger(
     define: Define, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     define(custom_parser_code=PARSES)
@@ -207,7 +209,7 @@ def test_code_runs_once_for_an_event_that_is_tried_apart(
     assert len(runs) == 2
 
 
-def test_settings_of_endpoints_are_asked_for_once_and_only_for_code(
+def test_endpoint_configs_are_loaded_once_and_only_for_code(
     define: Define,
 ) -> None:
     define(custom_parser_code=PARSES)

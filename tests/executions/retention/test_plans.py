@@ -1,4 +1,4 @@
-"""Among many events, executions and tasks the purge goes by its indexes."""
+"""With many events, executions and tasks the purge uses its indexes."""
 
 from __future__ import annotations
 

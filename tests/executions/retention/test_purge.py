@@ -46,7 +46,7 @@ def _keep(settings: Settings) -> None:
 
 
 def make_history() -> None:
-    """Rows of every kind and age, of which some are needed."""
+    """Store rows of every kind and age, some of them still needed."""
     endpoint = create_endpoint().endpoint
     trigger = make_listener()
     for days in (120, 100, 50, 20, 8.5, 1):
@@ -88,7 +88,7 @@ def test_a_dry_run_deletes_nothing_and_counts_what_a_purge_deletes() -> None:
     assert counts(purge_now(is_dry_run=True)) == {}
 
 
-def test_a_purge_that_was_stopped_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_purge_continues(monkeypatch: pytest.MonkeyPatch) -> None:
     make_history()
     dry = purge_now(is_dry_run=True)
     stopped = purge_now(max_seconds=0)
@@ -101,7 +101,7 @@ def test_a_purge_that_was_stopped_goes_on(monkeypatch: pytest.MonkeyPatch) -> No
     }
 
 
-def test_a_purge_that_is_killed_leaves_whole_events(
+def test_a_killed_purge_leaves_no_partial_events(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(events, "ROWS", 2)
@@ -193,7 +193,7 @@ def test_the_hourly_purge_says_what_it_deleted(
     assert line.startswith("Purge: deleted 1 events from ")
 
 
-def test_beat_starts_it_every_hour_apart_from_the_pipeline() -> None:
+def test_beat_starts_the_purge_every_hour_on_the_slow_queue() -> None:
     entry = PeriodicTask.objects.get(name="tickhook-purge-history")
 
     assert (entry.task, entry.queue) == (purge_history.name, "slow")
@@ -225,7 +225,7 @@ def test_a_purge_that_lost_its_claim_deletes_nothing_more() -> None:
     assert Retention.objects.get().claimed_by is not None
 
 
-def test_an_hourly_purge_leaves_a_running_one_and_a_failing_database_alone(
+def test_an_hourly_purge_ends_quietly_if_another_runs_or_the_database_fails(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with state.claim_purge():
@@ -273,7 +273,7 @@ def test_the_command_answers_as_json() -> None:
     assert Event.objects.get() == event
 
 
-def test_the_command_refuses_beside_another_purge() -> None:
+def test_the_command_fails_while_another_purge_runs() -> None:
     with state.claim_purge(), pytest.raises(CommandError, match="is running"):
         output_of()
 

@@ -29,12 +29,12 @@ from senders.signatures import OnlyTheSenderSigns
 from webhooks.endpoints.rotation import (
     KEEP_SECONDS,
     MAX_KEEP_SECONDS,
-    RenewedEndpoint,
-    renew_url,
+    RotatedEndpoint,
+    replace_url,
     revoke_secret,
     rotate_secret,
 )
-from webhooks.endpoints.sample_requests import sample_request
+from webhooks.endpoints.sample_requests import sample_command
 from webhooks.endpoints.secrets import SecretState, Which, live_entries, states_of
 from webhooks.endpoints.urls import webhook_url
 from webhooks.forms import EndpointForm, SecretField
@@ -159,7 +159,7 @@ class RenewalActions(EndpointAdmin):
         return self._renew(
             request,
             object_id,
-            lambda endpoint: renew_url(
+            lambda endpoint: replace_url(
                 endpoint_id=endpoint.pk, rotate_secret=is_rotated
             ),
             done="The endpoint has another URL.",
@@ -169,7 +169,7 @@ class RenewalActions(EndpointAdmin):
         self,
         request: HttpRequest,
         object_id: str,
-        act: Callable[[WebhookEndpoint], RenewedEndpoint],
+        act: Callable[[WebhookEndpoint], RotatedEndpoint],
         *,
         done: str,
     ) -> HttpResponse:
@@ -196,7 +196,7 @@ def _show_once(request: HttpRequest, secret: str | None) -> None:
 def curl_of(endpoint: WebhookEndpoint) -> SafeString:
     """Show a line that tries an endpoint, with a button that copies it."""
     try:
-        sample = sample_request(endpoint)
+        sample = sample_command(endpoint)
     except OnlyTheSenderSigns as error:
         return conditional_escape(error.detail)
     note = ""

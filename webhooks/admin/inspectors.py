@@ -21,7 +21,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from common.admin.display import json_block, page_link, text_block
 from common.errors import TickhookError
-from webhooks.endpoints.sending import Tested, send_test_event
+from webhooks.endpoints.sending import SentTestEvent, send_test_event
 from webhooks.inspectors.store import find_inspector, open_inspector, shown_requests
 
 
@@ -115,7 +115,7 @@ def _page_of(endpoint_id: UUID) -> HttpResponseRedirect:
     return HttpResponseRedirect(page)
 
 
-def _tell(request: HttpRequest, tested: Tested) -> None:
+def _tell(request: HttpRequest, tested: SentTestEvent) -> None:
     if tested.outcome == "accepted":
         event = page_link("webhooks_delivery", tested.event_id, "its delivery")
         text = format_html("The test event was accepted: {}.", event)

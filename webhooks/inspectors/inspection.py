@@ -15,7 +15,7 @@ from common.ids import uuid7
 from common.text import clean_text
 from senders.definitions.model import CREDENTIAL_PARAMETERS
 from senders.signatures import verify
-from webhooks.endpoints.lifecycle import live_secrets
+from webhooks.endpoints.secrets import live_secrets
 from webhooks.inspectors.store import Inspector
 from webhooks.models import WebhookEndpoint
 from webhooks.receiver.checks import check_form, check_rules

@@ -15,8 +15,8 @@ from agents.models import Agent
 from tests.factories import make_trigger
 from tests.triggers.test_api_permissions import group, restricted
 from tests.webhooks.deliveries import deliver
-from webhooks.endpoints.lifecycle import live_secrets
 from webhooks.endpoints.rotation import rotate_secret
+from webhooks.endpoints.secrets import live_secrets
 from webhooks.models import WebhookEndpoint
 
 __all__ = ["group", "restricted"]
@@ -108,7 +108,7 @@ def test_what_the_service_refuses_is_told(
 ) -> None:
     page = press(pages, endpoint, "revoke", which="current")
 
-    assert "It is the only secret" in page
+    assert "This is the only secret" in page
     assert live_secrets(endpoint) == [SECRET]
     assert not LogEntry.objects.exists()
 

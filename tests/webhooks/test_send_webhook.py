@@ -78,7 +78,7 @@ def test_a_request_is_shown_instead_of_sent() -> None:
     [
         (
             ["--endpoint", "wht_none"],
-            "--endpoint: There is no endpoint with this id or path",
+            "--endpoint: There is no endpoint with this id",
         ),
         (["--url", "http://x", "--type", "nobody"], "--type: Must be one of: "),
         (["--url", "http://x", "--type", "github", "--event", "x"], "has samples of"),

@@ -52,7 +52,7 @@ class InvalidOption(InvalidInput):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentTestEvent:
-    """The receiver's answer to a test event; `cause` and `detail` explain a rejection."""
+    """The answer to a test event; `cause` and `detail` explain a rejection."""
 
     outcome: str
     status: int

@@ -177,7 +177,9 @@ class LedgerView(APIView):
         parameters=[LedgerQuerySerializer], responses={200: LedgerSerializer}
     )
     def get(self, request: Request, pk: UUID) -> Response:
-        query = LedgerQuerySerializer(data=_without_format(request))
+        # `format` selects the renderer.
+        parameters = {n: v for n, v in request.query_params.items() if n != "format"}
+        query = LedgerQuerySerializer(data=parameters)
         query.is_valid(raise_exception=True)
         ledger = read_ledger(trigger_id=pk, **query.validated_data)
         return Response(LedgerSerializer(ledger).data)
@@ -227,9 +229,3 @@ class TriggerHealthView(APIView):
         return Response(
             HealthSerializer(health).data, status=200 if health.is_healthy else 503
         )
-
-
-def _without_format(request: Request) -> dict[str, Any]:
-    """Return the query parameters without the one that selects the renderer."""
-    query = request.query_params.items()
-    return {name: value for name, value in query if name != "format"}

@@ -26,9 +26,15 @@ from senders.parsing import BodyKind
 def build_parameters(pair: Pair, document: Document, body: Body) -> str:
     """Return the task's parameters as JSON text."""
     trigger, options = pair.trigger, options_of(pair.event)
+    found = {
+        name: _finder(field)(document.values)
+        for name, field in trigger.parameter_mapping.items()
+    }
+    # A missing field is null.
+    mapped = {name: None if v is MISSING else v for name, v in found.items()}
     own = {
         **trigger.task_parameters,
-        **_mapped(trigger.parameter_mapping, document),
+        **mapped,
         **options.get("parameters", {}),
     }
     return _dump({**own, "trigger_data": trigger_data(pair, document)}, body)
@@ -63,12 +69,6 @@ def trigger_data(pair: Pair, document: Document) -> dict[str, object]:
     return data
 
 
-def _mapped(mapping: dict[str, str], document: Document) -> dict[str, object]:
-    """Return the values of the mapped fields; a missing one is null."""
-    found = {name: _finder(f)(document.values) for name, f in mapping.items()}
-    return {name: None if v is MISSING else v for name, v in found.items()}
-
-
 @lru_cache(maxsize=4096)
 def _finder(field: str) -> Find:
     return parse_field(field).finder()
@@ -81,15 +81,12 @@ def _dump(parameters: dict[str, Any], body: Body) -> str:
     surrogates): then the standard library serializes the parsed body.
     """
     data = parameters["trigger_data"]
-    spliced = {**data, "body": _fragment(body)}
+    is_json = body.parsed is not None and body.parsed.kind == BodyKind.JSON
+    spliced = body.value
+    if is_json and body.raw.lstrip()[:1] in b'{["-0123456789tfn':
+        spliced = orjson.Fragment(body.raw)
+    with_body = {**parameters, "trigger_data": {**data, "body": spliced}}
     try:
-        return orjson.dumps({**parameters, "trigger_data": spliced}).decode()
+        return orjson.dumps(with_body).decode()
     except (TypeError, UnicodeDecodeError):
         return dump_json({**parameters, "trigger_data": {**data, "body": body.value}})
-
-
-def _fragment(body: Body) -> object:
-    is_json = body.parsed is not None and body.parsed.kind == BodyKind.JSON
-    if is_json and body.raw.lstrip()[:1] in b'{["-0123456789tfn':
-        return orjson.Fragment(body.raw)
-    return body.value

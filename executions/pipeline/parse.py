@@ -31,13 +31,12 @@ _REQUEST_PARTS = ("headers", "query_params")
 class Body:
     """An event's body without its Content-Encoding, and the value it holds.
 
-    `fault` says why the body cannot be read: the receiver rejects such bodies, but the
-    replay of an old event may have one. `sender` describes the sender of a webhook.
+    `parsed` is None if the body cannot be read: the receiver rejects such bodies, but
+    the replay of an old event may have one. `sender` is the sender of a webhook.
     """
 
     raw: bytes
     parsed: ParsedBody | None
-    fault: str = ""
     sender: WebhookTypeDefinition | None = None
 
     @property
@@ -78,19 +77,17 @@ def _slug_of(event: Event) -> str:
 
 def _read(event: Event, senders: Mapping[str, WebhookTypeDefinition]) -> Body:
     raw, sender = bytes(event.body), senders.get(_slug_of(event))
+    request: dict[str, Any] = event.request or {}
+    encoding = ""
+    if event.source == EventSource.WEBHOOK:
+        encoding = str(request.get("headers", {}).get("content-encoding", ""))
     field = sender.form_json_field if sender else None
     try:
-        raw = decode_body(raw, _content_encoding(event))
+        raw = decode_body(raw, encoding)
         parsed = parse_body(raw, event.content_type, form_json_field=field)
-    except MalformedBody as error:
-        return Body(raw=raw, parsed=None, fault=error.detail, sender=sender)
+    except MalformedBody:
+        return Body(raw=raw, parsed=None, sender=sender)
     return Body(raw=raw, parsed=parsed, sender=sender)
-
-
-def _content_encoding(event: Event) -> str:
-    if event.source != EventSource.WEBHOOK or not event.request:
-        return ""
-    return str(event.request.get("headers", {}).get("content-encoding", ""))
 
 
 class EventParser:
@@ -113,9 +110,15 @@ def _parse(event: Event, body: Body, code: TypeCodeRunner) -> Parsed:
         paths = frozenset({("parsed",)}) if body.is_text else frozenset[TextPath]()
         return Parsed(value=body.value, text_paths=paths)
     request = _request_values(event, body)
-    is_valid = _is_valid(event, body, definition, code)
+    validates = has_validation(definition)
+    was_validated = bool(event.request) and event.request.get(VALIDATED) is True
+    is_valid = (
+        not validates
+        or was_validated  # by the receiver
+        or code.is_valid(event, body.value, definition)
+    )
     added = _parser_values(event, body, definition, code) if is_valid else {}
-    validity = {"is_valid": is_valid} if has_validation(definition) else {}
+    validity = {"is_valid": is_valid} if validates else {}
     return Parsed(
         value={
             "service": definition.slug,
@@ -139,16 +142,6 @@ def _request_values(event: Event, body: Body) -> dict[str, object]:
         "body": body.value,
         "query_params": request.get("query", {}),
     }
-
-
-def _is_valid(
-    event: Event, body: Body, definition: WebhookTypeDefinition, code: TypeCodeRunner
-) -> bool:
-    """Return whether the validation code accepts the event, or did when it arrived."""
-    request: dict[str, Any] = event.request or {}
-    if not has_validation(definition) or request.get(VALIDATED) is True:
-        return True
-    return code.is_valid(event, body.value, definition)
 
 
 def _parser_values(

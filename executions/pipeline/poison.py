@@ -72,20 +72,14 @@ def raise_if_unrelated(error: Exception) -> None:
     """
     if isinstance(error, SoftTimeLimitExceeded):
         raise error
-    if isinstance(error, Error) and (
-        _is_of_the_server(error) or not connection.is_usable()
-    ):
+    if not isinstance(error, Error):
+        return
+    # A canceled statement may be slow because of its data, and an error without a
+    # SQLSTATE may come from the driver: there the state of the connection decides.
+    is_ambiguous = sqlstate(error) in {"", QUERY_CANCELED}
+    is_from_server = not is_ambiguous and is_unavailable(error)
+    if is_from_server or not connection.is_usable():
         raise DatabaseAway from error
-
-
-def _is_of_the_server(error: Error) -> bool:
-    """Return whether the SQLSTATE says that the server caused the error.
-
-    A canceled statement may be slow because of its data, and an error without a
-    SQLSTATE may come from the driver: there the state of the connection decides.
-    """
-    state = sqlstate(error)
-    return state not in {"", QUERY_CANCELED} and is_unavailable(error)
 
 
 def describe_error(error: Exception) -> str:

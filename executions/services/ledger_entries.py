@@ -81,9 +81,12 @@ def classify_occurrence(facts: OccurrenceFacts) -> LedgerEntry:
         entry = _with_execution(entry, facts.execution)
     if facts.event is not None:
         return _by_event(entry, facts, facts.event)
-    if facts.missed is not None:
-        return _by_missed(entry, facts, facts.missed)
-    return _by_plan(entry, facts)
+    if facts.missed is None:
+        return _by_plan(entry, facts)
+    entry = replace(entry, event_id=facts.missed.id)
+    if facts.execution is None:
+        return _without_execution(entry, facts.missed)
+    return replace(entry, status=OccurrenceStatus.MISSED, reason=Reason.MISSED.value)
 
 
 def _with_execution(entry: LedgerEntry, execution: ExecutionFacts) -> LedgerEntry:
@@ -111,15 +114,6 @@ def _by_event(
     if facts.execution is not None:
         return replace(entry, status=_by_execution(facts.execution))
     return _without_execution(entry, event)
-
-
-def _by_missed(
-    entry: LedgerEntry, facts: OccurrenceFacts, missed: RecordedEvent
-) -> LedgerEntry:
-    entry = replace(entry, event_id=missed.id)
-    if facts.execution is None:
-        return _without_execution(entry, missed)
-    return replace(entry, status=OccurrenceStatus.MISSED, reason=Reason.MISSED.value)
 
 
 def _without_execution(entry: LedgerEntry, event: RecordedEvent) -> LedgerEntry:

@@ -86,13 +86,14 @@ def read_status(*, trigger_id: UUID) -> TriggerState:
     if trigger is None:
         raise TriggerNotFound
     last = _last_run(trigger)
+    failures = filter(None, (_failed_execution(trigger), _failed_task(trigger)))
     return TriggerState(
         trigger=trigger,
         status=_status(trigger),
         last_run=last.executed_at if last else None,
         lateness_seconds=_lateness(last.event) if last else None,
         next_runs=_next_runs(trigger),
-        last_failure=_last_failure(trigger),
+        last_failure=max(failures, key=lambda failure: failure.at, default=None),
         clock=get_clock().get_trigger_status(trigger.id),
     )
 
@@ -124,20 +125,12 @@ def _next_runs(trigger: Trigger) -> list[NextRun]:
     first = trigger.next_scheduled_for
     if first is None:
         return []
-    further = occurrences(schedule_of(trigger), first, limit=_runs_left(trigger) - 1)
+    limit = NEXT_RUNS
+    if trigger.max_runs is not None:
+        limit = max(1, min(limit, trigger.max_runs - trigger.scheduled_runs))
+    further = occurrences(schedule_of(trigger), first, limit=limit - 1)
     jitter = jitter_of(trigger)
     return [NextRun(scheduled_for=at, due_at=at + jitter) for at in (first, *further)]
-
-
-def _runs_left(trigger: Trigger) -> int:
-    if trigger.max_runs is None:
-        return NEXT_RUNS
-    return max(1, min(NEXT_RUNS, trigger.max_runs - trigger.scheduled_runs))
-
-
-def _last_failure(trigger: Trigger) -> Failure | None:
-    found = filter(None, (_failed_execution(trigger), _failed_task(trigger)))
-    return max(found, key=lambda failure: failure.at, default=None)
 
 
 def _failed_execution(trigger: Trigger) -> Failure | None:

@@ -77,7 +77,10 @@ def start_waiting(trigger_ids: Collection[UUID]) -> int:
     """
     with transaction.atomic():
         lock_admission(trigger_ids)
-        first = _first_waiting(_unblocked(trigger_ids))
+        with connection.cursor() as cursor:
+            cursor.execute(_FIRST, [list(_unblocked(trigger_ids))])
+            ids = [row[0] for row in cursor.fetchall()]
+        first = list(_waiting().filter(pk__in=ids)) if ids else []
         ready = [execution for execution in first if _may_start(execution)]
         release_tasks([e.task_id for e in ready if e.task_id])
         task_ids = _end(ready, ExecutionStatus.SUCCESS)
@@ -111,13 +114,6 @@ def _unblocked(trigger_ids: Collection[UUID]) -> set[UUID]:
     allowing = Trigger.objects.filter(pk__in=trigger_ids, overlap=Overlap.ALLOW)
     busy = busy_keys(trigger_ids) - set(allowing.values_list("pk", flat=True))
     return set(trigger_ids) - busy
-
-
-def _first_waiting(trigger_ids: Collection[UUID]) -> list[TriggerExecution]:
-    with connection.cursor() as cursor:
-        cursor.execute(_FIRST, [list(trigger_ids)])
-        first = [row[0] for row in cursor.fetchall()]
-    return list(_waiting().filter(pk__in=first)) if first else []
 
 
 def _waiting() -> QuerySet[TriggerExecution]:

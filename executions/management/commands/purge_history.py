@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -45,23 +44,18 @@ class Command(BaseCommand):
 def _summary(purge: Purge) -> str:
     start = f"{purge.starts_at:%Y-%m-%d %H:%M} UTC" if purge.starts_at else ""
     if purge.is_dry_run:
-        return "\n".join([*_lines(purge), _total(purge, start)])
+        lines = [
+            f"{tally.kind}: {tally.rows}"
+            + (f", from {tally.oldest.isoformat()}" if tally.oldest else "")
+            for tally in purge.tallies.values()
+        ]
+        waits = f"; the first one waits until {start}" if start else ""
+        return "\n".join([*lines, f"A purge would delete {summarize(purge)}{waits}"])
     if start:
         return (
             f"Deleted nothing: the first purge waits until {start}. Use --now to start"
         )
     return f"Deleted {summarize(purge)}"
-
-
-def _lines(purge: Purge) -> Iterator[str]:
-    for tally in purge.tallies.values():
-        since = f", from {tally.oldest.isoformat()}" if tally.oldest else ""
-        yield f"{tally.kind}: {tally.rows}{since}"
-
-
-def _total(purge: Purge, start: str) -> str:
-    text = f"A purge would delete {summarize(purge)}"
-    return f"{text}; the first one waits until {start}" if start else text
 
 
 def _as_json(purge: Purge) -> str:

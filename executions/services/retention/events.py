@@ -268,10 +268,14 @@ class OldBodies:
         taken = [(id_, has_body) for id_, _, has_body in page[: max(1, within)]]
         ids = [id_ for id_, has_body in taken if has_body]
         unneeded = self._remove(ids, is_dry=is_dry) if ids else []
+        last = taken[-1][0]
         if not is_dry:
-            self._record_position(taken[-1][0], sorted(set(ids) - set(unneeded)))
+            needed = sorted(set(ids) - set(unneeded))
+            self._needed = self._needed or next(iter(needed), None)
+            up_to = UUID(int=self._needed.int - 1) if self._needed else last
+            Retention.objects.filter(pk=1).update(bodies_up_to=up_to)
         return Batch(
-            last=taken[-1][0],
+            last=last,
             counts={"bodies": len(unneeded)},
             oldest=moment_of(unneeded[0]) if unneeded else None,
         )
@@ -288,9 +292,3 @@ class OldBodies:
                     "UPDATE events_event SET body = '' WHERE id = ANY(%s)", [unneeded]
                 )
         return unneeded
-
-    def _record_position(self, last: UUID, needed: list[UUID]) -> None:
-        if self._needed is None and needed:
-            self._needed = needed[0]
-        up_to = UUID(int=self._needed.int - 1) if self._needed else last
-        Retention.objects.filter(pk=1).update(bodies_up_to=up_to)

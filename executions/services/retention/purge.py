@@ -107,7 +107,7 @@ def purge_history(
     max_seconds: float | None = None,
     pause: Pause = pause_for,
 ) -> Purge:
-    """Delete what is older than the settings say, in small transactions.
+    """Delete rows that are older than the settings allow, in small transactions.
 
     Nothing is deleted before the first purge may start. Hourly runs purge the tables
     without an index by age only once a day. A purge may be stopped at any moment: the
@@ -172,20 +172,16 @@ def _walk(
             if deadline is not None and time.monotonic() > deadline:
                 return False
             started = time.monotonic()
-            batch = _run(step, last, claimant)
+            with transaction.atomic():
+                bound_statements()
+                if claimant:
+                    renew_claim(claimant)
+                batch = step.batch(last, is_dry=claimant is None)
             purge.add(batch)
             if claimant and any(batch.counts.values()):
                 pause(time.monotonic() - started)
             last = batch.last
     return True
-
-
-def _run(step: Step, last: Position, claimant: UUID | None) -> Batch:
-    with transaction.atomic():
-        bound_statements()
-        if claimant:
-            renew_claim(claimant)
-        return step.batch(last, is_dry=claimant is None)
 
 
 def purge_hourly() -> None:

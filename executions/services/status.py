@@ -85,24 +85,20 @@ def read_status(*, trigger_id: UUID) -> TriggerState:
     trigger = rows.defer("agent__config").filter(pk=trigger_id).first()
     if trigger is None:
         raise TriggerNotFound
+    paused_until = trigger.paused_until
+    is_paused = paused_until is not None and paused_until > database_now()
+    if_active = "paused" if is_paused else "active"
     last = _last_run(trigger)
     failures = filter(None, (_failed_execution(trigger), _failed_task(trigger)))
     return TriggerState(
         trigger=trigger,
-        status=_status(trigger),
+        status=if_active if trigger.is_active else "disabled",
         last_run=last.executed_at if last else None,
         lateness_seconds=_lateness(last.event) if last else None,
         next_runs=_next_runs(trigger),
         last_failure=max(failures, key=lambda failure: failure.at, default=None),
         clock=get_clock().get_trigger_status(trigger.id),
     )
-
-
-def _status(trigger: Trigger) -> str:
-    if not trigger.is_active:
-        return "disabled"
-    paused_until = trigger.paused_until
-    return "paused" if paused_until and paused_until > database_now() else "active"
 
 
 def _last_run(trigger: Trigger) -> TriggerExecution | None:

@@ -161,7 +161,7 @@ def test_waiting_runs_are_skipped_when_their_trigger_is_disabled(
     assert history(trigger) == ["success", *[DROPPED] * 3]
     cancelled = AgentTask.objects.filter(status=TaskStatus.CANCELLED)
     assert set(cancelled.values_list("error", flat=True)) == {
-        "Cancelled: its trigger was switched off while it waited"
+        "Cancelled: its trigger was disabled while it waited"
     }
     assert cancelled.count() == 3
     fold_stats()

@@ -237,7 +237,7 @@ def test_an_hourly_purge_ends_quietly_if_another_runs_or_the_database_fails(
 
     monkeypatch.setattr(purge, "purge_history", fail)
     purge_history()
-    assert "the next hour goes on" in caplog.text
+    assert "the next hourly run continues" in caplog.text
 
 
 def output_of(*arguments: str) -> str:

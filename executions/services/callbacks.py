@@ -51,7 +51,7 @@ def find_final_executions(event_id: UUID) -> list[dict[str, object]] | None:
             "trigger_id": str(trigger_id),
             "status": status,
             "reason": reason,
-            "task_id": str(task_id) if task_id else None,
+            "task_id": None if task_id is None else str(task_id),
         }
         for execution_id, trigger_id, status, reason, task_id in found
     ]

@@ -217,9 +217,10 @@ def test_a_purge_that_lost_its_claim_deletes_nothing_more() -> None:
     make_event(days=91)
     with state.claim_purge() as claimant:
         Retention.objects.update(claimed_by=id_of(days=0))
-        step = ExpiredEvents(read_ages(timezone.now()))
+        ages = read_ages(timezone.now())
+        found = purge.Purge(is_dry_run=False, ages=ages)
         with pytest.raises(state.PurgeRuns):
-            purge._run(step, step.first, claimant)
+            purge._walk(found, [ExpiredEvents(ages)], claimant, None, purge.pause_for)
 
     assert Event.objects.count() == 1
     assert Retention.objects.get().claimed_by is not None

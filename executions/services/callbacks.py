@@ -42,18 +42,18 @@ def find_final_executions(event_id: UUID) -> list[dict[str, object]] | None:
     if Inbox.objects.filter(pk=event_id).exists():
         return None
     rows = TriggerExecution.objects.filter(event_id=event_id).order_by("id")
-    found = list(rows.values_list("id", "trigger_id", "status", "reason", "task_id"))
-    if any(status in OPEN_STATUSES for _, _, status, _, _ in found):
+    executions = list(rows.only("trigger_id", "status", "reason", "task_id"))
+    if any(execution.status in OPEN_STATUSES for execution in executions):
         return None
     return [
         {
-            "execution_id": str(execution_id),
-            "trigger_id": str(trigger_id),
-            "status": status,
-            "reason": reason,
-            "task_id": None if task_id is None else str(task_id),
+            "execution_id": str(execution.pk),
+            "trigger_id": str(execution.trigger_id),
+            "status": execution.status,
+            "reason": execution.reason,
+            "task_id": str(execution.task_id) if execution.task_id else None,
         }
-        for execution_id, trigger_id, status, reason, task_id in found
+        for execution in executions
     ]
 
 

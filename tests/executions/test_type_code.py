@@ -141,7 +141,7 @@ def test_code_that_does_not_end_holds_up_no_other_event(
 ) -> None:
     define(custom_parser_code=LOOPS)
     monkeypatch.setattr("executions.pipeline.drain.MAX_BATCHES", 1)
-    monkeypatch.setattr("executions.pipeline.drain._work_suspects", lambda: 0)
+    monkeypatch.setattr("executions.pipeline.drain._process_next_suspects", lambda: 0)
     slow, other = make_receiver(), make_receiver()
     record_events([new_delivery(slow) for _ in range(8)])
     record_events([new_delivery(other, type="generic.received")])

@@ -13,8 +13,7 @@ from common.fields import dump_json
 from common.text import clean_text
 from conditions.document import Document
 from conditions.engine import compile_condition
-from conditions.outcomes import CompiledCondition, Evaluation
-from conditions.outcomes import Outcome as Verdict
+from conditions.evaluation import CompiledCondition, Evaluation, EvaluationOutcome
 from executions.models import ExecutionStatus
 from executions.pipeline.bodies import Body
 from executions.pipeline.document import (
@@ -113,11 +112,11 @@ def _conditions_allow(outcome: Outcome, document: Document) -> bool:
         return True
     evaluation = _condition_of(trigger).evaluate(document)
     outcome.trace = evaluation.trace
-    if evaluation.outcome == Verdict.NOT_MET:
+    if evaluation.outcome == EvaluationOutcome.NOT_MET:
         outcome.skip(Reason.CONDITIONS_NOT_MET)
-    elif evaluation.outcome == Verdict.ERROR:
+    elif evaluation.outcome == EvaluationOutcome.ERROR:
         return _allow_after_error(outcome, evaluation)
-    return evaluation.outcome == Verdict.MET
+    return evaluation.outcome == EvaluationOutcome.MET
 
 
 def _allow_after_error(outcome: Outcome, evaluation: Evaluation) -> bool:

@@ -42,11 +42,13 @@ def phase_at(windows: Sequence[Window], seconds: float) -> Phase:
 
 
 def snapshot_targets(before: Phase, middle: Phase, end: Phase) -> list[Target]:
-    overdue = _ratio(end.costs["submit_overdue"].ms, middle.costs["submit_overdue"].ms)
+    overdue = _ratio(
+        end.costs["submit_due_tasks"].ms, middle.costs["submit_due_tasks"].ms
+    )
     return [
         *(_flat(name, before.costs[name], end.costs[name]) for name in FLAT),
         Target(
-            what="submit_overdue at the end",
+            what="submit_due_tasks at the end",
             figure=overdue,
             unit="times in the middle",
             at_most=1.2,

@@ -20,7 +20,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "time-outs": ("SELECT.*FROM agents_agenttask.*deadline_at <=",),
         "clock: wait": ("first.due - look.at",),
         "clock: find": ("WITH longest",),
-        "submit_overdue": (
+        "submit_due_tasks": (
             "agents_agenttask.*ORDER BY next_attempt_at.*UPDATE",
             "SELECT next_attempt_at.*FROM agents_agenttask.*ORDER BY next_attempt_at",
         ),

@@ -15,7 +15,7 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from common.api.pagination import ExecutionPagination
 from common.api.permissions import ChangePermissions
-from events.api.views import EventViewSet
+from events.api import EventViewSet
 from executions.api.filters import ORDER_PARAMETERS, ExecutionFilter, read_order
 from executions.api.serializers import (
     UNSHOWN,

@@ -8,7 +8,7 @@ from uuid import UUID
 from celery.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 
-from agents.services.create import NewTask
+from agents.services.submit import NewTask
 from common.fields import dump_json
 from common.text import clean_text
 from conditions.document import Document

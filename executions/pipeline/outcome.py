@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from agents.services.create import NewTask
+from agents.services.submit import NewTask
 from common.ids import derived_uuid7
 from executions.models import OPEN_STATUSES, ExecutionStatus
 from executions.pipeline.matching import Pair

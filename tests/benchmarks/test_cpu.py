@@ -21,7 +21,7 @@ def test_the_cpu_of_a_child_that_ended_still_counts() -> None:
     assert tree_cpu_seconds(os.getpid()) - before >= 0.15
 
 
-def test_the_cpu_of_a_living_offspring_counts() -> None:
+def test_the_cpu_of_a_living_descendant_counts() -> None:
     command = [sys.executable, "-c", SPIN_IN_CHILD + WAIT]
 
     with subprocess.Popen(  # noqa: S603 - our own
@@ -35,7 +35,7 @@ def test_the_cpu_of_a_living_offspring_counts() -> None:
     assert used >= 0.15
 
 
-def test_a_process_that_is_gone_used_nothing() -> None:
+def test_a_process_that_has_ended_used_no_cpu() -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
 

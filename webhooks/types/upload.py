@@ -10,7 +10,7 @@ from django.db.models import Max
 
 from common.errors import Conflict, Fault
 from common.fields import dump_json
-from events.families import is_own_family
+from events.services.emit import is_reserved_namespace
 from senders.definitions import (
     InvalidDefinition,
     WebhookTypeDefinition,
@@ -110,7 +110,7 @@ def _check(document: Document) -> WebhookTypeDefinition:
     faults = [*find_fetch_faults(definition), *find_code_faults(document)]
     if faults:
         raise _tell(faults)
-    if get_shipped(definition.slug) is None and is_own_family(definition.slug):
+    if get_shipped(definition.slug) is None and is_reserved_namespace(definition.slug):
         raise SlugTaken
     return definition
 

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
-from agents.services.concurrency import busy_keys, cancel_tasks
+from agents.services.run import busy_keys, cancel_tasks
 from executions.pipeline.admission.hourly_limit import left_this_hour
 from executions.pipeline.admission.lane import Lane, policy_of
 from executions.pipeline.admission.lock import hold_admission

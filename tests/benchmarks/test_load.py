@@ -27,7 +27,7 @@ class Handler(BaseHTTPRequestHandler):
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
-    # Whoever finds the queue full is not heard for seconds.
+    # A connection that finds the queue full waits for seconds.
     request_queue_size = 256
 
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from benchmarks.cpu import tree_cpu_seconds
+from benchmarks.usage import resident_mb, tree_cpu_seconds
 
 SPIN = "import time\nwhile time.process_time() < 0.2: pass\n"
 SPIN_IN_CHILD = (
@@ -40,3 +40,11 @@ def test_a_process_that_has_ended_used_no_cpu() -> None:
     process.wait()
 
     assert tree_cpu_seconds(process.pid) == 0
+
+
+def test_memory_that_is_touched_is_resident() -> None:
+    before = resident_mb(os.getpid())
+
+    held = b"x" * 50_000_000
+
+    assert resident_mb(os.getpid()) - before >= 0.9 * len(held) / 1e6

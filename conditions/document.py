@@ -80,8 +80,9 @@ class Field:
             current: object = values.get(root, MISSING)
             for key, index in steps:
                 if isinstance(current, list):
-                    is_inside = index is not None and index < len(current)
-                    current = current[index] if is_inside else MISSING
+                    if index is None or index >= len(current):
+                        return MISSING
+                    current = current[index]
                 elif isinstance(current, OBJECTS):
                     current = current.get(key, MISSING)
                 else:

@@ -183,7 +183,7 @@ def test_an_unreachable_broker_changes_nothing(
     assert submit_due_tasks() == 0
 
     assert publications() == [1] * len(tasks)
-    assert "The broker did not say what its queues hold" in caplog.text
+    assert "The broker did not return the lengths of its queues" in caplog.text
 
 
 def test_an_agent_whose_secret_cannot_be_read_does_not_stop_the_others(

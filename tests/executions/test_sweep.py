@@ -140,7 +140,7 @@ def test_sweeps_that_find_nothing_take_a_twentieth_of_the_time(
     monkeypatch.setattr(sweeping, "time", clock)
     pauses: list[float] = []
     monkeypatch.setattr(
-        sweeping, "rest", lambda _, *, seconds, keeps: pauses.append(seconds)
+        sweeping, "finish_turn", lambda _, *, seconds, keeps: pauses.append(seconds)
     )
 
     sweep()

@@ -4,15 +4,15 @@ import gzip
 
 import pytest
 
+from senders.errors import BodyExpandsTooFar, MalformedBody, UnknownEncoding
 from senders.parsing import decode_body
-from senders.parsing.batches import split_array
-from senders.parsing.errors import BodyExpandsTooFar, MalformedBody, UnknownEncoding
+from senders.parsing.json_bodies import split_array
 
 MEGABYTE = 1024 * 1024
 ZIPPED = gzip.compress(b'{"a": 1}')
 
 
-@pytest.mark.parametrize("encoding", ["", "identity", " Identity "])
+@pytest.mark.parametrize("encoding", ["", "identity", " DeliveryIdentity "])
 def test_a_plain_body_stays_as_it_is(encoding: str) -> None:
     body = b"\x1f\x8b any"
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from senders.definitions import resolve
-from senders.definitions.validation import find_faults
-from senders.signatures import Cause, InvalidSignature, verify
+from senders.definitions.webhook_types import find_document_faults
+from senders.signatures import FailureReason, InvalidSignature, verify
 from senders.signatures.hooks import hooks
 from tests.senders.sender_keys import certificate, rsa_signature
 from tests.senders.signed_requests import (
@@ -94,7 +94,7 @@ def test_a_form_that_cannot_be_read_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidSignature) as refused:
         call(URL, body=body)
 
-    assert refused.value.cause == Cause.MALFORMED_BODY
+    assert refused.value.reason == FailureReason.MALFORMED_BODY
 
 
 def publish(message: dict[str, str]) -> Request:
@@ -153,7 +153,7 @@ def test_the_schema_names_each_hook() -> None:
         }
         data = {"slug": "acme", "name": "Acme", "signature": signature}
 
-        assert bool(find_faults(data)) == (name == "nobody")
+        assert bool(find_document_faults(data)) == (name == "nobody")
 
 
 def test_a_certificate_is_found_by_its_url() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from senders.signatures import InvalidSignature, contents, digest_scheme
+from senders.signatures import InvalidSignature, contents, shared_secrets
 from tests.chaos.scale import IS_LONG, dice
 from tests.senders.mutations import damage_header, damage_rest, is_harmless
 from tests.senders.signed_requests import Request, signed_requests
@@ -86,7 +86,7 @@ def test_a_mistake_of_the_program_is_not_a_bad_signature(
     def mistaken(*_arguments: object, **_named: object) -> list[bytes]:
         raise error("a mistake")
 
-    monkeypatch.setattr(digest_scheme, "signed_contents", mistaken)
+    monkeypatch.setattr(shared_secrets, "signed_contents", mistaken)
     monkeypatch.setattr(contents, "signed_contents", mistaken)
     [request] = [one for one in signed_requests() if one.slug == "github"]
 

@@ -8,8 +8,8 @@ import pytest
 from rest_framework.test import APIClient
 
 from events.models import Event, Inbox
-from senders.definitions import load_definition, samples, shipped_slugs
-from senders.definitions.samples import SampleDelivery, sample_events
+from senders.definitions import load_definition, shipped, shipped_slugs
+from senders.definitions.shipped import SampleDelivery, sample_events
 from tests.contracts import webhook_samples as contracted
 from tests.webhooks.received import URL, make_endpoint
 from webhooks.endpoints.sample_requests import build_request
@@ -144,7 +144,7 @@ def test_an_unusable_wish_is_refused(
 def test_a_type_without_samples_is_greeted(
     api: APIClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(samples, "_samples", lambda slug: {})
+    monkeypatch.setattr(shipped, "_samples", lambda slug: {})
     endpoint = make_endpoint()
 
     send(api, endpoint, event="anything")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from common.errors import Fault, InvalidInput
-from senders.definitions.samples import SampleDelivery
+from senders.definitions.shipped import SampleDelivery
 from webhooks.endpoints.lifecycle import live_secrets, webhook_url
 from webhooks.endpoints.sample_requests import TestRequest, build_request, sample_for
 from webhooks.models import WebhookEndpoint

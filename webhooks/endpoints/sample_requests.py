@@ -19,9 +19,9 @@ from senders.definitions import (
     Source,
     WebhookTypeDefinition,
 )
-from senders.definitions.samples import SampleDelivery, sample_events, sample_of
 from senders.definitions.schemes import CertificateScheme, PublicKeyScheme
-from senders.parsing.finding import follow
+from senders.definitions.shipped import SampleDelivery, sample_events, sample_of
+from senders.parsing.finding import resolve_pointer
 from senders.signatures import OnlyTheSenderSigns, sign_request
 
 FORM = "application/x-www-form-urlencoded"
@@ -176,7 +176,7 @@ def _form_with(
 
 def _replace(body: Any, path: tuple[str, ...], delivery_id: str) -> bool:
     """Write a new id over the one that is there, of its kind; return whether one is."""
-    holder: Any = follow(body, path[:-1])
+    holder: Any = resolve_pointer(body, path[:-1])
     present = holder.get(path[-1]) if isinstance(holder, dict) else None
     if isinstance(present, str):
         holder[path[-1]] = delivery_id

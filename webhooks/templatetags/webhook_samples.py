@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django import template
 
-from senders.definitions.samples import sample_events
+from senders.definitions.shipped import sample_events
 from webhooks.models import WebhookEndpoint
 
 register = template.Library()

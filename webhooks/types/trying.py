@@ -8,7 +8,13 @@ from typing import Any
 from common.errors import Fault, InvalidInput
 from common.fields import dump_json
 from senders.definitions import WebhookTypeDefinition
-from senders.parsing import Finder, MalformedBody, ParsedBody, extract, parse_body
+from senders.parsing import (
+    Finder,
+    MalformedBody,
+    ParsedBody,
+    extract_identity,
+    parse_body,
+)
 from webhooks.types.catalogue import WebhookTypeNotFound
 from webhooks.types.code import run_code
 from webhooks.types.config import find_config_faults
@@ -51,7 +57,7 @@ def try_type(
     raw = body.encode(errors="replace") if isinstance(body, str) else _dump(body)
     parsed = _parse(definition, raw, lowered, is_text=isinstance(body, str))
     finder = Finder(headers=lowered, query=query, body=parsed.value)
-    identity = extract(definition, finder, raw_body=raw, now=time.time())
+    identity = extract_identity(definition, finder, raw_body=raw, now=time.time())
     return Trial(
         event_type=identity.event_type,
         delivery_id=identity.delivery_id,

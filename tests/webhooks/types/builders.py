@@ -15,9 +15,9 @@ from django.test import Client
 
 import senders
 from senders.definitions import resolve
-from senders.definitions.handshakes import Handshake
-from senders.parsing import Finder, Identity, extract, parse_body
-from senders.signatures import Cause, InvalidSignature, verify_request
+from senders.definitions.answers import Handshake
+from senders.parsing import DeliveryIdentity, Finder, extract_identity, parse_body
+from senders.signatures import FailureReason, InvalidSignature, verify_request
 from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import WebhookEndpoint
 from webhooks.receiver.answers import Filler, render
@@ -96,11 +96,11 @@ def verify(sent: Sent, *, secret: str = SECRET, now: float = NOW) -> None:
     )
 
 
-def refusal(sent: Sent, *, secret: str = SECRET, now: float = NOW) -> Cause:
+def refusal(sent: Sent, *, secret: str = SECRET, now: float = NOW) -> FailureReason:
     """Return why the signature is refused; fail if it isn't."""
     with pytest.raises(InvalidSignature) as refused:
         verify(sent, secret=secret, now=now)
-    return refused.value.cause
+    return refused.value.reason
 
 
 def assert_taken_within(seconds: float, sent: Sent) -> None:
@@ -109,7 +109,7 @@ def assert_taken_within(seconds: float, sent: Sent) -> None:
         verify(sent, now=NOW + early_or_late)
     for too_far in (-seconds - 1, seconds + 1):
         cause = refusal(sent, now=NOW + too_far)
-        assert cause == Cause.TIMESTAMP_OUTSIDE_TOLERANCE
+        assert cause == FailureReason.TIMESTAMP_OUTSIDE_TOLERANCE
 
 
 def finder(sent: Sent, **query: str) -> Finder:
@@ -120,9 +120,9 @@ def finder(sent: Sent, **query: str) -> Finder:
     return Finder(headers=headers, query=query, body=parsed.value)
 
 
-def identify(sent: Sent, *, now: float = NOW) -> Identity:
+def identify(sent: Sent, *, now: float = NOW) -> DeliveryIdentity:
     definition = resolve(sent.slug)
-    return extract(definition, finder(sent), raw_body=sent.body, now=now)
+    return extract_identity(definition, finder(sent), raw_body=sent.body, now=now)
 
 
 def handshake(

@@ -8,8 +8,8 @@ import json
 import pytest
 
 from events.models import Event
-from senders.parsing import Identity
-from senders.signatures import Cause
+from senders.parsing import DeliveryIdentity
+from senders.signatures import FailureReason
 from tests.webhooks.deliveries import assert_nothing_happened
 from tests.webhooks.types.builders import (
     FORM,
@@ -54,7 +54,7 @@ each = pytest.mark.parametrize("slug", ["grafana", "alertmanager"])
 @each
 @pytest.mark.parametrize("status", ["firing", "resolved"])
 def test_a_notification_is_named_by_its_status(slug: str, status: str) -> None:
-    assert identify(sample(slug, status)) == Identity(
+    assert identify(sample(slug, status)) == DeliveryIdentity(
         event_type=f"{slug}.{status}", delivery_id=None
     )
 
@@ -75,7 +75,7 @@ def test_a_bearer_token_or_a_password_is_taken(slug: str) -> None:
 
     verify(bearer(sent))
     verify(basic(sent), secret=USER)
-    assert refusal(bearer(sent, "another")) == Cause.NO_MATCH
+    assert refusal(bearer(sent, "another")) == FailureReason.NO_MATCH
     refusal(basic(sent, "ana:another"), secret=USER)
     refusal(sent)
 

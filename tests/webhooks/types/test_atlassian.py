@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from senders.parsing import Identity
-from senders.signatures import Cause
+from senders.parsing import DeliveryIdentity
+from senders.signatures import FailureReason
 from tests.webhooks.deliveries import assert_nothing_happened
 from tests.webhooks.types.builders import (
     Sent,
@@ -49,7 +49,7 @@ def test_an_event_of_bitbucket_is_verified_and_named(event: str) -> None:
     sent = of_bitbucket(event)
 
     verify(sent)
-    assert identify(sent) == Identity(
+    assert identify(sent) == DeliveryIdentity(
         event_type=f"bitbucket.{event}", delivery_id=REQUEST_ID
     )
     again = sent.plus(X_Attempt_Number="2")
@@ -67,7 +67,7 @@ def test_an_event_of_jira_is_verified_and_named(event: str) -> None:
     sent = of_jira(event)
 
     verify(sent)
-    assert identify(sent) == Identity(
+    assert identify(sent) == DeliveryIdentity(
         event_type=f"jira.{event}",
         delivery_id="6f1c2a90-0b1c-4b7c-a1df-0f3b2e8c7d55",
     )
@@ -84,8 +84,8 @@ def test_what_is_signed_can_not_be_changed(sent: Sent) -> None:
     refusal(sent.but(body=sent.body + b" "))
     refusal(sent.plus(X_Hub_Signature="sha256=" + "00" * 32))
     refusal(sent.plus(X_Hub_Signature="sha1=" + hex_hmac(sent.body, "sha1")))
-    assert refusal(sent, secret="another") == Cause.NO_MATCH  # noqa: S106 - made up
-    assert refusal(sent.without("X-Hub-Signature")) == Cause.MISSING_HEADER
+    assert refusal(sent, secret="another") == FailureReason.NO_MATCH  # noqa: S106 - made up
+    assert refusal(sent.without("X-Hub-Signature")) == FailureReason.MISSING_HEADER
 
 
 def test_the_test_of_data_center_is_answered_though_it_is_not_signed() -> None:

@@ -7,9 +7,9 @@ from django.test import RequestFactory
 
 from events.models import Event
 from senders.definitions import resolve
-from senders.parsing import Identity
-from senders.parsing.batches import split_array
-from senders.signatures import Cause
+from senders.parsing import DeliveryIdentity
+from senders.parsing.json_bodies import split_array
+from senders.signatures import FailureReason
 from tests.webhooks.deliveries import assert_nothing_happened
 from tests.webhooks.types.builders import (
     SECRET,
@@ -50,7 +50,7 @@ BATCH = STRUCTURED.but(
 )
 def test_both_modes_are_verified_and_named(sent: Sent, name: str, number: str) -> None:
     verify(sent)
-    assert identify(sent) == Identity(
+    assert identify(sent) == DeliveryIdentity(
         event_type=f"cloudevents.example.weather.{name}",
         delivery_id=f"{STATION}\nreading-{number}",
     )
@@ -98,7 +98,7 @@ def test_another_token_is_refused(changed: Sent) -> None:
 
 
 def test_a_missing_token_is_refused_where_there_is_a_secret() -> None:
-    assert refusal(BINARY.without("Authorization")) == Cause.MISSING_HEADER
+    assert refusal(BINARY.without("Authorization")) == FailureReason.MISSING_HEADER
 
 
 @pytest.mark.django_db

@@ -5,8 +5,8 @@ import hmac
 
 import pytest
 
-from senders.parsing import Identity
-from senders.signatures import Cause
+from senders.parsing import DeliveryIdentity
+from senders.signatures import FailureReason
 from tests.webhooks.deliveries import assert_nothing_happened
 from tests.webhooks.types.builders import (
     FORM,
@@ -52,7 +52,7 @@ def advanced(slug: str, hash_name: str = "sha256") -> Sent:
 def test_both_forms_are_verified_and_named(slug: str, hash_name: str) -> None:
     for sent in (simple(slug, hash_name), advanced(slug, hash_name)):
         verify(sent)
-        assert identify(sent) == Identity(
+        assert identify(sent) == DeliveryIdentity(
             event_type=f"{slug}.order.shipped", delivery_id="key-1"
         )
 
@@ -63,7 +63,9 @@ def test_what_is_signed_can_not_be_changed(slug: str, hash_name: str) -> None:
     for sent in (simple(slug, hash_name), advanced(slug, hash_name)):
         refusal(sent.but(body=sent.body + b" "))
         refusal(sent, secret="another")  # noqa: S106 - made up
-        assert refusal(sent.without("X-Convoy-Signature")) == Cause.MISSING_HEADER
+        assert (
+            refusal(sent.without("X-Convoy-Signature")) == FailureReason.MISSING_HEADER
+        )
 
 
 @each

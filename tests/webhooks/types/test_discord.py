@@ -5,8 +5,8 @@ import json
 import pytest
 
 from events.models import Event
-from senders.parsing import Identity
-from senders.signatures import Cause
+from senders.parsing import DeliveryIdentity
+from senders.signatures import FailureReason
 from tests.senders.sender_keys import ed25519_key, raw_public
 from tests.webhooks.deliveries import assert_nothing_happened
 from tests.webhooks.types.builders import (
@@ -38,7 +38,7 @@ AUTHORIZED = signed(sample("discord", "APPLICATION_AUTHORIZED"))
 
 def test_an_interaction_is_verified_and_named() -> None:
     verify(COMMAND, secret=PUBLIC_KEY)
-    assert identify(COMMAND) == Identity(
+    assert identify(COMMAND) == DeliveryIdentity(
         event_type="discord.application_command", delivery_id="1300000000000000001"
     )
 
@@ -68,7 +68,7 @@ def test_what_is_signed_can_not_be_changed(changed: Sent) -> None:
 
 
 def test_another_key_is_refused() -> None:
-    assert refusal(COMMAND, secret="00" * 32) == Cause.NO_MATCH
+    assert refusal(COMMAND, secret="00" * 32) == FailureReason.NO_MATCH
 
 
 def test_pings_are_answered_each_in_its_way() -> None:

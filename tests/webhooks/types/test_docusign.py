@@ -8,8 +8,8 @@ import json
 import pytest
 
 from events.models import Event
-from senders.parsing import Identity
-from senders.signatures import Cause
+from senders.parsing import DeliveryIdentity
+from senders.signatures import FailureReason
 from tests.webhooks.types.builders import (
     SECRET,
     Sent,
@@ -45,7 +45,7 @@ def test_an_event_is_verified_and_named(event: str, who: str) -> None:
     sent = signed(sample("docusign", event))
 
     verify(sent)
-    assert identify(sent) == Identity(
+    assert identify(sent) == DeliveryIdentity(
         event_type=f"docusign.{event}", delivery_id=f"{who}\n{event}\n{MADE_AT}"
     )
 
@@ -72,7 +72,7 @@ def test_what_is_signed_can_not_be_changed(changed: Sent) -> None:
 
 
 def test_another_secret_is_refused() -> None:
-    assert refusal(COMPLETED, secret="another") == Cause.NO_MATCH  # noqa: S106 - made up
+    assert refusal(COMPLETED, secret="another") == FailureReason.NO_MATCH  # noqa: S106 - made up
 
 
 @pytest.mark.django_db

@@ -5,8 +5,8 @@ from urllib.parse import urlencode
 import pytest
 
 from events.models import Event
-from senders.parsing import Identity
-from senders.signatures import Cause
+from senders.parsing import DeliveryIdentity
+from senders.signatures import FailureReason
 from tests.webhooks.types.builders import (
     FORM,
     Sent,
@@ -39,7 +39,7 @@ def test_both_forges_are_verified_and_named(forge: str, event: str) -> None:
     sent = signed(sample("gitea", event), event, forge)
 
     verify(sent)
-    assert identify(sent) == Identity(
+    assert identify(sent) == DeliveryIdentity(
         event_type=f"gitea.{event}", delivery_id="a3ac4c9b"
     )
 
@@ -58,7 +58,7 @@ def test_what_is_signed_can_not_be_changed(changed: Sent) -> None:
 
 
 def test_another_secret_is_refused() -> None:
-    assert refusal(PUSH, secret="another") == Cause.NO_MATCH  # noqa: S106 - made up
+    assert refusal(PUSH, secret="another") == FailureReason.NO_MATCH  # noqa: S106 - made up
 
 
 @pytest.mark.django_db

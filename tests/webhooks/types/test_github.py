@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 import pytest
 
 from events.models import Event
-from senders.parsing import Identity
-from senders.signatures import Cause
+from senders.parsing import DeliveryIdentity
+from senders.signatures import FailureReason
 from tests.webhooks.types.builders import (
     FORM,
     Sent,
@@ -41,7 +41,7 @@ def test_each_event_is_verified_and_named(event: str) -> None:
     sent = signed(sample("github", event), event)
 
     verify(sent)
-    assert identify(sent) == Identity(
+    assert identify(sent) == DeliveryIdentity(
         event_type=f"github.{event}",
         delivery_id="72d3162e-cc78-11e3-81ab-4c9367dc0958",
     )
@@ -70,11 +70,11 @@ def test_what_is_signed_can_not_be_changed(changed: Sent) -> None:
 
 
 def test_another_secret_is_refused() -> None:
-    assert refusal(PUSH, secret="another") == Cause.NO_MATCH  # noqa: S106 - made up
+    assert refusal(PUSH, secret="another") == FailureReason.NO_MATCH  # noqa: S106 - made up
 
 
 def test_the_weaker_sha1_signature_alone_does_not_count() -> None:
-    assert refusal(PUSH.without("X-Hub-Signature-256")) == Cause.MISSING_HEADER
+    assert refusal(PUSH.without("X-Hub-Signature-256")) == FailureReason.MISSING_HEADER
 
 
 @pytest.mark.django_db

@@ -8,8 +8,8 @@ import json
 import pytest
 
 from events.models import Event
-from senders.parsing import Identity
-from senders.signatures import Cause
+from senders.parsing import DeliveryIdentity
+from senders.signatures import FailureReason
 from tests.webhooks.types.builders import (
     NOW,
     SECRET,
@@ -61,7 +61,7 @@ def test_both_ways_of_proof_are_taken_and_named_alike(event: str, header: str) -
     verify(both[0], secret=SIGNING_TOKEN)
     verify(both[1])
     assert {identify(one) for one in both} == {
-        Identity(event_type=f"gitlab.{event}", delivery_id=DELIVERY)
+        DeliveryIdentity(event_type=f"gitlab.{event}", delivery_id=DELIVERY)
     }
 
 
@@ -86,12 +86,12 @@ def test_what_is_signed_can_not_be_changed(changed: Sent) -> None:
 def test_a_stale_or_early_signature_is_refused(seconds: int) -> None:
     cause = refusal(SIGNED, secret=SIGNING_TOKEN, now=NOW + seconds)
 
-    assert cause == Cause.TIMESTAMP_OUTSIDE_TOLERANCE
+    assert cause == FailureReason.TIMESTAMP_OUTSIDE_TOLERANCE
 
 
 def test_another_token_is_refused() -> None:
-    assert refusal(WITH_TOKEN, secret="another") == Cause.NO_MATCH  # noqa: S106 - made up
-    assert refusal(PUSH) == Cause.MISSING_HEADER
+    assert refusal(WITH_TOKEN, secret="another") == FailureReason.NO_MATCH  # noqa: S106 - made up
+    assert refusal(PUSH) == FailureReason.MISSING_HEADER
 
 
 def test_a_signing_token_never_counts_as_the_token_itself() -> None:

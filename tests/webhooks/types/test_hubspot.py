@@ -8,9 +8,9 @@ import json
 import pytest
 
 from senders.definitions import resolve
-from senders.parsing import Identity
-from senders.parsing.batches import split_array
-from senders.signatures import Cause
+from senders.parsing import DeliveryIdentity
+from senders.parsing.json_bodies import split_array
+from senders.signatures import FailureReason
 from tests.webhooks.types.builders import (
     NOW,
     SECRET,
@@ -54,11 +54,11 @@ def test_a_batch_is_verified_as_a_whole_and_named_one_by_one(sent: Sent) -> None
 
     named = [identify(sent.but(body=item)) for item in split_array(sent.body)]
     assert named == [
-        Identity(
+        DeliveryIdentity(
             event_type=f"{sent.slug}.contact.propertyChange",
             delivery_id="30002\n1000200030\n1795000000123\n400500",
         ),
-        Identity(
+        DeliveryIdentity(
             event_type=f"{sent.slug}.contact.creation",
             delivery_id="30001\n1000200031\n1795000000456\n400501",
         ),
@@ -78,14 +78,14 @@ def test_a_further_attempt_has_the_same_id() -> None:
 
 def test_a_workflow_is_verified_and_named() -> None:
     verify(V2)
-    assert identify(V2) == Identity(
+    assert identify(V2) == DeliveryIdentity(
         event_type="hubspot-v2.workflow", delivery_id="ap-1002003-400500-7-0"
     )
 
 
 @every_version
 def test_the_body_is_signed(sent: Sent) -> None:
-    assert refusal(sent.but(body=sent.body + b" ")) == Cause.NO_MATCH
+    assert refusal(sent.but(body=sent.body + b" ")) == FailureReason.NO_MATCH
 
 
 @pytest.mark.parametrize("sent", [V2, V3], ids=["v2", "v3"])
@@ -93,24 +93,24 @@ def test_the_body_is_signed(sent: Sent) -> None:
     "change", [{"url": V2.url + "?a=1"}, {"method": "PUT"}], ids=["url", "method"]
 )
 def test_url_and_method_are_signed(sent: Sent, change: dict[str, str]) -> None:
-    assert refusal(sent.but(**change)) == Cause.NO_MATCH
+    assert refusal(sent.but(**change)) == FailureReason.NO_MATCH
 
 
 @every_version
 def test_another_secret_is_refused(sent: Sent) -> None:
-    assert refusal(sent, secret="another") == Cause.NO_MATCH  # noqa: S106 - made up
+    assert refusal(sent, secret="another") == FailureReason.NO_MATCH  # noqa: S106 - made up
 
 
 @every_version
 def test_a_missing_header_is_refused(sent: Sent) -> None:
     for name in sent.headers:
-        assert refusal(sent.without(name)) == Cause.MISSING_HEADER
+        assert refusal(sent.without(name)) == FailureReason.MISSING_HEADER
 
 
 def test_the_time_is_signed_and_counts_for_five_minutes() -> None:
     later = V3.plus(X_HubSpot_Request_Timestamp=str(NOW * 1000 + 1))
 
-    assert refusal(later) == Cause.NO_MATCH
+    assert refusal(later) == FailureReason.NO_MATCH
     assert_taken_within(300, V3)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from events.models import Event
-from senders.parsing import Identity
-from senders.signatures import Cause
+from senders.parsing import DeliveryIdentity
+from senders.signatures import FailureReason
 from tests.webhooks.deliveries import assert_nothing_happened
 from tests.webhooks.types.builders import (
     Sent,
@@ -50,7 +50,7 @@ def test_an_event_of_sentry_is_verified_and_named(resource: str, event: str) -> 
     sent = of_sentry(resource)
 
     verify(sent)
-    assert identify(sent) == Identity(
+    assert identify(sent) == DeliveryIdentity(
         event_type=f"sentry.{event}", delivery_id="0123456789abcdef0123456789abcdef"
     )
 
@@ -60,7 +60,7 @@ def test_an_event_of_pagerduty_is_verified_and_named(event: str) -> None:
     sent = of_pagerduty(sample("pagerduty", event))
 
     verify(sent)
-    assert identify(sent) == Identity(
+    assert identify(sent) == DeliveryIdentity(
         event_type=f"pagerduty.{event}", delivery_id="01ANAEXAMPLE0000000000000A"
     )
 
@@ -77,8 +77,8 @@ def test_an_event_of_pagerduty_is_verified_and_named(event: str) -> None:
 def test_what_is_signed_can_not_be_changed(sent: Sent, name: str, other: str) -> None:
     refusal(sent.but(body=sent.body + b" "))
     refusal(sent.but(headers={**sent.headers, name: other}))
-    assert refusal(sent.without(name)) == Cause.MISSING_HEADER
-    assert refusal(sent, secret="another") == Cause.NO_MATCH  # noqa: S106 - made up
+    assert refusal(sent.without(name)) == FailureReason.MISSING_HEADER
+    assert refusal(sent, secret="another") == FailureReason.NO_MATCH  # noqa: S106 - made up
 
 
 @pytest.mark.django_db

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from events.models import Event
-from senders.parsing import Identity
-from senders.signatures import Cause
+from senders.parsing import DeliveryIdentity
+from senders.signatures import FailureReason
 from tests.webhooks.types.builders import (
     Sent,
     answer_to,
@@ -31,7 +31,7 @@ CREATED = signed(sample("intercom", TOPIC))
 
 def test_a_topic_is_verified_and_named() -> None:
     verify(CREATED)
-    assert identify(CREATED) == Identity(
+    assert identify(CREATED) == DeliveryIdentity(
         event_type=f"intercom.{TOPIC}",
         delivery_id="notif_a0000000-0000-4000-8000-000000000001",
     )
@@ -52,7 +52,7 @@ def test_what_is_signed_can_not_be_changed(changed: Sent) -> None:
 
 
 def test_another_secret_is_refused() -> None:
-    assert refusal(CREATED, secret="another") == Cause.NO_MATCH  # noqa: S106 - made up
+    assert refusal(CREATED, secret="another") == FailureReason.NO_MATCH  # noqa: S106 - made up
 
 
 @pytest.mark.django_db

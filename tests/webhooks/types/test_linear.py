@@ -5,8 +5,8 @@ import json
 import pytest
 
 from events.models import Event
-from senders.parsing import Identity
-from senders.signatures import Cause
+from senders.parsing import DeliveryIdentity
+from senders.signatures import FailureReason
 from tests.webhooks.types.builders import (
     NOW,
     Sent,
@@ -42,7 +42,9 @@ ISSUE = sent_at(NOW)
 
 def test_an_event_is_verified_and_named() -> None:
     verify(ISSUE)
-    assert identify(ISSUE) == Identity(event_type="linear.Issue", delivery_id=DELIVERY)
+    assert identify(ISSUE) == DeliveryIdentity(
+        event_type="linear.Issue", delivery_id=DELIVERY
+    )
 
 
 @pytest.mark.parametrize(
@@ -61,7 +63,7 @@ def test_what_is_signed_can_not_be_changed(changed: Sent) -> None:
 
 
 def test_another_secret_is_refused() -> None:
-    assert refusal(ISSUE, secret="another") == Cause.NO_MATCH  # noqa: S106 - made up
+    assert refusal(ISSUE, secret="another") == FailureReason.NO_MATCH  # noqa: S106 - made up
 
 
 def test_one_minute_either_way_is_taken() -> None:

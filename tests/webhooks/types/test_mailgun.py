@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 import pytest
 
 from events.models import Event
-from senders.parsing import Identity
-from senders.signatures import Cause
+from senders.parsing import DeliveryIdentity
+from senders.signatures import FailureReason
 from tests.webhooks.types.builders import (
     FORM,
     NOW,
@@ -51,7 +51,9 @@ def route(**changed: str) -> Sent:
 )
 def test_each_kind_is_verified_and_named(sent: Sent, name: str) -> None:
     verify(sent)
-    assert identify(sent) == Identity(event_type=f"mailgun.{name}", delivery_id=TOKEN)
+    assert identify(sent) == DeliveryIdentity(
+        event_type=f"mailgun.{name}", delivery_id=TOKEN
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,7 +74,7 @@ def test_what_is_signed_can_not_be_changed(changed: Sent) -> None:
 
 
 def test_another_secret_is_refused() -> None:
-    assert refusal(event(), secret="another") == Cause.NO_MATCH  # noqa: S106 - made up
+    assert refusal(event(), secret="another") == FailureReason.NO_MATCH  # noqa: S106 - made up
 
 
 @pytest.mark.django_db

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from senders.definitions import resolve
-from senders.signatures import Cause
+from senders.signatures import FailureReason
 from tests.webhooks.deliveries import assert_nothing_happened
 from tests.webhooks.types.builders import (
     Sent,
@@ -72,7 +72,7 @@ def test_what_is_signed_can_not_be_changed(changed: Sent) -> None:
 
 
 def test_another_secret_is_refused() -> None:
-    assert refusal(WHATSAPP, secret="another") == Cause.NO_MATCH  # noqa: S106 - made up
+    assert refusal(WHATSAPP, secret="another") == FailureReason.NO_MATCH  # noqa: S106 - made up
 
 
 def test_the_challenge_is_echoed_as_text() -> None:

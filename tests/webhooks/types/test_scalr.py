@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from senders.parsing import Identity
-from senders.signatures import Cause
+from senders.parsing import DeliveryIdentity
+from senders.signatures import FailureReason
 from tests.webhooks.types.builders import (
     Sent,
     as_json,
@@ -30,7 +30,7 @@ def test_an_event_is_verified_and_named(hash_name: str) -> None:
     sent = signed(ATTENTION, hash_name)
 
     verify(sent)
-    assert identify(sent) == Identity(
+    assert identify(sent) == DeliveryIdentity(
         event_type="scalr.run:needs_attention", delivery_id="wd-1"
     )
 
@@ -38,7 +38,9 @@ def test_an_event_is_verified_and_named(hash_name: str) -> None:
 def test_the_older_form_has_its_id_in_the_body() -> None:
     sent = as_json("scalr", eventId="7", eventName="HostUp")
 
-    assert identify(sent) == Identity(event_type="scalr.HostUp", delivery_id="7")
+    assert identify(sent) == DeliveryIdentity(
+        event_type="scalr.HostUp", delivery_id="7"
+    )
 
 
 @pytest.mark.parametrize(
@@ -57,4 +59,4 @@ def test_what_is_signed_can_not_be_changed(changed: Sent) -> None:
 
 
 def test_another_secret_is_refused() -> None:
-    assert refusal(ATTENTION, secret="another") == Cause.NO_MATCH  # noqa: S106 - made up
+    assert refusal(ATTENTION, secret="another") == FailureReason.NO_MATCH  # noqa: S106 - made up

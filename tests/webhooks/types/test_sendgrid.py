@@ -9,9 +9,9 @@ from django.test import RequestFactory
 
 from events.models import Event
 from senders.definitions import resolve
-from senders.parsing import Identity
-from senders.parsing.batches import split_array
-from senders.signatures import Cause
+from senders.parsing import DeliveryIdentity
+from senders.parsing.json_bodies import split_array
+from senders.signatures import FailureReason
 from tests.senders.sender_keys import ecdsa_signature, p256_key, spki
 from tests.webhooks.types.builders import (
     NOW,
@@ -54,10 +54,10 @@ def test_a_batch_is_verified_as_a_whole_and_named_one_by_one() -> None:
 
     named = [identify(BATCH.but(body=item)) for item in split_array(BATCH.body)]
     assert named == [
-        Identity(
+        DeliveryIdentity(
             event_type="sendgrid.delivered", delivery_id="ZGVsaXZlcmVkLWFuYS0wMDAx"
         ),
-        Identity(event_type="sendgrid.open", delivery_id="b3Blbi1hbmEtMDAwMg"),
+        DeliveryIdentity(event_type="sendgrid.open", delivery_id="b3Blbi1hbmEtMDAwMg"),
     ]
 
 
@@ -82,7 +82,7 @@ def test_what_is_signed_can_not_be_changed(changed: Sent) -> None:
 
 
 def test_another_key_is_refused() -> None:
-    assert refusal(BATCH, secret=OTHER_KEY) == Cause.NO_MATCH
+    assert refusal(BATCH, secret=OTHER_KEY) == FailureReason.NO_MATCH
 
 
 @pytest.mark.django_db

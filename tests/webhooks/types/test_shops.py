@@ -8,8 +8,8 @@ import hmac
 
 import pytest
 
-from senders.parsing import Identity
-from senders.signatures import Cause
+from senders.parsing import DeliveryIdentity
+from senders.signatures import FailureReason
 from tests.webhooks.types.builders import (
     SECRET,
     URL,
@@ -70,7 +70,9 @@ def test_an_event_is_verified_and_named(
     sent: Sent, event_type: str, delivery_id: str
 ) -> None:
     verify(sent)
-    assert identify(sent) == Identity(event_type=event_type, delivery_id=delivery_id)
+    assert identify(sent) == DeliveryIdentity(
+        event_type=event_type, delivery_id=delivery_id
+    )
 
 
 @each
@@ -79,13 +81,15 @@ def test_what_is_signed_can_not_be_changed(sent: Sent, name: str, prefix: str) -
 
     refusal(sent.but(body=sent.body + b" "))
     refusal(sent.but(headers={**sent.headers, name: other}))
-    assert refusal(sent.without(name)) == Cause.MISSING_HEADER
-    assert refusal(sent, secret="another") == Cause.NO_MATCH  # noqa: S106 - made up
+    assert refusal(sent.without(name)) == FailureReason.MISSING_HEADER
+    assert refusal(sent, secret="another") == FailureReason.NO_MATCH  # noqa: S106 - made up
 
 
 def test_square_signs_the_url_too() -> None:
-    assert refusal(SQUARE.but(url=URL + "?x=1")) == Cause.NO_MATCH
-    assert refusal(SQUARE.but(url=URL.replace("wht_1", "wht_2"))) == Cause.NO_MATCH
+    assert refusal(SQUARE.but(url=URL + "?x=1")) == FailureReason.NO_MATCH
+    assert (
+        refusal(SQUARE.but(url=URL.replace("wht_1", "wht_2"))) == FailureReason.NO_MATCH
+    )
 
 
 def test_what_one_act_in_a_shop_sets_off_are_several_deliveries() -> None:

@@ -7,8 +7,8 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from events.models import Event
-from senders.parsing import Identity
-from senders.signatures import Cause
+from senders.parsing import DeliveryIdentity
+from senders.signatures import FailureReason
 from tests.webhooks.deliveries import assert_nothing_happened
 from tests.webhooks.types.builders import (
     FORM,
@@ -48,7 +48,7 @@ def test_each_kind_is_verified_and_named(event: str, delivery_id: str) -> None:
     sent = signed(sample("slack", event))
 
     verify(sent)
-    assert identify(sent) == Identity(
+    assert identify(sent) == DeliveryIdentity(
         event_type=f"slack.{event}", delivery_id=delivery_id
     )
 
@@ -69,7 +69,7 @@ def test_what_is_signed_can_not_be_changed(changed: Sent) -> None:
 
 
 def test_another_secret_is_refused() -> None:
-    assert refusal(COMMAND, secret="another") == Cause.NO_MATCH  # noqa: S106 - made up
+    assert refusal(COMMAND, secret="another") == FailureReason.NO_MATCH  # noqa: S106 - made up
 
 
 def test_five_minutes_either_way_are_taken() -> None:

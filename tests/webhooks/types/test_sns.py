@@ -8,8 +8,8 @@ from pytest_django import Settings
 
 from common.ids import uuid7
 from events.models import Event
-from senders.parsing import Identity
-from senders.signatures import Cause
+from senders.parsing import DeliveryIdentity
+from senders.signatures import FailureReason
 from tests.senders.sender_keys import certificate, rsa_signature
 from tests.webhooks.deliveries import assert_nothing_happened
 from tests.webhooks.types.builders import (
@@ -100,7 +100,7 @@ def test_both_versions_are_verified_and_named(kind: str, hash_name: str) -> None
     sent = signed(sample("sns", kind), hash_name=hash_name)
 
     verify(sent, secret=certificate())
-    assert identify(sent) == Identity(
+    assert identify(sent) == DeliveryIdentity(
         event_type=f"sns.{kind}", delivery_id=json.loads(sent.body)["MessageId"]
     )
 
@@ -117,7 +117,7 @@ def test_both_versions_are_verified_and_named(kind: str, hash_name: str) -> None
 def test_no_signed_line_can_be_changed(sent: Sent, name: str) -> None:
     other = changed(sent, **{name: "another"})
 
-    assert refusal(other, secret=certificate()) == Cause.NO_MATCH
+    assert refusal(other, secret=certificate()) == FailureReason.NO_MATCH
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_neither_can_what_tells_how_it_is_signed(changes: dict[str, str]) -> Non
 def test_a_raw_message_is_not_signed_and_not_taken() -> None:
     raw = NOTIFICATION.but(body=b"The weekly report is ready")
 
-    assert refusal(raw, secret=certificate()) == Cause.MISSING_FIELD
+    assert refusal(raw, secret=certificate()) == FailureReason.MISSING_FIELD
 
 
 @pytest.mark.django_db

@@ -8,8 +8,8 @@ import hmac
 
 import pytest
 
-from senders.parsing import Identity
-from senders.signatures import Cause
+from senders.parsing import DeliveryIdentity
+from senders.signatures import FailureReason
 from tests.senders.sender_keys import ed25519_key, raw_public
 from tests.webhooks.types.builders import NOW, Sent, identify, refusal, sample, verify
 
@@ -57,7 +57,7 @@ def test_a_shared_secret_and_a_public_key_both_verify(slug: str) -> None:
 
     verify(sent, secret=SHARED)
     verify(with_signature(sent, public_signature(sent)), secret=PUBLIC)
-    assert identify(sent) == Identity(
+    assert identify(sent) == DeliveryIdentity(
         event_type=f"{slug}.invoice.paid", delivery_id="msg_1"
     )
 
@@ -83,7 +83,7 @@ def test_what_is_signed_can_not_be_changed(slug: str, name: str, value: str) -> 
     sent, header = paid(slug), f"{PREFIXES[slug]}-{name}"
 
     refusal(sent.but(headers={**sent.headers, header: value}), secret=SHARED)
-    assert refusal(sent.without(header), secret=SHARED) == Cause.MISSING_HEADER
+    assert refusal(sent.without(header), secret=SHARED) == FailureReason.MISSING_HEADER
     refusal(sent.but(body=sent.body + b" "), secret=SHARED)
 
 
@@ -102,7 +102,7 @@ def test_a_public_key_is_no_shared_secret(slug: str) -> None:
 def test_more_than_five_minutes_either_way_are_refused(slug: str, seconds: int) -> None:
     cause = refusal(paid(slug), secret=SHARED, now=NOW + seconds)
 
-    assert cause == Cause.TIMESTAMP_OUTSIDE_TOLERANCE
+    assert cause == FailureReason.TIMESTAMP_OUTSIDE_TOLERANCE
     verify(paid(slug), secret=SHARED, now=NOW + seconds - seconds // 301)
 
 
@@ -110,4 +110,4 @@ def test_more_than_five_minutes_either_way_are_refused(slug: str, seconds: int) 
 def test_another_secret_is_refused(slug: str) -> None:
     other = "whsec_" + base64.b64encode(KEY[::-1]).decode()
 
-    assert refusal(paid(slug), secret=other) == Cause.NO_MATCH
+    assert refusal(paid(slug), secret=other) == FailureReason.NO_MATCH

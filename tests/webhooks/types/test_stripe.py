@@ -5,8 +5,8 @@ import json
 import pytest
 
 from events.models import Event
-from senders.parsing import Identity
-from senders.signatures import Cause
+from senders.parsing import DeliveryIdentity
+from senders.signatures import FailureReason
 from tests.webhooks.types.builders import (
     NOW,
     Sent,
@@ -44,7 +44,9 @@ def test_an_event_is_verified_and_named(event: str, number: str) -> None:
     sent = signed(sample("stripe", event))
 
     verify(sent)
-    assert identify(sent) == Identity(event_type=f"stripe.{event}", delivery_id=number)
+    assert identify(sent) == DeliveryIdentity(
+        event_type=f"stripe.{event}", delivery_id=number
+    )
 
 
 def test_one_of_the_signatures_is_enough_while_a_secret_is_rolled() -> None:
@@ -73,7 +75,7 @@ def test_what_is_signed_can_not_be_changed(changed: Sent) -> None:
 
 
 def test_another_secret_is_refused() -> None:
-    assert refusal(PAID, secret="another") == Cause.NO_MATCH  # noqa: S106 - made up
+    assert refusal(PAID, secret="another") == FailureReason.NO_MATCH  # noqa: S106 - made up
 
 
 def test_five_minutes_either_way_are_taken() -> None:

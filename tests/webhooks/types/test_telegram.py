@@ -5,8 +5,8 @@ import json
 import pytest
 
 from events.models import Event
-from senders.parsing import Identity
-from senders.signatures import Cause
+from senders.parsing import DeliveryIdentity
+from senders.signatures import FailureReason
 from tests.webhooks.deliveries import assert_nothing_happened
 from tests.webhooks.types.builders import (
     SECRET,
@@ -39,7 +39,7 @@ def test_each_kind_is_verified_and_named(event: str, delivery_id: str) -> None:
     sent = signed(sample("telegram", event))
 
     verify(sent)
-    assert identify(sent) == Identity(
+    assert identify(sent) == DeliveryIdentity(
         event_type=f"telegram.{event}", delivery_id=delivery_id
     )
 
@@ -51,9 +51,9 @@ def test_a_kind_that_is_not_known_yet_is_taken() -> None:
 
 
 def test_another_token_is_refused() -> None:
-    assert refusal(signed(MESSAGE, SECRET + "x")) == Cause.NO_MATCH
+    assert refusal(signed(MESSAGE, SECRET + "x")) == FailureReason.NO_MATCH
     without = MESSAGE.without("X-Telegram-Bot-Api-Secret-Token")
-    assert refusal(without) == Cause.MISSING_HEADER
+    assert refusal(without) == FailureReason.MISSING_HEADER
 
 
 @pytest.mark.django_db

@@ -7,8 +7,8 @@ from urllib.parse import parse_qsl
 import pytest
 
 from events.models import Event
-from senders.parsing import Identity
-from senders.signatures import Cause
+from senders.parsing import DeliveryIdentity
+from senders.signatures import FailureReason
 from tests.webhooks.types.builders import (
     SECRET,
     Sent,
@@ -39,7 +39,7 @@ def test_each_kind_is_verified_and_named(event: str) -> None:
     sent = signed(sample("twilio", event))
 
     verify(sent)
-    assert identify(sent) == Identity(
+    assert identify(sent) == DeliveryIdentity(
         event_type=f"twilio.{event}", delivery_id=sent.headers[TOKEN]
     )
 
@@ -74,7 +74,7 @@ def test_what_is_signed_can_not_be_changed(changed: Sent) -> None:
 
 
 def test_another_secret_is_refused() -> None:
-    assert refusal(MESSAGE, secret="another") == Cause.NO_MATCH  # noqa: S106 - made up
+    assert refusal(MESSAGE, secret="another") == FailureReason.NO_MATCH  # noqa: S106 - made up
 
 
 @pytest.mark.django_db

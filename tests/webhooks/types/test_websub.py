@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from senders.parsing import Identity
-from senders.signatures import Cause
+from senders.parsing import DeliveryIdentity
+from senders.signatures import FailureReason
 from tests.webhooks.types.builders import (
     Sent,
     answer_to,
@@ -42,7 +42,9 @@ def missing(mode: str, config: dict[str, str], topic: str = TOPIC) -> list[str]:
 @pytest.mark.parametrize("hash_name", ["sha1", "sha256", "sha384", "sha512"])
 def test_content_is_verified_by_the_hash_that_the_hub_names(hash_name: str) -> None:
     verify(signed(hash_name))
-    assert identify(CONTENT) == Identity(event_type="websub.content", delivery_id=None)
+    assert identify(CONTENT) == DeliveryIdentity(
+        event_type="websub.content", delivery_id=None
+    )
 
 
 @pytest.mark.parametrize(
@@ -61,7 +63,7 @@ def test_what_is_signed_can_not_be_changed(changed: Sent) -> None:
 
 def test_another_secret_is_refused() -> None:
     cause = refusal(signed("sha512"), secret="another")  # noqa: S106 - made up
-    assert cause == Cause.NO_MATCH
+    assert cause == FailureReason.NO_MATCH
 
 
 def test_the_wish_to_subscribe_is_confirmed() -> None:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from senders.signatures import Cause
+from senders.signatures import FailureReason
 from tests.webhooks.types.builders import (
     NOW,
     SECRET,
@@ -63,7 +63,7 @@ def test_what_is_signed_can_not_be_changed(changed: Sent) -> None:
 
 
 def test_another_secret_is_refused() -> None:
-    assert refusal(STARTED, secret="another") == Cause.NO_MATCH  # noqa: S106 - made up
+    assert refusal(STARTED, secret="another") == FailureReason.NO_MATCH  # noqa: S106 - made up
 
 
 def test_five_minutes_either_way_are_taken() -> None:

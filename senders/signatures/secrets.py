@@ -1,4 +1,4 @@
-"""Which texts are secrets of a scheme, and how a new one looks."""
+"""Checks whether a text is a valid secret of a scheme, and makes new secrets."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import secrets as random_source
 from collections.abc import Sequence
 
+from common.errors import InvalidInput
 from senders.definitions.schemes import (
     AnyScheme,
     BasicScheme,
@@ -19,18 +20,22 @@ from senders.definitions.schemes import (
     SingleScheme,
     TokenScheme,
 )
-from senders.signatures.certificates import load_certificate
-from senders.signatures.errors import SecretComesFromSender
-from senders.signatures.keys import PLAIN, decode_secret
-from senders.signatures.public_keys import load_public_key
-from senders.signatures.token_scheme import is_sendable, is_user_password
+from senders.signatures.encodings import PLAIN, decode_secret
+from senders.signatures.public_keys import load_certificate, load_public_key
+from senders.signatures.shared_secrets import is_sendable, is_user_password
 
 NEW_KEY_BYTES = 32
 NEW_USER = "tickhook"
 
 
+class SecretComesFromSender(InvalidInput):
+    """The sender makes this key: copy it from the sender's settings."""
+
+    code = "secret_comes_from_sender"
+
+
 def is_usable_secret(scheme: SignatureScheme, secret: str) -> bool:
-    """Tell whether the scheme can make a key of this secret."""
+    """Return whether this secret has the form that the scheme requires."""
     match scheme:
         case HmacScheme():
             return bool(decode_secret(scheme.secret, secret))
@@ -57,7 +62,7 @@ def own_secrets(
 ) -> list[str]:
     """Return the secrets that count for one of several schemes.
 
-    A prefix that another scheme requires marks a secret as that scheme's own.
+    A secret with a prefix that another scheme requires belongs to that scheme only.
     """
     others = [
         prefix
@@ -68,7 +73,7 @@ def own_secrets(
 
 
 def new_secret(scheme: SignatureScheme) -> str:
-    """Return a random secret in the form in which the sender expects it.
+    """Return a random secret in the form that the sender expects.
 
     Raise SecretComesFromSender if only the sender can make one.
     """

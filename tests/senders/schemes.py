@@ -9,7 +9,7 @@ import pytest
 from senders.definitions import load_definition
 from senders.definitions.schemes import SignatureScheme
 from senders.signatures import FailureReason, InvalidSignature, verify
-from tests.webhooks.senders import NOW, PUSH, SECRET
+from tests.senders.requests import NOW, PUSH, SECRET
 
 JSON = "application/json"
 

@@ -6,7 +6,7 @@ import pytest
 
 from senders.definitions import WebhookTypeDefinition, load_definition, resolve
 from senders.parsing import DeliveryIdentity, Finder, extract_identity, parse_body
-from tests.webhooks.senders import NOW, PUSH
+from tests.senders.requests import NOW, PUSH
 
 JSON = "application/json"
 

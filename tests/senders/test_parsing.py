@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from senders.parsing import BodyKind, MalformedBody, ParsedBody, parse_body
-from tests.webhooks.senders import PUSH
+from tests.senders.requests import PUSH
 
 JSON = "application/json"
 

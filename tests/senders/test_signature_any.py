@@ -14,9 +14,7 @@ from senders.signatures import (
     new_secret,
     sends_secret,
 )
-from tests.senders.schemes import cause_of, check_scheme, scheme_of
-from tests.senders.sender_keys import ed25519_key, raw_public
-from tests.webhooks.senders import (
+from tests.senders.requests import (
     NOW,
     PUSH,
     SECRET,
@@ -25,6 +23,8 @@ from tests.webhooks.senders import (
     hex_hmac,
     standard_headers,
 )
+from tests.senders.schemes import cause_of, check_scheme, scheme_of
+from tests.senders.sender_keys import ed25519_key, raw_public
 
 HMAC = {
     "kind": "hmac",

@@ -16,9 +16,11 @@ from senders.signatures import (
     is_usable_secret,
     verify_request,
 )
+from tests.senders.requests import NOW
 from tests.senders.sender_keys import certificate, p256_key, pem, rsa_signature
-from tests.senders.signed_requests import CERTIFICATE_URL, sns_content, sns_message
-from tests.webhooks.senders import NOW
+from tests.senders.signers import sns_content, sns_message
+
+CERTIFICATE_URL = sns_message()["SigningCertURL"]
 
 
 def publish(

@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from senders.definitions.schemes import SignatureScheme
 from senders.signatures import FailureReason, is_usable_secret
+from tests.senders.requests import PUSH
 from tests.senders.schemes import cause_of, check_scheme, scheme_of
 from tests.senders.sender_keys import (
     ecdsa_signature,
@@ -17,7 +18,6 @@ from tests.senders.sender_keys import (
     raw_public,
     spki,
 )
-from tests.webhooks.senders import PUSH
 
 ED25519 = {
     "hex": raw_public(ed25519_key()).hex(),

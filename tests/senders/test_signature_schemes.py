@@ -8,8 +8,8 @@ import json
 import pytest
 
 from senders.signatures import FailureReason, InvalidSignature, verify
+from tests.senders.requests import NOW, PUSH, SECRET, hex_hmac
 from tests.senders.schemes import cause_of, check_scheme, scheme_of
-from tests.webhooks.senders import NOW, PUSH, SECRET, hex_hmac
 
 
 def test_one_header_can_carry_the_timestamp_and_several_signatures() -> None:

@@ -9,14 +9,7 @@ from hypothesis import strategies as st
 
 from senders.definitions import shipped_slugs
 from senders.signatures import FailureReason, InvalidSignature
-from tests.senders.sender_keys import (
-    certificate,
-    ed25519_key,
-    p256_key,
-    raw_public,
-    spki,
-)
-from tests.webhooks.senders import (
+from tests.senders.requests import (
     NOW,
     PUSH,
     SECRET,
@@ -24,6 +17,13 @@ from tests.webhooks.senders import (
     check,
     hex_hmac,
     standard_headers,
+)
+from tests.senders.sender_keys import (
+    certificate,
+    ed25519_key,
+    p256_key,
+    raw_public,
+    spki,
 )
 
 

@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 from events.models import Event, Inbox
 from senders.definitions import load_definition, shipped, shipped_slugs
 from senders.definitions.shipped import SampleDelivery, sample_events
-from tests.contracts import webhook_samples as contracted
+from tests.senders.table import SENDERS
 from tests.webhooks.received import URL, make_endpoint
 from webhooks.endpoints.sample_requests import build_request
 from webhooks.models import WebhookEndpoint
@@ -42,8 +42,7 @@ def send(api: APIClient, endpoint: WebhookEndpoint, **sent: Any) -> dict[str, An
 def test_each_sample_is_taken_as_its_senders_own(
     api: APIClient, slug: str, event: str
 ) -> None:
-    config = contracted.sample_of(slug).config
-    endpoint = make_endpoint(type_slug=slug, config=config)
+    endpoint = make_endpoint(type_slug=slug, config=SENDERS[slug].config)
 
     first, second = (send(api, endpoint, event=event) for _ in range(2))
 
@@ -66,8 +65,8 @@ def test_each_type_has_a_sample(slug: str) -> None:
 def test_what_only_its_sender_signs_is_refused_with_the_way_out(
     api: APIClient, slug: str
 ) -> None:
-    sample = contracted.sample_of(slug)
-    config = {"secret": sample.secret, **sample.config}
+    form = next(iter(SENDERS[slug].forms.values()))
+    config = {"secret": form.secret, **SENDERS[slug].config}
     endpoint = make_endpoint(type_slug=slug, config=config)
 
     response = api.post(f"{URL}/test", {"endpoint_id": str(endpoint.pk)})

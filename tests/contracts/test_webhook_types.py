@@ -18,7 +18,7 @@ from tests.factories import make_created
 from tests.senders.requests import Sent, identify
 from tests.senders.table import SENDERS, Row, rows, unsigned
 from triggers.services.lifecycle import SavedTrigger
-from webhooks.endpoints.lifecycle import webhook_url
+from webhooks.endpoints.urls import webhook_url
 from webhooks.models import WebhookEndpoint
 
 FOLDER = Path(senders.__path__[0]) / "types"

@@ -15,7 +15,7 @@ from tests.senders.requests import SECRET, Sent, as_json, failure, identify
 from tests.senders.table import SENDERS, signed, unsigned
 from tests.webhooks.deliveries import assert_nothing_happened
 from tests.webhooks.types.receiving import answer_to, handshake, make_endpoint, send
-from webhooks.endpoints.lifecycle import webhook_url
+from webhooks.endpoints.urls import webhook_url
 from webhooks.models import RejectionCount, WebhookEndpoint
 from webhooks.receiver.request import Delivery
 from webhooks.rejections.recording import flush_rejections

@@ -160,7 +160,7 @@ def _mailgun_fields(body: bytes) -> object:
     if body.lstrip()[:1] == b"{":
         fields = json.loads(body)["signature"]
         return [str(fields[name]).lower() for name in names]
-    form = parse_qs(body.decode())
+    form = parse_qs(body.decode("utf-8", "replace"))
     return [form[name][0].lower() for name in names]
 
 

@@ -65,7 +65,7 @@ def test_damaged_requests_are_rejected_and_nothing_else_is_raised(
 @pytest.mark.parametrize("damage", [damage_one_header, damage_rest])
 def test_random_damage_finds_no_false_accept(damage: Damage) -> None:
     seed = random.SystemRandom().randrange(10**9)
-    rounds = 1_000_000 if IS_LONG else 20_000
+    rounds = 1_000_000 if IS_LONG else 1_500
 
     assert count_accepted(damage, seed=seed, rounds=rounds) > 0, seed
 

@@ -13,8 +13,8 @@ from agents.services.submit import due_floor
 from common.redis import ask_redis
 from events.nudge import nudge
 from events.services import record
-from senders.sandbox import alone, calls
-from senders.sandbox.limits import Limits
+from senders.sandbox import calls, limits
+from senders.sandbox.limits import TimeLimits
 from tests import memory_backend as memory_backend  # registers itself
 from webhooks.limits import requests, store
 from webhooks.rejections import recording
@@ -65,11 +65,11 @@ def _look_at_everything() -> None:
 @pytest.fixture
 def _ample_time_for_code(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give uploaded code 30 s: on a busy machine 50 ms can pass before it starts."""
-    ample = Limits(run_seconds=30, wait_seconds=30)
+    ample = TimeLimits(run_seconds=30, wait_seconds=30)
     monkeypatch.setattr(calls, "PARSER", ample)
     monkeypatch.setattr(calls, "VALIDATOR", ample)
-    monkeypatch.setattr(alone, "VALIDATOR", ample)
-    monkeypatch.setattr(alone, "MAX_WAIT_SECONDS", 30.0)
+    monkeypatch.setattr(limits, "VALIDATOR", ample)
+    monkeypatch.setattr(limits, "MAX_WAIT_SECONDS", 30.0)
 
 
 @pytest.fixture

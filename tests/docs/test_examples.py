@@ -18,7 +18,7 @@ from conditions.document import ROOTS, Document
 from conditions.engine import compile_condition, validate_condition
 from conditions.operators.base import operators
 from senders.definitions import load_definition
-from senders.parsing import Finder, extract
+from senders.parsing import Finder, extract_identity
 from senders.signatures import new_secret, sign, verify
 from senders.signatures.requests import RawRequest
 from tests.docs.pages import DOCS, blocks, only_block
@@ -128,7 +128,7 @@ def test_the_sample_of_the_webhook_type_is_accepted_by_it() -> None:
     definition = load_definition(document)
     request = Finder(headers={}, query={}, body=sample["body"])
 
-    found = extract(definition, request, raw_body=b"", now=0)
+    found = extract_identity(definition, request, raw_body=b"", now=0)
 
     assert found.event_type == f"paybird.{sample['event']}"
     assert found.delivery_id == sample["body"]["id"]

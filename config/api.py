@@ -3,8 +3,8 @@ from __future__ import annotations
 from django.urls import include, path
 from rest_framework.routers import DefaultRouter
 
-from agents.api.views import AgentTaskViewSet, AgentViewSet
-from events.api.views import EventTypeViewSet
+from agents.api import AgentTaskViewSet, AgentViewSet
+from events.api import EventTypeViewSet
 from executions.api.views import (
     BackfillView,
     EventWithExecutionsViewSet,

@@ -6,10 +6,10 @@ import pytest
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
-from agents.services import heartbeat
-from agents.services.lost import submitted_tasks
-from agents.services.run import running_tasks
-from agents.services.submit import due_tasks
+from agents.services import workers
+from agents.services.resubmit import submitted_floor
+from agents.services.run import running_floor
+from agents.services.submit import due_floor
 from common.redis import ask_redis
 from events.nudge import nudge
 from events.services import record
@@ -51,14 +51,14 @@ def _ample_time_for_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _no_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each test enter a worker of its own, whose heart beats only when asked."""
-    monkeypatch.setattr(heartbeat, "_current", None)
-    monkeypatch.setattr(heartbeat, "_beat_for_ever", lambda _: None)
+    monkeypatch.setattr(workers, "_current", None)
+    monkeypatch.setattr(workers, "_record_heartbeats", lambda _: None)
 
 
 @pytest.fixture(autouse=True)
 def _look_at_everything() -> None:
     """Let each test's first looks find tasks of any age."""
-    for floor in (due_tasks, submitted_tasks, running_tasks):
+    for floor in (due_floor, submitted_floor, running_floor):
         floor.forget()
 
 

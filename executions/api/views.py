@@ -20,7 +20,7 @@ from common.api.filters import AnyCaseChoiceFilter, SinceFilter, UntilFilter
 from common.api.pagination import ExecutionPagination
 from common.api.permissions import ChangePermissions
 from common.errors import Fault, InvalidInput
-from events.api.views import EventViewSet
+from events.api import EventViewSet
 from executions.api.ledger_serializers import (
     BackfillRequestSerializer,
     BackfillSerializer,

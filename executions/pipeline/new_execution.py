@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
-from agents.services.create import NewTask
+from agents.services.submit import NewTask
 from common.ids import derived_uuid7
 from common.text import clean_text
 from events.models import Event

@@ -134,7 +134,7 @@ def test_the_sample_of_the_webhook_type_is_accepted_by_it() -> None:
     assert found.delivery_id == sample["body"]["id"]
 
 
-def test_a_condition_type_of_ones_own_judges(
+def test_a_custom_condition_type_evaluates(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(condition_types, "_items", {**condition_types._items})
@@ -152,7 +152,7 @@ def test_a_condition_type_of_ones_own_judges(
 
 
 @pytest.mark.django_db
-def test_a_backend_of_ones_own_takes_tasks(
+def test_a_custom_backend_accepts_tasks(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(backends, "_items", {**backends._items})

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from uuid import UUID
 
 from common.errors import TickhookError
-from events.services.keys import KnownEvent, find_known
-from events.services.record import NewEvent, record_events
+from events.services.record import KnownEvent, NewEvent, find_known, record_events
 from senders.definitions.webhook_types import BatchFormat
 from senders.parsing.json_bodies import split_array
 from webhooks.receiver.events import new_event, request_json

@@ -1,4 +1,4 @@
-"""Forgetting what one run left behind, so that the next meets empty tables."""
+"""Deleting the data of one run, so that the next one starts with empty tables."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _MODELS = (
 _QUEUES = ("pipeline", "agents", "naive", "naive-agents")
 
 
-def forget_everything() -> None:
-    """Empty the tables and queues, and write to disk what is still to be written."""
+def reset_all() -> None:
+    """Empty the tables and queues, and flush pending writes to disk."""
     tables = ", ".join(model._meta.db_table for model in _MODELS)
     with connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {tables}")

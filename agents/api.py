@@ -1,18 +1,73 @@
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
-from rest_framework import status
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
 
-from agents.api.serializers import AgentSerializer, AgentTaskSerializer
 from agents.models import Agent, AgentKind, AgentTask, TaskStatus
 from agents.services.agents import AgentNotFound, delete_agent, save_agent
 from common.api.filters import AnyCaseChoiceFilter, FlagFilter
+from common.api.serializers import (
+    AnyCaseChoiceField,
+    JSONObjectField,
+    StrictSerializer,
+)
+
+
+@extend_schema_field(OpenApiTypes.ANY)
+class AnyJSONField(serializers.JSONField):
+    """Any JSON value, as an agent or a sender wrote it."""
+
+
+class AgentSerializer(StrictSerializer):
+    """An agent in requests and responses.
+
+    A field that a PUT omits gets its default; `config`, which no response contains,
+    keeps its stored value.
+    """
+
+    id = serializers.UUIDField(read_only=True)
+    name = serializers.CharField(max_length=255)
+    kind = AnyCaseChoiceField(choices=AgentKind.choices, default=AgentKind.AGENT)
+    backend = serializers.CharField(max_length=50)
+    config = JSONObjectField(required=False, write_only=True)
+    parameters_schema = JSONObjectField(default=dict)
+    task_timeout_seconds = serializers.IntegerField(
+        default=3600, min_value=1, max_value=86_400
+    )
+    is_active = serializers.BooleanField(default=True)
+    created_at = serializers.DateTimeField(read_only=True)
+    updated_at = serializers.DateTimeField(read_only=True)
+
+
+class AgentTaskSerializer(serializers.ModelSerializer[AgentTask]):
+    execution_id = serializers.UUIDField(source="idempotency_key", read_only=True)
+    parameters = AnyJSONField(read_only=True)
+    metadata = serializers.SerializerMethodField()
+    result = AnyJSONField(read_only=True, allow_null=True)
+
+    class Meta:
+        model = AgentTask
+        fields = (
+            "id", "agent_id", "execution_id", "task_type", "title", "status",
+            "parameters", "metadata", "result", "error", "attempt", "external_id",
+            "workflow_id", "run_id", "created_at", "submitted_at", "started_at",
+            "finished_at",
+        )  # fmt: skip
+        read_only_fields = fields
+
+    @extend_schema_field(OpenApiTypes.OBJECT)
+    def get_metadata(self, task: AgentTask) -> dict[str, Any]:
+        """Return the origin of the task and the number of its attempt."""
+        return {**task.metadata, "attempt": task.attempt}
 
 
 class AgentFilter(filters.FilterSet):

@@ -17,9 +17,9 @@ class _Process:
 
 
 def tree_cpu_seconds(root: int) -> float:
-    """Return the CPU seconds, user and system, that a process and its offspring used.
+    """Return the CPU seconds, user and system, of a process and its descendants.
 
-    A child that ended counts in the parent that waited for it.
+    A child that ended counts for the parent that waited for it.
     """
     children: dict[int, list[_Process]] = defaultdict(list)
     ticks, waiting = 0, []
@@ -44,3 +44,11 @@ def _processes() -> Iterator[_Process]:
         fields = stat.rsplit(")", 1)[1].split()
         ticks = sum(int(field) for field in fields[11:15])
         yield _Process(int(folder.name), parent=int(fields[1]), ticks=ticks)
+
+
+def resident_mb(pid: int) -> float:
+    """Return the resident memory of a process in MB (10^6 bytes)."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    return 0.0  # it has ended

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from benchmarks.cpu import tree_cpu_seconds
+from benchmarks.usage import resident_mb, tree_cpu_seconds
 
 SPIN = "import time\nwhile time.process_time() < 0.2: pass\n"
 SPIN_IN_CHILD = (
@@ -21,7 +21,7 @@ def test_the_cpu_of_a_child_that_ended_still_counts() -> None:
     assert tree_cpu_seconds(os.getpid()) - before >= 0.15
 
 
-def test_the_cpu_of_a_living_offspring_counts() -> None:
+def test_the_cpu_of_a_living_descendant_counts() -> None:
     command = [sys.executable, "-c", SPIN_IN_CHILD + WAIT]
 
     with subprocess.Popen(  # noqa: S603 - our own
@@ -35,8 +35,16 @@ def test_the_cpu_of_a_living_offspring_counts() -> None:
     assert used >= 0.15
 
 
-def test_a_process_that_is_gone_used_nothing() -> None:
+def test_a_process_that_has_ended_used_no_cpu() -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
 
     assert tree_cpu_seconds(process.pid) == 0
+
+
+def test_memory_that_is_touched_is_resident() -> None:
+    before = resident_mb(os.getpid())
+
+    held = b"x" * 50_000_000
+
+    assert resident_mb(os.getpid()) - before >= 0.9 * len(held) / 1e6

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 CONFIG = {"task": "agents.tasks.echo"}
 
 
-def test_a_change_is_checked_with_what_another_has_stored_meanwhile() -> None:
+def test_a_change_is_checked_against_the_values_stored_in_the_meantime() -> None:
     agent = make_agent(backend="celery", config=CONFIG)
     stale = Agent.objects.get(pk=agent.pk)
     save_agent(agent, backend="memory", config={})
@@ -31,7 +31,7 @@ def test_a_change_is_checked_with_what_another_has_stored_meanwhile() -> None:
     assert (stored.backend, stored.config) == ("memory", {})
 
 
-def test_two_changes_at_once_leave_a_config_that_its_backend_takes() -> None:
+def test_two_concurrent_changes_leave_a_valid_config() -> None:
     for _ in range(ROUNDS):
         agent = make_agent(backend="memory", config={})
         first, second = (Agent.objects.get(pk=agent.pk) for _ in range(2))
@@ -48,7 +48,7 @@ def test_two_changes_at_once_leave_a_config_that_its_backend_takes() -> None:
         assert stored.name == f"renamed-{agent.pk}"
 
 
-def test_an_agent_deleted_meanwhile_is_not_found() -> None:
+def test_saving_a_deleted_agent_raises_not_found() -> None:
     agent = make_agent()
     delete_agent(agent_id=agent.pk)
 

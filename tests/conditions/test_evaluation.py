@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from conditions.engine import Outcome
+from conditions.engine import EvaluationOutcome
 from tests.conditions.builders import (
     ERROR,
     MET,
@@ -42,14 +42,14 @@ TABLE = [("AND", *row) for row in AND_TABLE] + [("OR", *row) for row in OR_TABLE
 
 
 class Watched(Mapping[str, object]):
-    """Values that remember which of them were asked for."""
+    """Values that record which of them were read."""
 
     def __init__(self, values: dict[str, object]) -> None:
         self.values_by_name = values
-        self.asked: list[str] = []
+        self.read: list[str] = []
 
     def __getitem__(self, name: str) -> object:
-        self.asked.append(name)
+        self.read.append(name)
         return self.values_by_name[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -61,7 +61,10 @@ class Watched(Mapping[str, object]):
 
 @pytest.mark.parametrize(("logic", "first", "second", "outcome"), TABLE)
 def test_two_rules_join_in_either_order(
-    logic: str, first: Outcome, second: Outcome, outcome: Outcome
+    logic: str,
+    first: EvaluationOutcome,
+    second: EvaluationOutcome,
+    outcome: EvaluationOutcome,
 ) -> None:
     there = rules(WRITTEN[first], WRITTEN[second], logic=logic)
     back = rules(WRITTEN[second], WRITTEN[first], logic=logic)
@@ -72,7 +75,10 @@ def test_two_rules_join_in_either_order(
 
 @pytest.mark.parametrize(("logic", "first", "second", "outcome"), TABLE)
 def test_two_conditions_join_in_either_order(
-    logic: str, first: Outcome, second: Outcome, outcome: Outcome
+    logic: str,
+    first: EvaluationOutcome,
+    second: EvaluationOutcome,
+    outcome: EvaluationOutcome,
 ) -> None:
     pair = rules(WRITTEN[first]), rules(WRITTEN[second])
 
@@ -83,8 +89,8 @@ def test_two_conditions_join_in_either_order(
 @pytest.mark.parametrize(
     ("inner", "outcome"), [(MET, NOT_MET), (NOT_MET, MET), (ERROR, ERROR)]
 )
-def test_not_turns_the_answer_round_and_keeps_an_error(
-    inner: Outcome, outcome: Outcome
+def test_not_negates_the_outcome_and_keeps_an_error(
+    inner: EvaluationOutcome, outcome: EvaluationOutcome
 ) -> None:
     condition = combined("NOT", rules(WRITTEN[inner]))
 
@@ -98,14 +104,14 @@ def test_logic_is_read_in_any_letter_case(logic: str) -> None:
     assert evaluate(condition, VALUES).outcome is MET
 
 
-def test_logic_is_and_if_it_is_not_given() -> None:
+def test_the_default_logic_is_and() -> None:
     condition = {"type": "rule", "rules": [WRITTEN[NOT_MET], WRITTEN[MET]]}
 
     assert evaluate(condition, VALUES).outcome is NOT_MET
 
 
 @pytest.mark.parametrize(("logic", "first"), [("AND", 8), ("OR", 9)])
-def test_a_decided_answer_leaves_later_values_untouched(logic: str, first: int) -> None:
+def test_evaluation_stops_at_a_decisive_rule(logic: str, first: int) -> None:
     values = Watched({"hour": 9, "history": {"last": 1}})
     condition = rules(
         rule("hour", "eq", first), rule("history.last", "eq", 1), logic=logic
@@ -113,10 +119,10 @@ def test_a_decided_answer_leaves_later_values_untouched(logic: str, first: int) 
 
     evaluate(condition, values)
 
-    assert values.asked == ["hour"]
+    assert values.read == ["hour"]
 
 
-def test_a_combined_condition_asks_the_cheap_one_first() -> None:
+def test_a_combined_condition_evaluates_the_cheap_operand_first() -> None:
     values = Watched({"hour": 9, "weekday": 1, "history": {}})
     costly = rules(rule("history.a", "exists"), rule("history.b", "exists"))
     cheap = rules(rule("hour", "eq", 8))
@@ -124,7 +130,7 @@ def test_a_combined_condition_asks_the_cheap_one_first() -> None:
     evaluation = evaluate(combined("AND", costly, cheap), values)
 
     assert evaluation.outcome is NOT_MET
-    assert values.asked == ["hour"]
+    assert values.read == ["hour"]
 
 
 def test_an_error_does_not_stop_the_search_for_a_decisive_answer() -> None:
@@ -132,10 +138,10 @@ def test_an_error_does_not_stop_the_search_for_a_decisive_answer() -> None:
     condition = rules(rule("body", "gt", 1), rule("hour", "eq", 9), logic="OR")
 
     assert evaluate(condition, values).outcome is MET
-    assert values.asked == ["body", "hour"]
+    assert values.read == ["body", "hour"]
 
 
-def test_conditions_nest() -> None:
+def test_conditions_can_be_nested() -> None:
     inner = combined("NOT", combined("AND", rules(WRITTEN[MET]), rules(WRITTEN[ERROR])))
 
     assert evaluate(inner, VALUES).outcome is ERROR

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from conditions.document import Document
-from conditions.fields import UnreadableFieldError, parse_field
+from conditions.document import Document, UnreadableFieldError, parse_field
 from conditions.values import MISSING
 
 VALUES: dict[str, object] = {
@@ -62,26 +61,26 @@ def test_a_field_finds_its_value(written: str, value: object) -> None:
         "body.Items",
     ],
 )
-def test_what_is_not_there_is_missing(written: str) -> None:
+def test_an_absent_value_is_missing(written: str) -> None:
     assert parse_field(written).finder()(VALUES) is MISSING
 
 
 @pytest.mark.parametrize(
     ("written", "detail"),
     [
-        ("requst.body", "unknown field root 'requst'; did you mean 'request'?"),
-        ("body..x", "the field cannot be read from character 5 on: '..x'"),
-        ("body.", "the field cannot be read from character 5 on: '.'"),
-        ("body[-1]", "the field cannot be read from character 5 on: '[-1]'"),
-        ("body[a]", "the field cannot be read from character 5 on: '[a]'"),
-        ('body["a', "the field cannot be read from character 5 on: '[\"a'"),
-        ("[0].x", "the field cannot be read from character 1 on: '[0].x'"),
-        ("hour >= 9", "the field cannot be read from character 5 on: ' >= 9'"),
-        ("body.\ud800", "a field is valid Unicode text"),
-        ("body." + "x" * 500, "a field has at most 500 characters"),
+        ("requst.body", "Unknown field root 'requst'; did you mean 'request'?"),
+        ("body..x", "The field is not valid from character 5 on: '..x'"),
+        ("body.", "The field is not valid from character 5 on: '.'"),
+        ("body[-1]", "The field is not valid from character 5 on: '[-1]'"),
+        ("body[a]", "The field is not valid from character 5 on: '[a]'"),
+        ('body["a', "The field is not valid from character 5 on: '[\"a'"),
+        ("[0].x", "The field is not valid from character 1 on: '[0].x'"),
+        ("hour >= 9", "The field is not valid from character 5 on: ' >= 9'"),
+        ("body.\ud800", "A field must be valid Unicode text"),
+        ("body." + "x" * 500, "A field can have at most 500 characters"),
     ],
 )
-def test_an_unreadable_field_is_refused_with_its_position(
+def test_an_invalid_field_is_rejected_with_its_position(
     written: str, detail: str
 ) -> None:
     with pytest.raises(UnreadableFieldError) as raised:
@@ -90,7 +89,7 @@ def test_an_unreadable_field_is_refused_with_its_position(
     assert str(raised.value) == detail
 
 
-def test_an_unknown_root_far_from_any_lists_them_all() -> None:
+def test_an_unknown_root_without_a_similar_one_lists_all() -> None:
     with pytest.raises(UnreadableFieldError, match="known: body, date, event, headers"):
         parse_field("zzz")
 
@@ -107,9 +106,7 @@ def test_an_unknown_root_far_from_any_lists_them_all() -> None:
         ("payload.amount", False),
     ],
 )
-def test_text_stands_in_headers_query_and_what_the_document_names(
-    written: str, is_text: bool
-) -> None:
+def test_headers_query_and_text_paths_hold_text(written: str, is_text: bool) -> None:
     form = Document({}, frozenset({("body",)}))
 
     assert parse_field(written).text_test()(form) is is_text

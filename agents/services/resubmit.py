@@ -1,14 +1,14 @@
 """Publishes again the tasks whose messages the broker has lost, and no others.
 
-The sweep compares, for each queue, the messages that the broker holds with the tasks
-that were submitted and not started. A queue that holds fewer messages than tasks has
-lost the difference, so that many of the oldest tasks are published again. A queue that
-holds as many has lost none: its tasks wait for a worker, however long that takes. Hence
-copies never outnumber the open tasks, and a backlog does not feed itself.
+For each queue, the sweep compares the number of messages in the broker with the number
+of tasks that were submitted and not started. If a queue has fewer messages than tasks,
+it has lost the difference, so the sweep publishes that many of the oldest tasks again.
+If it has as many, it has lost none, and its tasks wait for a worker, however long that
+takes. So messages never outnumber the open tasks, and a backlog does not feed itself.
 
-Messages that workers hold are not counted, because RabbitMQ does not report them and
-those of a killed worker are as good as lost. A worker holds no more messages than it
-has processes, so at most that many tasks are published once too often.
+Messages that workers hold are not counted: RabbitMQ does not report them, and those of
+a killed worker are practically lost. A worker holds no more messages than it has
+processes, so at most that many tasks are published once too often.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from django.db import DatabaseError, connection
 
 from agents.backends.base import get_backend
 from agents.models import Agent
-from agents.services.floors import Floor, Look
+from agents.services.scan_floor import ScanFloor, ScanRange
 from agents.services.submit import (
     BATCH,
     UNSTARTED_AFTER,
@@ -34,12 +34,12 @@ from agents.services.submit import (
 
 logger = logging.getLogger(__name__)
 
-# Longer than a batch takes from its claim to its last message.
+# A batch takes less than this from its claim to its last message.
 GRACE = timedelta(seconds=15)
-# Tasks are postponed this long before they come due.
+# The sweep postpones tasks this long before they come due.
 AHEAD = timedelta(seconds=30)
 
-submitted_tasks = Floor(delay=UNSTARTED_AFTER)
+submitted_floor = ScanFloor(delay=UNSTARTED_AFTER)
 
 _COUNT = """
 SELECT agent_id, count(*), min(next_attempt_at) FROM agents_agenttask
@@ -47,8 +47,8 @@ WHERE status = 'submitted' AND next_attempt_at > %s AND next_attempt_at <= %s
 GROUP BY agent_id
 """
 
-# A task that is published again and again without ever starting has another fault than
-# a lost message: after the second publication it waits 30 s, 60 s … 10 min.
+# If a task is published repeatedly and never starts, the cause is not a lost message.
+# After the second publication, the task waits 30 s, 60 s … 10 min.
 _LOST = """
 WITH chosen AS MATERIALIZED (
     SELECT id, next_attempt_at FROM agents_agenttask
@@ -61,11 +61,11 @@ WITH chosen AS MATERIALIZED (
 )
 """
 
-# A broker that also holds other programs' messages hides a loss. So a task is not
-# postponed for ever: an hour after its first publication it is published again, then
+# A queue that also holds messages of other programs hides a loss. So a task is not
+# postponed forever: it is published again an hour after its first publication, then
 # after two more hours, four more … a day.
 _POSTPONE = f"""
-WITH held AS MATERIALIZED (
+WITH kept AS MATERIALIZED (
     SELECT id FROM agents_agenttask
     WHERE status = 'submitted' AND agent_id = ANY(%(agent_ids)s)
     AND next_attempt_at > %(after)s
@@ -77,13 +77,13 @@ WITH held AS MATERIALIZED (
 UPDATE agents_agenttask
 SET next_attempt_at = statement_timestamp()
     + interval '{UNSTARTED_AFTER.total_seconds()} seconds'
-WHERE id = ANY(ARRAY(SELECT id FROM held))
+WHERE id = ANY(ARRAY(SELECT id FROM kept))
 """  # noqa: S608 - our own constant
 
 
 @dataclass(slots=True, kw_only=True)
 class _Queue:
-    """The agents whose tasks wait on one queue of a backend."""
+    """The agents whose tasks wait in one queue of a backend, and its messages."""
 
     agent_ids: list[UUID] = field(default_factory=list)
     messages: int = 0
@@ -97,36 +97,36 @@ class _Unstarted:
     oldest: datetime
 
 
-def resubmit_lost() -> int:
+def resubmit_lost_tasks() -> int:
     """Publish again the tasks whose messages the broker lost; return how many.
 
-    A broker that cannot be asked changes nothing: its tasks come due by themselves.
+    Does nothing for a broker that does not answer: its tasks come due by themselves.
     """
-    look = submitted_tasks.begin(reach=UNSTARTED_AFTER - GRACE)
-    sent = 0
-    if unstarted := _count_unstarted(look):
-        queues = _ask_brokers(unstarted)
+    scan = submitted_floor.begin(reach=UNSTARTED_AFTER - GRACE)
+    accepted = 0
+    if unstarted := _count_unstarted(scan):
+        queues = _count_messages(unstarted)
         if any(_missing(queue, unstarted) > 0 for queue in queues):
-            # Tasks that were started while the broker was asked are not missing.
-            unstarted = _count_unstarted(look)
-        sent = sum(_resubmit(queue, unstarted, look) for queue in queues)
-        _postpone(queues, unstarted, look)
+            # Tasks that started during the requests to the broker are not missing.
+            unstarted = _count_unstarted(scan)
+        accepted = sum(_resubmit(queue, unstarted, scan) for queue in queues)
+        _postpone(queues, unstarted, scan)
     oldest = min((found.oldest for found in unstarted.values()), default=None)
-    submitted_tasks.end(look, oldest=oldest)
-    return sent
+    submitted_floor.end(scan, oldest=oldest)
+    return accepted
 
 
-def _count_unstarted(look: Look) -> dict[UUID, _Unstarted]:
+def _count_unstarted(scan: ScanRange) -> dict[UUID, _Unstarted]:
     with connection.cursor() as cursor:
-        cursor.execute(_COUNT, [look.after, look.up_to])
+        cursor.execute(_COUNT, [scan.after, scan.up_to])
         return {
             agent_id: _Unstarted(count=count, oldest=oldest)
             for agent_id, count, oldest in cursor.fetchall()
         }
 
 
-def _ask_brokers(agent_ids: Collection[UUID]) -> list[_Queue]:
-    """Return the queues of these agents with their messages, one look per backend."""
+def _count_messages(agent_ids: Collection[UUID]) -> list[_Queue]:
+    """Return the queues of these agents, with one request to each backend."""
     queues: dict[str, dict[str, _Queue]] = defaultdict(lambda: defaultdict(_Queue))
     for agent in Agent.objects.filter(pk__in=agent_ids).defer("config"):
         try:
@@ -135,18 +135,20 @@ def _ask_brokers(agent_ids: Collection[UUID]) -> list[_Queue]:
             raise
         except Exception as error:  # noqa: BLE001 - one agent must not stop the others
             logger.warning(
-                "The queue of agent %s is unknown: %s", agent.id, type(error).__name__
+                "The queue of agent %s cannot be determined: %s",
+                agent.id,
+                type(error).__name__,
             )
             continue
         if name is not None:
             queues[agent.backend][name].agent_ids.append(agent.id)
-    asked = []
+    answered = []
     for backend, by_name in queues.items():
-        held = get_backend(backend).count_messages(sorted(by_name))
-        for name, messages in held.items():
+        counts = get_backend(backend).count_messages(sorted(by_name))
+        for name, messages in counts.items():
             by_name[name].messages = messages
-            asked.append(by_name[name])
-    return asked
+            answered.append(by_name[name])
+    return answered
 
 
 def _missing(queue: _Queue, unstarted: Mapping[UUID, _Unstarted]) -> int:
@@ -154,34 +156,36 @@ def _missing(queue: _Queue, unstarted: Mapping[UUID, _Unstarted]) -> int:
     return tasks - queue.messages
 
 
-def _resubmit(queue: _Queue, unstarted: Mapping[UUID, _Unstarted], look: Look) -> int:
-    """Publish again as many of a queue's oldest tasks as it has lost messages."""
-    missing, sent = _missing(queue, unstarted), 0
+def _resubmit(
+    queue: _Queue, unstarted: Mapping[UUID, _Unstarted], scan: ScanRange
+) -> int:
+    """Publish as many of a queue's oldest tasks again as it has lost messages."""
+    missing, accepted = _missing(queue, unstarted), 0
     while missing > 0:
         limit = min(missing, BATCH)
         claimed = claim_and_submit(
             _LOST,
             {
                 "agent_ids": queue.agent_ids,
-                "after": look.after,
-                "up_to": look.up_to,
+                "after": scan.after,
+                "up_to": scan.up_to,
                 "limit": limit,
             },
         )
-        sent += claimed.sent
+        accepted += claimed.accepted
         missing -= claimed.count
-        if claimed.count < limit or not claimed.sent:
+        if claimed.count < limit or not claimed.accepted:
             break
-    if sent:
-        logger.info("The broker lost messages: %d tasks were published again", sent)
-    return sent
+    if accepted:
+        logger.info("The broker lost messages: %d tasks were published again", accepted)
+    return accepted
 
 
 def _postpone(
-    queues: Collection[_Queue], unstarted: Mapping[UUID, _Unstarted], look: Look
+    queues: Collection[_Queue], unstarted: Mapping[UUID, _Unstarted], scan: ScanRange
 ) -> None:
-    """Keep tasks that their queue still holds from coming due."""
-    soon = look.up_to - (UNSTARTED_AFTER - GRACE) + AHEAD
+    """Keep tasks whose messages are still in their queue from coming due."""
+    soon = scan.up_to - (UNSTARTED_AFTER - GRACE) + AHEAD
     agent_ids = [
         agent_id
         for queue in queues
@@ -190,7 +194,7 @@ def _postpone(
     ]
     parameters: Parameters = {
         "agent_ids": agent_ids,
-        "after": look.after,
+        "after": scan.after,
         "up_to": soon,
         "limit": BATCH,
     }

@@ -1,32 +1,37 @@
-"""Bounded stand-ins of values, fit for a trace that is stored as PostgreSQL jsonb.
+"""How values appear in traces, and names in messages: bounded, and valid as jsonb.
 
-jsonb takes neither NUL nor lone surrogates, and JSON has no infinity; whole numbers
-over 64 bits are written as text because few JSON readers keep them exact.
+PostgreSQL's jsonb accepts neither NUL nor lone surrogates, and JSON has no infinity.
+Whole numbers over 64 bits become text, because few JSON parsers keep them exact.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 
 from conditions.values import MISSING, well_formed
 
 MAX_CHARACTERS = 200
 MAX_EXACT_BITS = 63
 MAX_SHOWN_BITS = 600
-
+MAX_QUOTED = 60
 
 Bounded = tuple[object, str | None]
 
 
 def bounded(value: object) -> Bounded:
-    """Return a JSON-able stand-in of about 200 characters at most.
+    """Return a JSON-able copy of at most about 200 characters.
 
-    With it comes what the original was, in words, if the stand-in is shorter.
+    If it is shortened, the second item describes the original, such as "list of 900
+    items"; else it is None.
     """
     if isinstance(value, str):
-        return _bounded_text(value)
+        if len(value) <= MAX_CHARACTERS:
+            return storable(value), None
+        beginning = storable(value[:MAX_CHARACTERS])
+        return f"{beginning}…", f"text of {len(value)} characters"
     if value is None or value is MISSING:
         return None, None
     if isinstance(value, bool):
@@ -41,17 +46,10 @@ def bounded(value: object) -> Bounded:
 
 
 def storable(text: str) -> str:
-    """Replace what jsonb cannot hold by U+FFFD."""
+    """Replace each character that jsonb rejects by U+FFFD."""
     if text.isascii() and "\0" not in text:
         return text
     return well_formed(text).replace("\0", "\ufffd")
-
-
-def _bounded_text(text: str) -> Bounded:
-    if len(text) <= MAX_CHARACTERS:
-        return storable(text), None
-    beginning = storable(text[:MAX_CHARACTERS])
-    return f"{beginning}…", f"text of {len(text)} characters"
 
 
 def _bounded_whole_number(number: int) -> Bounded:
@@ -68,18 +66,15 @@ def _bounded_container(container: list[object] | Mapping[str, object]) -> Bounde
     for piece in _json_pieces(container):
         text += piece
         if len(text) > MAX_CHARACTERS:
-            return f"{text[:MAX_CHARACTERS]}…", _size_in_words(container)
+            size = f"object of {len(container)} keys"
+            if isinstance(container, list):
+                size = f"list of {len(container)} items"
+            return f"{text[:MAX_CHARACTERS]}…", size
     return json.loads(text), None
 
 
-def _size_in_words(container: list[object] | Mapping[str, object]) -> str:
-    if isinstance(container, list):
-        return f"list of {len(container)} items"
-    return f"object of {len(container)} keys"
-
-
 def _json_pieces(value: object) -> Iterator[str]:
-    """Yield the JSON text of a value bit by bit, so that a reader may stop early."""
+    """Yield the JSON text of a value in pieces, so that the caller can stop early."""
     if isinstance(value, Mapping):
         yield "{"
         for position, (key, item) in enumerate(value.items()):
@@ -98,3 +93,22 @@ def _json_pieces(value: object) -> Iterator[str]:
 
 def _json_scalar(value: object) -> str:
     return json.dumps(bounded(value)[0], ensure_ascii=False)
+
+
+def quoted(name: object) -> str:
+    """Quote a name from user input, shortened to fit into a message."""
+    text = storable(str(name)[: MAX_QUOTED + 1])
+    return f"'{text}'" if len(text) <= MAX_QUOTED else f"'{text[:MAX_QUOTED]}…'"
+
+
+def did_you_mean(written: str, known: Iterable[str]) -> str | None:
+    """Return "did you mean 'x'?" for the closest known name, or None."""
+    close = get_close_matches(written[:MAX_QUOTED].lower(), sorted(known), n=1)
+    return f"did you mean '{close[0]}'?" if close else None
+
+
+def unknown_name(kind: str, written: str, known: Iterable[str]) -> str:
+    """Return the message for an unknown name: it suggests a close one or lists all."""
+    names = sorted(known)
+    hint = did_you_mean(written, names) or f"known: {', '.join(names)}"
+    return f"Unknown {kind} {quoted(written)}; {hint}"

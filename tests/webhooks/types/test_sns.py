@@ -105,7 +105,9 @@ def test_a_worker_fetches_an_unknown_certificate(
 
 
 @pytest.mark.django_db
-def test_a_subscription_is_recorded_and_a_worker_confirms_it(fetched: list[str]) -> None:
+def test_a_subscription_is_recorded_and_a_worker_confirms_it(
+    fetched: list[str],
+) -> None:
     known_certificate()
 
     answer = send(subscribed(), CONFIRMATION)

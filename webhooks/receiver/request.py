@@ -38,7 +38,7 @@ class BodyTooLarge(TickhookError):
     http_status = 413
 
     def __init__(self, *, limit: int) -> None:
-        super().__init__(f"At most {limit:,} bytes are taken here")
+        super().__init__(f"At most {limit:,} bytes are accepted here")
 
 
 class MalformedRequest(TickhookError):

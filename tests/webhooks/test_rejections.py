@@ -16,9 +16,9 @@ from common.ids import uuid7
 from tests.races import ROUNDS, race
 from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import Rejection, RejectionCount, WebhookEndpoint
-from webhooks.rejections import counting
-from webhooks.rejections.buffer import MOST_SAMPLES
-from webhooks.rejections.counting import (
+from webhooks.rejections import recording
+from webhooks.rejections.recording import (
+    MOST_SAMPLES,
     CauseCount,
     RejectedRequest,
     count_rejections,
@@ -153,7 +153,7 @@ def test_what_a_process_holds_is_bounded() -> None:
     for _ in range(MOST_SAMPLES):
         note(uuid7(), 2)
 
-    _, samples = counting._buffer(os.getpid()).take()
+    _, samples = recording._buffer(os.getpid()).take()
 
     assert len(samples) == MOST_SAMPLES
 
@@ -203,7 +203,7 @@ def test_counts_outlive_a_database_that_is_down(
 
     note(endpoint.id, 3)
     with monkeypatch.context() as outage:
-        outage.setattr(counting, "_store_samples", fail)
+        outage.setattr(recording, "_store_samples", fail)
         with pytest.raises(OperationalError):
             flush_rejections()
     assert counted() == 0

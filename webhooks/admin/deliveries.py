@@ -37,7 +37,7 @@ from webhooks.deliveries.redelivery import (
     redeliver,
     redeliver_many,
 )
-from webhooks.deliveries.stored import (
+from webhooks.deliveries.selectors import (
     body_of,
     readable,
     redeliveries_of,

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
 from common.errors import Fault, InvalidInput
+from events.models import Event
 from senders.definitions import WebhookTypeDefinition
 from webhooks.endpoints.rules import find_rule_faults
 from webhooks.endpoints.secrets import find_secret_faults, live_secrets, set_secret
@@ -213,3 +215,12 @@ def _find_method_faults(
     for place, method in enumerate(methods):
         if method.upper() not in possible:
             yield Fault(f"/allowed_methods/{place}", detail)
+
+
+def last_received_at(endpoint_id: UUID) -> datetime | None:
+    """Return when the last event came by an endpoint: one step in an index.
+
+    A replay is not received; those since the last delivery are stepped over.
+    """
+    came = Event.objects.filter(endpoint_id=endpoint_id, replay_of=None)
+    return came.order_by("-id").values_list("received_at", flat=True).first()

@@ -25,8 +25,7 @@ from webhooks.receiver.events import kept_headers
 from webhooks.receiver.handshakes import mismatches
 from webhooks.receiver.request import Delivery
 from webhooks.receiver.validation import check_validation_code, has_validation
-from webhooks.types.config import find_config_faults
-from webhooks.types.schemas import hold_against
+from webhooks.types.validation import find_config_faults, hold_against
 
 _CERTIFICATES = FetchedCertificates()
 _WITHOUT_FIELDS = (BodyKind.EMPTY, BodyKind.BINARY, BodyKind.TEXT, BodyKind.XML)

@@ -15,8 +15,8 @@ from webhooks.receiver.duplicates import note_duplicate
 from webhooks.receiver.handshakes import mismatches
 from webhooks.receiver.record import record_delivery
 from webhooks.receiver.request import Delivery
-from webhooks.rejections.counting import note_handshake
 from webhooks.rejections.fixes import DUPLICATE
+from webhooks.rejections.recording import note_handshake
 
 
 class HandshakeRefused(TickhookError):

@@ -12,7 +12,7 @@ from common.ids import uuid7
 from common.text import clean_text
 from webhooks.receiver.events import kept_headers
 from webhooks.receiver.request import Delivery
-from webhooks.rejections.counting import RejectedRequest, note_rejection
+from webhooks.rejections.recording import RejectedRequest, note_rejection
 
 KEPT_BODY_BYTES = 16 * 1024
 HIDDEN = "[secret]"

@@ -15,7 +15,6 @@ from webhooks.types.catalogue import (
     version_of,
     versions_of,
 )
-from webhooks.types.config import find_config_faults
 from webhooks.types.definitions import (
     WebhookTypeUnusable,
     definition_at,
@@ -23,12 +22,15 @@ from webhooks.types.definitions import (
     definition_of,
     definitions_of,
 )
-from webhooks.types.locks import hold_type_shared
-from webhooks.types.removal import delete_type
-from webhooks.types.schemas import find_body_faults, hold_against
-from webhooks.types.trying import Trial, try_type
-from webhooks.types.upload import UploadedType, patch_type, upload_type
-from webhooks.types.uses import WebhookTypeInUse
+from webhooks.types.in_use import WebhookTypeInUse, hold_type_shared
+from webhooks.types.upload import UploadedType, delete_type, patch_type, upload_type
+from webhooks.types.validation import (
+    Trial,
+    find_body_faults,
+    find_config_faults,
+    hold_against,
+    try_type,
+)
 
 __all__ = [
     "Trial",

@@ -14,7 +14,7 @@ from common.errors import NotFound
 from senders.definitions import shipped_document, shipped_slugs
 from webhooks.models import WebhookType, WebhookTypeVersion
 from webhooks.types.definitions import definitions_of
-from webhooks.types.uses import count_uses
+from webhooks.types.in_use import count_uses
 
 SHIPPED = "shipped"
 UPLOADED = "uploaded"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from common.api.parsers import RequestTooLarge
 from common.errors import TickhookError
 from webhooks.receiver.request import BodyTooLarge
-from webhooks.receiver.middleware import PREFIX
+from webhooks.receiver.view import PREFIX
 from webhooks.types.validation import MAX_WAIT_SECONDS
 from webserver.limits import RequestClass
 

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from webhooks.endpoints.lifecycle import create_endpoint
-from webhooks.models import Errand, ErrandKind, ErrandStatus
+from webhooks.models import PendingFetch, PendingFetchKind, PendingFetchStatus
 
 
 @pytest.mark.django_db
@@ -15,18 +15,18 @@ def test_an_errand_that_failed_says_why_and_shows_no_token(
     client: Client, admin: User
 ) -> None:
     client.force_login(admin)
-    errand = Errand.objects.create(
-        kind=ErrandKind.CONFIRMATION,
+    fetch = PendingFetch.objects.create(
+        kind=PendingFetchKind.CONFIRMATION,
         url="https://sns.eu-west-1.amazonaws.com/?Token=very-secret",
         endpoint_id=create_endpoint().endpoint.id,
-        status=ErrandStatus.FAILED,
+        status=PendingFetchStatus.FAILED,
         next_attempt_at=timezone.now(),
         error="Answered with 500",
     )
 
     pages = [
-        client.get(reverse("admin:webhooks_errand_changelist")),
-        client.get(reverse("admin:webhooks_errand_change", args=[errand.pk])),
+        client.get(reverse("admin:webhooks_pendingfetch_changelist")),
+        client.get(reverse("admin:webhooks_pendingfetch_change", args=[fetch.pk])),
     ]
 
     for page in pages:

@@ -24,7 +24,7 @@ from executions.services.retention.batch import (
 )
 from executions.services.retention.events import free_values
 from triggers.models import ScheduleVersion
-from webhooks.models import Errand, Rejection, RejectionCount
+from webhooks.models import PendingFetch, Rejection, RejectionCount
 
 # Rows that another process has locked are left to the next run: the purge never waits
 # for locks of rows in an order that is not its own.
@@ -137,7 +137,7 @@ def old_confirmations(before: datetime) -> OldRows:
     """Confirmation URLs that were called; certificates are used until replaced."""
     return OldRows(
         kind="confirmations",
-        model=Errand,
+        model=PendingFetch,
         bound="t.id < %(bound)s",
         is_old="t.kind = 'confirmation' AND t.status <> 'pending'",
         values={"bound": first_id_at(before)},

@@ -21,9 +21,14 @@ from tests.webhooks.types.builders import (
     sample,
     verify,
 )
-from webhooks.models import Errand, ErrandKind, ErrandStatus, WebhookEndpoint
-from webhooks.pending_fetches import certificates, fetching
-from webhooks.pending_fetches.fetching import run_errands
+from webhooks import pending_fetches
+from webhooks.models import (
+    PendingFetch,
+    PendingFetchKind,
+    PendingFetchStatus,
+    WebhookEndpoint,
+)
+from webhooks.pending_fetches import run_pending_fetches
 from webhooks.receiver import record
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:reports"
@@ -36,7 +41,7 @@ ALSO_SIGNED = {
 
 @pytest.fixture(autouse=True)
 def _nothing_remembered() -> None:
-    certificates._load.cache_clear()
+    pending_fetches._load_certificate.cache_clear()
 
 
 @pytest.fixture
@@ -48,7 +53,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         urls.append(url)
         return certificate().encode()
 
-    monkeypatch.setattr(fetching, "fetch", fetch)
+    monkeypatch.setattr(pending_fetches, "fetch", fetch)
     return urls
 
 
@@ -84,10 +89,10 @@ def with_certificate(number: int) -> Sent:
 
 
 def known_certificate() -> None:
-    Errand.objects.create(
-        kind=ErrandKind.CERTIFICATE,
+    PendingFetch.objects.create(
+        kind=PendingFetchKind.CERTIFICATE,
         url=PEM_URL,
-        status=ErrandStatus.DONE,
+        status=PendingFetchStatus.DONE,
         result=certificate(),
         endpoint_id=uuid7(),
         next_attempt_at=timezone.now(),
@@ -150,11 +155,11 @@ def test_an_unknown_certificate_is_fetched_by_a_worker_and_then_known(
 
     assert (first.status_code, first["Retry-After"]) == (503, "5")
     assert_nothing_happened()
-    errand = Errand.objects.get()
-    assert (errand.kind, errand.url) == (ErrandKind.CERTIFICATE, PEM_URL)
+    fetch = PendingFetch.objects.get()
+    assert (fetch.kind, fetch.url) == (PendingFetchKind.CERTIFICATE, PEM_URL)
     assert asked == []
 
-    run_errands()
+    run_pending_fetches()
     again = knock(endpoint, NOTIFICATION)
 
     assert asked == [PEM_URL]
@@ -171,14 +176,14 @@ def test_a_subscription_is_recorded_and_confirmed_by_a_worker(asked: list[str]) 
     assert answer.status_code == 200
     assert Event.objects.get().type == "sns.SubscriptionConfirmation"
     assert asked == []
-    run_errands()
+    run_pending_fetches()
     assert asked == [SUBSCRIBE_URL]
-    errand = Errand.objects.get(kind=ErrandKind.CONFIRMATION)
-    assert (errand.status, errand.result) == (ErrandStatus.DONE, "")
+    fetch = PendingFetch.objects.get(kind=PendingFetchKind.CONFIRMATION)
+    assert (fetch.status, fetch.result) == (PendingFetchStatus.DONE, "")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_subscription_is_recorded_together_with_its_errand_or_not_at_all(
+def test_a_subscription_is_recorded_together_with_its_pending_fetch_or_not_at_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     known_certificate()
@@ -190,7 +195,7 @@ def test_a_subscription_is_recorded_together_with_its_errand_or_not_at_all(
 
     assert knock(subscribed(), CONFIRMATION).status_code == 500
     assert_nothing_happened()
-    assert not Errand.objects.filter(kind=ErrandKind.CONFIRMATION).exists()
+    assert not PendingFetch.objects.filter(kind=PendingFetchKind.CONFIRMATION).exists()
 
 
 OTHER = "arn:aws:sns:eu-west-1:999999999999:reports"
@@ -206,7 +211,7 @@ def test_another_topic_is_refused_and_never_confirmed(sent: Sent) -> None:
 
     assert answer.status_code == 403
     assert_nothing_happened()
-    assert not Errand.objects.filter(kind=ErrandKind.CONFIRMATION).exists()
+    assert not PendingFetch.objects.filter(kind=PendingFetchKind.CONFIRMATION).exists()
 
 
 @pytest.mark.django_db
@@ -228,7 +233,7 @@ def test_an_unknown_certificate_counts_as_a_forgery(settings: Settings) -> None:
 
     codes = [json.loads(answer.content)["error_code"] for answer in answers]
     assert codes == ["certificate_unknown"] * 3 + ["forgery_rate_limited"]
-    assert Errand.objects.count() == 3
+    assert PendingFetch.objects.count() == 3
 
 
 @pytest.mark.django_db
@@ -238,10 +243,10 @@ def test_made_up_certificates_do_not_keep_the_genuine_one_out(asked: list[str]) 
         knock(endpoint, with_certificate(number))
 
     knock(endpoint, NOTIFICATION)
-    run_errands()
+    run_pending_fetches()
 
     assert knock(endpoint, NOTIFICATION).status_code == 200
-    assert len(asked) == fetching.MAX_PENDING_OF_ENDPOINT
+    assert len(asked) == pending_fetches.MAX_PENDING_OF_ENDPOINT
 
 
 @pytest.mark.django_db
@@ -249,7 +254,7 @@ def test_a_subscription_that_no_worker_has_room_for_comes_again(
     asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known_certificate()
-    monkeypatch.setattr(fetching, "MAX_PENDING", 0)
+    monkeypatch.setattr(pending_fetches, "MAX_PENDING", 0)
 
     answer = knock(subscribed(), CONFIRMATION)
 

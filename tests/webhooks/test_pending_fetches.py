@@ -14,10 +14,9 @@ from common.ids import uuid7
 from common.outgoing import Unreachable
 from tests.races import ROUNDS, THREADS, race_all
 from tests.senders.sender_keys import certificate
-from webhooks.models import Errand, ErrandKind, ErrandStatus
-from webhooks.pending_fetches import certificates, fetching
-from webhooks.pending_fetches.certificates import FetchedCertificates
-from webhooks.pending_fetches.fetching import MAX_ATTEMPTS, request_errand, run_errands
+from webhooks import pending_fetches
+from webhooks.models import PendingFetch, PendingFetchKind, PendingFetchStatus
+from webhooks.pending_fetches import MAX_ATTEMPTS, request_fetch, run_pending_fetches
 
 URL = "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-0a.pem"
 
@@ -26,11 +25,11 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _nothing_remembered() -> None:
-    certificates._load.cache_clear()
+    pending_fetches._load_certificate.cache_clear()
 
 
-def ask(url: str = URL, kind: ErrandKind = ErrandKind.CERTIFICATE) -> bool:
-    return request_errand(kind=kind, url=url, endpoint_id=uuid7())
+def ask(url: str = URL, kind: PendingFetchKind = PendingFetchKind.CERTIFICATE) -> bool:
+    return request_fetch(kind=kind, url=url, endpoint_id=uuid7())
 
 
 @pytest.fixture
@@ -46,7 +45,7 @@ def answer_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes | None], lis
                 raise Unreachable("Answered with 500")
             return answer
 
-        monkeypatch.setattr(fetching, "fetch", fetch)
+        monkeypatch.setattr(pending_fetches, "fetch", fetch)
         return asked
 
     return set_answer
@@ -56,7 +55,7 @@ Answer = Callable[[bytes | None], list[str]]
 
 
 def make_due() -> None:
-    Errand.objects.update(next_attempt_at=timezone.now())
+    PendingFetch.objects.update(next_attempt_at=timezone.now())
 
 
 def test_a_certificate_is_fetched_once_and_known_to_all(answer_with: Answer) -> None:
@@ -65,7 +64,7 @@ def test_a_certificate_is_fetched_once_and_known_to_all(answer_with: Answer) -> 
 
     assert URL not in FetchedCertificates()
     assert [ask(), ask()] == [True, True]
-    assert (run_errands(), run_errands()) == (1, 0)
+    assert (run_pending_fetches(), run_pending_fetches()) == (1, 0)
 
     assert asked == [URL]
     assert FetchedCertificates()[URL] == pem
@@ -75,39 +74,42 @@ def test_what_is_no_certificate_is_not_trusted(answer_with: Answer) -> None:
     answer_with(b"<html>")
     ask()
 
-    run_errands()
+    run_pending_fetches()
 
-    errand = Errand.objects.get()
-    assert (errand.status, errand.result) == (ErrandStatus.FAILED, "")
-    assert errand.error == "The answer is no certificate that could be used"
+    fetch = PendingFetch.objects.get()
+    assert (fetch.status, fetch.result) == (PendingFetchStatus.FAILED, "")
+    assert fetch.error == "The answer is not a usable certificate"
     assert URL not in FetchedCertificates()
 
 
 def test_of_a_confirmation_nothing_is_kept(answer_with: Answer) -> None:
     answer_with(b"<ConfirmSubscriptionResponse/>")
-    ask("https://sns.eu-west-1.amazonaws.com/?Token=t", ErrandKind.CONFIRMATION)
+    ask("https://sns.eu-west-1.amazonaws.com/?Token=t", PendingFetchKind.CONFIRMATION)
 
-    run_errands()
+    run_pending_fetches()
 
-    errand = Errand.objects.get()
-    assert (errand.status, errand.result) == (ErrandStatus.DONE, "")
+    fetch = PendingFetch.objects.get()
+    assert (fetch.status, fetch.result) == (PendingFetchStatus.DONE, "")
 
 
 def test_who_does_not_answer_is_asked_again_later_and_then_no_more(
     answer_with: Answer,
 ) -> None:
     asked = answer_with(None)
-    ask("https://sns.eu-west-1.amazonaws.com/?Token=t", ErrandKind.CONFIRMATION)
+    ask("https://sns.eu-west-1.amazonaws.com/?Token=t", PendingFetchKind.CONFIRMATION)
 
-    for attempt in range(1, MAX_ATTEMPTS[ErrandKind.CONFIRMATION] + 1):
-        run_errands()
-        run_errands()
+    for attempt in range(1, MAX_ATTEMPTS[PendingFetchKind.CONFIRMATION] + 1):
+        run_pending_fetches()
+        run_pending_fetches()
         assert len(asked) == attempt
         make_due()
-    assert run_errands() == 0
+    assert run_pending_fetches() == 0
 
-    errand = Errand.objects.get()
-    assert (errand.status, errand.error) == (ErrandStatus.FAILED, "Answered with 500")
+    fetch = PendingFetch.objects.get()
+    assert (fetch.status, fetch.error) == (
+        PendingFetchStatus.FAILED,
+        "Answered with 500",
+    )
 
 
 def test_a_certificate_that_failed_is_fetched_again_if_it_is_named_again(
@@ -115,40 +117,41 @@ def test_a_certificate_that_failed_is_fetched_again_if_it_is_named_again(
 ) -> None:
     fetched = answer_with(None)
     ask()
-    run_errands()
+    run_pending_fetches()
 
-    assert [ask(), run_errands()] == [True, 0]
+    assert [ask(), run_pending_fetches()] == [True, 0]
     make_due()
-    assert run_errands() == 0
-    assert [ask(), ask(), run_errands()] == [True, True, 1]
+    assert run_pending_fetches() == 0
+    assert [ask(), ask(), run_pending_fetches()] == [True, True, 1]
 
     assert fetched == [URL, URL]
-    assert Errand.objects.get().status == ErrandStatus.FAILED
+    assert PendingFetch.objects.get().status == PendingFetchStatus.FAILED
 
 
 def test_what_failed_an_hour_ago_is_forgotten(answer_with: Answer) -> None:
     answer_with(None)
     ask()
-    Errand.objects.update(
-        status=ErrandStatus.FAILED, next_attempt_at=timezone.now() - timedelta(hours=2)
+    PendingFetch.objects.update(
+        status=PendingFetchStatus.FAILED,
+        next_attempt_at=timezone.now() - timedelta(hours=2),
     )
 
-    run_errands()
+    run_pending_fetches()
 
-    assert not Errand.objects.exists()
+    assert not PendingFetch.objects.exists()
 
 
 def test_of_many_that_failed_the_newest_are_kept(
     answer_with: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetching, "MOST_FAILED_KEPT", 2)
+    monkeypatch.setattr(pending_fetches, "MAX_FAILED_KEPT", 2)
     answer_with(None)
     for number in range(4):
         ask(f"{URL}?{number}")
 
-    assert [run_errands(), run_errands()] == [4, 0]
+    assert [run_pending_fetches(), run_pending_fetches()] == [4, 0]
 
-    kept = Errand.objects.values_list("url", flat=True)
+    kept = PendingFetch.objects.values_list("url", flat=True)
     assert set(kept) == {f"{URL}?2", f"{URL}?3"}
 
 
@@ -156,22 +159,22 @@ def test_pending_certificates_are_bounded_and_the_newest_has_a_place() -> None:
     told = [ask(f"{URL}?{n}") for n in range(105)]
 
     assert told == [True] * 105
-    urls = set(Errand.objects.values_list("url", flat=True))
+    urls = set(PendingFetch.objects.values_list("url", flat=True))
     assert len(urls) == 100
     assert f"{URL}?104" in urls
 
 
 def pend(endpoint_id: UUID, *numbers: int) -> list[bool]:
     return [
-        request_errand(
-            kind=ErrandKind.CERTIFICATE, url=f"{URL}?{n}", endpoint_id=endpoint_id
+        request_fetch(
+            kind=PendingFetchKind.CERTIFICATE, url=f"{URL}?{n}", endpoint_id=endpoint_id
         )
         for n in numbers
     ]
 
 
 def pending_numbers() -> set[int]:
-    urls = Errand.objects.values_list("url", flat=True)
+    urls = PendingFetch.objects.values_list("url", flat=True)
     return {int(url.partition("?")[2]) for url in urls}
 
 
@@ -196,8 +199,8 @@ def test_a_known_url_replaces_nothing() -> None:
 def test_what_a_worker_fetches_now_is_not_replaced() -> None:
     victim = uuid7()
     pend(victim, *range(10))
-    youngest = Errand.objects.filter(url=f"{URL}?9")
-    youngest.update(next_attempt_at=timezone.now() + fetching.LEASE)
+    youngest = PendingFetch.objects.filter(url=f"{URL}?9")
+    youngest.update(next_attempt_at=timezone.now() + pending_fetches.LEASE)
 
     pend(victim, 10)
 
@@ -207,7 +210,7 @@ def test_what_a_worker_fetches_now_is_not_replaced() -> None:
 def test_a_full_table_replaces_of_the_endpoint_that_has_most(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(fetching, "MAX_PENDING", 4)
+    monkeypatch.setattr(pending_fetches, "MAX_PENDING", 4)
     pend(uuid7(), 1)
     pend(uuid7(), 2, 3, 4)
 
@@ -217,11 +220,11 @@ def test_a_full_table_replaces_of_the_endpoint_that_has_most(
 
 
 def test_a_confirmation_is_never_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetching, "MAX_PENDING_OF_ENDPOINT", 1)
-    endpoint, kind = uuid7(), ErrandKind.CONFIRMATION
+    monkeypatch.setattr(pending_fetches, "MAX_PENDING_OF_ENDPOINT", 1)
+    endpoint, kind = uuid7(), PendingFetchKind.CONFIRMATION
 
     told = [
-        request_errand(kind=kind, url=f"{URL}?{n}", endpoint_id=endpoint)
+        request_fetch(kind=kind, url=f"{URL}?{n}", endpoint_id=endpoint)
         for n in (1, 2, 1)
     ]
 
@@ -232,7 +235,7 @@ def test_a_confirmation_is_never_replaced(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.django_db(transaction=True)
 def test_requests_next_to_each_other_keep_the_table_bounded() -> None:
     for _ in range(ROUNDS):
-        Errand.objects.all().delete()
+        PendingFetch.objects.all().delete()
         victim = uuid7()
         pend(victim, *range(10))
         acts: list[Callable[[], list[bool]]] = [
@@ -242,7 +245,7 @@ def test_requests_next_to_each_other_keep_the_table_bounded() -> None:
         told = race_all(acts)
 
         assert any(told)
-        assert Errand.objects.count() <= 10 + THREADS
+        assert PendingFetch.objects.count() <= 10 + THREADS
 
 
 @pytest.mark.django_db(transaction=True)
@@ -253,10 +256,10 @@ def test_no_url_is_asked_inside_a_transaction(monkeypatch: pytest.MonkeyPatch) -
         inside.append(connection.in_atomic_block)
         return b""
 
-    monkeypatch.setattr(fetching, "fetch", fetch)
-    ask(kind=ErrandKind.CONFIRMATION)
+    monkeypatch.setattr(pending_fetches, "fetch", fetch)
+    ask(kind=PendingFetchKind.CONFIRMATION)
 
-    run_errands()
+    run_pending_fetches()
 
     assert inside == [False]
 
@@ -266,12 +269,12 @@ def test_workers_beside_each_other_ask_once(answer_with: Answer) -> None:
     asked = answer_with(b"yes")
     for round_ in range(20):
         for number in range(3):
-            ask(f"{URL}?{round_}.{number}", ErrandKind.CONFIRMATION)
+            ask(f"{URL}?{round_}.{number}", PendingFetchKind.CONFIRMATION)
         barrier = Barrier(8)
 
         def work(barrier: Barrier = barrier) -> None:
             barrier.wait()
-            run_errands()
+            run_pending_fetches()
             connection.close()
 
         threads = [Thread(target=work) for _ in range(8)]

@@ -19,8 +19,8 @@ from executions.pipeline.bodies import Body
 from executions.pipeline.code import CodeOfBatch
 from senders.definitions import WebhookTypeDefinition
 from senders.sandbox import SandboxRefused
-from webhooks.receiver.validation import VALIDATED, has_validation
-from webhooks.types import hold_against
+from webhooks.types import find_body_faults
+from webhooks.types.stored_request import StoredRequest, has_validation_code
 
 _REQUEST_PARTS = ("headers", "query_params")
 
@@ -55,7 +55,7 @@ def _parse(event: Event, body: Body, code: CodeOfBatch) -> Parsed:
     request = _request_values(event, body)
     is_valid = _is_valid(event, body, definition, code)
     added = _added(event, body, definition, code) if is_valid else {}
-    verdict = {"is_valid": is_valid} if has_validation(definition) else {}
+    verdict = {"is_valid": is_valid} if has_validation_code(definition) else {}
     return Parsed(
         value={
             "service": definition.slug,
@@ -75,7 +75,9 @@ def _is_valid(
     event: Event, body: Body, definition: WebhookTypeDefinition, code: CodeOfBatch
 ) -> bool:
     """Whether validation code accepts, here or when the event was received."""
-    if not has_validation(definition) or _was_validated(event):
+    if not has_validation_code(definition):
+        return True
+    if StoredRequest.from_event(event.request).is_validated:
         return True
     return code.is_valid(event, body, definition)
 
@@ -97,18 +99,13 @@ def _plain(body: Body) -> Parsed:
 
 
 def _request_values(event: Event, body: Body) -> dict[str, object]:
-    request: dict[str, Any] = event.request or {}
+    request = StoredRequest.from_event(event.request)
     return {
-        "method": request.get("method", ""),
-        "headers": request.get("headers", {}),
+        "method": request.method,
+        "headers": request.headers,
         "body": body.value,
-        "query_params": request.get("query", {}),
+        "query_params": request.query,
     }
-
-
-def _was_validated(event: Event) -> bool:
-    request: dict[str, Any] = event.request or {}
-    return request.get(VALIDATED) is True
 
 
 def _schema_verdict(
@@ -116,7 +113,7 @@ def _schema_verdict(
 ) -> dict[str, object]:
     if schema is None:
         return {}
-    faults = hold_against(schema, value)
+    faults = find_body_faults(schema, value)
     if not faults:
         return {"schema_valid": True}
     first = faults[0]

@@ -12,7 +12,7 @@ from tests.serving import serve
 from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import RejectionCount
 from webhooks.rejections import recording
-from webhooks.rejections.recording import note_handshake
+from webhooks.rejections.recording import count_handshake
 
 OUTAGES = "common.database.errors"
 
@@ -58,7 +58,7 @@ def test_rejections_wait_for_the_database_without_a_traceback(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     endpoint = create_endpoint().endpoint
-    note_handshake(endpoint_id=endpoint.id)
+    count_handshake(endpoint_id=endpoint.id)
 
     with read_only_database():
         connection.close()

@@ -25,7 +25,7 @@ from webhooks.types import (
     definition_for,
     definition_of,
     find_config_faults,
-    hold_type_shared,
+    lock_type_shared,
 )
 
 __all__ = [
@@ -188,7 +188,7 @@ def _find_config_faults(
 
 def _change(endpoint: WebhookEndpoint, **given: Unpack[EndpointFields]) -> str | None:
     """Set what is given of an unsaved endpoint; return the secret if that set one."""
-    hold_type_shared(given.get("type_slug") or endpoint.type)
+    lock_type_shared(given.get("type_slug") or endpoint.type)
     definition = _definition(endpoint, given)
     if faults := list(_find_faults(endpoint, definition, given)):
         raise InvalidEndpoint("; ".join(f.detail for f in faults[:5]), faults=faults)

@@ -1,9 +1,8 @@
-"""What is shown of a request to a test-mode URL, and what the door would say of it."""
+"""What a test-mode URL shows of a request, and how the receiver would answer it."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -18,8 +17,15 @@ from senders.signatures import verify
 from webhooks.endpoints.lifecycle import live_secrets
 from webhooks.inspectors.store import Inspector
 from webhooks.models import WebhookEndpoint
-from webhooks.receiver.checks import check_form, check_rules
-from webhooks.receiver.request import Delivery
+from webhooks.receiver.checks import check_rules
+from webhooks.receiver.request import (
+    WebhookRequest,
+    build_request,
+    identify,
+    parse_content,
+    parse_query,
+    read_body,
+)
 from webhooks.rejections.fixes import how_to_fix
 from webhooks.types.definitions import definition_for
 
@@ -28,36 +34,40 @@ HIDDEN = "(not shown)"
 UNTYPED = "generic"
 
 
-def received_by(inspector: Inspector, http: HttpRequest) -> Delivery:
-    """Return the request as the door would see it, with a body limit of its own."""
+def read_request(inspector: Inspector, http: HttpRequest) -> WebhookRequest:
+    """Return the request as the receiver sees it, with a body limit of its own.
+
+    Raise BodyTooLarge or MalformedRequest.
+    """
     endpoint = _endpoint(inspector)
     definition = replace(definition_for(endpoint), max_body_bytes=MAX_BODY_BYTES)
-    return Delivery(
+    query = http.META.get("QUERY_STRING", "")
+    request = build_request(
+        http,
         endpoint=endpoint,
         definition=definition,
-        http=http,
-        method=http.method or "",
-        url=inspector.url + _query(http),
+        url=f"{inspector.url}?{query}" if query else inspector.url,
     )
+    request.body = read_body(request)
+    return request
 
 
-def show(inspector: Inspector, delivery: Delivery) -> dict[str, Any]:
-    """Return what is to be kept; raise BodyTooLarge or MalformedRequest."""
-    body = delivery.body
+def show(inspector: Inspector, request: WebhookRequest) -> dict[str, Any]:
+    """Return what to store of a request; raise MalformedRequest."""
     is_for_sender = bool(inspector.type_slug or inspector.endpoint_id)
     return {
         "id": str(uuid7()),
         "received_at": timezone.now().isoformat(),
-        "method": delivery.method,
-        "headers": _headers(delivery),
+        "method": request.method,
+        "headers": _headers(request),
         "query": {
             name: HIDDEN if name.lower() in CREDENTIAL_PARAMETERS else value
-            for name, value in delivery.query.items()
+            for name, value in parse_query(request).items()
         },
-        "remote_address": delivery.http.META.get("REMOTE_ADDR", ""),
-        "body_size": len(body),
-        **_body(body),
-        "would_be": _would_be(delivery) if is_for_sender else None,
+        "remote_address": request.remote_address,
+        "body_size": len(request.body),
+        **_body(request.body),
+        "would_be": _preview(request) if is_for_sender else None,
     }
 
 
@@ -70,17 +80,12 @@ def _endpoint(inspector: Inspector) -> WebhookEndpoint:
     return found
 
 
-def _query(http: HttpRequest) -> str:
-    raw = http.META.get("QUERY_STRING", "")
-    return f"?{raw}" if raw else ""
-
-
-def _headers(delivery: Delivery) -> dict[str, str]:
-    """Return the headers; of one that carries a credential, only that it came."""
-    secret = delivery.definition.credential_headers
+def _headers(request: WebhookRequest) -> dict[str, str]:
+    """Return the headers; the value of one that carries a credential is hidden."""
+    secret = request.definition.credential_headers
     return {
         name: HIDDEN if name in secret else clean_text(value, limit=8192)
-        for name, value in delivery.headers.items()
+        for name, value in request.headers.items()
         if value
     }
 
@@ -92,58 +97,68 @@ def _body(body: bytes) -> dict[str, str]:
         return {"body": "", "body_base64": base64.b64encode(body).decode()}
 
 
-def _would_be(delivery: Delivery) -> dict[str, Any]:
-    """Return what the door would find; limits and methods are not looked at."""
-    refusal = _first_refusal(delivery, check_form, _check_signature, check_rules)
+def _preview(request: WebhookRequest) -> dict[str, Any]:
+    """Return how the receiver would answer; limits and methods are not checked."""
+    unreadable, identity = _parse(request)
+    unverified = _check_signature(request)
+    refusal = unreadable or unverified or _check_rules(request)
     return {
         "accepted": refusal is None,
         "cause": refusal.code if refusal else None,
         "detail": refusal.detail if refusal else "",
         "how_to_fix": how_to_fix(refusal.code) if refusal else "",
-        "signature": _signature(delivery),
-        **_identity(delivery),
+        "signature": _signature_status(request, unverified),
+        **identity,
     }
 
 
-def _first_refusal(
-    delivery: Delivery, *checks: Callable[[Delivery], None]
-) -> TickhookError | None:
-    for check in checks:
-        try:
-            check(delivery)
-        except TickhookError as error:
-            return error
+def _parse(
+    request: WebhookRequest,
+) -> tuple[TickhookError | None, dict[str, str | None]]:
+    """Parse the request; return the error, if any, and who sent what."""
+    try:
+        request.content = parse_content(request)
+    except TickhookError as error:
+        return error, {"event_type": None, "delivery_id": None}
+    identity = identify(request)
+    return None, {
+        "event_type": identity.event_type,
+        "delivery_id": identity.delivery_id,
+    }
+
+
+def _check_rules(request: WebhookRequest) -> TickhookError | None:
+    try:
+        check_rules(request)
+    except TickhookError as error:
+        return error
     return None
 
 
-def _signature(delivery: Delivery) -> str:
-    if delivery.definition.signature is None or not _asks_for_one(delivery):
-        return "none is asked for"
-    refusal = _first_refusal(delivery, _check_signature)
-    return "verified" if refusal is None else "refused"
+def _requires_signature(request: WebhookRequest) -> bool:
+    return bool(request.endpoint.secrets) or request.definition.signature_required
 
 
-def _asks_for_one(delivery: Delivery) -> bool:
-    return bool(delivery.endpoint.secrets) or delivery.definition.signature_required
-
-
-def _check_signature(delivery: Delivery) -> None:
-    """Verify as the door does, but count no forgery: this is a trial."""
-    if _asks_for_one(delivery):
+def _check_signature(request: WebhookRequest) -> TickhookError | None:
+    """Verify as the receiver does, but count no forgery: the request is a test."""
+    if not _requires_signature(request):
+        return None
+    try:
         verify(
-            delivery.definition.signature,
-            secrets=live_secrets(delivery.endpoint),
-            method=delivery.method,
-            url=delivery.url,
-            headers=delivery.headers,
-            body=delivery.body,
+            request.definition.signature,
+            secrets=live_secrets(request.endpoint),
+            method=request.method,
+            url=request.url,
+            headers=request.headers,
+            body=request.body,
             now=timezone.now().timestamp(),
         )
+    except TickhookError as error:
+        return error
+    return None
 
 
-def _identity(delivery: Delivery) -> dict[str, str | None]:
-    try:
-        identity = delivery.identity
-    except TickhookError:
-        return {"event_type": None, "delivery_id": None}
-    return {"event_type": identity.event_type, "delivery_id": identity.delivery_id}
+def _signature_status(request: WebhookRequest, unverified: TickhookError | None) -> str:
+    if request.definition.signature is None or not _requires_signature(request):
+        return "none is asked for"
+    return "verified" if unverified is None else "refused"

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 from common.api.permissions import ChangePermissions
 from common.api.serializers import StrictSerializer
 from webhooks.endpoints.lifecycle import METHODS
-from webhooks.inspectors.inspection import received_by, show
+from webhooks.inspectors.inspection import read_request, show
 from webhooks.inspectors.store import (
     Inspector,
     find_inspector,
@@ -41,8 +41,8 @@ class InspectorView(APIView):
     def receive(self, request: Request, token: str) -> Response:
         inspector = find_inspector(token)
         refuse_if_full(token)
-        delivery = received_by(inspector, request._request)
-        keep_request(token, show(inspector, delivery))
+        received = read_request(inspector, request._request)
+        keep_request(token, show(inspector, received))
         return Response({"success": True, "status": "shown"})
 
     get = post = put = patch = delete = receive

@@ -37,7 +37,7 @@ from webhooks.receiver.request import (
     storable_headers,
 )
 from webhooks.types.stored_request import has_validation_code
-from webhooks.types.validation import find_config_faults, hold_against
+from webhooks.types.validation import find_body_faults, find_config_faults
 
 
 def check_request(request: WebhookRequest) -> None:
@@ -256,7 +256,7 @@ def _find_schema_faults(
     if schema is not True and parsed.kind in _KINDS_WITHOUT_FIELDS:
         detail = f"The body must be JSON or a form, not {parsed.kind}"
         return [Fault("/body", detail)]
-    return hold_against(schema, parsed.value)
+    return find_body_faults(schema, parsed.value)
 
 
 def check_validation_code(request: WebhookRequest) -> bool:

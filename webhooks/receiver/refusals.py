@@ -21,14 +21,14 @@ from webhooks.receiver.request import (
     storable_headers,
 )
 from webhooks.rejections.fixes import DUPLICATE
-from webhooks.rejections.recording import RejectedRequest, note_rejection
+from webhooks.rejections.recording import RejectedRequest, record_rejection
 
 KEPT_BODY_BYTES = 16 * 1024
 HIDDEN = "[secret]"
 
 
 def record_refusal(request: WebhookRequest, error: TickhookError) -> None:
-    note_rejection(
+    record_rejection(
         endpoint_id=request.endpoint.id,
         cause=error.code,
         is_verified=request.is_verified,
@@ -41,7 +41,7 @@ def record_duplicate(request: WebhookRequest, event_id: UUID) -> None:
 
     Its body is not stored: it is that of the event.
     """
-    note_rejection(
+    record_rejection(
         endpoint_id=request.endpoint.id,
         cause=DUPLICATE,
         is_verified=request.is_verified,

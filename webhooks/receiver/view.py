@@ -41,7 +41,7 @@ from webhooks.receiver.record import (
 )
 from webhooks.receiver.refusals import record_duplicate, record_refusal
 from webhooks.receiver.request import WebhookRequest, build_request, find_endpoint
-from webhooks.rejections.recording import note_handshake
+from webhooks.rejections.recording import count_handshake
 from webhooks.types import definition_at
 
 PREFIX = "/webhooks/"
@@ -68,7 +68,7 @@ def receive(request: WebhookRequest) -> HttpResponse:
 
 def _record_and_answer(request: WebhookRequest) -> HttpResponse:
     if request.handshake is not None:
-        note_handshake(endpoint_id=request.endpoint.id)
+        count_handshake(endpoint_id=request.endpoint.id)
         return answer_handshake(request, request.handshake)
     batch, parsed = request.definition.batch, request.content.parsed
     if batch is None or not is_batch(

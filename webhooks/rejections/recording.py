@@ -1,7 +1,8 @@
-"""What known endpoints refused: counted always, kept by sample.
+"""Counts the requests that endpoints reject, and stores a sample of them.
 
-No refusal costs a statement of its own. A process gathers what it refused, and its own
-thread stores that a second later. A crash loses at most that second, of refusals only.
+A rejection costs no SQL statement in its request. Each process collects rejections in a
+buffer, and a thread of the process stores them about a second later. A crash loses at
+most that second, and only of rejections.
 """
 
 from __future__ import annotations
@@ -27,11 +28,21 @@ from common.bulk import columns_of, insert_sql
 from common.database.errors import error_kind, is_unavailable
 from webhooks.models import Rejection, RejectionCount, WebhookEndpoint
 
-MOST_SAMPLES = 200
+logger = logging.getLogger(__name__)
+
+FLUSH_SECONDS = 1.0
+# Samples that a process stores per endpoint and cause in a minute. More are stored of a
+# verified sender, because they help the operator more.
+SAMPLES_PER_MINUTE = 5
+VERIFIED_SAMPLES_PER_MINUTE = 20
+MAX_BUFFERED_SAMPLES = 200
+KEPT_PER_ENDPOINT = 1000
+HANDSHAKE = "handshake"
+_TRIM_LOCK = 0x7265_6A65
 
 
 class CountKey(NamedTuple):
-    """What refusals are counted by; `hour` is its first second since the epoch."""
+    """What rejections are counted by; `hour` is its first second since the epoch."""
 
     endpoint_id: UUID
     cause: str
@@ -40,9 +51,10 @@ class CountKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RejectedRequest:
-    """A row of Rejection about to be stored; `headers` is JSON text.
+    """A row of Rejection before it is stored; `headers` is JSON text.
 
-    `body_size` is that of the whole body, `event_id` what a duplicate repeats.
+    `body_size` is the size of the whole body. A duplicate names in `event_id` the event
+    that it repeats.
     """
 
     id: UUID
@@ -60,8 +72,17 @@ class RejectedRequest:
     event_id: UUID | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CauseCount:
+    """How many requests an endpoint rejected for one cause."""
+
+    cause: str
+    last_day: int
+    in_all: int
+
+
 class Buffer:
-    """What a process has refused since it last stored that; of bounded size."""
+    """The rejections of a process that are not stored yet; bounded in size."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -70,8 +91,8 @@ class Buffer:
         self._minute = 0
         self._kept: Counter[tuple[UUID, str]] = Counter()
 
-    def count(self, endpoint_id: UUID, cause: str, *, allowance: int) -> bool:
-        """Count a refusal; return whether it is one of those to keep."""
+    def count(self, endpoint_id: UUID, cause: str, *, samples_per_minute: int) -> bool:
+        """Count a rejection; return whether the caller should add a sample of it."""
         now = int(time.time())
         with self._lock:
             self._counts[CountKey(endpoint_id, cause, now - now % 3600)] += 1
@@ -79,17 +100,17 @@ class Buffer:
                 self._minute = now // 60
                 self._kept.clear()
             kind = (endpoint_id, cause)
-            is_kept = self._kept[kind] < allowance and not self._is_full()
+            is_kept = self._kept[kind] < samples_per_minute and not self._is_full()
             self._kept[kind] += is_kept
             return is_kept
 
-    def keep(self, sample: RejectedRequest) -> None:
+    def add_sample(self, sample: RejectedRequest) -> None:
         with self._lock:
             if not self._is_full():
                 self._samples.append(sample)
 
     def take(self) -> tuple[dict[CountKey, int], list[RejectedRequest]]:
-        """Return all that is gathered, and begin anew."""
+        """Return the counts and samples, and empty the buffer."""
         with self._lock:
             taken = dict(self._counts), self._samples
             self._counts, self._samples = Counter(), []
@@ -100,46 +121,40 @@ class Buffer:
             self._counts.update(counts)
 
     def _is_full(self) -> bool:
-        return len(self._samples) >= MOST_SAMPLES
+        return len(self._samples) >= MAX_BUFFERED_SAMPLES
 
 
-logger = logging.getLogger(__name__)
-
-FLUSH_SECONDS = 1.0
-# How many of one endpoint and cause a process keeps a minute.
-SAMPLES = 5
-SAMPLES_OF_VERIFIED = 20
-KEPT_PER_ENDPOINT = 1000
-HANDSHAKE = "handshake"
-_TRIM_LOCK = 0x7265_6A65
-
-
-def note_rejection(
+def record_rejection(
     *,
     endpoint_id: UUID,
     cause: str,
     is_verified: bool,
     describe: Callable[[], RejectedRequest],
 ) -> None:
-    """Count a refusal; keep what came if few like it came in this minute.
+    """Count a rejection; store the request if few of its kind came in this minute.
 
-    What a verified sender sends is of more use to its operator: more of it is kept.
+    `describe` is only called for a request that is stored.
     """
-    allowance = SAMPLES_OF_VERIFIED if is_verified else SAMPLES
+    rate = VERIFIED_SAMPLES_PER_MINUTE if is_verified else SAMPLES_PER_MINUTE
     buffer = _buffer(os.getpid())
-    if buffer.count(endpoint_id, cause, allowance=allowance):
-        buffer.keep(describe())
+    if buffer.count(endpoint_id, cause, samples_per_minute=rate):
+        buffer.add_sample(describe())
     flush_soon()
 
 
-def note_handshake(*, endpoint_id: UUID) -> None:
-    """Count a handshake that was answered; nothing is kept of it."""
-    _buffer(os.getpid()).count(endpoint_id, HANDSHAKE, allowance=0)
+def count_handshake(*, endpoint_id: UUID) -> None:
+    """Count an answered handshake; the request is not stored."""
+    _buffer(os.getpid()).count(endpoint_id, HANDSHAKE, samples_per_minute=0)
     flush_soon()
+
+
+def flush_soon() -> None:
+    """Make the thread of this process store its rejections within about a second."""
+    _flusher(os.getpid()).set()
 
 
 def flush_rejections() -> None:
-    """Store what this process has gathered; after a failure the counts remain."""
+    """Store what this process has collected; after a failure the counts are kept."""
     buffer = _buffer(os.getpid())
     counts, samples = buffer.take()
     if not counts:
@@ -153,17 +168,8 @@ def flush_rejections() -> None:
         raise
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CauseCount:
-    """How many requests an endpoint refused for one cause."""
-
-    cause: str
-    last_day: int
-    in_all: int
-
-
 def count_rejections(endpoint_id: UUID) -> list[CauseCount]:
-    """Return what an endpoint refused, the most frequent cause first."""
+    """Return the counts of an endpoint, the most frequent cause first."""
     recent = Q(hour__gt=timezone.now() - timedelta(days=1))
     rows = (
         RejectionCount.objects.filter(endpoint_id=endpoint_id)
@@ -174,11 +180,6 @@ def count_rejections(endpoint_id: UUID) -> list[CauseCount]:
     return [CauseCount(**row) for row in rows]
 
 
-def flush_soon() -> None:
-    """Have this process's own thread flush within a second or so."""
-    _flusher(os.getpid()).set()
-
-
 @lru_cache(maxsize=1)
 def _buffer(_process_id: int) -> Buffer:
     """Return the buffer of a process; a fork must not store its parent's again."""
@@ -187,37 +188,37 @@ def _buffer(_process_id: int) -> Buffer:
 
 @lru_cache(maxsize=1)
 def _flusher(_process_id: int) -> threading.Event:
-    """Start the thread once a process, and have what is left flushed at its end."""
-    news = threading.Event()
+    """Start the thread of this process; flush once more when the process ends."""
+    has_rejections = threading.Event()
     threading.Thread(
-        target=_flush_for_ever, args=(news,), name="rejections", daemon=True
+        target=_flush_for_ever, args=(has_rejections,), name="rejections", daemon=True
     ).start()
-    # Unlike atexit it is also run in processes that multiprocessing has started.
+    # Unlike atexit, this also runs in processes that multiprocessing has started.
     multiprocessing.util.Finalize(None, _flush, exitpriority=10)
-    return news
+    return has_rejections
 
 
-def _flush_for_ever(news: threading.Event) -> None:
+def _flush_for_ever(has_rejections: threading.Event) -> None:
     while True:
-        news.wait()
-        news.clear()
+        has_rejections.wait()
+        has_rejections.clear()
         time.sleep(FLUSH_SECONDS)
         if not _flush():
-            news.set()
+            has_rejections.set()
 
 
 def _flush() -> bool:
-    """Flush on a connection that is not kept; return whether it worked."""
+    """Flush on a connection that is closed afterward; return whether it succeeded."""
     try:
         flush_rejections()
     except Error as error:
         if is_unavailable(error):
-            logger.warning("Rejections wait: %s", error_kind(error))
+            logger.warning("Rejections are stored later: %s", error_kind(error))
         else:
-            logger.exception("Rejections could not be stored; tried again")
+            logger.exception("Rejections could not be stored; retrying")
         return False
     except Exception:
-        logger.exception("Rejections could not be stored; tried again")
+        logger.exception("Rejections could not be stored; retrying")
         return False
     finally:
         connection.close()
@@ -225,7 +226,7 @@ def _flush() -> bool:
 
 
 def _store_counts(counts: dict[CountKey, int]) -> None:
-    """Add to the counts, in the order of their keys: others do the same."""
+    """Add to the counts in the order of their keys, so that no processes deadlock."""
     rows = [
         (key.endpoint_id, key.cause, datetime.fromtimestamp(key.hour, UTC), number)
         for key, number in sorted(counts.items())
@@ -237,16 +238,15 @@ def _store_counts(counts: dict[CountKey, int]) -> None:
 def _store_samples(samples: Sequence[RejectedRequest]) -> None:
     if not samples:
         return
+    names = [field.name for field in fields(RejectedRequest)]
+    insert = f"{insert_sql(Rejection, *names)} {_where_endpoint_exists()}"
     rows = [astuple(sample) for sample in samples]
     with connection.cursor() as cursor:
-        cursor.execute(_sample_sql(), columns_of(rows, width=len(_SAMPLE_NAMES)))
+        cursor.execute(insert, columns_of(rows, width=len(names)))
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_TRIM_LOCK])
         if cursor.fetchone() == (True,):
             endpoints = sorted({sample.endpoint for sample in samples})
             cursor.execute(_trim_sql(), [endpoints])
-
-
-_SAMPLE_NAMES = tuple(field.name for field in fields(RejectedRequest))
 
 
 @cache
@@ -254,25 +254,20 @@ def _count_sql() -> str:
     insert = insert_sql(RejectionCount, "endpoint", "cause", "hour", "count")
     table = RejectionCount._meta.db_table
     return (
-        f"{insert} {_of_present_endpoints()} ORDER BY v.endpoint_id, v.cause, v.hour "
+        f"{insert} {_where_endpoint_exists()} ORDER BY v.endpoint_id, v.cause, v.hour "
         "ON CONFLICT (endpoint_id, cause, hour) "
         f'DO UPDATE SET count = "{table}".count + EXCLUDED.count'
     )
 
 
-@cache
-def _sample_sql() -> str:
-    return f"{insert_sql(Rejection, *_SAMPLE_NAMES)} {_of_present_endpoints()}"
-
-
-def _of_present_endpoints() -> str:
+def _where_endpoint_exists() -> str:
     table = WebhookEndpoint._meta.db_table
     return f'WHERE EXISTS (SELECT FROM "{table}" e WHERE e.id = v.endpoint_id)'
 
 
 @cache
 def _trim_sql() -> str:
-    """Return what deletes the oldest of an endpoint's rejections, a bounded number."""
+    """Return SQL that deletes the oldest rejections, at most 1,000 per endpoint."""
     table = Rejection._meta.db_table
     return (
         f'DELETE FROM "{table}" WHERE id IN ('  # noqa: S608 - our own name

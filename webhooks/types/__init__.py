@@ -1,6 +1,7 @@
-"""The senders that this installation knows: shipped ones and uploaded ones.
+"""The webhook types of this installation: shipped types and uploaded types.
 
-What was uploaded stands before what was shipped; each upload is a version that is kept.
+An uploaded type replaces the shipped type of the same slug. Every upload is kept as a
+version.
 """
 
 from __future__ import annotations
@@ -9,11 +10,10 @@ from webhooks.types.catalogue import (
     TypeSummary,
     WebhookTypeNotFound,
     current_type,
+    get_version,
     known_slugs,
-    list_types,
-    summaries_of,
-    version_of,
-    versions_of,
+    list_versions,
+    summarize_types,
 )
 from webhooks.types.definitions import (
     WebhookTypeUnusable,
@@ -22,18 +22,17 @@ from webhooks.types.definitions import (
     definition_of,
     definitions_of,
 )
-from webhooks.types.in_use import WebhookTypeInUse, hold_type_shared
+from webhooks.types.in_use import WebhookTypeInUse, lock_type_shared
 from webhooks.types.upload import UploadedType, delete_type, patch_type, upload_type
 from webhooks.types.validation import (
-    Trial,
+    TypePreview,
     find_body_faults,
     find_config_faults,
-    hold_against,
-    try_type,
+    preview_type,
 )
 
 __all__ = [
-    "Trial",
+    "TypePreview",
     "TypeSummary",
     "UploadedType",
     "WebhookTypeInUse",
@@ -47,14 +46,12 @@ __all__ = [
     "delete_type",
     "find_body_faults",
     "find_config_faults",
-    "hold_against",
-    "hold_type_shared",
+    "get_version",
     "known_slugs",
-    "list_types",
+    "list_versions",
+    "lock_type_shared",
     "patch_type",
-    "summaries_of",
-    "try_type",
+    "preview_type",
+    "summarize_types",
     "upload_type",
-    "version_of",
-    "versions_of",
 ]

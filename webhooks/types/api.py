@@ -69,7 +69,7 @@ class DeletedTypeSerializer(serializers.Serializer[Any]):
 
 @extend_schema_serializer(component_name="Try")
 class TryRequestSerializer(StrictSerializer):
-    """A request as a sender would make it."""
+    """A request as a sender would send it."""
 
     headers = serializers.DictField(
         child=serializers.CharField(allow_blank=True, max_length=8192), default=dict
@@ -84,7 +84,8 @@ class RequestFaultSerializer(serializers.Serializer[Any]):
     detail = serializers.CharField(read_only=True)
 
 
-class TrialSerializer(serializers.Serializer[Any]):
+@extend_schema_serializer(component_name="Trial")
+class TypePreviewSerializer(serializers.Serializer[Any]):
     event_type = serializers.CharField(read_only=True)
     delivery_id = serializers.CharField(read_only=True, allow_null=True)
     body = AnyJSONField(read_only=True)
@@ -97,8 +98,8 @@ class TrialSerializer(serializers.Serializer[Any]):
     )
     code = JSONObjectField(read_only=True)
 
-    def get_schema_valid(self, trial: Any) -> bool:
-        return not trial.schema_faults
+    def get_schema_valid(self, preview: Any) -> bool:
+        return not preview.schema_faults
 
 
 UPLOAD = extend_schema(
@@ -108,7 +109,7 @@ UPLOAD = extend_schema(
 
 
 class WebhookTypeViewSet(GenericViewSet[WebhookType]):
-    """Descriptions of senders: the shipped ones, and those that were uploaded."""
+    """Descriptions of senders: the shipped types and the uploaded types."""
 
     queryset = WebhookType.objects.all()
     serializer_class = TypeSummarySerializer
@@ -117,9 +118,9 @@ class WebhookTypeViewSet(GenericViewSet[WebhookType]):
     lookup_value_converter = "slug"
 
     def list(self, request: Request) -> Response:
-        # A list of slugs is paged as a queryset is; only this page's are looked up.
+        # The paginator slices a list like a queryset, so only this page is looked up.
         slugs: Any = types.known_slugs()
-        summaries = types.summaries_of(self.paginate_queryset(slugs) or [])
+        summaries = types.summarize_types(self.paginate_queryset(slugs) or [])
         shown = TypeSummarySerializer(summaries, many=True)
         return self.get_paginated_response(shown.data)
 
@@ -129,18 +130,18 @@ class WebhookTypeViewSet(GenericViewSet[WebhookType]):
 
     @UPLOAD
     def create(self, request: Request) -> Response:
-        """Upload a type; its slug is `slug` or `webhook_type` of the document."""
+        """Upload a type; the document names its slug in `slug` or `webhook_type`."""
         uploaded = _upload(request)
-        return _answer(request, uploaded, f"{request.path}/{uploaded.slug}")
+        return _respond(request, uploaded, f"{request.path}/{uploaded.slug}")
 
     @UPLOAD
     def update(self, request: Request, slug: str) -> Response:
-        """Upload a type under this slug, in place of the present one."""
-        return _answer(request, _upload(request, slug), request.path.lower())
+        """Upload a type under this slug; it replaces the current one."""
+        return _respond(request, _upload(request, slug), request.path.lower())
 
     @extend_schema(request=OpenApiTypes.OBJECT, responses={200: UploadedTypeSerializer})
     def partial_update(self, request: Request, slug: str) -> Response:
-        """Change the given fields of a type; null takes a field away."""
+        """Change the given fields of a type; null removes a field."""
         by = request.user.get_username()
         patched = types.patch_type(document=_document(request), slug=slug, by=by)
         return Response(UploadedTypeSerializer(patched).data)
@@ -148,17 +149,17 @@ class WebhookTypeViewSet(GenericViewSet[WebhookType]):
     @extend_schema(responses={200: DeletedTypeSerializer})
     def destroy(self, request: Request, slug: str) -> Response:
         types.delete_type(slug=slug)
-        told = {"status": "success", "webhook_type": slug.lower()}
-        return Response(DeletedTypeSerializer(told).data)
+        deleted = {"status": "success", "webhook_type": slug.lower()}
+        return Response(DeletedTypeSerializer(deleted).data)
 
     @extend_schema(responses=TypeVersionSerializer(many=True))
     @action(detail=True)
     def versions(self, request: Request, slug: str) -> Response:
-        """List all that was uploaded under this slug, the latest first.
+        """List the versions that were uploaded under this slug, the latest first.
 
-        The versions of a deleted type are still there: to upload one brings it back.
+        The versions of a deleted type are kept; upload one again to restore the type.
         """
-        rows: Any = types.versions_of(slug).defer("document")  # of another model
+        rows: Any = types.list_versions(slug).defer("document")  # of another model
         page = self.paginate_queryset(rows)
         shown = TypeVersionSerializer(page, many=True)
         return self.get_paginated_response(shown.data)
@@ -166,10 +167,10 @@ class WebhookTypeViewSet(GenericViewSet[WebhookType]):
     @extend_schema(responses=WholeVersionSerializer)
     @action(detail=True, url_path="versions/<int:number>", url_name="version")
     def version(self, request: Request, slug: str, number: int) -> Response:
-        shown = WholeVersionSerializer(types.version_of(slug, number))
+        shown = WholeVersionSerializer(types.get_version(slug, number))
         return Response(shown.data)
 
-    @extend_schema(request=TryRequestSerializer, responses=TrialSerializer)
+    @extend_schema(request=TryRequestSerializer, responses=TypePreviewSerializer)
     @action(
         detail=True,
         methods=["post"],
@@ -177,12 +178,12 @@ class WebhookTypeViewSet(GenericViewSet[WebhookType]):
         url_name="try",
         permission_classes=(AskPermissions,),
     )
-    def attempt(self, request: Request, slug: str) -> Response:
-        """Say what the type would make of a request; nothing is stored."""
+    def preview(self, request: Request, slug: str) -> Response:
+        """Return what the type extracts from a request; nothing is stored."""
         serializer = TryRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        trial = types.try_type(slug=slug, **serializer.validated_data)
-        return Response(TrialSerializer(trial).data)
+        preview = types.preview_type(slug=slug, **serializer.validated_data)
+        return Response(TypePreviewSerializer(preview).data)
 
 
 def _upload(request: Request, slug: str | None = None) -> UploadedType:
@@ -190,7 +191,7 @@ def _upload(request: Request, slug: str | None = None) -> UploadedType:
     return types.upload_type(document=_document(request), slug=slug, by=by)
 
 
-def _answer(request: Request, uploaded: UploadedType, path: str) -> Response:
+def _respond(request: Request, uploaded: UploadedType, path: str) -> Response:
     shown = UploadedTypeSerializer(uploaded).data
     if not uploaded.is_new:
         return Response(shown)
@@ -200,6 +201,6 @@ def _answer(request: Request, uploaded: UploadedType, path: str) -> Response:
 
 def _document(request: Request) -> Mapping[str, Any]:
     if not isinstance(request.data, Mapping):
-        detail = "A webhook type is a JSON object"
+        detail = "A webhook type must be a JSON object"
         raise InvalidInput(detail, faults=[Fault("", detail)])
     return request.data

@@ -1,26 +1,18 @@
-"""Who changes a type waits for who gives an endpoint this type, and the other way.
-
-There may be no row to lock: a shipped type has none, nor has one that is uploaded now.
-"""
+"""Keeps the types that endpoints use from being deleted or verified differently."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from django.db import connection
 from django.db.models import Count, Q, QuerySet
 
-from common.errors import Conflict, Fault
-from senders.definitions import (
-    GENERIC,
-    WebhookTypeDefinition,
-    get_shipped,
-    resolve,
-)
-from senders.definitions.schemes import AnyScheme, CertificateScheme
+from common.errors import Conflict
+from senders.definitions import WebhookTypeDefinition
 from webhooks.models import WebhookEndpoint
 
 MAX_NAMED = 5
+_TYPE_LOCK = 0x74797065
 
 
 class WebhookTypeInUse(Conflict):
@@ -29,21 +21,31 @@ class WebhookTypeInUse(Conflict):
     code = "webhook_type_in_use"
 
 
-def uses_of(slug: str) -> QuerySet[WebhookEndpoint]:
-    """Return the endpoints of a type that receive, or could again."""
-    return _in_use().filter(type=slug)
+def lock_type(slug: str) -> None:
+    """Wait for all other changes and uses of this type; hold it for the transaction.
+
+    The lock is an advisory one, because there may be no row: a shipped type has none,
+    and neither has a type that is being uploaded for the first time.
+    """
+    _lock("pg_advisory_xact_lock", slug)
 
 
-def count_uses(slugs: Iterable[str]) -> dict[str, int]:
+def lock_type_shared(slug: str) -> None:
+    """Wait for changes of this type and prevent others until the transaction ends."""
+    _lock("pg_advisory_xact_lock_shared", slug)
+
+
+def count_endpoints(slugs: Iterable[str]) -> dict[str, int]:
     """Return how many endpoints use each of these types."""
-    rows = _in_use().filter(type__in=list(slugs)).order_by()
+    rows = _endpoints_in_use().filter(type__in=list(slugs)).order_by()
     counted = rows.values_list("type").annotate(Count("id", distinct=True))
     return dict(counted)
 
 
-def refuse_while_used(slug: str, *, why: str) -> None:
-    """Raise WebhookTypeInUse, which names the endpoints, where there are any."""
-    used = list(uses_of(slug).order_by("id").values_list("id", flat=True).distinct())
+def require_unused(slug: str, *, why: str) -> None:
+    """Raise WebhookTypeInUse, naming the endpoints, if any endpoint uses this type."""
+    rows = _endpoints_in_use().filter(type=slug).order_by("id")
+    used = list(rows.values_list("id", flat=True).distinct())
     if not used:
         return
     named = ", ".join(str(pk) for pk in used[:MAX_NAMED])
@@ -52,72 +54,29 @@ def refuse_while_used(slug: str, *, why: str) -> None:
     raise WebhookTypeInUse(f"{why}: {number} it ({named}{more})")
 
 
-def _in_use() -> QuerySet[WebhookEndpoint]:
+def require_same_verification(
+    old: WebhookTypeDefinition, new: WebhookTypeDefinition
+) -> None:
+    """Raise WebhookTypeInUse if endpoints would verify requests differently.
+
+    The senders keep signing as before, so a stricter check would reject them. A weaker
+    one would accept requests from anyone.
+    """
+    if _verification(old) != _verification(new):
+        why = "The verification of this type cannot change while endpoints use it"
+        require_unused(old.slug, why=why)
+
+
+def _lock(function: str, slug: str) -> None:
+    with connection.cursor() as cursor:
+        key = [_TYPE_LOCK, slug.lower()]
+        cursor.execute(f"SELECT {function}(%s, hashtext(%s))", key)
+
+
+def _endpoints_in_use() -> QuerySet[WebhookEndpoint]:
     """Return endpoints that are open, or closed while triggers still name them."""
     is_named = Q(triggers__isnull=False, triggers__deleted_at__isnull=True)
     return WebhookEndpoint.objects.filter(Q(is_active=True) | is_named)
-
-
-_TYPE = 0x74797065
-
-
-def hold_type(slug: str) -> None:
-    """Let nobody else change this type, or use it anew, until the transaction ends."""
-    _hold("pg_advisory_xact_lock", slug)
-
-
-def hold_type_shared(slug: str) -> None:
-    """Let nobody change this type until the transaction ends."""
-    _hold("pg_advisory_xact_lock_shared", slug)
-
-
-def _hold(function: str, slug: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {function}(%s, hashtext(%s))", [_TYPE, slug.lower()])
-
-
-class GenericStays(Conflict):
-    """`generic` can be neither replaced nor deleted; upload under another slug."""
-
-    code = "generic_type_stays"
-
-
-def refuse_generic(slug: str) -> None:
-    if slug == GENERIC:
-        raise GenericStays
-
-
-def refuse_other_verification(
-    old: WebhookTypeDefinition, new: WebhookTypeDefinition
-) -> None:
-    """Raise WebhookTypeInUse if requests to endpoints would be verified otherwise.
-
-    Their senders go on signing as they do, and what they need not prove any more,
-    anybody could send.
-    """
-    if _verification(old) != _verification(new):
-        why = "How requests of this type are verified can't change while it is used"
-        refuse_while_used(old.slug, why=why)
-
-
-def find_fetch_faults(definition: WebhookTypeDefinition) -> Iterator[Fault]:
-    """Find what of an upload would have this machine ask addresses of others' choice.
-
-    Only a shipped type names the hosts that are asked; an upload under its slug may
-    keep that as it is.
-    """
-    shipped = get_shipped(definition.slug) or resolve(GENERIC)
-    if definition.confirmation not in (None, shipped.confirmation):
-        yield Fault("/confirmation", "Only shipped types may ask a URL")
-    scheme = definition.signature
-    if _asks_certificates(definition) and scheme != shipped.signature:
-        yield Fault("/signature", "Only shipped types may fetch certificates")
-
-
-def _asks_certificates(definition: WebhookTypeDefinition) -> bool:
-    scheme = definition.signature
-    schemes = scheme.of if isinstance(scheme, AnyScheme) else (scheme,)
-    return any(isinstance(one, CertificateScheme) for one in schemes)
 
 
 def _verification(definition: WebhookTypeDefinition) -> tuple[object, ...]:

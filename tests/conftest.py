@@ -38,7 +38,7 @@ def _flush_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Store rejections where a test says so: a thread could reach into the next."""
     monkeypatch.setattr(recording, "flush_soon", lambda: None)
     recording._buffer(os.getpid()).take()
-    requests.memory.forget()
+    requests.full_windows.clear()
     requests.leases.forget()
 
 

@@ -206,7 +206,10 @@ def _still_claimed(claimed: PendingFetch) -> Fetches:
 
 
 def _delete_failed() -> None:
-    """Delete failed rows after an hour, and all but the newest: URLs can be invented."""
+    """Delete failed rows after an hour, and all but the newest ones.
+
+    URLs can be invented, so there may be many.
+    """
     before = timezone.now() - DELETE_FAILED_AFTER
     failed = PendingFetch.objects.filter(status=PendingFetchStatus.FAILED)
     failed.filter(next_attempt_at__lt=before).delete()

@@ -5,7 +5,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from queue import Queue
-from types import SimpleNamespace
 
 import pytest
 import redis
@@ -44,12 +43,15 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def closed_redis(
     settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
-    """A Redis that nobody listens for, and a process that has not yet noticed."""
+    """A Redis that accepts no connection, and a process that has not noticed yet."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         settings.REDIS_URL = f"redis://127.0.0.1:{unused.getsockname()[1]}/0"
-        monkeypatch.setattr(hints, "_closed_until", 0.0)
+        breaker = hints.CircuitBreaker(hints._ping, consequence="")
+        monkeypatch.setattr(hints, "breaker", breaker)
+        monkeypatch.setattr(hints, "PAUSE_SECONDS", 3600)
         yield
+        breaker.close()
 
 
 def test_many_events_are_one_message(
@@ -159,26 +161,21 @@ def test_without_redis_an_event_is_stored_and_nothing_raised(
     assert published == []
 
 
-def test_a_redis_that_failed_is_left_alone_for_five_seconds(
-    closed_redis: None,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+def test_a_redis_that_failed_is_not_called_again(
+    closed_redis: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    asked: list[float] = []
-    clock = iter([100.0, 100.0, 104.9, 105.1, 105.1])
-    standing = SimpleNamespace(monotonic=lambda: next(clock))
-    monkeypatch.setattr(hints, "time", standing)
+    calls: list[redis.Redis] = []
 
-    def ask(client: redis.Redis) -> bool:
-        asked.append(1)
+    def ping(client: redis.Redis) -> bool:
+        calls.append(client)
         return bool(client.ping())
 
     with caplog.at_level(logging.WARNING, logger="common.redis"):
-        answers = [hints.ask_redis(ask, otherwise=False) for _ in range(3)]
+        answers = [hints.ask_redis(ping, otherwise=False) for _ in range(3)]
 
     assert answers == [False, False, False]
-    assert len(asked) == 2
-    assert len(caplog.records) == 2
+    assert len(calls) == len(caplog.records) == 1
+    assert hints.breaker.skipped_calls == 3
 
 
 def test_a_broker_that_is_down_raises_nothing(

@@ -10,8 +10,8 @@ import pytest
 
 from common.redis import ask_redis
 from tests.races import ROUNDS, race
-from webhooks.limits import Use, Verdict, Window
-from webhooks.limits.store import Size, ask
+from webhooks.limits.store import Size, count_in_windows
+from webhooks.limits.windows import LimitResult, Use, Window
 
 START_US = 1_800_000_000_000_000
 SECOND_US = 1_000_000
@@ -23,10 +23,10 @@ def window(limit: int, *, seconds: int = 60, name: str = "test") -> Window:
     return Window(name, next(_subjects), limit, seconds)
 
 
-def hit(*windows: Window, at: float, use: Use = Use.COUNT_AND_TELL) -> Verdict:
+def hit(*windows: Window, at: float, use: Use = Use.COUNT_AND_REPORT) -> LimitResult:
     """Ask at so many seconds after the start."""
     now_us = START_US + round(at * SECOND_US)
-    return ask(dict.fromkeys(windows, use), now_us=now_us)
+    return count_in_windows(dict.fromkeys(windows, use), now_us=now_us)
 
 
 def hits(one: Window, times: int, *, at: float) -> int:
@@ -86,10 +86,10 @@ def test_who_waits_as_long_as_told_is_let_in_and_not_before(seed: int) -> None:
     told = 0
     for _ in range(200):
         now += chance.random() * 5
-        verdict = hit(one, at=now)
-        if not verdict.is_allowed:
+        result = hit(one, at=now)
+        if not result.is_allowed:
             told += 1
-            now = round(now, 6) + verdict.wait_seconds
+            now = round(now, 6) + result.wait_seconds
             assert not hit(one, at=now - 0.001).is_allowed
             assert hit(one, at=now).is_allowed
     assert told > 20
@@ -107,19 +107,19 @@ def test_of_two_that_refuse_the_longer_wait_is_told() -> None:
     minute, hour = window(1), window(1, seconds=3600)
     hit(minute, hour, at=0)
 
-    verdict = hit(minute, hour, at=0)
+    result = hit(minute, hour, at=0)
 
-    assert verdict.window == hour
-    assert verdict.wait_seconds > 3500
+    assert result.window == hour
+    assert result.wait_seconds > 3500
 
 
 def test_the_tightest_of_those_that_may_be_told_is_told() -> None:
     loose, tight, untold = window(10), window(5), window(2)
-    uses = {loose: Use.COUNT_AND_TELL, tight: Use.COUNT_AND_TELL, untold: Use.COUNT}
+    uses = {loose: Use.COUNT_AND_REPORT, tight: Use.COUNT_AND_REPORT, untold: Use.COUNT}
 
-    verdict = ask(uses, now_us=START_US)
+    result = count_in_windows(uses, now_us=START_US)
 
-    assert (verdict.window, verdict.remaining) == (tight, 4)
+    assert (result.window, result.remaining) == (tight, 4)
 
 
 def test_looking_counts_nothing_and_yet_refuses() -> None:
@@ -153,8 +153,8 @@ def test_a_key_neither_grows_nor_stays() -> None:
 def test_without_a_given_moment_it_is_now() -> None:
     one = window(1)
 
-    assert ask({one: Use.COUNT}).is_allowed
-    assert not ask({one: Use.COUNT}).is_allowed
+    assert count_in_windows({one: Use.COUNT}).is_allowed
+    assert not count_in_windows({one: Use.COUNT}).is_allowed
 
 
 def test_a_script_that_redis_forgot_is_sent_again() -> None:
@@ -167,14 +167,14 @@ def test_racing_threads_are_let_in_as_one_would_be() -> None:
     for _ in range(ROUNDS):
         one = window(5)
 
-        verdicts = race(partial(ask, {one: Use.COUNT}))
+        results = race(partial(count_in_windows, {one: Use.COUNT}))
 
-        assert sum(verdict.is_allowed for verdict in verdicts) == 5
+        assert sum(result.is_allowed for result in results) == 5
 
 
-def send(one: Window, size: int, *, at: float) -> Verdict:
+def send(one: Window, size: int, *, at: float) -> LimitResult:
     now_us = START_US + round(at * SECOND_US)
-    return ask({one: Use.COUNT}, size=Size(size), now_us=now_us)
+    return count_in_windows({one: Use.COUNT}, size=Size(size), now_us=now_us)
 
 
 def test_bytes_are_let_in_up_to_the_limit_and_smaller_bodies_after_a_refusal() -> None:
@@ -206,9 +206,13 @@ def test_a_body_larger_than_the_limit_waits_for_the_whole_window() -> None:
 
 def test_bytes_and_requests_are_counted_together_or_not_at_all() -> None:
     requests, size = window(10), window(100)._replace(counts_bytes=True)
-    ask({requests: Use.COUNT, size: Use.COUNT}, size=Size(100), now_us=START_US)
+    count_in_windows(
+        {requests: Use.COUNT, size: Use.COUNT}, size=Size(100), now_us=START_US
+    )
 
-    refused = ask({requests: Use.COUNT, size: Use.COUNT}, size=Size(1), now_us=START_US)
+    refused = count_in_windows(
+        {requests: Use.COUNT, size: Use.COUNT}, size=Size(1), now_us=START_US
+    )
 
     assert refused.window == size
     assert hit(requests, at=0).remaining == 8
@@ -216,9 +220,9 @@ def test_bytes_and_requests_are_counted_together_or_not_at_all() -> None:
 
 def test_bytes_that_were_not_used_are_given_back() -> None:
     one = window(1000)._replace(counts_bytes=True)
-    ask({one: Use.COUNT}, wanted=4, size=Size(1, 2, 0), now_us=START_US)
+    count_in_windows({one: Use.COUNT}, wanted=4, size=Size(1, 2, 0), now_us=START_US)
 
-    ask({one: Use.COUNT}, size=Size(1, 2, 6), now_us=START_US)
+    count_in_windows({one: Use.COUNT}, size=Size(1, 2, 6), now_us=START_US)
 
     assert send(one, 998, at=0).is_allowed
     assert not send(one, 1, at=0).is_allowed

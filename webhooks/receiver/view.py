@@ -140,7 +140,7 @@ class WebhookView(APIView):
 
     @property
     def default_response_headers(self) -> dict[str, str]:
-        """Return none: the allowed methods are those of an endpoint, not of the view."""
+        """Return none: each endpoint has its own allowed methods."""
         return {}
 
     def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]  # no DRF response

@@ -3,11 +3,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from django.test import RequestFactory
 
 from events.models import Event
 from senders.definitions import resolve
-from senders.parsing import Identity
+from senders.parsing import Identity, parse_body
 from senders.parsing.batches import split_array
 from senders.signatures import Cause
 from tests.webhooks.deliveries import assert_nothing_happened
@@ -23,8 +22,8 @@ from tests.webhooks.types.builders import (
     sample,
     verify,
 )
-from webhooks.models import RejectionCount, WebhookEndpoint
-from webhooks.receiver.request import Delivery
+from webhooks.models import RejectionCount
+from webhooks.receiver.record import is_batch
 from webhooks.rejections.recording import flush_rejections
 
 STATION = "https://weather.example/stations/porto"
@@ -73,15 +72,11 @@ def test_a_batch_is_named_one_by_one() -> None:
 
 @pytest.mark.parametrize("sent", [BATCH, STRUCTURED], ids=["batch", "structured"])
 def test_a_batch_is_known_by_its_content_type(sent: Sent) -> None:
-    delivery = Delivery(
-        endpoint=WebhookEndpoint(type="cloudevents"),
-        definition=resolve("cloudevents"),
-        http=RequestFactory().post("/", sent.body, content_type=sent.content_type),
-        method="POST",
-        url=sent.url,
-    )
+    parsed = parse_body(sent.body, sent.content_type)
 
-    assert delivery.is_batch == (sent is BATCH)
+    assert is_batch(
+        resolve("cloudevents"), content_type=sent.content_type, parsed=parsed
+    ) == (sent is BATCH)
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,13 @@
 from __future__ import annotations
 
 import base64
-import json
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from django.test import RequestFactory
 
 from events.models import Event
 from senders.definitions import resolve
-from senders.parsing import Identity
+from senders.parsing import Identity, parse_body
 from senders.parsing.batches import split_array
 from senders.signatures import Cause
 from tests.senders.sender_keys import ecdsa_signature, p256_key, spki
@@ -23,8 +21,7 @@ from tests.webhooks.types.builders import (
     sample,
     verify,
 )
-from webhooks.models import WebhookEndpoint
-from webhooks.receiver.request import Delivery
+from webhooks.receiver.record import is_batch
 
 KEY = base64.b64encode(spki(p256_key())).decode()
 NAME = "X_Twilio_Email_Event_Webhook_"
@@ -37,16 +34,6 @@ def signed(sent: Sent) -> Sent:
 
 
 BATCH = signed(sample("sendgrid", "delivered"))
-
-
-def delivery(body: bytes) -> Delivery:
-    return Delivery(
-        endpoint=WebhookEndpoint(type="sendgrid"),
-        definition=resolve("sendgrid"),
-        http=RequestFactory().post("/", body, content_type=BATCH.content_type),
-        method="POST",
-        url=BATCH.url,
-    )
 
 
 def test_a_batch_is_verified_as_a_whole_and_named_one_by_one() -> None:
@@ -62,8 +49,14 @@ def test_a_batch_is_verified_as_a_whole_and_named_one_by_one() -> None:
 
 
 def test_an_array_is_a_batch_and_an_object_is_not() -> None:
-    assert delivery(BATCH.body).is_batch
-    assert not delivery(json.dumps({"event": "open"}).encode()).is_batch
+    def is_sendgrid_batch(body: bytes) -> bool:
+        parsed = parse_body(body, BATCH.content_type)
+        return is_batch(
+            resolve("sendgrid"), content_type=BATCH.content_type, parsed=parsed
+        )
+
+    assert is_sendgrid_batch(BATCH.body)
+    assert not is_sendgrid_batch(b'{"event": "open"}')
 
 
 @pytest.mark.parametrize(

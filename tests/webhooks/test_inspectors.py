@@ -215,9 +215,9 @@ def test_there_are_only_so_many_and_each_ends(
     api: APIClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "MAX_INSPECTORS", 2)
-    monkeypatch.setattr(store, "LIVES_SECONDS", -1)
+    monkeypatch.setattr(store, "LIFETIME_SECONDS", -1)
     open_inspector()
-    monkeypatch.setattr(store, "LIVES_SECONDS", 3600)
+    monkeypatch.setattr(store, "LIFETIME_SECONDS", 3600)
     inspector = opened(api)
     opened(api)
     send(inspector)

@@ -1,8 +1,9 @@
-"""What a test-mode URL shows of a request, and how the receiver would answer it."""
+"""Describes a request to a test-mode URL and previews the receiver's answer to it."""
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from common.ids import uuid7
 from common.text import clean_text
 from senders.definitions.model import CREDENTIAL_PARAMETERS
 from senders.signatures import verify
-from webhooks.endpoints.lifecycle import live_secrets
+from webhooks.endpoints.secrets import live_secrets
 from webhooks.inspectors.store import Inspector
 from webhooks.models import WebhookEndpoint
 from webhooks.receiver.checks import check_rules
@@ -35,11 +36,11 @@ UNTYPED = "generic"
 
 
 def read_request(inspector: Inspector, http: HttpRequest) -> WebhookRequest:
-    """Return the request as the receiver sees it, with a body limit of its own.
+    """Return the request as the receiver reads it, but with another body limit.
 
     Raise BodyTooLarge or MalformedRequest.
     """
-    endpoint = _endpoint(inspector)
+    endpoint = _endpoint_of(inspector)
     definition = replace(definition_for(endpoint), max_body_bytes=MAX_BODY_BYTES)
     query = http.META.get("QUERY_STRING", "")
     request = build_request(
@@ -52,98 +53,89 @@ def read_request(inspector: Inspector, http: HttpRequest) -> WebhookRequest:
     return request
 
 
-def show(inspector: Inspector, request: WebhookRequest) -> dict[str, Any]:
-    """Return what to store of a request; raise MalformedRequest."""
+def describe(inspector: Inspector, request: WebhookRequest) -> dict[str, Any]:
+    """Return what is stored of a request; raise MalformedRequest.
+
+    Of a header or query parameter that carries a credential only the name is stored.
+    """
+    body = request.body
+    try:
+        content = {"body": body.decode()}
+    except UnicodeDecodeError:
+        content = {"body": "", "body_base64": base64.b64encode(body).decode()}
     is_for_sender = bool(inspector.type_slug or inspector.endpoint_id)
+    secret_headers = request.definition.credential_headers
     return {
         "id": str(uuid7()),
         "received_at": timezone.now().isoformat(),
         "method": request.method,
-        "headers": _headers(request),
+        "headers": {
+            name: HIDDEN if name in secret_headers else clean_text(value, limit=8192)
+            for name, value in request.headers.items()
+            if value
+        },
         "query": {
             name: HIDDEN if name.lower() in CREDENTIAL_PARAMETERS else value
             for name, value in parse_query(request).items()
         },
         "remote_address": request.remote_address,
-        "body_size": len(request.body),
-        **_body(request.body),
-        "would_be": _preview(request) if is_for_sender else None,
+        "body_size": len(body),
+        **content,
+        "would_be": _preview_answer(request) if is_for_sender else None,
     }
 
 
-def _endpoint(inspector: Inspector) -> WebhookEndpoint:
+def _endpoint_of(inspector: Inspector) -> WebhookEndpoint:
     if inspector.endpoint_id is None:
         return WebhookEndpoint(type=inspector.type_slug or UNTYPED)
     found = WebhookEndpoint.objects.filter(pk=inspector.endpoint_id).first()
     if found is None:
-        raise NotFound("The endpoint of this test-mode URL is gone")
+        raise NotFound("The endpoint of this test-mode URL was deleted")
     return found
 
 
-def _headers(request: WebhookRequest) -> dict[str, str]:
-    """Return the headers; the value of one that carries a credential is hidden."""
-    secret = request.definition.credential_headers
-    return {
-        name: HIDDEN if name in secret else clean_text(value, limit=8192)
-        for name, value in request.headers.items()
-        if value
-    }
-
-
-def _body(body: bytes) -> dict[str, str]:
-    try:
-        return {"body": body.decode()}
-    except UnicodeDecodeError:
-        return {"body": "", "body_base64": base64.b64encode(body).decode()}
-
-
-def _preview(request: WebhookRequest) -> dict[str, Any]:
-    """Return how the receiver would answer; limits and methods are not checked."""
-    unreadable, identity = _parse(request)
-    unverified = _check_signature(request)
-    refusal = unreadable or unverified or _check_rules(request)
+def _preview_answer(request: WebhookRequest) -> dict[str, Any]:
+    """Return the result of the receiver's checks, except limits and methods."""
+    malformed = _refusal_by(_parse, request)
+    forged = _refusal_by(_check_signature, request)
+    refusal = malformed or forged or _refusal_by(check_rules, request)
+    identity = None if malformed else identify(request)
+    if request.definition.signature is None or not _needs_signature(request):
+        signature = "not required"
+    else:
+        signature = "refused" if forged else "verified"
     return {
         "accepted": refusal is None,
         "cause": refusal.code if refusal else None,
         "detail": refusal.detail if refusal else "",
         "how_to_fix": how_to_fix(refusal.code) if refusal else "",
-        "signature": _signature_status(request, unverified),
-        **identity,
+        "signature": signature,
+        "event_type": identity.event_type if identity else None,
+        "delivery_id": identity.delivery_id if identity else None,
     }
 
 
-def _parse(
-    request: WebhookRequest,
-) -> tuple[TickhookError | None, dict[str, str | None]]:
-    """Parse the request; return the error, if any, and who sent what."""
+def _refusal_by(
+    check: Callable[[WebhookRequest], None], request: WebhookRequest
+) -> TickhookError | None:
     try:
-        request.content = parse_content(request)
-    except TickhookError as error:
-        return error, {"event_type": None, "delivery_id": None}
-    identity = identify(request)
-    return None, {
-        "event_type": identity.event_type,
-        "delivery_id": identity.delivery_id,
-    }
-
-
-def _check_rules(request: WebhookRequest) -> TickhookError | None:
-    try:
-        check_rules(request)
+        check(request)
     except TickhookError as error:
         return error
     return None
 
 
-def _requires_signature(request: WebhookRequest) -> bool:
+def _parse(request: WebhookRequest) -> None:
+    request.content = parse_content(request)
+
+
+def _needs_signature(request: WebhookRequest) -> bool:
     return bool(request.endpoint.secrets) or request.definition.signature_required
 
 
-def _check_signature(request: WebhookRequest) -> TickhookError | None:
-    """Verify as the receiver does, but count no forgery: the request is a test."""
-    if not _requires_signature(request):
-        return None
-    try:
+def _check_signature(request: WebhookRequest) -> None:
+    """Verify as the receiver does, but without counting a forgery for the limits."""
+    if _needs_signature(request):
         verify(
             request.definition.signature,
             secrets=live_secrets(request.endpoint),
@@ -153,12 +145,3 @@ def _check_signature(request: WebhookRequest) -> TickhookError | None:
             body=request.body,
             now=timezone.now().timestamp(),
         )
-    except TickhookError as error:
-        return error
-    return None
-
-
-def _signature_status(request: WebhookRequest, unverified: TickhookError | None) -> str:
-    if request.definition.signature is None or not _requires_signature(request):
-        return "none is asked for"
-    return "verified" if unverified is None else "refused"

@@ -24,13 +24,13 @@ def window(limit: int, *, seconds: int = 60, name: str = "test") -> Window:
 
 
 def hit(*windows: Window, at: float, use: Use = Use.COUNT_AND_REPORT) -> LimitResult:
-    """Ask at so many seconds after the start."""
+    """Count in windows at so many seconds after the start."""
     now_us = START_US + round(at * SECOND_US)
     return count_in_windows(dict.fromkeys(windows, use), now_us=now_us)
 
 
 def hits(one: Window, times: int, *, at: float) -> int:
-    """Return how many of so many requests at one moment are let in."""
+    """Return how many of so many simultaneous requests are allowed."""
     return sum(hit(one, at=at).is_allowed for _ in range(times))
 
 

@@ -26,7 +26,7 @@ def never(*args: object) -> list[bytes]:
 
 
 @pytest.mark.parametrize("headers", [of_length(5), CHUNKED])
-def test_a_body_that_comes_in_pieces_is_one_body(headers: Headers) -> None:
+def test_pieces_of_a_body_are_joined(headers: Headers) -> None:
     sender = ask(Sender([b"he", b"", b"llo"]), make_scope(headers=headers))
 
     assert (sender.status, sender.body) == (200, b"hello")

@@ -14,7 +14,7 @@ ENOUGH = MAX_CONNECTIONS + 200
 
 @pytest.fixture
 def limits(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
-    """The soft and hard limits that were set for this process; the last pair applies."""
+    """The pairs of limits, soft and hard, that were set; the last one applies."""
     kept: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "getrlimit", lambda _: kept[-1])
     monkeypatch.setattr(resource, "setrlimit", lambda _, pair: kept.append(pair))

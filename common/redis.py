@@ -45,14 +45,14 @@ class CircuitBreaker:
 
     def allows_call(self) -> bool:
         """Return whether Redis may be called; if not, count the call as skipped."""
-        if not self._is_open:
-            return True
-        with self._lock:
-            if not self._is_open:
-                return True
-            self.skipped_calls += 1
-            self._ensure_prober()
-            return False
+        # Without the lock: usually the breaker is closed, and this must cost nothing.
+        if self._is_open:
+            with self._lock:
+                if self._is_open:
+                    self.skipped_calls += 1
+                    self._ensure_prober()
+                    return False
+        return True
 
     def open(self, error: redis.RedisError) -> None:
         """Record that a call failed; it counts as skipped, too."""

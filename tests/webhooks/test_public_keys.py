@@ -1,4 +1,4 @@
-"""Senders that make their keys themselves: we are given the public half, or none."""
+"""Senders that make their own keys and publish the public key, or a certificate."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def stored(endpoint: WebhookEndpoint) -> list[str]:
 
 
 @pytest.mark.parametrize("secret", [None, True])
-def test_a_key_that_the_sender_makes_is_asked_for_never_invented(
+def test_a_key_that_the_sender_makes_is_required_and_never_generated(
     secret: object,
 ) -> None:
     with pytest.raises(InvalidEndpoint) as refusal:
@@ -68,7 +68,7 @@ def test_a_secret_never_becomes_a_public_key() -> None:
     assert endpoint.type == "github"
 
 
-def test_the_key_stays_with_another_setting() -> None:
+def test_a_change_of_another_setting_keeps_the_key() -> None:
     endpoint = make_discord()
 
     update_endpoint(endpoint_id=endpoint.pk, type_slug="discord", config={"n": 1})
@@ -89,7 +89,7 @@ def test_a_public_key_never_becomes_a_secret(type_slug: str) -> None:
     assert_nothing_happened()
 
 
-def test_what_is_no_secret_of_such_a_sender_goes() -> None:
+def test_a_secret_that_the_new_type_cannot_use_is_removed() -> None:
     endpoint = create_endpoint(type_slug="github").endpoint
 
     update_endpoint(endpoint_id=endpoint.pk, type_slug="sns", config=TOPIC)
@@ -97,7 +97,7 @@ def test_what_is_no_secret_of_such_a_sender_goes() -> None:
     assert stored(endpoint) == []
 
 
-def test_a_key_that_the_sender_makes_is_rotated_only_to_a_given_one() -> None:
+def test_a_key_that_the_sender_makes_is_only_rotated_to_a_given_one() -> None:
     endpoint = make_discord()
 
     with pytest.raises(InvalidEndpoint, match="shows you its public key"):

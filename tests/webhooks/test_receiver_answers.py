@@ -14,8 +14,7 @@ from django.db import connection
 from pytest_django import Settings
 
 from senders.definitions import WebhookTypeDefinition, load_definition, resolve
-from senders.definitions.answers import load_answer
-from senders.definitions.handshakes import load_matches
+from senders.definitions.answers import load_answer, load_matches
 from senders.parsing import Finder
 from webhooks.receiver import answers as answers_module
 from webhooks.receiver.answers import (
@@ -182,7 +181,7 @@ def find_executions(event_id: UUID) -> Executions | None:
 
 @pytest.fixture(autouse=True)
 def _lookup_of_the_test(settings: Settings) -> None:
-    settings.TICKHOOK_WHAT_BECAME_OF = f"{__name__}.find_executions"
+    settings.TICKHOOK_FINAL_EXECUTIONS = f"{__name__}.find_executions"
     answers_module._waiting_slots.cache_clear()
 
 

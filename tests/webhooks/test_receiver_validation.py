@@ -9,7 +9,7 @@ from django.test import RequestFactory
 
 from senders.definitions import resolve
 from senders.sandbox import SandboxUnavailable
-from senders.sandbox.alone import alone
+from senders.sandbox.limits import exclusive_run
 from webhooks.models import WebhookEndpoint
 from webhooks.receiver.checks import ValidationRefused, check_validation_code
 from webhooks.receiver.request import build_request, parse_content, read_body
@@ -92,10 +92,10 @@ def test_a_delivery_that_is_not_accepted_is_refused(code: str) -> None:
 def test_a_second_delivery_to_a_busy_endpoint_gets_503(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("senders.sandbox.alone.MAX_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("senders.sandbox.limits.MAX_WAIT_SECONDS", 0.01)
     endpoint_id = uuid4()
 
-    with alone(endpoint_id):
+    with exclusive_run(endpoint_id):
         with pytest.raises(SandboxUnavailable) as refused:
             check(endpoint_id=endpoint_id)
         assert check() is True

@@ -22,8 +22,7 @@ from django.utils.module_loading import import_string
 from common.api.errors import PROBLEM_JSON, problem_body, problem_of, request_id_of
 from common.errors import TickhookError
 from common.fields import dump_json
-from senders.definitions.answers import Answer, Placeholder, TextTemplate
-from senders.definitions.handshakes import Handshake
+from senders.definitions.answers import Answer, Handshake, Placeholder, TextTemplate
 from senders.parsing import Finder
 from webhooks.endpoints.secrets import live_secrets
 from webhooks.receiver.handshakes import fits
@@ -227,7 +226,7 @@ def _waiting_slots() -> threading.BoundedSemaphore:
 
 def _poll(event_id: UUID, *, deadline: float) -> Executions | None:
     find_executions: Callable[[UUID], Executions | None] = import_string(
-        settings.TICKHOOK_WHAT_BECAME_OF
+        settings.TICKHOOK_FINAL_EXECUTIONS
     )
     pause = FIRST_PAUSE_SECONDS
     while True:

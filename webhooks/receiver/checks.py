@@ -15,10 +15,10 @@ from typing import Any
 from django.conf import settings
 
 from common.errors import Fault, InvalidInput, TickhookError
+from senders.errors import CertificateUnknown
 from senders.parsing import BodyKind
 from senders.sandbox import SandboxRefused, run_validator
 from senders.signatures import InvalidSignature, verify
-from senders.signatures.errors import CertificateUnknown
 from webhooks.endpoints.secrets import live_secrets
 from webhooks.limits.requests import count_delivery, count_forgery, refuse_if_over
 from webhooks.models import PendingFetchKind, WebhookEndpoint
@@ -122,7 +122,7 @@ def check_method(request: WebhookRequest) -> None:
     possible = [
         one for one in request.definition.handshakes if one.method == request.method
     ]
-    if any(one.is_signed or one.when.read_body for one in possible):
+    if any(one.is_signed or one.when.needs_body for one in possible):
         return
     if not possible or find_unsigned_handshake(request) is None:
         raise MethodNotAllowed(request.endpoint)

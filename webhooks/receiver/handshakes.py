@@ -10,11 +10,11 @@ import re2
 
 from common.errors import TickhookError
 from senders.definitions import WebhookTypeDefinition
-from senders.definitions.handshakes import (
-    Conditions,
+from senders.definitions.answers import (
     ConfigMatch,
-    Expected,
+    ExpectedValue,
     Handshake,
+    RequestCriteria,
 )
 from senders.parsing import Finder, MalformedBody
 from webhooks.receiver.request import (
@@ -45,7 +45,7 @@ def find_unsigned_handshake(request: WebhookRequest) -> Handshake | None:
     )
     if not candidates:
         return None
-    reads_body = any(one.when.read_body for one in candidates)
+    reads_body = any(one.when.needs_body for one in candidates)
     try:
         finder = Finder(
             headers=request.headers,
@@ -116,14 +116,14 @@ def confirmation_url(definition: WebhookTypeDefinition, request: Finder) -> str 
     return url if found and re2.fullmatch(confirmation.host, found[1]) else None
 
 
-def fits(when: Conditions, request: Finder) -> bool:
+def fits(when: RequestCriteria, request: Finder) -> bool:
     """Return whether a request meets the conditions."""
     return all(_is_as_expected(one, request) for one in when.expected) and all(
         request.value(source) is not None for source in when.present
     )
 
 
-def _is_as_expected(expected: Expected, request: Finder) -> bool:
+def _is_as_expected(expected: ExpectedValue, request: Finder) -> bool:
     value = request.value(expected.source)
     return type(value) is type(expected.value) and value == expected.value
 

@@ -13,13 +13,18 @@ from django.db import transaction
 from common.errors import Conflict, ServiceUnavailable, TickhookError
 from common.text import clean_text
 from events.models import EventSource
-from events.services.keys import KnownEvent, find_known
-from events.services.record import NewEvent, dedupe_key, record_events
+from events.services.record import (
+    KnownEvent,
+    NewEvent,
+    dedupe_key,
+    find_known,
+    record_events,
+)
 from senders.definitions import WebhookTypeDefinition
-from senders.definitions.model import CREDENTIAL_PARAMETERS, Batch
-from senders.parsing import Identity, ParsedBody, extract
-from senders.parsing.batches import split_array
-from senders.parsing.content_types import parse_header
+from senders.definitions.webhook_types import CREDENTIAL_PARAMETERS, BatchFormat
+from senders.parsing import DeliveryIdentity, ParsedBody, extract_identity
+from senders.parsing.forms import parse_header
+from senders.parsing.json_bodies import split_array
 from webhooks.models import PendingFetchKind
 from webhooks.pending_fetches import request_fetch
 from webhooks.receiver.handshakes import confirmation_url
@@ -115,7 +120,7 @@ def is_batch(
     return isinstance(parsed.value, list) or not may_be_single
 
 
-def record_batch(request: WebhookRequest, batch: Batch) -> list[Recorded]:
+def record_batch(request: WebhookRequest, batch: BatchFormat) -> list[Recorded]:
     """Record the items of a JSON array as events, all or none, in one statement.
 
     Raise MalformedBody if the body is no array; BatchTooLarge; DeliveryIdConflict if
@@ -130,7 +135,7 @@ def record_batch(request: WebhookRequest, batch: Batch) -> list[Recorded]:
     return recorded
 
 
-def _events_of_batch(request: WebhookRequest, batch: Batch) -> Iterator[NewEvent]:
+def _events_of_batch(request: WebhookRequest, batch: BatchFormat) -> Iterator[NewEvent]:
     stored = _stored_request(request, without=_HEADERS_OF_BATCH).to_json()
     items = split_array(request.content.data)
     values = request.content.parsed.value
@@ -141,7 +146,7 @@ def _events_of_batch(request: WebhookRequest, batch: Batch) -> Iterator[NewEvent
         finder = replace(request.finder, body=value)
         yield _new_event(
             request,
-            identity=extract(
+            identity=extract_identity(
                 request.definition, finder, raw_body=item, now=time.time()
             ),
             body=item,
@@ -172,7 +177,7 @@ def _compare(request: WebhookRequest, first: KnownEvent, event: NewEvent) -> Rec
 def _new_event(
     request: WebhookRequest,
     *,
-    identity: Identity,
+    identity: DeliveryIdentity,
     body: bytes,
     content_type: str,
     stored: str,

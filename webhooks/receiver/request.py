@@ -17,14 +17,14 @@ from common.addresses import Address, parse_address
 from common.errors import TickhookError
 from common.text import clean_text
 from senders.definitions import WebhookTypeDefinition
-from senders.definitions.handshakes import Handshake
+from senders.definitions.answers import Handshake
 from senders.parsing import (
     BodyKind,
+    DeliveryIdentity,
     Finder,
-    Identity,
     ParsedBody,
     decode_body,
-    extract,
+    extract_identity,
     parse_body,
 )
 from senders.parsing.forms import collect
@@ -197,9 +197,9 @@ def parse_content(request: WebhookRequest) -> Content:
     return Content(query=query, data=data, parsed=parsed)
 
 
-def identify(request: WebhookRequest) -> Identity:
+def identify(request: WebhookRequest) -> DeliveryIdentity:
     """Return the event type and the delivery id of a parsed request."""
-    return extract(
+    return extract_identity(
         request.definition, request.finder, raw_body=request.body, now=time.time()
     )
 

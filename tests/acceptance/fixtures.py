@@ -1,4 +1,4 @@
-"""What the tests with real processes share; their `conftest.py` files import it."""
+"""Fixtures and hooks for tests with real processes; `conftest.py` files import them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FIGURES = pytest.StashKey[list[str]]()
 def shown_stack(
     request: pytest.FixtureRequest, folders: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    """Yield a stack whose logs are shown where a test fails meanwhile."""
+    """Yield a stack; the report of a test that fails meanwhile shows its logs."""
     with running_stack(folders.mktemp("stack")) as made:
         request.config.stash[_STACK] = made
         try:
@@ -28,7 +28,7 @@ def shown_stack(
 
 @pytest.fixture
 def note_figure(request: pytest.FixtureRequest) -> Callable[[str, object], None]:
-    """Note what a test measured; the end of the run shows all of it."""
+    """Return a function that stores a figure for the summary of the run."""
     figures = request.config.stash.setdefault(_FIGURES, [])
     return lambda name, value: figures.append(f"{request.node.name}: {name} {value}")
 
@@ -47,7 +47,7 @@ def pytest_terminal_summary(
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show what the programs said, where a test with a stack fails."""
+    """Add the programs' logs to the report of a test that failed."""
     report = yield
     if report.failed:
         made = item.config.stash.get(_STACK, None)

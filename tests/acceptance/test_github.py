@@ -21,7 +21,7 @@ pytestmark = pytest.mark.acceptance
 
 SECRET = "a secret that GitHub knows as well"  # noqa: S105 - made up for the tests
 OWN = ROOT / "tests" / "webhooks" / "fixtures"
-# A larger collection of recorded payloads, where somebody has laid it out.
+# A larger collection of recorded payloads, if it is available.
 RECORDED = ROOT.parent / "shared" / "fixtures" / "github"
 PAYLOADS = sorted([*OWN.glob("*__*.json"), *RECORDED.glob("*__*.json")])
 
@@ -30,7 +30,7 @@ Outcomes = set[tuple[str, str, str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repository:
-    """A repository's webhook, and the triggers that wait for what it sends."""
+    """A GitHub webhook, and the triggers that listen to its events."""
 
     stack: Stack
     api: Api
@@ -57,7 +57,7 @@ class Repository:
 
 @pytest.fixture(scope="module")
 def repository(stack: Stack, client: Api) -> Repository:
-    """Four triggers: all deliveries, opened ones, pushes, and another sender's."""
+    """Create triggers for all deliveries, for "opened", for pushes and another type."""
     stack.start("web", "worker")
     agent = client.make_echo_agent()
     hook: dict[str, Any] = client.make_trigger(

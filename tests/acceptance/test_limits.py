@@ -23,7 +23,7 @@ def agent(stack: Stack, client: Api) -> str:
 
 
 def make_hook(client: Api, agent: str, name: str, **rules: Any) -> str:
-    """Make a signed webhook; return its path."""
+    """Create a trigger with a signed webhook; return its path."""
     hook = client.make_trigger(
         name=name,
         agent_id=agent,
@@ -55,7 +55,7 @@ def test_a_limit_is_one_for_all_processes(
     assert stack.number("SELECT count(*) FROM events_event") == 10
 
 
-def test_every_refusal_is_counted_also_those_before_a_stop(
+def test_refusals_just_before_a_stop_are_counted(
     stack: Stack, client: Api, agent: str
 ) -> None:
     path = make_hook(client, agent, "forged")
@@ -68,7 +68,7 @@ def test_every_refusal_is_counted_also_those_before_a_stop(
 
     assert count_status(answers, 401) == 300
     assert refused == 300
-    # Five a minute of each of two processes.
+    # Each of the two processes stores five a minute.
     kept = "SELECT count(*) FROM webhooks_rejection WHERE cause = 'invalid_signature'"
     assert 1 <= stack.number(kept) <= 20
 

@@ -1,4 +1,4 @@
-"""The project's Celery app with one fault: judging a deadly event kills its process."""
+"""The project's Celery app with one fault: a deadly event kills the worker process."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 __all__ = ["DEADLY", "app"]
 
-DEADLY = "kills whoever judges it"
+DEADLY = "kills its worker"
 
 
 @worker_process_init.connect
 def _arm(**_: object) -> None:
     from executions.pipeline import judge, judging
 
-    def judge_or_die(pair: Pair, body: Body, *rest: Any, **options: Any) -> Outcome:
+    def evaluate_or_die(pair: Pair, body: Body, *rest: Any, **options: Any) -> Outcome:
         if DEADLY.encode() in body.raw:
             os.kill(os.getpid(), signal.SIGKILL)
         return judge.judge(pair, body, *rest, **options)
 
-    patch.object(judging, "judge", judge_or_die).start()
+    patch.object(judging, "judge", evaluate_or_die).start()

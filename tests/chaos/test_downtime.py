@@ -1,4 +1,4 @@
-"""All beats or all workers down for a while: the policy's runs and no others."""
+"""All beats or all workers are down for a while: the policy decides what runs."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 DOWN = (300 if IS_LONG else 15) * SECOND
 PERIOD_SECONDS = 3
 GRACE, WINDOW = SECOND, DOWN / 2
-# Between the evaluation of an instant's lateness and the time that is stored for it.
+# Passes between the evaluation of an instant's lateness and the stored time.
 TOLERANCE = SECOND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fate:
-    """What became of an instant; when it was judged, if it ran."""
+class Instant:
+    """An instant that was due, and when it was evaluated if it ran."""
 
     at: datetime
     ran_at: datetime | None
@@ -39,21 +39,21 @@ class Fate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
-    """A trigger of each policy, and the range in which all their instants are known."""
+    """A trigger of each policy, and the instant from which they are checked."""
 
     clockwork: Clockwork
     trigger_ids: Mapping[str, str]
     start: datetime
 
-    def fates(self, catchup: str, end: datetime) -> list[Fate]:
-        """Return what became of each instant; check that each has one fate."""
+    def instants(self, catchup: str, end: datetime) -> list[Instant]:
+        """Return all instants; check that each one either ran or was missed."""
         trigger_id = self.trigger_ids[catchup]
         due = self.clockwork.due(trigger_id, self.start, end)
         ran, missed = self._executions(trigger_id, end)
         for first, last in self._missed_ranges(trigger_id):
             missed += [at for at in due if first <= at <= last]
         assert sorted([*ran, *missed]) == due
-        return [Fate(at=at, ran_at=ran.get(at)) for at in due]
+        return [Instant(at=at, ran_at=ran.get(at)) for at in due]
 
     def _executions(
         self, trigger_id: str, end: datetime
@@ -67,7 +67,7 @@ class Policies:
             self.start,
             end,
         )
-        ran = {at: judged for at, judged, status, _ in rows if status == "success"}
+        ran = {at: done for at, done, status, _ in rows if status == "success"}
         assert {(status, reason) for _, _, status, reason in rows} <= {
             ("success", ""),
             ("skipped", "missed"),
@@ -129,43 +129,43 @@ def test_after_a_downtime_the_policy_decides_what_runs(
     clockwork.wait_until(end + 2 * SECOND)
     wait_for(lambda: is_idle(stack), timeout_seconds=60)
 
-    assert_on_time_only(policies.fates("none", end))
-    assert_latest(policies.fates("latest", end))
-    assert_all_of_the_window(policies.fates("all", end))
+    assert_on_time_only(policies.instants("none", end))
+    assert_latest(policies.instants("latest", end))
+    assert_all_of_the_window(policies.instants("all", end))
     for kind, trigger_id in policies.trigger_ids.items():
-        fates = policies.fates(kind, end)
-        ran = sum(fate.ran_at is not None for fate in fates)
-        note_figure(f"{program} down, {kind}:", f"{ran} of {len(fates)} ran")
+        instants = policies.instants(kind, end)
+        ran = sum(instant.ran_at is not None for instant in instants)
+        note_figure(f"{program} down, {kind}:", f"{ran} of {len(instants)} ran")
         ledger = client.audit(trigger_id, policies.start, end)
         assert ledger["counts"]["fired"] == ran
-        assert ledger["counts"]["missed"] == len(fates) - ran
+        assert ledger["counts"]["missed"] == len(instants) - ran
         assert ledger["unaccounted"] == []
 
 
-def assert_on_time_only(fates: list[Fate]) -> None:
-    assert all(fate.delay < GRACE + TOLERANCE for fate in fates if fate.ran_at)
-    assert any(fate.ran_at is None for fate in fates)
+def assert_on_time_only(instants: list[Instant]) -> None:
+    assert all(i.delay < GRACE + TOLERANCE for i in instants if i.ran_at)
+    assert any(i.ran_at is None for i in instants)
 
 
-def assert_latest(fates: list[Fate]) -> None:
-    """Of what was late, one ran: the last before it was judged."""
-    late = [f for f in fates if f.ran_at and f.delay > GRACE + TOLERANCE]
+def assert_latest(instants: list[Instant]) -> None:
+    """Check that one late instant ran: the last one before its evaluation."""
+    late = [i for i in instants if i.ran_at and i.delay > GRACE + TOLERANCE]
     assert len(late) <= 1
-    for fate in late:
-        assert fate.ran_at is not None
-        assert not any(fate.at < f.at <= fate.ran_at - GRACE for f in fates)
-    last_missed = max(fate.at for fate in fates if fate.ran_at is None)
-    [after] = [f for f in fates if f.at == last_missed + PERIOD_SECONDS * SECOND]
+    for one in late:
+        assert one.ran_at is not None
+        assert not any(one.at < i.at <= one.ran_at - GRACE for i in instants)
+    last_missed = max(i.at for i in instants if i.ran_at is None)
+    [after] = [i for i in instants if i.at == last_missed + PERIOD_SECONDS * SECOND]
     assert after.ran_at is not None
 
 
-def assert_all_of_the_window(fates: list[Fate]) -> None:
-    """What was older than the window did not run; all that was within it did."""
-    ran = [fate for fate in fates if fate.ran_at]
-    assert max(fate.delay for fate in ran) < WINDOW + TOLERANCE
-    assert max(fate.delay for fate in ran) > WINDOW - (PERIOD_SECONDS + 1) * SECOND
-    first_late = max(ran, key=lambda fate: fate.delay)
-    assert all(fate.ran_at for fate in fates if fate.at >= first_late.at)
+def assert_all_of_the_window(instants: list[Instant]) -> None:
+    """Check that all instants within the window ran, and no older one."""
+    ran = [i for i in instants if i.ran_at]
+    assert max(i.delay for i in ran) < WINDOW + TOLERANCE
+    assert max(i.delay for i in ran) > WINDOW - (PERIOD_SECONDS + 1) * SECOND
+    first_late = max(ran, key=lambda i: i.delay)
+    assert all(i.ran_at for i in instants if i.at >= first_late.at)
 
 
 def is_idle(stack: Stack) -> bool:

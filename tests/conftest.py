@@ -20,22 +20,43 @@ from events.services import record
 from senders.sandbox import alone, calls
 from senders.sandbox.limits import Limits
 from tests import memory_backend as memory_backend  # registers itself
+from tests.acceptance.fixtures import (
+    note_figure,
+    pytest_runtest_makereport,
+    pytest_terminal_summary,
+)
 from tests.environment import start_servers
 from tests.races import end_racers
 from tests.tables import MigratedRows
 from webhooks.limits import requests, store
 from webhooks.rejections import counting
 
-# Fixtures and markers of tests that need servers or start programs.
-_SERVERS = {"servers", "acceptance", "browser", "chaos", "django_db", "processes"}
+__all__ = ["note_figure", "pytest_runtest_makereport", "pytest_terminal_summary"]
+
+# Directories, and beginnings of file names, whose tests need no server.
+_UNIT = (
+    "benchmarks",
+    "common",
+    "conditions",
+    "contracts/test_condition",
+    "docs",
+    "senders",
+    "triggers/test_schedules",
+    "webserver",
+)
+# Directories whose tests start programs.
+_PROCESSES = ("local",)
+_NOT_UNIT = {"acceptance", "browser", "chaos", "django_db", "processes", "servers"}
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark the tests that run without any server."""
+    """Mark tests for the targets of the Makefile."""
+    path = item.nodeid.removeprefix("tests/")
+    if path.startswith(_PROCESSES):
+        item.add_marker("processes")
     needs = {marker.name for marker in item.iter_markers()}
-    if isinstance(item, pytest.Function):
-        needs.update(item.fixturenames)
-    if not needs & _SERVERS:
+    needs.update(getattr(item, "fixturenames", ()))
+    if path.startswith(_UNIT) and not needs & _NOT_UNIT:
         item.add_marker("unit")
 
 
@@ -43,6 +64,13 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def servers() -> None:
     """PostgreSQL and Valkey; they end with the run."""
     start_servers()
+
+
+@pytest.fixture(autouse=True)
+def _servers(request: pytest.FixtureRequest) -> None:
+    """Start the servers before each test that is not a unit test."""
+    if request.node.get_closest_marker("unit") is None:
+        request.getfixturevalue("servers")
 
 
 @pytest.fixture(scope="session")

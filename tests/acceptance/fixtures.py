@@ -1,4 +1,4 @@
-"""Fixtures and hooks for tests with real processes; `conftest.py` files import them."""
+"""Fixtures and hooks for tests with real processes; `conftest.py` imports them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 from tests.acceptance.stack import Stack, running_stack
 
-_STACK = pytest.StashKey[Stack]()
-_FIGURES = pytest.StashKey[list[str]]()
+_STACKS = pytest.StashKey[list[Stack]]()
+_FIGURE = "figure"
 
 
 @contextmanager
@@ -19,28 +19,33 @@ def shown_stack(
 ) -> Iterator[Stack]:
     """Yield a stack; the report of a test that fails meanwhile shows its logs."""
     with running_stack(folders.mktemp("stack")) as made:
-        request.config.stash[_STACK] = made
+        running = request.config.stash.setdefault(_STACKS, [])
+        running.append(made)
         try:
             yield made
         finally:
-            del request.config.stash[_STACK]
+            running.remove(made)
 
 
 @pytest.fixture
 def note_figure(request: pytest.FixtureRequest) -> Callable[[str, object], None]:
     """Return a function that stores a figure for the summary of the run."""
-    figures = request.config.stash.setdefault(_FIGURES, [])
-    return lambda name, value: figures.append(f"{request.node.name}: {name} {value}")
+    properties = request.node.user_properties
+    return lambda name, value: properties.append((_FIGURE, f"{name} {value}"))
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    if figures := config.stash.get(_FIGURES, []):
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show all figures; the reports bring them from the workers of pytest-xdist."""
+    lines = [
+        f"{report.nodeid.rpartition('::')[2]}: {value}"
+        for report in terminalreporter.getreports("passed")
+        for name, value in report.user_properties
+        if name == _FIGURE and report.when == "call"
+    ]
+    if lines:
         terminalreporter.section("measured")
-        for figure in figures:
-            terminalreporter.line(figure)
-        figures.clear()
+        for line in lines:
+            terminalreporter.line(line)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -50,6 +55,6 @@ def pytest_runtest_makereport(
     """Add the programs' logs to the report of a test that failed."""
     report = yield
     if report.failed:
-        made = item.config.stash.get(_STACK, None)
-        report.sections += made.log_tails() if made else []
+        for made in item.config.stash.get(_STACKS, []):
+            report.sections += made.log_tails()
     return report

@@ -56,20 +56,23 @@ class Repository:
 
 
 @pytest.fixture(scope="module")
-def repository(stack: Stack, client: Api) -> Repository:
+def stack(shared_stack: Stack) -> Stack:
+    return shared_stack
+
+
+@pytest.fixture(scope="module")
+def repository(stack: Stack, client: Api, shared_agent: str) -> Repository:
     """Create triggers for all deliveries, for "opened", for pushes and another type."""
-    stack.start("web", "worker")
-    agent = client.make_echo_agent()
     hook: dict[str, Any] = client.make_trigger(
         name="all",
-        agent_id=agent,
+        agent_id=shared_agent,
         trigger_type="webhook",
         webhook_type="github",
         webhook_config={"secret": SECRET},
     )
     client.make_trigger(
         name="opened",
-        agent_id=agent,
+        agent_id=shared_agent,
         trigger_type="webhook",
         endpoint_id=hook["endpoint_id"],
         conditions=rules(rule("body.action", "eq", "opened")),
@@ -79,7 +82,10 @@ def repository(stack: Stack, client: Api) -> Repository:
         "elsewhere": "standardwebhooks.*",
     }.items():
         client.make_trigger(
-            name=name, agent_id=agent, trigger_type="event", event_types=[pattern]
+            name=name,
+            agent_id=shared_agent,
+            trigger_type="event",
+            event_types=[pattern],
         )
     return Repository(stack=stack, api=client, path=path_of(hook))
 

@@ -66,11 +66,15 @@ ODD = {
 
 
 @pytest.fixture(scope="module")
-def hook(stack: Stack, client: Api) -> str:
+def stack(shared_stack: Stack) -> Stack:
+    return shared_stack
+
+
+@pytest.fixture(scope="module")
+def hook(client: Api, shared_agent: str) -> str:
     """Return the path of an endpoint without a secret."""
-    stack.start("web")
     made = client.make_trigger(
-        name="open", agent_id=client.make_echo_agent(), trigger_type="webhook"
+        name="open", agent_id=shared_agent, trigger_type="webhook"
     )
     return path_of(made)
 

@@ -19,9 +19,13 @@ JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture(scope="module")
-def agent(stack: Stack, client: Api) -> str:
-    stack.start("web", "worker")
-    return client.make_echo_agent()
+def stack(shared_stack: Stack) -> Stack:
+    return shared_stack
+
+
+@pytest.fixture(scope="module")
+def agent(shared_agent: str) -> str:
+    return shared_agent
 
 
 def make_hook(client: Api, agent: str, **fields: Any) -> str:

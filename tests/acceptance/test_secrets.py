@@ -18,9 +18,13 @@ FIRST, SECOND = "the first secret, long enough", "the second secret, as long"
 
 
 @pytest.fixture(scope="module")
-def agent(stack: Stack, client: Api) -> str:
-    stack.start("web")
-    return client.make_echo_agent()
+def stack(shared_stack: Stack) -> Stack:
+    return shared_stack
+
+
+@pytest.fixture(scope="module")
+def agent(shared_agent: str) -> str:
+    return shared_agent
 
 
 @pytest.fixture

@@ -5,15 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.acceptance.client import Api
-from tests.acceptance.fixtures import (
-    note_figure,
-    pytest_runtest_makereport,
-    pytest_terminal_summary,
-    shown_stack,
-)
+from tests.acceptance.fixtures import shown_stack
 from tests.acceptance.stack import Stack
-
-__all__ = ["note_figure", "pytest_runtest_makereport", "pytest_terminal_summary"]
 
 
 @pytest.fixture

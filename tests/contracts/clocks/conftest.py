@@ -6,14 +6,7 @@ import pytest
 
 from tests.acceptance.client import Api
 from tests.acceptance.clock import Clock
-from tests.acceptance.fixtures import (
-    note_figure,
-    pytest_runtest_makereport,
-    pytest_terminal_summary,
-    shown_stack,
-)
-
-__all__ = ["note_figure", "pytest_runtest_makereport", "pytest_terminal_summary"]
+from tests.acceptance.fixtures import shown_stack
 
 # The schedulers of `celery beat`, by the name that the test ids show.
 CLOCKS = {

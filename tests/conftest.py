@@ -29,7 +29,7 @@ from tests.environment import start_servers
 from tests.races import end_racers
 from tests.tables import MigratedRows
 from webhooks.limits import requests, store
-from webhooks.rejections import counting
+from webhooks.rejections import recording
 
 __all__ = ["note_figure", "pytest_runtest_makereport", "pytest_terminal_summary"]
 
@@ -108,8 +108,8 @@ def _nudge_synchronously(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _flush_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
     """Store rejections only when a test flushes them, not in a background thread."""
-    monkeypatch.setattr(counting, "flush_soon", lambda: None)
-    counting._buffer(os.getpid()).take()
+    monkeypatch.setattr(recording, "flush_soon", lambda: None)
+    recording._buffer(os.getpid()).take()
     requests.memory.forget()
     requests.leases.forget()
 

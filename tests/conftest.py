@@ -10,15 +10,15 @@ from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker
 from rest_framework.test import APIClient
 
-from agents.services import heartbeat
-from agents.services.lost import submitted_tasks
-from agents.services.run import running_tasks
-from agents.services.submit import due_tasks
+from agents.services import workers
+from agents.services.resubmit import submitted_floor
+from agents.services.run import running_floor
+from agents.services.submit import due_floor
 from common.redis import ask_redis
 from events.nudge import nudge
 from events.services import record
-from senders.sandbox import alone, calls
-from senders.sandbox.limits import Limits
+from senders.sandbox import calls, limits
+from senders.sandbox.limits import TimeLimits
 from tests import memory_backend as memory_backend  # registers itself
 from tests.acceptance.fixtures import (
     note_figure,
@@ -123,25 +123,25 @@ def _generous_limit_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _no_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give each test a worker of its own that sends heartbeats only on demand."""
-    monkeypatch.setattr(heartbeat, "_current", None)
-    monkeypatch.setattr(heartbeat, "_beat_for_ever", lambda _: None)
+    monkeypatch.setattr(workers, "_current", None)
+    monkeypatch.setattr(workers, "_record_heartbeats", lambda _: None)
 
 
 @pytest.fixture(autouse=True)
 def _forget_floors() -> None:
     """Make the first query of each test look for tasks of any age."""
-    for floor in (due_tasks, submitted_tasks, running_tasks):
+    for floor in (due_floor, submitted_floor, running_floor):
         floor.forget()
 
 
 @pytest.fixture
 def _ample_time_for_code(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give uploaded code 30 s: on a busy machine 50 ms can pass before it starts."""
-    ample = Limits(run_seconds=30, wait_seconds=30)
+    ample = TimeLimits(run_seconds=30, wait_seconds=30)
     monkeypatch.setattr(calls, "PARSER", ample)
     monkeypatch.setattr(calls, "VALIDATOR", ample)
-    monkeypatch.setattr(alone, "VALIDATOR", ample)
-    monkeypatch.setattr(alone, "MAX_WAIT_SECONDS", 30.0)
+    monkeypatch.setattr(limits, "VALIDATOR", ample)
+    monkeypatch.setattr(limits, "MAX_WAIT_SECONDS", 30.0)
 
 
 @pytest.fixture

@@ -114,7 +114,7 @@ def test_a_trigger_is_added_run_and_followed_to_its_event(page: Page) -> None:
     page.get_by_role("link", name="weekly report").first.click()
 
     page.get_by_role("button", name="Run now").click()
-    expect(page.get_by_text("is asked to run")).to_be_visible()
+    expect(page.get_by_text("weekly report will run")).to_be_visible()
     drain()
     page.reload()
 
@@ -177,8 +177,8 @@ def test_an_inspected_delivery_appears_without_a_reload(page: Page) -> None:
     assert created.trigger.endpoint is not None
     pk = created.trigger.endpoint.pk
     page.goto(reverse("admin:webhooks_webhookendpoint_change", args=[pk]))
-    page.get_by_role("button", name="Show what arrives").click()
-    expect(page.get_by_text("Nothing has come yet")).to_be_visible()
+    page.get_by_role("button", name="Show incoming requests").click()
+    expect(page.get_by_text("No request has arrived yet")).to_be_visible()
 
     url = page.locator("pre").first.inner_text().removeprefix("http://testserver")
     page.request.post(url, data={"event": {"type": "message"}})

@@ -1,4 +1,4 @@
-"""All beats or all workers are down for a while: the policy decides what runs."""
+"""All beats or all workers down for a while: the policy's runs and no others."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 DOWN = (300 if IS_LONG else 15) * SECOND
 PERIOD_SECONDS = 3
 GRACE, WINDOW = SECOND, DOWN / 2
-# Passes between the evaluation of an instant's lateness and the stored time.
+# Between the evaluation of an instant's lateness and the time that is stored for it.
 TOLERANCE = SECOND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Instant:
-    """An instant that was due, and when it was evaluated if it ran."""
+class InstantResult:
+    """The result of an instant, and when it was evaluated if it ran."""
 
     at: datetime
     ran_at: datetime | None
@@ -39,21 +39,21 @@ class Instant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
-    """A trigger of each policy, and the instant from which they are checked."""
+    """A trigger of each policy, and the range in which all their instants are known."""
 
     clockwork: Clockwork
     trigger_ids: Mapping[str, str]
     start: datetime
 
-    def instants(self, catchup: str, end: datetime) -> list[Instant]:
-        """Return all instants; check that each one either ran or was missed."""
+    def results(self, catchup: str, end: datetime) -> list[InstantResult]:
+        """Return the result of each instant; check that each has exactly one."""
         trigger_id = self.trigger_ids[catchup]
         due = self.clockwork.due(trigger_id, self.start, end)
         ran, missed = self._executions(trigger_id, end)
         for first, last in self._missed_ranges(trigger_id):
             missed += [at for at in due if first <= at <= last]
         assert sorted([*ran, *missed]) == due
-        return [Instant(at=at, ran_at=ran.get(at)) for at in due]
+        return [InstantResult(at=at, ran_at=ran.get(at)) for at in due]
 
     def _executions(
         self, trigger_id: str, end: datetime
@@ -67,7 +67,11 @@ class Policies:
             self.start,
             end,
         )
-        ran = {at: done for at, done, status, _ in rows if status == "success"}
+        ran = {
+            at: evaluated_at
+            for at, evaluated_at, status, _ in rows
+            if status == "success"
+        }
         assert {(status, reason) for _, _, status, reason in rows} <= {
             ("success", ""),
             ("skipped", "missed"),
@@ -129,43 +133,43 @@ def test_after_a_downtime_the_policy_decides_what_runs(
     clockwork.wait_until(end + 2 * SECOND)
     wait_for(lambda: is_idle(stack), timeout_seconds=60)
 
-    assert_on_time_only(policies.instants("none", end))
-    assert_latest(policies.instants("latest", end))
-    assert_all_of_the_window(policies.instants("all", end))
+    assert_on_time_only(policies.results("none", end))
+    assert_latest(policies.results("latest", end))
+    assert_all_of_the_window(policies.results("all", end))
     for kind, trigger_id in policies.trigger_ids.items():
-        instants = policies.instants(kind, end)
-        ran = sum(instant.ran_at is not None for instant in instants)
-        note_figure(f"{program} down, {kind}:", f"{ran} of {len(instants)} ran")
+        results = policies.results(kind, end)
+        ran = sum(result.ran_at is not None for result in results)
+        note_figure(f"{program} down, {kind}:", f"{ran} of {len(results)} ran")
         ledger = client.audit(trigger_id, policies.start, end)
         assert ledger["counts"]["fired"] == ran
-        assert ledger["counts"]["missed"] == len(instants) - ran
+        assert ledger["counts"]["missed"] == len(results) - ran
         assert ledger["unaccounted"] == []
 
 
-def assert_on_time_only(instants: list[Instant]) -> None:
-    assert all(i.delay < GRACE + TOLERANCE for i in instants if i.ran_at)
-    assert any(i.ran_at is None for i in instants)
+def assert_on_time_only(results: list[InstantResult]) -> None:
+    assert all(result.delay < GRACE + TOLERANCE for result in results if result.ran_at)
+    assert any(result.ran_at is None for result in results)
 
 
-def assert_latest(instants: list[Instant]) -> None:
-    """Check that one late instant ran: the last one before its evaluation."""
-    late = [i for i in instants if i.ran_at and i.delay > GRACE + TOLERANCE]
+def assert_latest(results: list[InstantResult]) -> None:
+    """Check that one late instant ran: the last before its evaluation."""
+    late = [f for f in results if f.ran_at and f.delay > GRACE + TOLERANCE]
     assert len(late) <= 1
-    for one in late:
-        assert one.ran_at is not None
-        assert not any(one.at < i.at <= one.ran_at - GRACE for i in instants)
-    last_missed = max(i.at for i in instants if i.ran_at is None)
-    [after] = [i for i in instants if i.at == last_missed + PERIOD_SECONDS * SECOND]
+    for result in late:
+        assert result.ran_at is not None
+        assert not any(result.at < f.at <= result.ran_at - GRACE for f in results)
+    last_missed = max(result.at for result in results if result.ran_at is None)
+    [after] = [f for f in results if f.at == last_missed + PERIOD_SECONDS * SECOND]
     assert after.ran_at is not None
 
 
-def assert_all_of_the_window(instants: list[Instant]) -> None:
-    """Check that all instants within the window ran, and no older one."""
-    ran = [i for i in instants if i.ran_at]
-    assert max(i.delay for i in ran) < WINDOW + TOLERANCE
-    assert max(i.delay for i in ran) > WINDOW - (PERIOD_SECONDS + 1) * SECOND
-    first_late = max(ran, key=lambda i: i.delay)
-    assert all(i.ran_at for i in instants if i.at >= first_late.at)
+def assert_all_of_the_window(results: list[InstantResult]) -> None:
+    """Check that all instants within the window ran, and no older ones."""
+    ran = [result for result in results if result.ran_at]
+    assert max(result.delay for result in ran) < WINDOW + TOLERANCE
+    assert max(result.delay for result in ran) > WINDOW - (PERIOD_SECONDS + 1) * SECOND
+    first_late = max(ran, key=lambda result: result.delay)
+    assert all(result.ran_at for result in results if result.at >= first_late.at)
 
 
 def is_idle(stack: Stack) -> bool:

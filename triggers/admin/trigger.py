@@ -14,7 +14,7 @@ from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
 )
 
-from agents.selectors import usable_agents
+from agents.services.agents import usable_agents
 from common.admin.base import HouseAdmin
 from common.admin.display import badge, copyable, list_link, page_link
 from triggers.admin.display import starts_by, state_of
@@ -29,7 +29,7 @@ from triggers.forms import TriggerForm
 from triggers.models import Trigger
 from triggers.services import lifecycle
 from webhooks.admin import curl_of
-from webhooks.endpoints.lifecycle import webhook_url
+from webhooks.endpoints.urls import webhook_url
 
 
 @admin.register(Trigger)

@@ -6,12 +6,10 @@ function `next_after` everything else is built on.
 
 from __future__ import annotations
 
-from triggers.schedules.base import DstNote, Schedule
+from triggers.schedules.base import DstNote, InvalidSchedule, Schedule
 from triggers.schedules.build import build_schedule
-from triggers.schedules.cron import validate_cron
-from triggers.schedules.cron_parser import SHORTCUTS
+from triggers.schedules.cron import SHORTCUTS, validate_cron
 from triggers.schedules.daily import DEFAULT_TIME
-from triggers.schedules.errors import InvalidSchedule
 from triggers.schedules.interval import DEFAULT_SECONDS
 from triggers.schedules.presets import CronPreset, build_cron, get_preset, list_presets
 from triggers.schedules.preview import Occurrence, next_runs, occurrences, preview

@@ -1,9 +1,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Self
+
+from common.errors import Fault, InvalidInput
+
+
+class InvalidSchedule(InvalidInput):
+    """The schedule is not valid."""
+
+    code = "invalid_schedule"
+
+    @classmethod
+    def from_faults(cls, faults: Sequence[Fault]) -> Self:
+        return cls("; ".join(fault.detail for fault in faults), faults=faults)
+
 
 # The calendar has the years 1 to 9999. At each end a day is left for zones apart from
 # UTC, and for jitter.

@@ -7,8 +7,7 @@ from typing import TypeVar
 
 from common.errors import Fault
 from triggers.schedules import cron, daily, interval, once, weekly
-from triggers.schedules.base import Schedule
-from triggers.schedules.errors import InvalidSchedule
+from triggers.schedules.base import InvalidSchedule, Schedule
 from triggers.schedules.spec import BuildKind, ScheduleSpec
 from triggers.schedules.wall_clock import DstGap, DstOverlap
 from triggers.schedules.zones import explain_unknown_zone

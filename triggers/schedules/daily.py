@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 from triggers.schedules.base import Schedule
-from triggers.schedules.config import ConfigReader
-from triggers.schedules.spec import ScheduleSpec
+from triggers.schedules.spec import ConfigReader, ScheduleSpec
 
 DEFAULT_TIME = time(9)
 

@@ -4,8 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from triggers.schedules.base import Schedule
-from triggers.schedules.config import ConfigReader
-from triggers.schedules.spec import ScheduleSpec
+from triggers.schedules.spec import ConfigReader, ScheduleSpec
 from triggers.schedules.wall_clock import DstGap, DstOverlap
 
 LONGEST_TEXT = 40

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from triggers.schedules.base import DstNote, Schedule
+from triggers.schedules.cron import parse_cron
 from triggers.schedules.cron_fields import CronSyntaxError
-from triggers.schedules.cron_parser import parse_cron
 from triggers.schedules.wall_clock import WallClockSchedule
 from triggers.schedules.zones import load_zone
 

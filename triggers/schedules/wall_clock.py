@@ -15,16 +15,16 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from triggers.schedules.base import DstNote, Schedule
-from triggers.schedules.shifts import (
+from triggers.schedules.zones import (
     ONE_SECOND,
     gap_ending_at,
     is_left_out,
     is_repeated,
+    load_zone,
     offset_of_wall,
     shift_around_wall,
     wall_at,
 )
-from triggers.schedules.zones import load_zone
 
 CACHED_OCCURRENCES = 16_384
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 from triggers.schedules.base import Schedule
-from triggers.schedules.config import ConfigReader
 from triggers.schedules.daily import DEFAULT_TIME, write_time
-from triggers.schedules.spec import ScheduleSpec
+from triggers.schedules.spec import ConfigReader, ScheduleSpec
 
 MONDAY, SUNDAY = 0, 6
 DEFAULT_DAY = MONDAY

@@ -1,5 +1,16 @@
+"""Where a zone's clocks jump.
+
+Three kinds of time appear here: an instant (aware, UTC), a wall time (naive, what the
+clock on the wall shows), and a shift, the instant at which the zone's offset changes.
+A shift forward leaves a gap of wall times that never show; a shift back makes an
+overlap of wall times that show twice.
+"""
+
 from __future__ import annotations
 
+from bisect import bisect_left
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
@@ -28,3 +39,81 @@ def explain_unknown_zone(name: object) -> str | None:
 @lru_cache(maxsize=1024)
 def load_zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
+
+
+ONE_SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shift:
+    """A change of a zone's UTC offset, from `before` to `after`, at one instant."""
+
+    at: datetime
+    before: timedelta
+    after: timedelta
+
+    @property
+    def wall_before(self) -> datetime:
+        """What the clocks would show at the shift had they not been changed."""
+        return self.at.replace(tzinfo=None) + self.before
+
+    @property
+    def wall_after(self) -> datetime:
+        """What the changed clocks show at the shift."""
+        return self.at.replace(tzinfo=None) + self.after
+
+
+def wall_at(instant: datetime, zone: ZoneInfo) -> datetime:
+    return instant.astimezone(zone).replace(tzinfo=None, fold=0)
+
+
+def offset_of_wall(wall: datetime, zone: ZoneInfo, *, fold: int = 0) -> timedelta:
+    """Return the offset for a wall time, as PEP 495 defines it for gaps and overlaps.
+
+    In both, fold 0 gives the offset before the shift and fold 1 the one after it.
+    """
+    return _offset(wall.replace(tzinfo=zone, fold=fold))
+
+
+def is_left_out(wall: datetime, zone: ZoneInfo) -> bool:
+    """Tell whether the wall time lies in a gap."""
+    return offset_of_wall(wall, zone, fold=0) < offset_of_wall(wall, zone, fold=1)
+
+
+def is_repeated(wall: datetime, zone: ZoneInfo) -> bool:
+    """Tell whether the wall time lies in an overlap."""
+    return offset_of_wall(wall, zone, fold=0) > offset_of_wall(wall, zone, fold=1)
+
+
+def shift_around_wall(wall: datetime, zone: ZoneInfo) -> Shift:
+    """Return the shift that leaves the wall time out or repeats it."""
+    before = offset_of_wall(wall, zone, fold=0)
+    after = offset_of_wall(wall, zone, fold=1)
+    earlier, later = sorted((wall - before, wall - after))
+    start = earlier.replace(tzinfo=UTC)
+    seconds = bisect_left(
+        range((later - earlier) // ONE_SECOND),
+        True,
+        key=lambda n: _offset_at(start + n * ONE_SECOND, zone) == after,
+    )
+    return Shift(at=start + seconds * ONE_SECOND, before=before, after=after)
+
+
+def gap_ending_at(instant: datetime, zone: ZoneInfo) -> Shift | None:
+    """Return the shift forward that happens at exactly this instant, if one does."""
+    before = _offset_at(instant - ONE_SECOND, zone)
+    after = _offset_at(instant, zone)
+    if after <= before:
+        return None
+    return Shift(at=instant, before=before, after=after)
+
+
+def _offset_at(instant: datetime, zone: ZoneInfo) -> timedelta:
+    return _offset(instant.astimezone(zone))
+
+
+def _offset(moment: datetime) -> timedelta:
+    offset = moment.utcoffset()
+    if offset is None:
+        raise ValueError("the moment has no time zone")
+    return offset

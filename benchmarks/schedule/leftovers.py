@@ -4,7 +4,7 @@ from django.db import connection
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from benchmarks.leftovers import broker, forget_everything
-from triggers.clocks.names import HEARTBEAT_NAME, SWEEP_NAME
+from triggers.clocks.mirror import HEARTBEAT_NAME, SWEEP_NAME
 from triggers.models import Trigger
 
 

@@ -18,7 +18,7 @@ from benchmarks.schedule.entries import (
 )
 from benchmarks.schedule.leftovers import forget_entries
 from benchmarks.schedule.side import Side
-from triggers.clocks.names import HEARTBEAT_NAME, SWEEP_NAME
+from triggers.clocks.mirror import HEARTBEAT_NAME, SWEEP_NAME
 
 _MAKE_DUE = """
 UPDATE django_celery_beat_periodictask

@@ -8,7 +8,7 @@ from django.conf import settings
 from common.clock import database_now
 from common.snapshots import SnapshotHolder, find_snapshot_holder
 from events.models import Inbox
-from triggers.clocks.base import get_clock
+from triggers.clock import get_clock
 from triggers.models import Trigger
 
 MAX_COUNTED = 1000

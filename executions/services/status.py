@@ -11,7 +11,7 @@ from agents.models import AgentKind, TaskStatus
 from common.clock import database_now
 from events.models import Event
 from executions.models import FAILED_STATUSES, ExecutionStatus, TriggerExecution
-from triggers.clocks.base import get_clock
+from triggers.clock import get_clock
 from triggers.models import Trigger
 from triggers.schedules import occurrences
 from triggers.services.lifecycle import TriggerNotFound

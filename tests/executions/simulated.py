@@ -15,7 +15,7 @@ from executions.services.audit.ledger import Ledger, audit_trigger
 from executions.services.audit.verdict import Entry
 from tests.factories import make_trigger
 from triggers.models import Trigger
-from triggers.services import auto_disable, claim, lifecycle
+from triggers.services import claim, lifecycle, stats
 from triggers.services.claim import claim_due
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)

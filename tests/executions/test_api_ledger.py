@@ -15,7 +15,7 @@ from executions.models import TriggerExecution
 from executions.pipeline.drain import drain
 from tests.factories import make_agent, make_trigger, record
 from tests.triggers.due import NOON, make_due
-from triggers.clocks.names import HEARTBEAT_NAME
+from triggers.clocks.mirror import HEARTBEAT_NAME
 from triggers.models import ScheduleVersion, Trigger
 from triggers.services.claim import claim_due
 

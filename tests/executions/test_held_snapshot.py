@@ -17,7 +17,7 @@ from tests.snapshots import buffers_of, held_snapshot
 from tests.triggers.due import make_due
 from triggers.models import Trigger
 from triggers.services.claim import claim_while_due
-from triggers.services.due import DueFloor, find_due, seconds_until_due
+from triggers.services.due_index import DueFloor, find_due, seconds_until_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,7 +14,7 @@ from pytest_django.asserts import assertContains, assertNotContains
 
 from tests.factories import AgentFactory, make_created, make_trigger
 from triggers.admin.display import state_of
-from triggers.clocks.names import mirror_name
+from triggers.clocks.mirror import mirror_name
 from triggers.models import Subscription, Trigger
 from triggers.services.lifecycle import delete_trigger
 

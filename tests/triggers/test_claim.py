@@ -14,8 +14,8 @@ from tests.triggers.due import NOON, fired, make_due, missed
 from triggers.models import Trigger
 from triggers.schedules.interval import IntervalSchedule
 from triggers.services import claim
-from triggers.services.catchup import MAX_OCCURRENCES
 from triggers.services.claim import claim_due
+from triggers.services.occurrences import MAX_OCCURRENCES
 from triggers.services.scheduling import jitter_of
 
 pytestmark = pytest.mark.django_db(transaction=True)

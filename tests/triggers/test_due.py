@@ -14,9 +14,9 @@ from tests.races import race
 from tests.triggers.due import NOON, fired, make_due
 from triggers.models import Trigger
 from triggers.services import claim
-from triggers.services.catchup import MAX_OCCURRENCES, judge
 from triggers.services.claim import claim_due
-from triggers.services.due import _FIND, find_due, seconds_until_due
+from triggers.services.due_index import _FIND, find_due, seconds_until_due
+from triggers.services.occurrences import MAX_OCCURRENCES, judge
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

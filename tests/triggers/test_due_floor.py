@@ -9,9 +9,9 @@ from common.clock import database_now
 from tests.races import race_all
 from tests.triggers.due import fired, make_due, make_due_once
 from triggers.models import Trigger
-from triggers.services import due
+from triggers.services import due_index
 from triggers.services.claim import claim_while_due
-from triggers.services.due import DueFloor, find_due, seconds_until_due
+from triggers.services.due_index import DueFloor, find_due, seconds_until_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -67,7 +67,7 @@ def test_what_is_due_since_before_the_floor_waits_for_the_full_look(
     claim_while_due(always, floor)
     assert fired(trigger) == []
 
-    monkeypatch.setattr(due, "FULL_LOOK_EVERY_SECONDS", -1.0)
+    monkeypatch.setattr(due_index, "FULL_LOOK_EVERY_SECONDS", -1.0)
     claim_while_due(always, floor)
     assert len(fired(trigger)) == 1
 

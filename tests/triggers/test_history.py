@@ -8,8 +8,8 @@ from tests.factories import make_trigger
 from tests.triggers.due import NOON
 from triggers.models import ScheduleVersion, Trigger
 from triggers.services import lifecycle
-from triggers.services.history import Hold, read_history
 from triggers.services.lifecycle import disable_trigger, update_trigger
+from triggers.services.schedule_history import Hold, read_history
 
 pytestmark = pytest.mark.django_db
 

@@ -9,7 +9,7 @@ from django_celery_beat.models import CrontabSchedule, IntervalSchedule, Periodi
 
 from tests.factories import make_trigger
 from tests.races import race
-from triggers.clocks.base import get_clock
+from triggers.clock import get_clock
 from triggers.models import Trigger
 from triggers.services.lifecycle import (
     delete_trigger,

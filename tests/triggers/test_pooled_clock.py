@@ -19,8 +19,8 @@ from tests.factories import make_trigger
 from tests.servers.pgbouncer import pgbouncer
 from tests.triggers.due import make_due_once
 from triggers.clocks import ticker
-from triggers.clocks.listener import LISTENS_ON
 from triggers.clocks.ticker import Ticker
+from triggers.clocks.wake import LISTENS_ON
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

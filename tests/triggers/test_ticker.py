@@ -13,15 +13,15 @@ from events.models import Event
 from tests.acceptance.waiting import wait_for
 from tests.factories import make_trigger
 from tests.triggers.due import make_due, make_due_once
+from triggers.clock import get_clock
 from triggers.clocks import ticker
-from triggers.clocks.base import get_clock
-from triggers.clocks.names import CLAIM_DUE, HEARTBEAT_NAME
+from triggers.clocks.mirror import CLAIM_DUE, HEARTBEAT_NAME
 from triggers.clocks.ticker import Ticker, note_tick
 from triggers.clocks.wake import wake_clocks
 from triggers.models import Trigger
-from triggers.services import due
+from triggers.services import due_index
 from triggers.services.claim import claim_while_due
-from triggers.services.due import DueFloor
+from triggers.services.due_index import DueFloor
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -125,7 +125,7 @@ def plan_for_the_past(
     start: Callable[[], Ticker], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[], None]:
     """Start a ticker that looks once; return what makes a trigger due, unnoticed."""
-    monkeypatch.setattr(due, "FULL_LOOK_EVERY_SECONDS", 3600)
+    monkeypatch.setattr(due_index, "FULL_LOOK_EVERY_SECONDS", 3600)
     hour = timedelta(hours=1)
     trigger = make_due(due_at=database_now() + hour, catchup="latest")
     one = start()

@@ -7,20 +7,20 @@ import pytest
 from tests.factories import make_trigger
 from tests.triggers.due import NOON, fired
 from triggers.models import ScheduleVersion, Trigger
-from triggers.services import auto_disable, claim, lifecycle
+from triggers.services import claim, lifecycle, stats
 from triggers.services.claim import claim_due
 from triggers.services.lifecycle import (
     delete_trigger,
     disable_trigger,
     update_trigger,
 )
-from triggers.services.scheduling import jitter_of
-from triggers.services.stats import count_failures
-from triggers.services.versions import (
+from triggers.services.schedule_history import (
     definition_of,
     settled_up_to,
     trigger_as_of,
 )
+from triggers.services.scheduling import jitter_of
+from triggers.services.stats import count_failures
 
 pytestmark = pytest.mark.django_db
 

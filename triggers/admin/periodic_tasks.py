@@ -17,7 +17,7 @@ from django_celery_beat.models import (
 )
 
 from common.admin.base import HouseAdmin
-from triggers.clocks.names import HEARTBEAT_NAME, MIRROR_PREFIX, SWEEP_NAME
+from triggers.clocks.mirror import HEARTBEAT_NAME, MIRROR_PREFIX, SWEEP_NAME
 
 OWN_NAMES = (HEARTBEAT_NAME, SWEEP_NAME)
 

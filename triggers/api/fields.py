@@ -10,7 +10,7 @@ from agents.models import Agent
 from agents.selectors import usable_agents
 from common.api.serializers import AnyCaseChoiceField
 from triggers.models import TriggerType
-from triggers.services.event_types import explain_unsupported
+from triggers.services.validation import explain_unsupported
 from webhooks.models import WebhookEndpoint
 
 MAX_PATTERNS = 50

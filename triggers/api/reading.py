@@ -13,8 +13,7 @@ from common.api.errors import faults_of, summarize
 from common.errors import Fault
 from triggers.api.serializers import TriggerSerializer
 from triggers.models import Trigger, TriggerType
-from triggers.services.columns import set_columns
-from triggers.services.validation import InvalidTrigger, find_faults
+from triggers.services.validation import InvalidTrigger, find_faults, set_columns
 from webhooks.endpoints.lifecycle import API_NAMES, EndpointFields
 from webhooks.models import WebhookEndpoint
 

@@ -14,8 +14,8 @@ from common.errors import Fault
 from triggers.api.schedule_serializers import ScheduleSerializer
 from triggers.models import ScheduleType, Trigger, TriggerType
 from triggers.schedules import InvalidSchedule, Occurrence, Schedule, preview
-from triggers.services.columns import set_columns
 from triggers.services.scheduling import schedule_of
+from triggers.services.validation import set_columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

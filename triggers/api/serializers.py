@@ -27,8 +27,8 @@ from triggers.models import (
     Trigger,
     TriggerType,
 )
-from triggers.services.columns import default_hourly_limit
 from triggers.services.endpoints import FOREIGN_ENDPOINT, is_open_to
+from triggers.services.validation import default_hourly_limit
 from webhooks.endpoints.lifecycle import API_NAMES, METHODS
 from webhooks.endpoints.urls import MAX_PATH_LENGTH, custom_path, webhook_url
 from webhooks.models import WebhookEndpoint

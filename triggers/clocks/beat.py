@@ -12,9 +12,14 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 from django_celery_beat.models import PeriodicTask, PeriodicTasks
 
-from triggers.clocks.base import TriggerScheduler
-from triggers.clocks.mirror import nearest_to, schedule_columns
-from triggers.clocks.names import CLAIM_DUE, HEARTBEAT_NAME, mirror_name
+from triggers.clock import TriggerScheduler
+from triggers.clocks.mirror import (
+    CLAIM_DUE,
+    HEARTBEAT_NAME,
+    mirror_name,
+    nearest_to,
+    schedule_columns,
+)
 from triggers.clocks.scheduler import TickhookScheduler
 from triggers.clocks.wake import wake_clocks
 from triggers.models import Trigger

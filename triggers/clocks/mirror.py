@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from celery.schedules import ParseException, crontab
@@ -27,6 +28,18 @@ from triggers.schedules.cron_fields import (
     parse_numbers,
     write_numbers,
 )
+
+CLAIM_DUE = "triggers.tasks.claim_due"
+HEARTBEAT_NAME = "tickhook-claim-due"
+SWEEP_NAME = "tickhook-sweep"
+MIRROR_PREFIX = "cron-trigger-"
+# The first name after those of the mirrors, byte by byte.
+AFTER_MIRRORS = "cron-trigger."
+
+
+def mirror_name(trigger_id: UUID) -> str:
+    return f"{MIRROR_PREFIX}{trigger_id}"
+
 
 _MIRROR_LOCK = 0x7469636B6D697272
 _FIELDS = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")

@@ -10,13 +10,14 @@ from uuid import UUID
 from django.db import connection, transaction
 from django_celery_beat.models import PeriodicTask
 
-from triggers.clocks.base import get_clock
-from triggers.clocks.mirror import nearest_to, read_nearest
-from triggers.clocks.names import (
+from triggers.clock import get_clock
+from triggers.clocks.mirror import (
     AFTER_MIRRORS,
     CLAIM_DUE,
     MIRROR_PREFIX,
     mirror_name,
+    nearest_to,
+    read_nearest,
 )
 from triggers.models import Trigger, TriggerType
 

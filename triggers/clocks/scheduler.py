@@ -19,7 +19,7 @@ from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
 from common.database.errors import drop_connection, error_kind
-from triggers.clocks.names import AFTER_MIRRORS, HEARTBEAT_NAME, MIRROR_PREFIX
+from triggers.clocks.mirror import AFTER_MIRRORS, HEARTBEAT_NAME, MIRROR_PREFIX
 from triggers.clocks.ticker import Ticker
 
 logger = logging.getLogger(__name__)

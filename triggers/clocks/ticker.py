@@ -17,11 +17,10 @@ from django.db import Error, connection, connections
 
 from common.database.errors import error_kind
 from common.pooling import is_direct
-from triggers.clocks.listener import LISTENS_ON, Listener
-from triggers.clocks.names import HEARTBEAT_NAME
-from triggers.clocks.wake import CHANNEL, MAX_SLEEP_SECONDS
+from triggers.clocks.mirror import HEARTBEAT_NAME
+from triggers.clocks.wake import CHANNEL, LISTENS_ON, MAX_SLEEP_SECONDS, Listener
 from triggers.services.claim import claim_while_due
-from triggers.services.due import DueFloor
+from triggers.services.due_index import DueFloor
 
 logger = logging.getLogger(__name__)
 

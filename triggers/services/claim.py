@@ -28,13 +28,12 @@ from events.services.record import (
     record_events,
     recording_sql,
 )
-from triggers.clocks.base import get_clock
+from triggers.clock import get_clock
 from triggers.models import Trigger
-from triggers.services.catchup import MAX_OCCURRENCES, judge
-from triggers.services.due import DueFloor, find_due, seconds_until_due
-from triggers.services.occurrences import Claim, events_of
+from triggers.services.due_index import DueFloor, find_due, seconds_until_due
+from triggers.services.occurrences import MAX_OCCURRENCES, Claim, events_of, judge
+from triggers.services.schedule_history import settled_up_to, switch_off_version
 from triggers.services.scheduling import jitter_of, schedule_of
-from triggers.services.versions import settled_up_to, switch_off_version
 
 logger = logging.getLogger(__name__)
 

@@ -16,19 +16,22 @@ from django.db import IntegrityError, transaction
 
 from common.clock import database_now
 from common.errors import Conflict, Fault, NotFound
-from triggers.clocks.base import get_clock
+from triggers.clock import get_clock
 from triggers.models import Subscription, Trigger, TriggerStats
 from triggers.services.claim import record_due
-from triggers.services.columns import default_hourly_limit, set_columns
 from triggers.services.endpoints import equip, pass_subject_on, retire_endpoint
-from triggers.services.scheduling import plan_next
-from triggers.services.stats import lock_stats, reset_failures
-from triggers.services.validation import check_trigger
-from triggers.services.versions import (
+from triggers.services.schedule_history import (
     definition_of,
     end_versions,
     settled_up_to,
     write_version,
+)
+from triggers.services.scheduling import plan_next
+from triggers.services.stats import lock_stats, reset_failures
+from triggers.services.validation import (
+    check_trigger,
+    default_hourly_limit,
+    set_columns,
 )
 from webhooks.endpoints.lifecycle import EndpointFields
 

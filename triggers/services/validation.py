@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
 
 from common.errors import Fault, InvalidInput
 from common.json_schema import UnusableSchema, find_value_faults
 from conditions.engine import validate_condition
 from conditions.fields import UnreadableFieldError, parse_field
+from events.families import INTERNAL_FAMILIES
+from events.models import EventType
 from triggers.models import ScheduleType, Trigger, TriggerType
 from triggers.schedules import InvalidSchedule
 from triggers.services.scheduling import schedule_of
@@ -18,6 +22,35 @@ from webhooks.endpoints.lifecycle import (
     find_endpoint_faults,
 )
 from webhooks.models import WebhookEndpoint
+from webhooks.types import known_slugs
+
+HOURLY_LIMIT = 60
+_LIMITED = (TriggerType.WEBHOOK, TriggerType.EVENT)
+
+
+def default_hourly_limit(trigger_type: str) -> int | None:
+    """Return the limit of a trigger that names none; a schedule is its own limit."""
+    return HOURLY_LIMIT if trigger_type in _LIMITED else None
+
+
+def set_columns(trigger: Trigger, fields: Mapping[str, Any]) -> None:
+    """Set columns of an unsaved trigger, and what follows from them."""
+    for name, value in fields.items():
+        setattr(trigger, name, value)
+    if trigger.trigger_type != TriggerType.WEBHOOK and "endpoint" not in fields:
+        trigger.endpoint = None
+    if trigger.has_schedule:
+        _settle_cron(trigger)
+
+
+def _settle_cron(trigger: Trigger) -> None:
+    """Let an expression say that this is a cron schedule, wherever it stands."""
+    in_config = trigger.schedule_config.get("cron")
+    if trigger.cron_expression is None and isinstance(in_config, str):
+        trigger.cron_expression = in_config
+    if trigger.cron_expression is not None and trigger.schedule_type is None:
+        trigger.schedule_type = ScheduleType.CRON
+
 
 HOUR_SECONDS = 3600
 _PATTERN_CHARACTERS = frozenset(string.ascii_letters + string.digits + "_-:")
@@ -179,3 +212,35 @@ _CHECKS: tuple[Callable[[Trigger], Iterator[Fault]], ...] = (
     _check_conditions,
     _check_mapping,
 )
+
+
+def explain_unsupported(patterns: Sequence[str]) -> dict[int, str]:
+    """Say by place which patterns can match nothing that is emitted, sent or told.
+
+    Malformed ones are left to `check_trigger`.
+    """
+    if not patterns:
+        return {}
+    catalogue = set(EventType.objects.values_list("name", flat=True))
+    families = {*INTERNAL_FAMILIES, *known_slugs()}
+    return {
+        place: _explain(pattern, catalogue)
+        for place, pattern in enumerate(patterns)
+        if is_pattern(pattern) and not _is_supported(pattern, catalogue, families)
+    }
+
+
+def _is_supported(pattern: str, catalogue: set[str], families: set[str]) -> bool:
+    if pattern == "*" or pattern.split(".")[0] in families:
+        return True
+    if not pattern.endswith(".*"):
+        return pattern in catalogue
+    return any(name.startswith(pattern.removesuffix("*")) for name in catalogue)
+
+
+def _explain(pattern: str, catalogue: set[str]) -> str:
+    prefixes = {name.rpartition(".")[0] + ".*" for name in catalogue}
+    known = prefixes if pattern.endswith(".*") else catalogue
+    close = get_close_matches(pattern, sorted(known), n=1)
+    hint = f"; did you mean '{close[0]}'?" if close else ""
+    return f"Event type '{pattern}' is not supported{hint}"

@@ -30,8 +30,8 @@ from executions.services.audit.verdict import (
 )
 from executions.services.retention import history_horizon
 from triggers.models import Trigger
-from triggers.services.history import History, Planned, read_history
 from triggers.services.lifecycle import TriggerNotFound
+from triggers.services.schedule_history import History, Planned, read_history
 
 MAX_ENTRIES = 10_000
 _INSTANT = timedelta(microseconds=1)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from executions.models import OPEN_STATUSES, ExecutionStatus
 from executions.pipeline.outcome import Reason
-from triggers.services.history import Planned
+from triggers.services.schedule_history import Planned
 
 _OVERDUE_AFTER = timedelta(seconds=60)
 

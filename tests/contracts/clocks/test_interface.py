@@ -11,7 +11,7 @@ from pytest_django import Settings
 from common.ids import uuid7
 from tests.contracts.clocks.conftest import CLOCKS
 from tests.factories import make_trigger
-from triggers.clocks.base import TriggerScheduler, get_clock
+from triggers.clock import TriggerScheduler, get_clock
 from triggers.models import Trigger
 from triggers.services.lifecycle import disable_trigger, enable_trigger
 

@@ -9,7 +9,7 @@ from drf_spectacular.utils import OpenApiParameter
 from common.api.filters import AnyCaseChoiceFilter, SinceFilter, UntilFilter
 from common.errors import Fault, InvalidInput
 from executions.models import ExecutionStatus, TriggerExecution
-from triggers.api.filters import TriggerTypeFilter
+from triggers.api.views import TriggerTypeFilter
 from triggers.models import TriggerType
 
 SORTABLE = {

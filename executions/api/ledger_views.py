@@ -26,7 +26,7 @@ from executions.services.audit.ledger import audit_trigger
 from executions.services.backfill import backfill_trigger
 from executions.services.health import check_health
 from executions.services.status import read_status
-from triggers.api.permissions import AgentPermission
+from triggers.api.views import AgentPermission
 from triggers.models import Trigger
 
 

@@ -28,7 +28,7 @@ from executions.api.serializers import (
 )
 from executions.models import TriggerExecution
 from executions.services.run import run_trigger
-from triggers.api.permissions import AgentPermission
+from triggers.api.views import AgentPermission
 from triggers.models import Trigger
 from triggers.services.lifecycle import TriggerNotFound
 

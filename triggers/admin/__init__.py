@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from triggers.admin import deliveries, endpoints, history, periodic_tasks
+from triggers.admin import history, periodic_tasks, webhooks
 from triggers.admin.trigger import TriggerAdmin
 
 __all__ = ["TriggerAdmin", "deliveries", "endpoints", "history", "periodic_tasks"]

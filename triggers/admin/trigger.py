@@ -17,15 +17,14 @@ from unfold.contrib.filters.admin import (
 from agents.selectors import usable_agents
 from common.admin.base import HouseAdmin
 from common.admin.display import badge, copyable, list_link, page_link
-from triggers.admin.display import starts_by, state_of
-from triggers.admin.fieldsets import (
+from triggers.admin.display import StateFilter, starts_by, state_of
+from triggers.forms import (
     CONDITIONAL_FIELDS,
     NEW_FIELDSETS,
     READONLY_FIELDS,
+    TriggerForm,
     fieldsets_of,
 )
-from triggers.admin.filters import StateFilter
-from triggers.forms import TriggerForm
 from triggers.models import Trigger
 from triggers.services import lifecycle
 from webhooks.admin import curl_of

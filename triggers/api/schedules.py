@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from common.api.permissions import AskPermissions
 from common.errors import NotFound
-from triggers.api.cron_serializers import (
+from triggers.api.schedule_serializers import (
     BuiltCronSerializer,
     CronPartsSerializer,
     CronPresetSerializer,
-)
-from triggers.api.schedule_reading import read_schedule
-from triggers.api.schedule_serializers import (
+    CronQuestionSerializer,
+    CronVerdictSerializer,
     ScheduleDescriptionSerializer,
     SchedulePreviewSerializer,
     ScheduleSerializer,
     ScheduleVerdictSerializer,
+    read_schedule,
 )
 from triggers.models import Trigger
 from triggers.schedules import (
     InvalidSchedule,
     build_cron,
+    build_schedule,
     get_preset,
     list_presets,
+    occurrences,
     validate_cron,
 )
 from triggers.schedules.presets import describe_cron
@@ -120,3 +125,36 @@ class ScheduleViewSet(GenericViewSet[Trigger]):
             "message": message,
         }
         return Response(answer)
+
+
+RUNS_SHOWN = 5
+
+
+class ValidateCronView(APIView):
+    queryset = Trigger.objects.all()  # never read: says who may ask
+    permission_classes = (AskPermissions,)
+
+    @extend_schema(
+        request=CronQuestionSerializer, responses={200: CronVerdictSerializer}
+    )
+    def post(self, request: Request) -> Response:
+        """Judge a cron expression; show the next five runs, in UTC, of a valid one."""
+        serializer = CronQuestionSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        asked = serializer.validated_data
+        is_valid, message = validate_cron(asked["cron_expression"])
+        runs = _next_runs(**asked) if is_valid else []
+        answer = {"valid": is_valid, "message": message, "next_runs": runs}
+        return Response(CronVerdictSerializer(answer).data)
+
+
+def _next_runs(*, cron_expression: str, timezone: str) -> list[datetime]:
+    now = datetime.now(UTC)
+    schedule = build_schedule(
+        "cron",
+        config={},
+        cron_expression=cron_expression,
+        timezone=timezone,
+        anchor=now,
+    )
+    return occurrences(schedule, now, limit=RUNS_SHOWN)

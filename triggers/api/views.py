@@ -3,22 +3,77 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
+from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
+from agents.selectors import usable_agents
+from common.api.filters import AnyCaseChoiceFilter, AnyCaseField, FlagFilter
 from common.api.permissions import ChangePermissions, ModelPermissions
-from triggers.api.filters import TriggerFilter
-from triggers.api.permissions import AgentPermission
 from triggers.api.reading import complete_webhook, read_trigger
 from triggers.api.serializers import TriggerSerializer
-from triggers.models import Trigger
-from triggers.selectors import shown_triggers
+from triggers.models import Trigger, TriggerType
 from triggers.services import lifecycle
+
+
+class TriggerTypeFormField(AnyCaseField):
+    def to_python(self, value: Any) -> str:
+        name = super().to_python(value)
+        return TriggerType.CRON.value if name == "schedule" else name
+
+
+class TriggerTypeFilter(AnyCaseChoiceFilter):
+    """A trigger's type in any case; `schedule` is another word for `cron`."""
+
+    field_class = TriggerTypeFormField
+
+
+class TriggerFilter(filters.FilterSet):
+    name = filters.CharFilter(lookup_expr="icontains")
+    agent_id = filters.UUIDFilter(field_name="agent_id")
+    endpoint_id = filters.UUIDFilter(field_name="endpoint_id")
+    trigger_type = TriggerTypeFilter(choices=TriggerType.choices)
+    subject = filters.CharFilter()
+    is_active = FlagFilter()
+
+    class Meta:
+        model = Trigger
+        fields = ()
+
+
+class AgentPermission(BasePermission):
+    """Who changes, enables or runs a trigger must be allowed to use its agent.
+
+    Stopping is not working it: to disable or to delete a trigger needs no such right.
+    """
+
+    message = "The agent of this trigger is not accessible to you"
+
+    def has_object_permission(
+        self, request: Request, view: APIView, obj: Trigger
+    ) -> bool:
+        if request.method in SAFE_METHODS:
+            return True
+        return usable_agents(request.user).filter(pk=obj.agent_id).exists()
+
+
+UNSHOWN = ("agent__config", "endpoint__secrets", "endpoint__config")
+
+
+def shown_triggers() -> QuerySet[Trigger]:
+    """Return what the API shows of triggers, with what they share endpoints with."""
+    rows = Trigger.objects.present().select_related("agent", "endpoint", "stats")
+    served = Trigger.objects.present().only("endpoint_id").order_by("id")
+    return rows.defer(*UNSHOWN).prefetch_related(
+        "subscriptions", Prefetch("endpoint__triggers", served)
+    )
 
 
 class TriggerViewSet(GenericViewSet[Trigger]):

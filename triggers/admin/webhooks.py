@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Set
+from uuid import UUID
+
 from django.contrib import admin
 from django.http import HttpRequest
 
-from triggers.services.endpoints import is_open_to
-from webhooks.admin import WebhookEndpointAdmin
-from webhooks.models import WebhookEndpoint
+from triggers.services.endpoints import are_open_to, is_open_to
+from webhooks.admin import DeliveryAdmin, WebhookEndpointAdmin
+from webhooks.models import Delivery, WebhookEndpoint
 
 admin.site.unregister(WebhookEndpoint)
 
@@ -19,3 +22,14 @@ class ServingEndpointAdmin(WebhookEndpointAdmin):
     ) -> bool:
         is_allowed = obj is None or is_open_to(request.user, obj.pk)
         return is_allowed and super().has_change_permission(request, obj)
+
+
+admin.site.unregister(Delivery)
+
+
+@admin.register(Delivery)
+class ServedDeliveryAdmin(DeliveryAdmin):
+    """Deliveries, made anew only by those who may use all agents that hear of them."""
+
+    def is_open_to(self, request: HttpRequest, endpoint_ids: Set[UUID | None]) -> bool:
+        return are_open_to(request.user, endpoint_ids)

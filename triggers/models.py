@@ -219,3 +219,102 @@ class Trigger(models.Model):
     def is_paused(self, at: datetime) -> bool:
         """Whether it takes nothing up at an instant; that ends by itself."""
         return self.paused_until is not None and at < self.paused_until
+
+
+class TriggerStats(models.Model):
+    """A trigger's numbers, apart from its row so that no hot path updates that.
+
+    The counts are folded from `StatsDelta` every two seconds; only
+    `consecutive_failures` is touched at once.
+    """
+
+    trigger = models.OneToOneField(
+        Trigger, on_delete=models.CASCADE, primary_key=True, related_name="stats"
+    )
+    total_executions = models.PositiveBigIntegerField(default=0)
+    successful_executions = models.PositiveBigIntegerField(default=0)
+    failed_executions = models.PositiveBigIntegerField(default=0)
+    skipped_executions = models.PositiveBigIntegerField(default=0)
+    execution_time_ms_sum = models.PositiveBigIntegerField(default=0)
+    last_execution_at = models.DateTimeField(null=True)
+    consecutive_failures = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "trigger stats"
+
+    def __str__(self) -> str:
+        return str(self.trigger_id)
+
+
+class StatsDelta(models.Model):
+    """What one batch adds to a trigger's numbers, until the sweep folds it in."""
+
+    trigger_id = models.UUIDField()
+    total = models.PositiveIntegerField(default=0)
+    successful = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    skipped = models.PositiveIntegerField(default=0)
+    execution_time_ms_sum = models.PositiveBigIntegerField(default=0)
+    last_execution_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.trigger_id} +{self.total}"
+
+
+class Subscription(models.Model):
+    """A pattern of event types that a trigger listens to: exact, `a.*`, or `*`.
+
+    An event asks for its few possible patterns, so the cost of matching follows what
+    matched. An empty subject hears every tenant.
+    """
+
+    trigger = models.ForeignKey(
+        Trigger, on_delete=models.CASCADE, related_name="subscriptions"
+    )
+    pattern = models.CharField(max_length=200)
+    subject = models.CharField(max_length=255, blank=True, default="")
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("pattern", "subject", "trigger"), name="subscription_unique"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.pattern
+
+
+class ScheduleVersion(models.Model):
+    """What a trigger's schedule was from `valid_from` to `valid_to` (null: still is).
+
+    Written with every change, enable, disable and pause, so that what should have run
+    can be computed for any past range. It has the occurrences whose nominal instants
+    are later than `valid_from` and not later than `valid_to`. `scheduled_runs` is how
+    often the trigger had run when it began, `last_scheduled_for` the last instant that
+    had run when it ended; null where that was not kept.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    trigger = models.ForeignKey(
+        Trigger, on_delete=models.CASCADE, related_name="schedule_versions"
+    )
+    is_active = models.BooleanField()
+    definition = models.JSONField()
+    scheduled_runs = models.PositiveBigIntegerField(null=True)
+    valid_from = models.DateTimeField()
+    valid_to = models.DateTimeField(null=True)
+    last_scheduled_for = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-valid_from",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("trigger",),
+                condition=Q(valid_to__isnull=True),
+                name="schedule_version_one_current",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.trigger_id} from {self.valid_from:%Y-%m-%d %H:%M}"

@@ -13,7 +13,7 @@ from common.api.filters import (
     SinceFilter,
     UntilFilter,
 )
-from webhooks.models import Delivery, Outcome
+from webhooks.models import Delivery, DeliveryOutcome
 
 # An id is made by the clock of the web process, `received_at` by the database's.
 CLOCK_SKEW = timedelta(hours=1)
@@ -31,7 +31,7 @@ class DeliveredUntil(UntilFilter):
 
 class DeliveryFilter(filters.FilterSet):
     endpoint_id = filters.UUIDFilter()
-    outcome = AnyCaseChoiceFilter(choices=Outcome.choices)
+    outcome = AnyCaseChoiceFilter(choices=DeliveryOutcome.choices)
     cause = filters.CharFilter()
     delivery_id = filters.CharFilter()
     event_type = filters.CharFilter()

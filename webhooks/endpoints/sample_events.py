@@ -18,7 +18,7 @@ from common.ids import uuid7
 from events.models import Event
 from webhooks.endpoints.lifecycle import live_secrets, webhook_url
 from webhooks.endpoints.sample_requests import TestRequest, build_request, sample_for
-from webhooks.models import Outcome, WebhookEndpoint
+from webhooks.models import DeliveryOutcome, WebhookEndpoint
 from webhooks.rejections.fixes import DUPLICATE, how_to_fix
 from webhooks.types.definitions import definition_for
 
@@ -123,9 +123,11 @@ def _told(
     answer = _as_object(text)
     cause = answer.get("error_code") or _cause_of_success(answer)
     is_refused = response.status_code >= 400
-    outcome = Outcome.DUPLICATE if cause == DUPLICATE else Outcome.ACCEPTED
+    outcome = (
+        DeliveryOutcome.DUPLICATE if cause == DUPLICATE else DeliveryOutcome.ACCEPTED
+    )
     return Tested(
-        outcome=Outcome.REJECTED if is_refused else outcome,
+        outcome=DeliveryOutcome.REJECTED if is_refused else outcome,
         status=response.status_code,
         cause=cause,
         detail=answer.get("detail", "") if is_refused else "",

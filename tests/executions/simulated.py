@@ -20,7 +20,7 @@ from triggers.services.claim import claim_due
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-READERS = (lifecycle, auto_disable, claim, misfire, ledger, backfill)
+READERS = (lifecycle, stats, claim, misfire, ledger, backfill)
 
 
 class SimulatedClock:

@@ -54,10 +54,10 @@ def faults_of(schedule_type: str, **fields: Any) -> list[tuple[str, str]]:
         ("once", {"at": "0001-01-01T00:00+14:00"}, "at", AT),
         ("once", {"at": "\ud800"}, "at", AT),
         ("once", {"at": "2026-05-01T09:00" + "0" * 99}, "at", AT),
-        ("daily", {"hour": 9}, "hour", "Unknown key 'hour'; known are: time."),
+        ("daily", {"hour": 9}, "hour", "Unknown key 'hour'; the known keys are: time."),
         ("once", {"a/~": 9, "at": "2026-05-01T09:00"}, "a~1~0",
-         "Unknown key 'a/~'; known are: at."),
-        ("daily", {"\ud800": 9}, "?", "Unknown key '?'; known are: time."),
+         "Unknown key 'a/~'; the known keys are: at."),
+        ("daily", {"\ud800": 9}, "?", "Unknown key '?'; the known keys are: time."),
         ("cron", {"cron": 5}, "cron", "The cron expression must be a string."),
     ],
 )  # fmt: skip

@@ -37,7 +37,7 @@ MINUTELY = {
 def at(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
     """The database's clock: its last item is now."""
     instants = [NOON]
-    for module in (lifecycle, auto_disable):
+    for module in (lifecycle, stats):
         monkeypatch.setattr(module, "database_now", lambda: instants[-1])
     return instants
 

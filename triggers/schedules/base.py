@@ -8,6 +8,12 @@ from enum import StrEnum
 from typing import Self
 
 from common.errors import Fault, InvalidInput
+from triggers.schedules.zones import load_zone
+
+# Python's calendar has the years 1 to 9999. One day is left free at each end for UTC
+# offsets and for jitter.
+START_OF_TIME = datetime(1, 1, 2, tzinfo=UTC)
+END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 class InvalidSchedule(InvalidInput):
@@ -20,14 +26,8 @@ class InvalidSchedule(InvalidInput):
         return cls("; ".join(fault.detail for fault in faults), faults=faults)
 
 
-# The calendar has the years 1 to 9999. At each end a day is left for zones apart from
-# UTC, and for jitter.
-START_OF_TIME = datetime(1, 1, 2, tzinfo=UTC)
-END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
-
-
 class DstNote(StrEnum):
-    """What a change of the clocks has to do with an occurrence."""
+    """How a daylight saving change affects an occurrence."""
 
     GAP = "dst_gap"
     OVERLAP = "dst_overlap"
@@ -37,8 +37,8 @@ class DstNote(StrEnum):
 class Schedule(ABC):
     """When a trigger comes due: an immutable value that can be hashed and shared.
 
-    Occurrences before `start_at` or after `end_at` do not count; one exactly at
-    either does.
+    The schedule has no occurrences before `start_at` or after `end_at`; both bounds
+    are inclusive.
     """
 
     timezone: str
@@ -46,7 +46,7 @@ class Schedule(ABC):
     end_at: datetime | None = None
 
     def next_after(self, instant: datetime) -> datetime | None:
-        """Return the first occurrence later than `instant`, in UTC, if there is one.
+        """Return the first occurrence later than `instant`, in UTC; None if none is.
 
         Raises ValueError for an instant without a time zone.
         """
@@ -54,29 +54,59 @@ class Schedule(ABC):
             raise ValueError("an instant needs a time zone")
         try:
             after = max(instant.astimezone(UTC), START_OF_TIME)
-            following = self._next(self._not_before_start(after))
+            if self.start_at is not None and after < self.start_at:
+                after = self.start_at.astimezone(UTC) - timedelta(microseconds=1)
+            found = self._next(after)
         except OverflowError:
             return None
-        if following is None or following >= END_OF_TIME:
+        if found is None or found >= END_OF_TIME:
             return None
-        return None if self.end_at and following > self.end_at else following
-
-    def _not_before_start(self, after: datetime) -> datetime:
-        if self.start_at is None or after >= self.start_at:
-            return after
-        return self.start_at.astimezone(UTC) - timedelta(microseconds=1)
+        return None if self.end_at and found > self.end_at else found
 
     @abstractmethod
     def _next(self, after: datetime) -> datetime | None:
-        """Return the first occurrence later than `after` (UTC), window aside."""
+        """Return the first occurrence later than `after` (UTC).
+
+        Ignores `start_at` and `end_at`.
+        """
 
     @abstractmethod
     def describe(self) -> str:
-        """Say in plain words when the schedule comes due."""
+        """Return a short description for people, such as "Daily at 09:00"."""
 
     def note_for(self, occurrence: datetime) -> DstNote | None:
-        """Tell whether a change of the clocks moved or repeats the occurrence's hour.
+        """Return how a daylight saving change affects the occurrence.
 
-        None for schedules that do not go by a clock on the wall.
+        None for schedules that do not depend on local time.
         """
         return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occurrence:
+    """One instant at which a schedule comes due, in UTC and in the schedule's zone."""
+
+    at: datetime
+    local: datetime
+    note: DstNote | None
+
+
+def occurrences(
+    schedule: Schedule, after: datetime, until: datetime | None = None, *, limit: int
+) -> list[datetime]:
+    """Return at most `limit` occurrences later than `after`, up to and with `until`."""
+    found: list[datetime] = []
+    while len(found) < limit:
+        at = schedule.next_after(found[-1] if found else after)
+        if at is None or (until is not None and at > until):
+            break
+        found.append(at)
+    return found
+
+
+def preview(schedule: Schedule, after: datetime, count: int = 5) -> list[Occurrence]:
+    zone = load_zone(schedule.timezone)
+    return [
+        Occurrence(at=at, local=at.astimezone(zone), note=schedule.note_for(at))
+        for at in occurrences(schedule, after, limit=count)
+    ]

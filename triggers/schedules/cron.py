@@ -1,17 +1,18 @@
+"""Cron schedules: from an expression to the dates and times at which it comes due."""
+
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from string import ascii_letters, digits
 
 from croniter import croniter
 
 from common.errors import Fault
-from triggers.schedules.base import InvalidSchedule, Schedule
+from triggers.schedules.base import InvalidSchedule, Schedule, occurrences
 from triggers.schedules.cron_fields import (
     HOUR,
     MINUTE,
@@ -26,24 +27,45 @@ from triggers.schedules.cron_fields import (
 )
 from triggers.schedules.presets import describe_cron
 from triggers.schedules.spec import ConfigReader, ScheduleSpec
+from triggers.schedules.wall_clock import WallClockSchedule
 
 DEFAULT_EXPRESSION = "0 * * * *"
 POINTER = "/cron_expression"
 CONFIG_POINTER = "/schedule_config/cron"
+LONGEST_EXPRESSION = 255
+SHORTCUTS = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+CHARACTERS = frozenset(ascii_letters + digits + "*/,-#@ \t")
+FIELDS_EXPECTED = (
+    "expected 5 fields (minute, hour, day of month, month, day of week),"
+    " or 6 with seconds first"
+)
+CACHED_DATES = 16_384
+ONE_DAY = timedelta(days=1)
+# In the 50 years from here that croniter searches, every weekday has a 29 February.
+ANY_DAY = date(2000, 1, 1)
 
 
 def build(spec: ScheduleSpec) -> Schedule:
-    """Build a cron schedule; the expression may stand in the config instead."""
+    """Build a cron schedule; the config can hold the expression instead."""
     reader = ConfigReader(spec.config)
     in_config = reader.get("cron")
     reader.finish()
-    if spec.cron_expression is None and in_config is not None:
-        return spec.with_rule(_parse(in_config, CONFIG_POINTER))
-    if spec.cron_expression is not None and in_config is not None:
-        _refuse_contradiction(spec.cron_expression, in_config)
     expression = spec.cron_expression
+    if expression is None and in_config is not None:
+        return spec.with_rule(_parse(in_config, CONFIG_POINTER))
     if expression is None:
         expression = DEFAULT_EXPRESSION
+    elif in_config is not None and in_config != expression:
+        detail = "'cron' differs from 'cron_expression'; give one of them."
+        raise InvalidSchedule.from_faults([Fault(CONFIG_POINTER, detail)])
     return spec.with_rule(_parse(expression, POINTER))
 
 
@@ -54,6 +76,18 @@ def validate_cron(expression: str) -> tuple[bool, str]:
     except CronSyntaxError as error:
         return False, _explain(expression, error)
     return True, "Valid cron expression"
+
+
+def next_runs(
+    expression: str, count: int = 5, *, after: datetime | None = None
+) -> list[datetime]:
+    """Return a cron expression's next runs in UTC, from now; [] if it is not valid."""
+    try:
+        rule = parse_cron(expression)
+    except CronSyntaxError:
+        return []
+    schedule = WallClockSchedule(timezone="UTC", rule=rule)
+    return occurrences(schedule, after or datetime.now(UTC), limit=count)
 
 
 def _parse(expression: object, pointer: str) -> CronRule:
@@ -76,33 +110,10 @@ def _explain(expression: str, error: CronSyntaxError) -> str:
     return f"Invalid cron expression '{shown}': {error}"
 
 
-def _refuse_contradiction(expression: str, in_config: object) -> None:
-    if in_config != expression:
-        detail = "'cron' differs from 'cron_expression'; give one of them."
-        raise InvalidSchedule.from_faults([Fault(CONFIG_POINTER, detail)])
-
-
-LONGEST_EXPRESSION = 255
-SHORTCUTS = {
-    "@hourly": "0 * * * *",
-    "@daily": "0 0 * * *",
-    "@midnight": "0 0 * * *",
-    "@weekly": "0 0 * * 0",
-    "@monthly": "0 0 1 * *",
-    "@yearly": "0 0 1 1 *",
-    "@annually": "0 0 1 1 *",
-}
-CHARACTERS = frozenset(ascii_letters + digits + "*/,-#@ \t")
-FIELDS_EXPECTED = (
-    "expected 5 fields (minute, hour, day of month, month, day of week),"
-    " or 6 with seconds first"
-)
-
-
 @lru_cache(maxsize=4096)
 def parse_cron(text: str) -> CronRule:
-    """Read a cron expression; raises CronSyntaxError, which says what is wrong."""
-    _refuse_unreadable(text)
+    """Parse a cron expression; raise CronSyntaxError if it is not valid."""
+    _check_characters(text)
     expression = " ".join(text.split())
     second, minute, hour, day, month, weekday = _split(_expand_shortcut(expression))
     times = CronTimes(
@@ -111,13 +122,16 @@ def parse_cron(text: str) -> CronRule:
         seconds=_sorted_numbers(SECOND, second),
     )
     months = write_numbers(MONTH, parse_numbers(MONTH, month))
+    alternatives = [
+        f"0 0 {days} {months} {weekdays}" for days, weekdays in pair_days(day, weekday)
+    ]
+    dates = tuple(filter(has_match, alternatives))
+    if not dates:
+        raise CronSyntaxError("no calendar has such a date")
     return CronRule(
         expression=expression,
         times=times,
-        dates=_possible(
-            f"0 0 {days} {months} {weekdays}"
-            for days, weekdays in pair_days(day, weekday)
-        ),
+        dates=dates,
         follows_elapsed_time=is_star(minute) or is_star(hour),
     )
 
@@ -126,7 +140,7 @@ def _sorted_numbers(cron_field: CronField, text: str) -> tuple[int, ...]:
     return tuple(sorted(parse_numbers(cron_field, text)))
 
 
-def _refuse_unreadable(text: str) -> None:
+def _check_characters(text: str) -> None:
     if len(text) > LONGEST_EXPRESSION:
         raise CronSyntaxError(f"it is longer than {LONGEST_EXPRESSION} characters")
     if not text.strip():
@@ -159,29 +173,16 @@ def _split(expression: str) -> list[str]:
     raise CronSyntaxError(f"it has {len(fields)} fields; {FIELDS_EXPECTED}")
 
 
-def _possible(dates: Iterable[str]) -> tuple[str, ...]:
-    possible = tuple(alternative for alternative in dates if has_match(alternative))
-    if not possible:
-        raise CronSyntaxError("no calendar has such a date")
-    return possible
-
-
-CACHED_DATES = 16_384
-ONE_DAY = timedelta(days=1)
-# From here on every weekday has its 29 February before croniter gives up (50 years).
-ANY_DAY = date(2000, 1, 1)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CronRule:
     """The wall times of a cron expression.
 
-    `dates` are expressions for midnight in plain numbers, which mean the same to
-    croniter as to Debian's cron; a date is due if it matches one of them.
+    `dates` are expressions for midnight that hold numbers only: croniter and Debian's
+    cron read those alike. A date is due if it matches one of them.
     """
 
     expression: str
-    # These follow from the expression, which is enough to tell rules apart.
+    # The others follow from the expression, so comparing it is enough.
     times: CronTimes = field(compare=False)
     dates: tuple[str, ...] = field(compare=False)
     follows_elapsed_time: bool = field(compare=False)
@@ -202,21 +203,21 @@ class CronRule:
 
 
 def has_match(dates: str) -> bool:
-    """Tell whether the calendar has a date for this expression."""
+    """Return whether any date matches this expression."""
     return _next_match(dates, ANY_DAY) is not None
 
 
 # Most schedules share their dates (every day, weekdays) with many others.
 @lru_cache(maxsize=CACHED_DATES)
 def next_date(alternatives: tuple[str, ...], after: date) -> date | None:
-    """Return the first date later than `after` that fits one of the expressions."""
+    """Return the first date later than `after` that matches one of the expressions."""
     found = (_next_match(dates, after) for dates in alternatives)
     return min((day for day in found if day is not None), default=None)
 
 
 def _next_match(dates: str, after: date) -> date | None:
     midnight = datetime.combine(after, time())
-    # croniter keeps its position in the object: a copy keeps the shared one clean.
+    # croniter stores its position in the object, so search in a copy of the cached one.
     search = copy(_croniter(dates))
     try:
         return search.get_next(datetime, start_time=midnight).date()

@@ -13,7 +13,7 @@ UNITS = (("day", 24 * 3600), ("hour", 3600), ("minute", 60), ("second", 1))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntervalSchedule(Schedule):
-    """Every so many seconds, counted from an anchor, so that nothing drifts."""
+    """Every `interval_seconds`, counted from an anchor so that it does not drift."""
 
     anchor: datetime
     interval_seconds: int

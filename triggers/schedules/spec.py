@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time
-from typing import Protocol, TypeGuard
+from typing import Protocol
 
 import re2
 
@@ -21,16 +21,11 @@ LONGEST_NAME = 100
 TIME_OF_DAY = re2.compile(r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?")
 
 
-def _is_ascii(value: object) -> TypeGuard[str]:
-    """Tell what re2 can search: it raises on lone surrogates, which JSON can hold."""
-    return isinstance(value, str) and value.isascii()
-
-
 class ConfigReader:
-    """Reads a schedule_config key by key and gathers what is wrong with it.
+    """Reads a schedule_config key by key and collects its faults.
 
-    A key that is missing gives its default, a wrong one its default and a fault;
-    `finish` raises for all faults at once, and for keys that nobody read.
+    A missing key yields its default, an invalid value its default and a fault.
+    `finish` raises InvalidSchedule with all faults, and for keys that were not read.
     """
 
     def __init__(self, config: object) -> None:
@@ -54,7 +49,7 @@ class ConfigReader:
         value = self.get(key)
         if value is None:
             return default
-        if type(value) is int and low <= value <= high:  # True is an int as well
+        if type(value) is int and low <= value <= high:  # isinstance() accepts True
             return value
         self.add_fault(key, f"'{key}' must be a whole number from {low} to {high}.")
         return default
@@ -63,25 +58,28 @@ class ConfigReader:
         value = self.get(key)
         if value is None:
             return default
-        if _is_ascii(value) and TIME_OF_DAY.fullmatch(value):
+        # re2 raises on lone surrogates, which JSON can hold.
+        if isinstance(value, str) and value.isascii() and TIME_OF_DAY.fullmatch(value):
             return time.fromisoformat(value)
         self.add_fault(key, f"'{key}' must be a time of day such as '09:00'.")
         return default
 
     def finish(self) -> None:
-        """Raise InvalidSchedule if anything was wrong or unknown."""
+        """Raise InvalidSchedule if a value was invalid or a key is unknown."""
         known = ", ".join(self._known)
         for key in self._config:
             if key not in self._known:
                 name = clean_text(str(key), limit=LONGEST_NAME)
-                self.add_fault(name, f"Unknown key '{name}'; known are: {known}.")
+                self.add_fault(
+                    name, f"Unknown key '{name}'; the known keys are: {known}."
+                )
         if self._faults:
             raise InvalidSchedule.from_faults(self._faults)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleSpec:
-    """What all kinds of schedules are built from; all but the config is checked."""
+    """The input of every schedule type; all fields but `config` are validated."""
 
     config: Mapping[str, object]
     cron_expression: str | None
@@ -103,6 +101,6 @@ class ScheduleSpec:
         )
 
 
-class BuildKind(Protocol):
+class ScheduleBuilder(Protocol):
     def __call__(self, spec: ScheduleSpec) -> Schedule:
-        """Build one kind of schedule; raises InvalidSchedule."""
+        """Build a schedule of one type; raise InvalidSchedule if the config is not."""

@@ -1,9 +1,9 @@
-"""Where a zone's clocks jump.
+"""Time zones: their names, and the instants at which their UTC offsets change.
 
-Three kinds of time appear here: an instant (aware, UTC), a wall time (naive, what the
-clock on the wall shows), and a shift, the instant at which the zone's offset changes.
-A shift forward leaves a gap of wall times that never show; a shift back makes an
-overlap of wall times that show twice.
+Three kinds of time appear here: an instant (aware, UTC), a wall time (naive, local time
+in a zone), and a shift, the instant at which the zone's offset changes. A shift forward
+leaves a gap of wall times that do not exist; a shift back makes an overlap of wall
+times that occur twice.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 LONGEST_NAME = 64
-# Present in the system's database, but they name no place and differ by machine.
+ONE_SECOND = timedelta(seconds=1)
+# The system's database has them, but they name no place and differ between machines.
 NOT_ZONES = frozenset({"Factory", "localtime"})
 
 
@@ -26,7 +27,7 @@ def zone_names() -> frozenset[str]:
 
 
 def explain_unknown_zone(name: object) -> str | None:
-    """Return what is wrong with the name of a time zone; None if nothing is."""
+    """Return why this is not the name of a time zone; None if it is one."""
     if not isinstance(name, str) or len(name) > LONGEST_NAME:
         return "The time zone must be an IANA name such as 'Europe/Berlin'."
     if name in zone_names():
@@ -41,9 +42,6 @@ def load_zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
-ONE_SECOND = timedelta(seconds=1)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shift:
     """A change of a zone's UTC offset, from `before` to `after`, at one instant."""
@@ -54,12 +52,12 @@ class Shift:
 
     @property
     def wall_before(self) -> datetime:
-        """What the clocks would show at the shift had they not been changed."""
+        """The wall time at the shift by the offset before it."""
         return self.at.replace(tzinfo=None) + self.before
 
     @property
     def wall_after(self) -> datetime:
-        """What the changed clocks show at the shift."""
+        """The wall time at the shift by the offset after it."""
         return self.at.replace(tzinfo=None) + self.after
 
 
@@ -68,25 +66,26 @@ def wall_at(instant: datetime, zone: ZoneInfo) -> datetime:
 
 
 def offset_of_wall(wall: datetime, zone: ZoneInfo, *, fold: int = 0) -> timedelta:
-    """Return the offset for a wall time, as PEP 495 defines it for gaps and overlaps.
+    """Return the offset for a wall time, as PEP 495 defines it.
 
-    In both, fold 0 gives the offset before the shift and fold 1 the one after it.
+    In a gap and in an overlap, fold 0 gives the offset before the shift and fold 1 the
+    offset after it.
     """
     return _offset(wall.replace(tzinfo=zone, fold=fold))
 
 
-def is_left_out(wall: datetime, zone: ZoneInfo) -> bool:
-    """Tell whether the wall time lies in a gap."""
+def is_in_gap(wall: datetime, zone: ZoneInfo) -> bool:
+    """Return whether the wall time does not exist in the zone."""
     return offset_of_wall(wall, zone, fold=0) < offset_of_wall(wall, zone, fold=1)
 
 
 def is_repeated(wall: datetime, zone: ZoneInfo) -> bool:
-    """Tell whether the wall time lies in an overlap."""
+    """Return whether the wall time occurs twice in the zone."""
     return offset_of_wall(wall, zone, fold=0) > offset_of_wall(wall, zone, fold=1)
 
 
 def shift_around_wall(wall: datetime, zone: ZoneInfo) -> Shift:
-    """Return the shift that leaves the wall time out or repeats it."""
+    """Return the shift in whose gap or overlap the wall time lies."""
     before = offset_of_wall(wall, zone, fold=0)
     after = offset_of_wall(wall, zone, fold=1)
     earlier, later = sorted((wall - before, wall - after))
@@ -100,7 +99,7 @@ def shift_around_wall(wall: datetime, zone: ZoneInfo) -> Shift:
 
 
 def gap_ending_at(instant: datetime, zone: ZoneInfo) -> Shift | None:
-    """Return the shift forward that happens at exactly this instant, if one does."""
+    """Return the shift forward that happens at exactly this instant; None if none."""
     before = _offset_at(instant - ONE_SECOND, zone)
     after = _offset_at(instant, zone)
     if after <= before:

@@ -78,7 +78,7 @@ def test_an_agent_that_is_off_is_refused(api: APIClient) -> None:  # R147
 
     faults = refused(api, agent)
 
-    assert faults == {"/agent_id": "Agent 'mia' is switched off"}
+    assert faults == {"/agent_id": "Agent 'mia' is disabled"}
 
 
 def test_a_bad_cron_expression_is_explained(
@@ -147,7 +147,10 @@ def test_a_schema_that_leads_nowhere_is_a_fault(api: APIClient, reference: str) 
 
     faults = refused(api, agent)
 
-    assert faults == {"/agent_id": "The parameters_schema of agent 'mia' is unusable"}
+    assert faults == {
+        "/agent_id": "The parameters_schema of agent 'mia' is not usable as a JSON "
+        "Schema. Correct the agent first"
+    }
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def test_a_schedule_that_cannot_be_read_is_set_aside_and_the_rest_goes_on() -> N
     assert fired(good) == [NOON]
     broken.refresh_from_db()
     assert not broken.is_active
-    assert broken.disabled_reason.startswith("its next run can't be computed: ")
+    assert broken.disabled_reason.startswith("its next run cannot be computed: ")
     assert (broken.next_run_time, broken.version) == (None, 2)
     assert Event.objects.filter(type="trigger.set_aside").count() == 1
     assert claim_due(now=NOON + MINUTE) == 1
@@ -211,7 +211,7 @@ def test_a_claim_that_runs_out_of_time_blames_no_trigger(
     def run_out(*_: object) -> None:
         raise SoftTimeLimitExceeded
 
-    monkeypatch.setattr(claim, "judge", run_out)
+    monkeypatch.setattr(claim, "plan_claim", run_out)
 
     with pytest.raises(SoftTimeLimitExceeded):
         claim_due(now=NOON)

@@ -16,7 +16,7 @@ from triggers.models import Trigger
 from triggers.services import claim
 from triggers.services.claim import claim_due
 from triggers.services.due_index import _FIND, find_due, seconds_until_due
-from triggers.services.occurrences import MAX_OCCURRENCES, judge
+from triggers.services.occurrences import MAX_OCCURRENCES, plan_claim
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -75,15 +75,15 @@ def test_triggers_that_somebody_changes_are_passed_over() -> None:
 def test_a_clock_that_judges_holds_no_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     trigger = make_due()
 
-    def judge_while_others_lock(*judged: object) -> object:
+    def judge_while_others_lock(*arguments: object) -> object:
         race(lock_all, threads=1)
-        return judge(*judged)  # type: ignore[arg-type]  # as they came
+        return plan_claim(*arguments)  # type: ignore[arg-type]  # as they came
 
     def lock_all() -> None:
         with transaction.atomic():
             list(Trigger.objects.select_for_update(nowait=True))
 
-    monkeypatch.setattr(claim, "judge", judge_while_others_lock)
+    monkeypatch.setattr(claim, "plan_claim", judge_while_others_lock)
 
     assert claim_due(now=NOON) == 1
 
@@ -106,11 +106,11 @@ def test_a_trigger_that_changed_since_it_was_read_is_left(
 ) -> None:
     trigger = make_due()
 
-    def judge_then_change(*judged: object) -> object:
+    def judge_then_change(*arguments: object) -> object:
         Trigger.objects.filter(pk=trigger.pk).update(**change)
-        return judge(*judged)  # type: ignore[arg-type]  # as they came
+        return plan_claim(*arguments)  # type: ignore[arg-type]  # as they came
 
-    monkeypatch.setattr(claim, "judge", judge_then_change)
+    monkeypatch.setattr(claim, "plan_claim", judge_then_change)
 
     assert claim_due(now=NOON) == 0
 

@@ -9,7 +9,7 @@ from tests.triggers.due import NOON
 from triggers.models import ScheduleVersion, Trigger
 from triggers.services import lifecycle
 from triggers.services.lifecycle import disable_trigger, update_trigger
-from triggers.services.schedule_history import Hold, read_history
+from triggers.services.schedule_history import SkipReason, read_history
 
 pytestmark = pytest.mark.django_db
 
@@ -29,12 +29,12 @@ def at(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
     return instants
 
 
-def planned(trigger: Trigger, minutes: int) -> list[tuple[int, Hold | None]]:
+def planned(trigger: Trigger, minutes: int) -> list[tuple[int, SkipReason | None]]:
     """The minutes after noon that were planned, with what held each."""
     trigger.refresh_from_db()
     history = read_history(trigger, NOON, NOON + minutes * MINUTE)
     found = history.occurrences(NOON)
-    return [(round((one.at - NOON) / MINUTE), one.hold) for one in found]
+    return [(round((one.at - NOON) / MINUTE), one.skip_reason) for one in found]
 
 
 def test_history_is_each_instant_once_with_what_held_it(at: list[datetime]) -> None:
@@ -42,8 +42,8 @@ def test_history_is_each_instant_once_with_what_held_it(at: list[datetime]) -> N
     at.append(NOON + 2 * MINUTE)
     disable_trigger(trigger_id=trigger.pk)
 
-    holds = (None, None, Hold.INACTIVE, Hold.INACTIVE)
-    assert planned(trigger, 4) == list(enumerate(holds, start=1))
+    reasons = (None, None, SkipReason.INACTIVE, SkipReason.INACTIVE)
+    assert planned(trigger, 4) == list(enumerate(reasons, start=1))
 
 
 def test_a_spent_schedule_ends_with_its_last_run(at: list[datetime]) -> None:
@@ -62,4 +62,4 @@ def test_what_is_not_known_to_have_run_is_not_judged(at: list[datetime]) -> None
     disable_trigger(trigger_id=trigger.pk)
     ScheduleVersion.objects.update(scheduled_runs=None, last_scheduled_for=None)
 
-    assert planned(trigger, 5) == [(3, None), (4, None), (5, Hold.INACTIVE)]
+    assert planned(trigger, 5) == [(3, None), (4, None), (5, SkipReason.INACTIVE)]

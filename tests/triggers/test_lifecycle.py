@@ -163,7 +163,7 @@ def test_a_trigger_that_is_off_can_be_changed_while_its_agent_is_off() -> None:
     changed = update_trigger(trigger_id=trigger.id, fields={"name": "renamed"})
 
     assert changed.trigger.name == "renamed"
-    with pytest.raises(InvalidTrigger, match="is switched off"):
+    with pytest.raises(InvalidTrigger, match="is disabled"):
         update_trigger(trigger_id=trigger.id, fields={"is_active": True})
 
 

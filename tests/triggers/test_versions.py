@@ -15,9 +15,9 @@ from triggers.services.lifecycle import (
     update_trigger,
 )
 from triggers.services.schedule_history import (
-    definition_of,
-    settled_up_to,
+    schedule_definition,
     trigger_as_of,
+    version_boundary,
 )
 from triggers.services.scheduling import jitter_of
 from triggers.services.stats import count_failures
@@ -175,7 +175,7 @@ def test_a_version_gives_its_schedule_back() -> None:
     [version] = ScheduleVersion.objects.all()
 
     old = trigger_as_of(version)
-    assert definition_of(old) == definition_of(trigger)
+    assert schedule_definition(old) == schedule_definition(trigger)
     assert (old.start_at, jitter_of(old)) == (NOON, jitter_of(trigger))
 
 
@@ -191,4 +191,4 @@ def test_a_version_gives_its_schedule_back() -> None:
 def test_all_is_settled_but_what_is_unclaimed(
     unclaimed: datetime | None, settled: datetime
 ) -> None:
-    assert settled_up_to(unclaimed, NOON) == settled
+    assert version_boundary(unclaimed, NOON) == settled

@@ -49,7 +49,7 @@ WEEKDAY = CronField(
 
 
 def is_star(text: str) -> bool:
-    """Return whether a field counts as not set; as in Debian's cron, also `*/2` does."""
+    """Return whether a field counts as not set; so does `*/2`, as in Debian's cron."""
     return text.startswith("*")
 
 

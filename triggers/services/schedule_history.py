@@ -1,4 +1,9 @@
-"""Which occurrences a trigger's schedule had, by all the versions that there were."""
+"""The history of a trigger's schedule: writes its versions, and reads them for a range.
+
+A version has the occurrences whose nominal instants are later than `valid_from` and not
+later than `valid_to`. So each occurrence belongs to exactly one version, and a change
+plans the next run from the instant that divides the two versions.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +20,8 @@ from triggers.models import ScheduleVersion, Trigger
 from triggers.schedules import InvalidSchedule
 from triggers.services.scheduling import jitter_of, schedule_of
 
+MAX_VERSIONS = 1000
+_FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
 _INSTANT = timedelta(microseconds=1)
 _INSTANTS = ("start_at", "end_at", "paused_until", "schedule_anchor")
 _FIELDS = (
@@ -34,96 +41,8 @@ _FIELDS = (
 )
 
 
-def settled_up_to(unclaimed: datetime | None, now: datetime) -> datetime:
-    """Return the nominal instant that divides a trigger's versions at a change.
-
-    `unclaimed` is the first occurrence that no clock has claimed. One that waits for
-    its place within the jitter, or is still to be caught up, is the next version's.
-    """
-    if unclaimed is None or unclaimed > now:
-        return now
-    return unclaimed - _INSTANT
-
-
-def write_version(trigger: Trigger, *, after: datetime) -> None:
-    """Close the current version of a trigger's schedule and open the next.
-
-    The caller holds the trigger's row lock and has planned its next run after `after`.
-    """
-    _close(trigger, after)
-    ScheduleVersion.objects.create(
-        id=uuid7(),
-        trigger=trigger,
-        is_active=trigger.can_run,
-        definition=definition_of(trigger),
-        scheduled_runs=trigger.scheduled_runs,
-        valid_from=after,
-    )
-
-
-def end_versions(trigger: Trigger, *, after: datetime, now: datetime) -> None:
-    """Close the current version of a trigger that has no schedule any more.
-
-    What is unclaimed `after` it is an inactive version's, which ends now. The caller
-    holds the trigger's row lock and has saved it.
-    """
-    if after < now:
-        switch_off_version(trigger_id=trigger.id, after=after)
-    _close(trigger, now)
-
-
-def switch_off_version(*, trigger_id: UUID, after: datetime) -> None:
-    """Close the current version and let it go on as an inactive one.
-
-    For a trigger that is switched off, or loses its schedule, with occurrences still
-    unclaimed; the caller holds its row lock.
-    """
-    rows = ScheduleVersion.objects.select_related("trigger")
-    version = rows.filter(trigger_id=trigger_id, valid_to=None).first()
-    if version is None:
-        return
-    _close(version.trigger, after)
-    ScheduleVersion.objects.create(
-        id=uuid7(),
-        trigger_id=trigger_id,
-        is_active=False,
-        definition=version.definition,
-        scheduled_runs=version.trigger.scheduled_runs,
-        valid_from=after,
-    )
-
-
-def definition_of(trigger: Trigger) -> dict[str, object]:
-    """Return all that says when a trigger comes due, as JSON values."""
-    return {name: _plain(trigger, name) for name in _FIELDS}
-
-
-def trigger_as_of(version: ScheduleVersion) -> Trigger:
-    """Return an unsaved trigger with the schedule that this version had."""
-    known = version.definition  # a field that it lacks has its default
-    values = {name: known[name] for name in _FIELDS if name in known}
-    for name in _INSTANTS:
-        if values.get(name) is not None:
-            values[name] = datetime.fromisoformat(values[name])
-    return Trigger(id=version.trigger_id, **values)
-
-
-def _close(trigger: Trigger, at: datetime) -> None:
-    current = ScheduleVersion.objects.filter(trigger=trigger, valid_to=None)
-    current.update(valid_to=at, last_scheduled_for=trigger.last_scheduled_for)
-
-
-def _plain(trigger: Trigger, name: str) -> object:
-    value = getattr(trigger, name)
-    return value.isoformat() if hasattr(value, "isoformat") else value
-
-
-MAX_VERSIONS = 1000
-_FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
-
-
-class Hold(StrEnum):
-    """Why an occurrence of the schedule was not to run."""
+class SkipReason(StrEnum):
+    """Why an occurrence of the schedule was not planned to run."""
 
     INACTIVE = "inactive"
     PAUSED = "paused"
@@ -131,16 +50,16 @@ class Hold(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """One occurrence: when it was due, and what kept it from running."""
+    """One occurrence: its nominal instant, and when it came due, with jitter."""
 
     at: datetime
     due_at: datetime
-    hold: Hold | None
+    skip_reason: SkipReason | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """One version: what its trigger had later than `after` and up to `until`."""
+    """One version: the trigger as it was for occurrences in (after, until]."""
 
     trigger: Trigger
     after: datetime
@@ -150,18 +69,18 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """The versions of a range; `until` is its end, or where reading was bounded."""
+    """The versions of a range; `until` is its end, or where `MAX_VERSIONS` cut it."""
 
     spans: Sequence[Span]
     until: datetime
 
     def occurrences(self, since: datetime) -> Iterator[Planned]:
-        """Yield what was planned from `since` on, in order."""
+        """Yield the occurrences from `since` on, in order."""
         for span in self.spans:
-            yield from _walk(span, since, min(span.until, self.until))
+            yield from _occurrences(span, since, min(span.until, self.until))
 
     def faults(self) -> Iterator[str]:
-        """Say of each version that can't be computed why not."""
+        """Yield a sentence for each version whose schedule is not valid."""
         for span in self.spans:
             try:
                 schedule_of(span.trigger)
@@ -173,8 +92,93 @@ class History:
         return min(found, default=timedelta(0))
 
 
+def version_boundary(unclaimed: datetime | None, now: datetime) -> datetime:
+    """Return the nominal instant that divides two versions at a change at `now`.
+
+    `unclaimed` is the first occurrence that no clock has claimed. If its jitter has not
+    passed yet, or it is still to be caught up, it belongs to the next version.
+    """
+    if unclaimed is None or unclaimed > now:
+        return now
+    return unclaimed - _INSTANT
+
+
+def write_version(trigger: Trigger, *, after: datetime) -> None:
+    """Close the current version of a trigger's schedule and open the next one.
+
+    The caller holds the trigger's row lock and has planned its next run after `after`.
+    """
+    _close_version(trigger, after)
+    ScheduleVersion.objects.create(
+        id=uuid7(),
+        trigger=trigger,
+        is_active=trigger.can_run,
+        definition=schedule_definition(trigger),
+        scheduled_runs=trigger.scheduled_runs,
+        valid_from=after,
+    )
+
+
+def end_versions(trigger: Trigger, *, after: datetime, now: datetime) -> None:
+    """Close the current version of a trigger that no longer has a schedule.
+
+    Unclaimed occurrences later than `after` belong to an inactive version that ends
+    now. The caller holds the trigger's row lock and has saved it.
+    """
+    if after < now:
+        write_inactive_version(trigger_id=trigger.id, after=after)
+    _close_version(trigger, now)
+
+
+def write_inactive_version(*, trigger_id: UUID, after: datetime) -> None:
+    """Close the current version and open an inactive one of the same definition.
+
+    For a trigger that is disabled, or loses its schedule, while occurrences are
+    unclaimed. The caller holds its row lock.
+    """
+    rows = ScheduleVersion.objects.select_related("trigger")
+    version = rows.filter(trigger_id=trigger_id, valid_to=None).first()
+    if version is None:
+        return
+    _close_version(version.trigger, after)
+    ScheduleVersion.objects.create(
+        id=uuid7(),
+        trigger_id=trigger_id,
+        is_active=False,
+        definition=version.definition,
+        scheduled_runs=version.trigger.scheduled_runs,
+        valid_from=after,
+    )
+
+
+def schedule_definition(trigger: Trigger) -> dict[str, object]:
+    """Return the columns that define when a trigger comes due, as JSON values."""
+    values = {name: getattr(trigger, name) for name in _FIELDS}
+    for name in _INSTANTS:
+        if values[name] is not None:
+            values[name] = values[name].isoformat()
+    return values
+
+
+def trigger_as_of(version: ScheduleVersion) -> Trigger:
+    """Return an unsaved trigger with the schedule of this version."""
+    known = (
+        version.definition
+    )  # an older version lacks newer fields: use their defaults
+    values = {name: known[name] for name in _FIELDS if name in known}
+    for name in _INSTANTS:
+        if values.get(name) is not None:
+            values[name] = datetime.fromisoformat(values[name])
+    return Trigger(id=version.trigger_id, **values)
+
+
+def _close_version(trigger: Trigger, at: datetime) -> None:
+    current = ScheduleVersion.objects.filter(trigger=trigger, valid_to=None)
+    current.update(valid_to=at, last_scheduled_for=trigger.last_scheduled_for)
+
+
 def read_history(trigger: Trigger, since: datetime, until: datetime) -> History:
-    """Read the versions that had instants of a range: 1,000 of them at most."""
+    """Read the versions that have instants of a range; at most 1,000 of them."""
     rows = ScheduleVersion.objects.filter(trigger=trigger).filter(
         Q(valid_to=None) | Q(valid_to__gte=since)
     )
@@ -192,15 +196,18 @@ def read_history(trigger: Trigger, since: datetime, until: datetime) -> History:
 
 
 def _span(version: ScheduleVersion, trigger: Trigger, runs_at_end: int | None) -> Span:
-    """Bound a version: one that ran as often as it might ends with its last run.
+    """Return a version's range, which ends with the last run if `max_runs` was reached.
 
-    So does one of which that is not known; without a last run it has no instants.
+    It also ends there if the number of runs was not stored. If there was no run, the
+    range is empty.
     """
     until, last_run = version.valid_to, version.last_scheduled_for
     if until is None:
         until, last_run = _FOREVER, trigger.last_scheduled_for
     old = trigger_as_of(version)
-    if _may_be_spent(old, runs_at_end):
+    if old.max_runs is not None and (
+        runs_at_end is None or runs_at_end >= old.max_runs
+    ):
         until = min(until, last_run or version.valid_from)
     return Span(
         trigger=old,
@@ -210,28 +217,22 @@ def _span(version: ScheduleVersion, trigger: Trigger, runs_at_end: int | None) -
     )
 
 
-def _may_be_spent(old: Trigger, runs_at_end: int | None) -> bool:
-    if old.max_runs is None:
-        return False
-    return runs_at_end is None or runs_at_end >= old.max_runs
-
-
-def _walk(span: Span, since: datetime, until: datetime) -> Iterator[Planned]:
+def _occurrences(span: Span, since: datetime, until: datetime) -> Iterator[Planned]:
     try:
         schedule = schedule_of(span.trigger)
-    except InvalidSchedule:  # History.faults tells
+    except InvalidSchedule:  # reported by History.faults
         return
     jitter = jitter_of(span.trigger)
     after = span.after if span.after >= since else since - _INSTANT
     at = schedule.next_after(after)
     while at is not None and at <= until:
         due_at = at + jitter
-        yield Planned(at=at, due_at=due_at, hold=_hold(span, due_at))
+        reason = _skip_reason(span, due_at)
+        yield Planned(at=at, due_at=due_at, skip_reason=reason)
         at = schedule.next_after(at)
 
 
-def _hold(span: Span, due_at: datetime) -> Hold | None:
+def _skip_reason(span: Span, due_at: datetime) -> SkipReason | None:
     if not span.is_active:
-        return Hold.INACTIVE
-    paused_until = span.trigger.paused_until
-    return Hold.PAUSED if paused_until and due_at < paused_until else None
+        return SkipReason.INACTIVE
+    return SkipReason.PAUSED if span.trigger.is_paused(due_at) else None

@@ -1,3 +1,5 @@
+"""From a trigger's columns to its schedule, its jitter and its next run."""
+
 from __future__ import annotations
 
 import json
@@ -8,12 +10,12 @@ from triggers.models import ScheduleType, Trigger
 from triggers.schedules import Schedule, build_schedule
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_END_OF_THE_CALENDAR = datetime.max.replace(tzinfo=UTC)
+_END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
 def schedule_of(trigger: Trigger) -> Schedule:
-    """Return a trigger's schedule; raises InvalidSchedule. Equal ones are shared."""
-    # Only an interval counts from its anchor; the others are shared by many triggers.
+    """Return a trigger's schedule, cached by its fields; raise InvalidSchedule."""
+    # Only an interval counts from its anchor. Without it, triggers share the others.
     is_anchored = trigger.schedule_type == ScheduleType.INTERVAL
     return _build(
         trigger.schedule_type or "",
@@ -29,29 +31,23 @@ def schedule_of(trigger: Trigger) -> Schedule:
 
 
 def plan_next(trigger: Trigger, *, after: datetime) -> None:
-    """Set when a trigger comes due next, later than `after`; null when it doesn't.
+    """Set the instants of the next run later than `after`; null if there is none.
 
-    What would come due before the end of its pause is left out.
+    Occurrences that come due before the end of a pause are left out.
     """
     nominal, jitter = None, jitter_of(trigger)
+    if trigger.paused_until is not None and trigger.paused_until > after:
+        after = max(after, trigger.paused_until - jitter - timedelta(microseconds=1))
     if trigger.can_run and trigger.has_schedule and not is_spent(trigger):
-        nominal = schedule_of(trigger).next_after(_not_paused(trigger, after))
-    if nominal is not None and nominal > _END_OF_THE_CALENDAR - jitter:
+        nominal = schedule_of(trigger).next_after(after)
+    if nominal is not None and nominal > _END_OF_TIME - jitter:
         nominal = None
     trigger.next_scheduled_for = nominal
     trigger.next_run_time = nominal + jitter if nominal else None
 
 
-def _not_paused(trigger: Trigger, after: datetime) -> datetime:
-    """Return the instant after which occurrences are outside a trigger's pause."""
-    until = trigger.paused_until
-    if until is None or until <= after:
-        return after
-    return max(after, until - jitter_of(trigger) - timedelta(microseconds=1))
-
-
 def jitter_of(trigger: Trigger) -> timedelta:
-    """Return a trigger's stable slot within its jitter."""
+    """Return the delay of a trigger's runs: fixed, between 0 and `jitter_seconds`."""
     if not trigger.jitter_seconds:
         return timedelta(0)
     milliseconds = trigger.id.int % (trigger.jitter_seconds * 1000)
@@ -59,7 +55,7 @@ def jitter_of(trigger: Trigger) -> timedelta:
 
 
 def is_spent(trigger: Trigger) -> bool:
-    """Whether a schedule has run as often as it may."""
+    """Return whether a schedule has reached `max_runs`."""
     return trigger.max_runs is not None and trigger.scheduled_runs >= trigger.max_runs
 
 

@@ -1,4 +1,4 @@
-"""What must hold of a trigger before it is stored; every fault names its field."""
+"""Sets the columns of a trigger and validates them; each fault names its field."""
 
 from __future__ import annotations
 
@@ -25,34 +25,8 @@ from webhooks.models import WebhookEndpoint
 from webhooks.types import known_slugs
 
 HOURLY_LIMIT = 60
-_LIMITED = (TriggerType.WEBHOOK, TriggerType.EVENT)
-
-
-def default_hourly_limit(trigger_type: str) -> int | None:
-    """Return the limit of a trigger that names none; a schedule is its own limit."""
-    return HOURLY_LIMIT if trigger_type in _LIMITED else None
-
-
-def set_columns(trigger: Trigger, fields: Mapping[str, Any]) -> None:
-    """Set columns of an unsaved trigger, and what follows from them."""
-    for name, value in fields.items():
-        setattr(trigger, name, value)
-    if trigger.trigger_type != TriggerType.WEBHOOK and "endpoint" not in fields:
-        trigger.endpoint = None
-    if trigger.has_schedule:
-        _settle_cron(trigger)
-
-
-def _settle_cron(trigger: Trigger) -> None:
-    """Let an expression say that this is a cron schedule, wherever it stands."""
-    in_config = trigger.schedule_config.get("cron")
-    if trigger.cron_expression is None and isinstance(in_config, str):
-        trigger.cron_expression = in_config
-    if trigger.cron_expression is not None and trigger.schedule_type is None:
-        trigger.schedule_type = ScheduleType.CRON
-
-
 HOUR_SECONDS = 3600
+_LIMITED = (TriggerType.WEBHOOK, TriggerType.EVENT)
 _PATTERN_CHARACTERS = frozenset(string.ascii_letters + string.digits + "_-:")
 
 
@@ -62,13 +36,36 @@ class InvalidTrigger(InvalidInput):
     code = "invalid_trigger"
 
 
+def default_hourly_limit(trigger_type: str) -> int | None:
+    """Return the default of `max_executions_per_hour`; schedules need no limit."""
+    return HOURLY_LIMIT if trigger_type in _LIMITED else None
+
+
+def set_columns(trigger: Trigger, fields: Mapping[str, Any]) -> None:
+    """Set columns of an unsaved trigger, and those that follow from them.
+
+    A cron expression, in its column or in the config, makes this a cron schedule.
+    """
+    for name, value in fields.items():
+        setattr(trigger, name, value)
+    if trigger.trigger_type != TriggerType.WEBHOOK and "endpoint" not in fields:
+        trigger.endpoint = None
+    if not trigger.has_schedule:
+        return
+    in_config = trigger.schedule_config.get("cron")
+    if trigger.cron_expression is None and isinstance(in_config, str):
+        trigger.cron_expression = in_config
+    if trigger.cron_expression is not None and trigger.schedule_type is None:
+        trigger.schedule_type = ScheduleType.CRON
+
+
 def check_trigger(
     trigger: Trigger,
     *,
     event_types: Sequence[str],
     webhook: EndpointFields | None = None,
 ) -> None:
-    """Raise InvalidTrigger with all that is wrong with an unsaved trigger."""
+    """Raise InvalidTrigger with all faults of an unsaved trigger."""
     if faults := find_faults(trigger, event_types=event_types, webhook=webhook):
         detail = "; ".join(fault.detail for fault in faults[:5])
         raise InvalidTrigger(detail, faults=faults)
@@ -80,14 +77,40 @@ def find_faults(
     event_types: Sequence[str],
     webhook: EndpointFields | None = None,
 ) -> list[Fault]:
-    """Return all that is wrong with an unsaved trigger; pointers name the API's fields.
+    """Return all faults of an unsaved trigger; their pointers name the API's fields.
 
-    `webhook` is what would be set of its endpoint.
+    `webhook` holds the columns of its endpoint that would be set.
     """
     faults = [fault for check in _CHECKS for fault in check(trigger)]
     faults += _check_patterns(trigger, event_types)
     faults += _check_webhook(trigger, webhook or {})
     return faults
+
+
+def explain_unsupported(patterns: Sequence[str]) -> dict[int, str]:
+    """Return, by index, why a pattern can match no event of any source.
+
+    Leaves malformed patterns to `check_trigger`.
+    """
+    if not patterns:
+        return {}
+    catalogue = set(EventType.objects.values_list("name", flat=True))
+    families = {*INTERNAL_FAMILIES, *known_slugs()}
+    return {
+        place: _explain(pattern, catalogue)
+        for place, pattern in enumerate(patterns)
+        if is_pattern(pattern) and not _is_supported(pattern, catalogue, families)
+    }
+
+
+def is_pattern(pattern: str) -> bool:
+    """Return whether this is a pattern of event types: `a.b`, `a.*` or `*`."""
+    if pattern == "*":
+        return True
+    parts = pattern.removesuffix(".*").split(".")
+    return len(pattern) <= 200 and all(
+        part and _PATTERN_CHARACTERS.issuperset(part) for part in parts
+    )
 
 
 def _check_name(trigger: Trigger) -> Iterator[Fault]:
@@ -99,25 +122,25 @@ def _check_agent(trigger: Trigger) -> Iterator[Fault]:
     if not hasattr(trigger, "agent"):
         yield Fault("/agent_id", "A trigger needs an agent")
         return
-    if not trigger.agent.is_active and (trigger.is_active or _is_new_agent(trigger)):
-        yield Fault("/agent_id", f"Agent '{trigger.agent.name}' is switched off")
+    if not trigger.agent.is_active:
+        same = Trigger.objects.filter(pk=trigger.pk, agent_id=trigger.agent_id)
+        if trigger.is_active or not same.exists():
+            yield Fault("/agent_id", f"Agent '{trigger.agent.name}' is disabled")
     if trigger.agent.parameters_schema:
         yield from _check_parameters(trigger)
 
 
-def _is_new_agent(trigger: Trigger) -> bool:
-    stored = Trigger.objects.filter(pk=trigger.pk, agent_id=trigger.agent_id)
-    return not stored.exists()
-
-
 def _check_parameters(trigger: Trigger) -> Iterator[Fault]:
-    """Hold the task's parameters against the agent's JSON Schema."""
+    """Validate the task parameters against the agent's JSON Schema."""
     schema = trigger.agent.parameters_schema
     try:
         for fault in find_value_faults(schema, trigger.task_parameters):
             yield Fault(f"/task_parameters{fault.pointer}", fault.detail)
     except UnusableSchema:
-        detail = f"The parameters_schema of agent '{trigger.agent.name}' is unusable"
+        detail = (
+            f"The parameters_schema of agent '{trigger.agent.name}' is not usable as a "
+            "JSON Schema. Correct the agent first"
+        )
         yield Fault("/agent_id", detail)
 
 
@@ -135,7 +158,7 @@ def _check_schedule(trigger: Trigger) -> Iterator[Fault]:
 
 
 def _check_pace(trigger: Trigger) -> Iterator[Fault]:
-    """Refuse a schedule that its own hourly limit would hold back."""
+    """Reject a schedule that comes due more often than its own hourly limit allows."""
     limit = trigger.max_executions_per_hour
     if limit is None:
         return
@@ -195,16 +218,6 @@ def _check_webhook(trigger: Trigger, webhook: EndpointFields) -> Iterator[Fault]
             yield Fault(f"/{API_NAMES[name]}", detail)
 
 
-def is_pattern(pattern: str) -> bool:
-    """Whether this can match event types: `a.b`, `a.*` or `*`."""
-    if pattern == "*":
-        return True
-    parts = pattern.removesuffix(".*").split(".")
-    return len(pattern) <= 200 and all(
-        part and _PATTERN_CHARACTERS.issuperset(part) for part in parts
-    )
-
-
 _CHECKS: tuple[Callable[[Trigger], Iterator[Fault]], ...] = (
     _check_name,
     _check_agent,
@@ -212,22 +225,6 @@ _CHECKS: tuple[Callable[[Trigger], Iterator[Fault]], ...] = (
     _check_conditions,
     _check_mapping,
 )
-
-
-def explain_unsupported(patterns: Sequence[str]) -> dict[int, str]:
-    """Say by place which patterns can match nothing that is emitted, sent or told.
-
-    Malformed ones are left to `check_trigger`.
-    """
-    if not patterns:
-        return {}
-    catalogue = set(EventType.objects.values_list("name", flat=True))
-    families = {*INTERNAL_FAMILIES, *known_slugs()}
-    return {
-        place: _explain(pattern, catalogue)
-        for place, pattern in enumerate(patterns)
-        if is_pattern(pattern) and not _is_supported(pattern, catalogue, families)
-    }
 
 
 def _is_supported(pattern: str, catalogue: set[str], families: set[str]) -> bool:

@@ -137,8 +137,8 @@ def _by_execution(execution: ExecutionFacts) -> Verdict:
 
 
 def _by_plan(entry: Entry, facts: Facts) -> Entry:
-    if facts.planned is not None and facts.planned.hold is not None:
-        reason = facts.planned.hold.value
+    if facts.planned is not None and facts.planned.skip_reason is not None:
+        reason = facts.planned.skip_reason.value
         return replace(entry, status=Verdict.SKIPPED, reason=reason)
     if not facts.is_unclaimed:
         return replace(entry, note="there is no event of it")

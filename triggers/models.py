@@ -59,25 +59,25 @@ class Overlap(models.TextChoices):
 
 class TriggerQuerySet(models.QuerySet["Trigger"]):
     def present(self) -> Self:
-        """Those that nobody has deleted."""
+        """Return the triggers that are not deleted."""
         return self.filter(deleted_at=None)
 
     def active(self) -> Self:
         return self.present().filter(is_active=True)
 
     def due(self, now: datetime) -> Self:
-        """Those whose next run has come, by the partial due index."""
+        """Return the triggers whose next run is due, by the partial due index."""
         return self.filter(
             is_active=True, next_run_time__isnull=False, next_run_time__lte=now
         )
 
 
 class Trigger(models.Model):
-    """When this happens and that holds, run that agent.
+    """A stored definition: when this happens and that holds, run that agent.
 
-    Edited rarely: the one hot path that updates a row is the clock, which moves
-    `next_run_time` (due, with jitter), `next_scheduled_for` and `last_scheduled_for`
-    (nominal: of the next run, and of the last that it recorded).
+    Rows are edited rarely. The clock is the only hot path that updates one: it moves
+    `next_run_time` (when the next run is due, with jitter), `next_scheduled_for` (its
+    nominal instant) and `last_scheduled_for` (that of the last recorded run).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -213,19 +213,19 @@ class Trigger(models.Model):
 
     @property
     def can_run(self) -> bool:
-        """Whether it takes part in what happens: switched on and not deleted."""
+        """Whether events and schedules can start it: enabled and not deleted."""
         return self.is_active and self.deleted_at is None
 
     def is_paused(self, at: datetime) -> bool:
-        """Whether it takes nothing up at an instant; that ends by itself."""
+        """Return whether the trigger is paused at an instant."""
         return self.paused_until is not None and at < self.paused_until
 
 
 class TriggerStats(models.Model):
-    """A trigger's numbers, apart from its row so that no hot path updates that.
+    """The execution counts of a trigger, in a row of their own.
 
-    The counts are folded from `StatsDelta` every two seconds; only
-    `consecutive_failures` is touched at once.
+    So no hot path updates the trigger. The sweep adds the `StatsDelta` rows every two
+    seconds; only `consecutive_failures` is updated at once.
     """
 
     trigger = models.OneToOneField(
@@ -247,7 +247,7 @@ class TriggerStats(models.Model):
 
 
 class StatsDelta(models.Model):
-    """What one batch adds to a trigger's numbers, until the sweep folds it in."""
+    """The executions of one batch for one trigger, until the sweep counts them."""
 
     trigger_id = models.UUIDField()
     total = models.PositiveIntegerField(default=0)
@@ -262,10 +262,10 @@ class StatsDelta(models.Model):
 
 
 class Subscription(models.Model):
-    """A pattern of event types that a trigger listens to: exact, `a.*`, or `*`.
+    """A pattern of event types that starts a trigger: exact, `a.*`, or `*`.
 
-    An event asks for its few possible patterns, so the cost of matching follows what
-    matched. An empty subject hears every tenant.
+    Matching looks up the few patterns that an event's type can match, so its cost
+    depends on the number of matches only. An empty subject matches every subject.
     """
 
     trigger = models.ForeignKey(
@@ -286,13 +286,14 @@ class Subscription(models.Model):
 
 
 class ScheduleVersion(models.Model):
-    """What a trigger's schedule was from `valid_from` to `valid_to` (null: still is).
+    """A trigger's schedule from `valid_from` to `valid_to` (null for the current one).
 
-    Written with every change, enable, disable and pause, so that what should have run
-    can be computed for any past range. It has the occurrences whose nominal instants
-    are later than `valid_from` and not later than `valid_to`. `scheduled_runs` is how
-    often the trigger had run when it began, `last_scheduled_for` the last instant that
-    had run when it ended; null where that was not kept.
+    Written with every change, enable, disable and pause, so that the ledger can compute
+    for any past range which occurrences should have run. A version has the occurrences
+    whose nominal instants are later than `valid_from` and not later than `valid_to`.
+    `scheduled_runs` is the number of runs before it began, `last_scheduled_for` the
+    last instant that had run when it ended; both are null in versions that older
+    releases wrote.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -20,7 +20,7 @@ from tests.servers.pgbouncer import pgbouncer
 from tests.triggers.due import make_due_once
 from triggers.clocks import ticker
 from triggers.clocks.ticker import Ticker
-from triggers.clocks.wake import LISTENS_ON
+from triggers.clocks.wake import LISTENER_ALIAS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -49,7 +49,7 @@ def clock_url(pooled: None, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = connection.settings_dict | {
         name: read[name] for name in ("HOST", "PORT", "OPTIONS")
     }
-    monkeypatch.setitem(connections.settings, LISTENS_ON, settings)
+    monkeypatch.setitem(connections.settings, LISTENER_ALIAS, settings)
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_a_clock_goes_on_while_its_own_url_is_unavailable(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    monkeypatch.setitem(connections.settings[LISTENS_ON], "HOST", str(tmp_path))
+    monkeypatch.setitem(connections.settings[LISTENER_ALIAS], "HOST", str(tmp_path))
     start()
 
     make_due_once()

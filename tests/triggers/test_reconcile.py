@@ -51,12 +51,12 @@ def test_mirrors_that_differ_are_rebuilt() -> None:
     text = told()
 
     assert text == (
-        "3 schedules: 1 mirrors missing, 1 wrong, 1 of no schedule; rebuilt\n"
+        "3 schedules: 1 mirrors missing, 1 wrong, 1 without a schedule; rebuilt\n"
     )
     assert [str(m.crontab.hour) for m in mirrors_of(missing)] == ["9"]
     assert [m.interval for m in mirrors_of(wrong)] == [None]
     assert reconcile(is_check=True) == Difference(schedules=3)
-    assert told() == "3 schedules, all mirrored as they are\n"
+    assert told() == "3 schedules, all mirrors are correct\n"
 
 
 def test_a_check_changes_nothing_and_ends_with_an_error() -> None:

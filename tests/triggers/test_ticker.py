@@ -16,7 +16,7 @@ from tests.triggers.due import make_due, make_due_once
 from triggers.clock import get_clock
 from triggers.clocks import ticker
 from triggers.clocks.mirror import CLAIM_DUE, HEARTBEAT_NAME
-from triggers.clocks.ticker import Ticker, note_tick
+from triggers.clocks.ticker import Ticker, record_heartbeat
 from triggers.clocks.wake import wake_clocks
 from triggers.models import Trigger
 from triggers.services import due_index
@@ -202,11 +202,11 @@ def test_a_ticker_outlives_an_error(
 
 
 def test_a_tick_is_noted_every_few_seconds_only(heartbeat: PeriodicTask) -> None:
-    note_tick()
+    record_heartbeat()
     heartbeat.refresh_from_db()
     first = heartbeat.last_run_at
 
-    note_tick()
+    record_heartbeat()
 
     heartbeat.refresh_from_db()
     assert heartbeat.last_run_at == first
@@ -218,7 +218,7 @@ def test_a_clock_that_does_not_tick_is_not_healthy(heartbeat: PeriodicTask) -> N
     PeriodicTask.objects.filter(pk=heartbeat.pk).update(last_run_at=silent)
 
     was_healthy = get_clock().is_healthy()
-    note_tick()
+    record_heartbeat()
 
     assert not was_healthy
     assert get_clock().is_healthy()

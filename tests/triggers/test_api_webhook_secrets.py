@@ -197,7 +197,7 @@ def test_only_a_webhook_trigger_has_secrets(api: APIClient, act: str) -> None:
     assert response.status_code == 404
     assert response.json()["error_code"] == "no_webhook"
     assert response.json()["detail"] == (
-        "Only webhook triggers have one; trigger_type is 'manual'"
+        "Only webhook triggers have a webhook; trigger_type is 'manual'"
     )
 
 

@@ -1,4 +1,4 @@
-"""From the body of a request to a schedule, as a trigger of these fields has it."""
+"""Serializers of schedules, and the schedule that a request's body describes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from common.errors import Fault
 from triggers.api.fields import CronPartField, InstantField, LocalTimeField
 from triggers.api.serializers import MAX_INTEGER
 from triggers.models import DstGap, DstOverlap, ScheduleType, Trigger, TriggerType
-from triggers.schedules import DstNote, InvalidSchedule, Occurrence, Schedule, preview
+from triggers.schedules import DstNote, InvalidSchedule, Schedule
 from triggers.schedules.zones import explain_unknown_zone
 from triggers.services.scheduling import schedule_of
 from triggers.services.validation import set_columns
@@ -30,9 +30,9 @@ MOST_SHOWN = 1000
 
 
 class ScheduleSerializer(StrictSerializer):
-    """The fields of a trigger that say when it runs, and which runs to show.
+    """The fields of a trigger that define when it runs, and which runs to show.
 
-    As in a trigger, a `cron_expression` says by itself that this is a cron schedule.
+    As in a trigger, a `cron_expression` makes this a cron schedule.
     """
 
     schedule_type = AnyCaseChoiceField(
@@ -55,13 +55,13 @@ class ScheduleSerializer(StrictSerializer):
     after = InstantField(
         default=None,
         allow_null=True,
-        help_text="The runs shown are later than this; now, unless given.",
+        help_text="Show runs later than this instant; the default is now.",
     )
     count = serializers.IntegerField(
         default=SHOWN,
         min_value=1,
         max_value=MOST_SHOWN,
-        help_text="How many runs to show; `max_runs` bounds them as well.",
+        help_text="How many runs to show, but not more than `max_runs`.",
     )
 
 
@@ -71,8 +71,8 @@ class OccurrenceSerializer(serializers.Serializer[Any]):
     note = serializers.ChoiceField(
         choices=[note.value for note in DstNote],
         allow_null=True,
-        help_text="`dst_gap`: moved, as its local time is left out that day. "
-        "`dst_overlap`: its local time comes twice that day.",
+        help_text="`dst_gap`: moved, because its local time does not exist that day. "
+        "`dst_overlap`: its local time occurs twice that day.",
     )
 
 
@@ -89,7 +89,7 @@ class FaultSerializer(serializers.Serializer[Any]):
     detail = serializers.CharField()
 
 
-class ScheduleVerdictSerializer(serializers.Serializer[Any]):
+class ScheduleValidationSerializer(serializers.Serializer[Any]):
     valid = serializers.BooleanField()
     message = serializers.CharField()
     errors = FaultSerializer(many=True)  # type: ignore[assignment]  # a field
@@ -102,7 +102,7 @@ class CronPresetSerializer(serializers.Serializer[Any]):
 
 
 class CronPartsSerializer(StrictSerializer):
-    """The parts of a cron expression; each is `*` unless given."""
+    """The parts of a cron expression; the default of each is `*`."""
 
     minute = CronPartField()
     hour = CronPartField()
@@ -118,8 +118,8 @@ class BuiltCronSerializer(serializers.Serializer[Any]):
     message = serializers.CharField()
 
 
-class CronQuestionSerializer(StrictSerializer):
-    """Any text is judged, so none is too long or too short to be read."""
+class CronValidationRequestSerializer(StrictSerializer):
+    """A text to validate: any length is accepted, as the answer says if it is wrong."""
 
     cron_expression = serializers.CharField(allow_blank=True, trim_whitespace=False)
     timezone = serializers.CharField(default="UTC", max_length=100)
@@ -130,7 +130,7 @@ class CronQuestionSerializer(StrictSerializer):
         return name
 
 
-class CronVerdictSerializer(serializers.Serializer[Any]):
+class CronValidationSerializer(serializers.Serializer[Any]):
     valid = serializers.BooleanField()
     message = serializers.CharField()
     next_runs = serializers.ListField(child=serializers.DateTimeField())
@@ -138,20 +138,17 @@ class CronVerdictSerializer(serializers.Serializer[Any]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A schedule that no trigger has yet, and which of its runs to show."""
+    """A schedule that is not stored, and which of its runs to show."""
 
     schedule: Schedule
     after: datetime
     count: int
 
-    def list_occurrences(self) -> list[Occurrence]:
-        return preview(self.schedule, self.after, self.count)
-
 
 def read_schedule(body: object) -> Draft:
-    """Read a body; raise InvalidSchedule with all that is wrong with it at once.
+    """Read a body; raise InvalidSchedule with all its faults.
 
-    Where fields can't be read, the others are judged all the same.
+    If some fields cannot be parsed, the others are validated, too.
     """
     serializer = ScheduleSerializer(data=body)
     if serializer.is_valid():
@@ -173,7 +170,7 @@ def _draft(fields: Mapping[str, Any]) -> Draft:
 
 
 def _build(columns: Mapping[str, Any], *, anchor: datetime) -> Schedule:
-    """Build the schedule of a trigger created at `anchor`, which is not stored."""
+    """Build the schedule that a trigger created at `anchor` would have."""
     trigger = Trigger(trigger_type=TriggerType.CRON, schedule_anchor=anchor)
     set_columns(trigger, columns)
     is_cron = trigger.schedule_type == ScheduleType.CRON
@@ -184,12 +181,12 @@ def _build(columns: Mapping[str, Any], *, anchor: datetime) -> Schedule:
 
 
 def _find_more_faults(serializer: ScheduleSerializer) -> list[Fault]:
-    """Return what is wrong with the fields that can be read."""
+    """Return the faults of the fields that can be parsed."""
     unread, body = set(serializer.errors), serializer.initial_data
     if not isinstance(body, Mapping):
         return []
     rest = {name: value for name, value in body.items() if name not in unread}
-    if "cron_expression" in unread:  # it would have said what type this is
+    if "cron_expression" in unread:  # it would set the schedule type
         unread.add("schedule_type")
     again = ScheduleSerializer(data=rest)
     try:

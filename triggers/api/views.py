@@ -30,7 +30,7 @@ class TriggerTypeFormField(AnyCaseField):
 
 
 class TriggerTypeFilter(AnyCaseChoiceFilter):
-    """A trigger's type in any case; `schedule` is another word for `cron`."""
+    """A trigger's type in any case; `schedule` is an alias of `cron`."""
 
     field_class = TriggerTypeFormField
 
@@ -49,9 +49,9 @@ class TriggerFilter(filters.FilterSet):
 
 
 class AgentPermission(BasePermission):
-    """Who changes, enables or runs a trigger must be allowed to use its agent.
+    """Requires access to a trigger's agent to change, enable or run the trigger.
 
-    Stopping is not working it: to disable or to delete a trigger needs no such right.
+    Disabling and deleting do not require it, as they do not use the agent.
     """
 
     message = "The agent of this trigger is not accessible to you"
@@ -64,14 +64,14 @@ class AgentPermission(BasePermission):
         return usable_agents(request.user).filter(pk=obj.agent_id).exists()
 
 
-UNSHOWN = ("agent__config", "endpoint__secrets", "endpoint__config")
+HIDDEN = ("agent__config", "endpoint__secrets", "endpoint__config")
 
 
 def shown_triggers() -> QuerySet[Trigger]:
-    """Return what the API shows of triggers, with what they share endpoints with."""
+    """Return all triggers with the related rows that the API shows."""
     rows = Trigger.objects.present().select_related("agent", "endpoint", "stats")
     served = Trigger.objects.present().only("endpoint_id").order_by("id")
-    return rows.defer(*UNSHOWN).prefetch_related(
+    return rows.defer(*HIDDEN).prefetch_related(
         "subscriptions", Prefetch("endpoint__triggers", served)
     )
 
@@ -108,9 +108,9 @@ class TriggerViewSet(GenericViewSet[Trigger]):
         return answer
 
     def update(self, request: Request, pk: UUID) -> Response:
-        """Change all of a trigger: what is left out goes back to its default.
+        """Replace a trigger: a field that the body leaves out gets its default.
 
-        The same goes for its endpoint, unless that serves other triggers as well.
+        So do the fields of its endpoint, unless that also serves other triggers.
         """
         trigger = self._find(pk)
         given = read_trigger(self._serializer(trigger, data=request.data))
@@ -135,7 +135,7 @@ class TriggerViewSet(GenericViewSet[Trigger]):
         return self._answer(pk, saved.webhook_secret)
 
     def destroy(self, request: Request, pk: UUID) -> Response:
-        """Delete a trigger; like disabling it, that needs no access to its agent."""
+        """Delete a trigger; like disabling, this requires no access to its agent."""
         lifecycle.delete_trigger(trigger_id=pk)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -169,6 +169,6 @@ class TriggerViewSet(GenericViewSet[Trigger]):
         return TriggerSerializer(trigger, context=context, **options)
 
     def _answer(self, pk: UUID, secret: str | None = None) -> Response:
-        """Answer with the trigger as stored; a secret that was just set is shown."""
+        """Return the stored trigger, and a secret that this request has set."""
         context = {**self.get_serializer_context(), "webhook_secret": secret}
         return Response(TriggerSerializer(self._find(pk), context=context).data)

@@ -36,14 +36,12 @@ SWEEP_NAME = "tickhook-sweep"
 MIRROR_PREFIX = "cron-trigger-"
 # In byte order, the first name after those of the mirrors.
 AFTER_MIRRORS = "cron-trigger."
+_MIRROR_LOCK = 0x7469636B6D697272
+_FIELDS = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
 
 
 def mirror_name(trigger_id: UUID) -> str:
     return f"{MIRROR_PREFIX}{trigger_id}"
-
-
-_MIRROR_LOCK = 0x7469636B6D697272
-_FIELDS = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

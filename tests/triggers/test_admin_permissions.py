@@ -76,7 +76,7 @@ def test_others_neither_enable_nor_run(
     assert not trigger.is_active
     assert not Event.objects.exists()
     assert messages_of(response) == [
-        f"{trigger.name}: its agent is not accessible to you"
+        f"{trigger.name}: you may not use the agent of this trigger"
     ]
 
 

@@ -1,4 +1,4 @@
-"""What a trigger's row says of it in a list."""
+"""How lists of triggers show and filter a trigger's state and what starts it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def state_of(trigger: Trigger) -> str:
 
 
 def starts_by(trigger: Trigger) -> str:
-    """Say in a few words what starts a trigger."""
+    """Return a few words on what starts a trigger."""
     match trigger.trigger_type:
         case TriggerType.CRON:
             return f"{_schedule(trigger)} ({trigger.timezone})"
@@ -52,7 +52,7 @@ def _schedule(trigger: Trigger) -> str:
 
 
 class StateFilter(DropdownFilter):  # type: ignore[misc]  # is untyped
-    """By what a trigger does now; the deleted ones only if asked for."""
+    """Filters by state; shows deleted triggers only if "deleted" is chosen."""
 
     title = "status"
     parameter_name = "state"

@@ -1,3 +1,5 @@
+"""The admin of endpoints and deliveries, limited by the triggers that they serve."""
+
 from __future__ import annotations
 
 from collections.abc import Set
@@ -10,12 +12,12 @@ from triggers.services.endpoints import are_open_to, is_open_to
 from webhooks.admin import DeliveryAdmin, WebhookEndpointAdmin
 from webhooks.models import Delivery, WebhookEndpoint
 
-admin.site.unregister(WebhookEndpoint)
+admin.site.unregister((WebhookEndpoint, Delivery))
 
 
 @admin.register(WebhookEndpoint)
-class ServingEndpointAdmin(WebhookEndpointAdmin):
-    """Endpoints, changed only by those who may use the agents of all they serve."""
+class EndpointOfTriggersAdmin(WebhookEndpointAdmin):
+    """Endpoints; a change requires access to the agents of all their triggers."""
 
     def has_change_permission(
         self, request: HttpRequest, obj: WebhookEndpoint | None = None
@@ -24,12 +26,9 @@ class ServingEndpointAdmin(WebhookEndpointAdmin):
         return is_allowed and super().has_change_permission(request, obj)
 
 
-admin.site.unregister(Delivery)
-
-
 @admin.register(Delivery)
-class ServedDeliveryAdmin(DeliveryAdmin):
-    """Deliveries, made anew only by those who may use all agents that hear of them."""
+class DeliveryOfTriggersAdmin(DeliveryAdmin):
+    """Deliveries; redelivery requires access to the agents of all their triggers."""
 
     def is_open_to(self, request: HttpRequest, endpoint_ids: Set[UUID | None]) -> bool:
         return are_open_to(request.user, endpoint_ids)

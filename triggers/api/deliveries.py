@@ -51,6 +51,6 @@ class DeliveriesOfTriggersViewSet(DeliveryViewSet):
     many_serializer_class = RedeliverManyOfTriggerSerializer
 
     def check_endpoints(self, endpoint_ids: Set[UUID | None]) -> None:
-        """Raise PermissionDenied unless the user may use the agents of all receivers."""
+        """Raise PermissionDenied unless the user may use the agents of all triggers."""
         if not are_open_to(self.request.user, endpoint_ids):
             raise PermissionDenied(FOREIGN_ENDPOINT)

@@ -157,7 +157,7 @@ class RotateSecretView(EndpointView):
         request=RotationSerializer, responses={200: TriggerWithSecretsSerializer}
     )
     def post(self, request: Request, pk: UUID) -> Response:
-        """Set another secret, by default a random one; the old one stays valid a day."""
+        """Set another secret, by default a random one; keep the old one for a day."""
         _, endpoint = self.find(pk)
         given = _validated(RotationSerializer(data=request.data))
         return self.answer(pk, rotation.rotate_secret(endpoint_id=endpoint.pk, **given))

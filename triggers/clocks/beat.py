@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -98,7 +97,8 @@ class BeatScheduler(TriggerScheduler):
 
         After the commit, because all such updates write one global row.
         """
-        if not _is_shipped(settings.CELERY_BEAT_SCHEDULER):
+        scheduler = import_string(settings.CELERY_BEAT_SCHEDULER.replace(":", "."))
+        if not issubclass(scheduler, TickhookScheduler):
             transaction.on_commit(PeriodicTasks.update_changed)
 
 
@@ -112,8 +112,3 @@ def mirror_columns(trigger: Trigger) -> dict[str, Any]:
         "expire_seconds": 5,
         "description": f"Mirror of trigger {trigger.name!r}; edit the trigger instead",
     }
-
-
-@lru_cache(maxsize=4)
-def _is_shipped(path: str) -> bool:
-    return issubclass(import_string(path.replace(":", ".")), TickhookScheduler)

@@ -55,16 +55,15 @@ class ClaimedEntry(ModelEntry):  # type: ignore[misc]  # is untyped
         self.is_claimed = False
         with connection.cursor() as cursor:
             cursor.execute(_TAKE_TURN, [self.model.pk, self.stored_last_run_at])
-            self.is_claimed = cursor.rowcount == 1
-            row = cursor.fetchone() if self.is_claimed else self._read_state()
+            row = cursor.fetchone()
+        self.is_claimed = row is not None
+        if row is None:
+            stored = PeriodicTask.objects.filter(pk=self.model.pk)
+            deleted = (self.model.last_run_at, self.model.total_run_count, False)
+            row = stored.values_list(*_STATE).first() or deleted
         for name, value in zip(_STATE, row, strict=True):
             setattr(self.model, name, value)
         return type(self)(self.model, app=self.app)
-
-    def _read_state(self) -> tuple[object, ...]:
-        rows = PeriodicTask.objects.filter(pk=self.model.pk)
-        deleted = (self.model.last_run_at, self.model.total_run_count, False)
-        return rows.values_list(*_STATE).first() or deleted
 
 
 class TickhookScheduler(DatabaseScheduler):  # type: ignore[misc]  # is untyped

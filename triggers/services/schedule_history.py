@@ -66,6 +66,11 @@ class Span:
     until: datetime
     is_active: bool
 
+    def skip_reason(self, due_at: datetime) -> SkipReason | None:
+        if not self.is_active:
+            return SkipReason.INACTIVE
+        return SkipReason.PAUSED if self.trigger.is_paused(due_at) else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
@@ -227,12 +232,6 @@ def _occurrences(span: Span, since: datetime, until: datetime) -> Iterator[Plann
     at = schedule.next_after(after)
     while at is not None and at <= until:
         due_at = at + jitter
-        reason = _skip_reason(span, due_at)
+        reason = span.skip_reason(due_at)
         yield Planned(at=at, due_at=due_at, skip_reason=reason)
         at = schedule.next_after(at)
-
-
-def _skip_reason(span: Span, due_at: datetime) -> SkipReason | None:
-    if not span.is_active:
-        return SkipReason.INACTIVE
-    return SkipReason.PAUSED if span.trigger.is_paused(due_at) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -81,7 +81,16 @@ def find_faults(
 
     `webhook` holds the columns of its endpoint that would be set.
     """
-    faults = [fault for check in _CHECKS for fault in check(trigger)]
+    faults: list[Fault] = []
+    if not trigger.name.isprintable():
+        faults.append(Fault("/name", "Must be one line of printable text"))
+    faults += _check_agent(trigger)
+    faults += _check_schedule(trigger)
+    faults += [
+        Fault(f"/conditions{fault.pointer}", fault.detail)
+        for fault in validate_condition(trigger.conditions)
+    ]
+    faults += _check_mapping(trigger)
     faults += _check_patterns(trigger, event_types)
     faults += _check_webhook(trigger, webhook or {})
     return faults
@@ -111,11 +120,6 @@ def is_pattern(pattern: str) -> bool:
     return len(pattern) <= 200 and all(
         part and _PATTERN_CHARACTERS.issuperset(part) for part in parts
     )
-
-
-def _check_name(trigger: Trigger) -> Iterator[Fault]:
-    if not trigger.name.isprintable():
-        yield Fault("/name", "Must be one line of printable text")
 
 
 def _check_agent(trigger: Trigger) -> Iterator[Fault]:
@@ -177,11 +181,6 @@ def _check_pace(trigger: Trigger) -> Iterator[Fault]:
         at = schedule.next_after(at)
 
 
-def _check_conditions(trigger: Trigger) -> Iterator[Fault]:
-    for fault in validate_condition(trigger.conditions):
-        yield Fault(f"/conditions{fault.pointer}", fault.detail)
-
-
 def _check_mapping(trigger: Trigger) -> Iterator[Fault]:
     for name, field in trigger.parameter_mapping.items():
         pointer = f"/parameter_mapping/{name}"
@@ -216,15 +215,6 @@ def _check_webhook(trigger: Trigger, webhook: EndpointFields) -> Iterator[Fault]
     for name, value in webhook.items():
         if value is not None:
             yield Fault(f"/{API_NAMES[name]}", detail)
-
-
-_CHECKS: tuple[Callable[[Trigger], Iterator[Fault]], ...] = (
-    _check_name,
-    _check_agent,
-    _check_schedule,
-    _check_conditions,
-    _check_mapping,
-)
 
 
 def _is_supported(pattern: str, catalogue: set[str], families: set[str]) -> bool:

@@ -119,7 +119,7 @@ class BuiltCronSerializer(serializers.Serializer[Any]):
 
 
 class CronValidationRequestSerializer(StrictSerializer):
-    """A text to validate: any length is accepted, as the answer says if it is wrong."""
+    """Accepts any text, so that the response can name what is wrong with it."""
 
     cron_expression = serializers.CharField(allow_blank=True, trim_whitespace=False)
     timezone = serializers.CharField(default="UTC", max_length=100)

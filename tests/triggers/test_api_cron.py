@@ -42,7 +42,7 @@ def test_the_presets_are_listed(api: APIClient) -> None:  # R402, R403
     ]
 
 
-def test_a_preset_has_an_address(api: APIClient) -> None:  # R403
+def test_a_preset_has_a_url(api: APIClient) -> None:  # R403
     preset = api.get("/api/v1/schedules/presets/monthly_last").json()
 
     assert preset == {
@@ -81,7 +81,7 @@ def test_an_expression_is_built_from_its_parts(api: APIClient) -> None:  # R405
     assert build(api, day="1", month="JAN")["cron_expression"] == "* * 1 JAN *"
 
 
-def test_what_was_built_is_judged(api: APIClient) -> None:
+def test_a_built_expression_is_validated(api: APIClient) -> None:
     assert build(api, minute=61) == {
         "cron_expression": "61 * * * *",
         "description": "61 * * * *",
@@ -107,7 +107,7 @@ def test_what_was_built_is_judged(api: APIClient) -> None:
         ({"weekday": "\x00"}, {"/weekday": "Null characters are not allowed."}),
     ],
 )
-def test_parts_that_are_none_are_refused(
+def test_invalid_parts_are_rejected(
     api: APIClient, parts: dict[str, Any], faults: dict[str, str]
 ) -> None:
     response = api.post("/api/v1/schedules/build", parts)
@@ -118,7 +118,7 @@ def test_parts_that_are_none_are_refused(
 
 
 @time_machine.travel(datetime(2026, 3, 28, 12, tzinfo=UTC), tick=False)
-def test_a_valid_expression_is_shown_its_next_runs(api: APIClient) -> None:
+def test_a_valid_expression_is_returned_with_its_next_runs(api: APIClient) -> None:
     verdict = judge(api, "30 2 * * *", timezone="Europe/Berlin")  # R230, R406, R407
 
     assert verdict == {
@@ -135,7 +135,7 @@ def test_a_valid_expression_is_shown_its_next_runs(api: APIClient) -> None:
 
 
 @time_machine.travel(datetime(2026, 5, 1, 9, tzinfo=UTC), tick=False)
-def test_runs_are_in_utc_unless_a_zone_is_named(api: APIClient) -> None:
+def test_runs_are_in_utc_unless_a_time_zone_is_given(api: APIClient) -> None:
     assert judge(api, " 0 9 * * * ")["next_runs"][0] == "2026-05-02T09:00:00Z"
 
 
@@ -187,7 +187,7 @@ def test_an_empty_expression_is_explained(api: APIClient) -> None:
         ),
     ],
 )
-def test_what_can_not_be_judged_is_refused(
+def test_an_invalid_request_is_rejected(
     api: APIClient, fields: dict[str, Any], faults: dict[str, str]
 ) -> None:
     response = api.post("/api/v1/triggers/validate-cron", fields)

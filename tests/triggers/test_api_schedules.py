@@ -70,7 +70,7 @@ def test_a_preview_shows_the_next_runs_across_a_gap(api: APIClient) -> None:  # 
         ),
     ],
 )
-def test_a_time_that_comes_twice_is_noted(
+def test_a_repeated_local_time_is_noted(
     api: APIClient, dst_overlap: str, shown: list[str]
 ) -> None:
     asked = {"after": "2026-10-24T12:00:00Z", "count": len(shown) + 1}
@@ -80,7 +80,7 @@ def test_a_time_that_comes_twice_is_noted(
     assert found == [*shown, "2026-10-26T02:30:00+01:00"]
 
 
-def test_a_time_that_does_not_exist_may_be_skipped(api: APIClient) -> None:
+def test_a_nonexistent_local_time_can_be_skipped(api: APIClient) -> None:
     found = runs(api, **NIGHTLY, dst_gap="SKIP", after="2026-03-28T12:00:00Z", count=1)
 
     assert found == ["2026-03-30T02:30:00+02:00"]
@@ -125,7 +125,7 @@ def test_a_time_that_does_not_exist_may_be_skipped(api: APIClient) -> None:
         ),
     ],
 )
-def test_every_kind_is_shown_and_described(
+def test_every_schedule_type_is_previewed_and_described(
     api: APIClient, fields: dict[str, Any], description: str, shown: list[str]
 ) -> None:
     asked = {**fields, "after": "2026-05-01T10:00:00Z", "count": 2}
@@ -134,7 +134,7 @@ def test_every_kind_is_shown_and_described(
     assert api.post(f"{URL}/describe", asked).json() == {"description": description}
 
 
-def test_an_interval_is_counted_from_its_start(api: APIClient) -> None:
+def test_an_interval_counts_from_its_start(api: APIClient) -> None:
     found = runs(
         api,
         schedule_type="interval",
@@ -146,7 +146,7 @@ def test_an_interval_is_counted_from_its_start(api: APIClient) -> None:
     assert found == ["2026-05-01T12:00:20+00:00"]
 
 
-def test_start_and_end_bound_a_preview_and_count(api: APIClient) -> None:
+def test_start_and_end_bound_a_preview(api: APIClient) -> None:
     found = runs(
         api,
         schedule_type="daily",
@@ -159,7 +159,7 @@ def test_start_and_end_bound_a_preview_and_count(api: APIClient) -> None:
 
 
 @pytest.mark.parametrize(("max_runs", "shown"), [(2, 2), (9, 5), (None, 5)])
-def test_the_most_runs_bound_a_preview(
+def test_max_runs_bounds_a_preview(
     api: APIClient, max_runs: int | None, shown: int
 ) -> None:
     assert len(runs(api, cron_expression="@daily", max_runs=max_runs)) == shown
@@ -181,14 +181,14 @@ def test_after_is_exclusive(api: APIClient) -> None:
     assert found == ["2026-05-02T09:00:00+00:00"]
 
 
-def test_a_schedule_that_is_over_is_valid_and_shows_nothing(api: APIClient) -> None:
+def test_a_past_schedule_is_valid_and_has_no_runs(api: APIClient) -> None:
     over = {"schedule_type": "once", "schedule_config": {"at": "2020-01-01T00:00Z"}}
 
     assert runs(api, **over) == []
     assert api.post(f"{URL}/validate", over).json()["valid"] is True
 
 
-def test_a_valid_schedule_is_called_so(api: APIClient) -> None:
+def test_a_valid_schedule_is_reported_as_valid(api: APIClient) -> None:
     answer = api.post(f"{URL}/validate", {**NIGHTLY, "max_runs": 3, "count": 2})
 
     assert answer.status_code == 200

@@ -25,7 +25,7 @@ QUESTIONS: list[tuple[str, str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("method", "path", "body"), QUESTIONS)
-def test_whoever_may_see_triggers_may_ask(
+def test_users_who_may_view_triggers_may_preview(
     method: str, path: str, body: dict[str, Any]
 ) -> None:
     response = getattr(client_of("view_trigger"), method)(f"/api/v1/{path}", body)
@@ -34,7 +34,9 @@ def test_whoever_may_see_triggers_may_ask(
 
 
 @pytest.mark.parametrize(("method", "path", "body"), QUESTIONS)
-def test_others_may_not_ask(method: str, path: str, body: dict[str, Any]) -> None:
+def test_other_users_may_not_preview(
+    method: str, path: str, body: dict[str, Any]
+) -> None:
     others = client_of("add_trigger", "change_trigger", "delete_trigger")
 
     stranger = getattr(APIClient(), method)(f"/api/v1/{path}", body)
@@ -47,7 +49,7 @@ def test_others_may_not_ask(method: str, path: str, body: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize(("method", "path", "body"), QUESTIONS)
-def test_an_answer_needs_no_database(
+def test_a_preview_makes_no_query(
     api: APIClient,
     django_assert_num_queries: DjangoAssertNumQueries,
     method: str,
@@ -61,7 +63,7 @@ def test_an_answer_needs_no_database(
 @pytest.mark.parametrize(
     ("method", "path"), [(m, path) for m, path, _ in QUESTIONS if m == "post"]
 )
-def test_a_question_can_only_be_posted(api: APIClient, method: str, path: str) -> None:
+def test_a_preview_accepts_only_post(api: APIClient, method: str, path: str) -> None:
     response = api.get(f"/api/v1/{path}")
 
     assert response.status_code == 405

@@ -46,7 +46,7 @@ def instants(api: APIClient, **fields: Any) -> list[datetime]:
         ),
     ],
 )
-def test_the_longest_preview_is_quick(
+def test_the_longest_preview_is_fast(
     api: APIClient, fields: dict[str, Any], count: int
 ) -> None:
     assert len(instants(api, **BERLIN, **fields)) == count
@@ -57,7 +57,9 @@ def test_the_longest_preview_is_quick(
 @pytest.mark.parametrize(
     "after", ["9999-12-31T23:59:59Z", "9999-12-30T00:00:00Z", "0001-01-01T00:00:00Z"]
 )
-def test_the_calendar_may_end(api: APIClient, kind: str, zone: str, after: str) -> None:
+def test_a_preview_ends_with_the_calendar(
+    api: APIClient, kind: str, zone: str, after: str
+) -> None:
     of_kind: dict[str, dict[str, Any]] = {
         "cron": {"cron_expression": "*/7 * * * *"},
         "once": {"schedule_config": {"at": "9999-12-31T23:59:59Z"}},

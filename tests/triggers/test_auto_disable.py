@@ -22,7 +22,7 @@ def announced(trigger: Trigger) -> int:
     return sum(body["trigger_id"] == str(trigger.id) for body in bodies)
 
 
-def test_a_trigger_is_switched_off_at_its_threshold_and_not_before() -> None:
+def test_a_trigger_is_disabled_exactly_at_its_threshold() -> None:
     trigger = make_listener(failure_threshold=3)
 
     count_failures(trigger.id, failures=2)
@@ -35,7 +35,7 @@ def test_a_trigger_is_switched_off_at_its_threshold_and_not_before() -> None:
     assert (trigger.active_since, trigger.version) == (None, 2)
 
 
-def test_eight_failures_at_once_switch_off_and_tell_exactly_once() -> None:
+def test_eight_concurrent_failures_disable_and_emit_exactly_once() -> None:
     for _ in range(ROUNDS):
         trigger = make_listener(failure_threshold=5)
 
@@ -48,7 +48,7 @@ def test_eight_failures_at_once_switch_off_and_tell_exactly_once() -> None:
         assert TriggerStats.objects.get(pk=trigger.pk).consecutive_failures == 8
 
 
-def test_the_event_says_what_happened() -> None:
+def test_the_event_contains_the_trigger_and_its_failures() -> None:
     trigger = make_listener(failure_threshold=1, name="nightly")
 
     count_failures(trigger.id, failures=4)
@@ -62,7 +62,7 @@ def test_the_event_says_what_happened() -> None:
     }
 
 
-def test_a_trigger_that_is_off_already_is_not_told_of() -> None:
+def test_a_disabled_trigger_emits_no_event() -> None:
     trigger = make_listener(failure_threshold=1)
     disable_trigger(trigger_id=trigger.id, reason="by hand")
 
@@ -73,7 +73,7 @@ def test_a_trigger_that_is_off_already_is_not_told_of() -> None:
     assert announced(trigger) == 0
 
 
-def test_enabling_forgets_the_failures() -> None:
+def test_enabling_resets_the_failures() -> None:
     trigger = make_listener(failure_threshold=2)
     count_failures(trigger.id, failures=2)
 
@@ -87,7 +87,7 @@ def test_enabling_forgets_the_failures() -> None:
     assert enabled.is_active
 
 
-def test_success_forgets_the_failures() -> None:
+def test_a_success_resets_the_failures() -> None:
     trigger = make_listener(failure_threshold=2)
 
     count_failures(trigger.id, failures=1)
@@ -98,7 +98,7 @@ def test_success_forgets_the_failures() -> None:
     assert trigger.is_active
 
 
-def test_a_schedule_that_is_switched_off_leaves_the_clock() -> None:
+def test_an_auto_disabled_schedule_is_removed_from_the_clock() -> None:
     trigger = make_trigger(
         trigger_type="cron",
         schedule_type="cron",

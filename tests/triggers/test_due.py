@@ -49,7 +49,7 @@ def test_the_wait_is_until_the_first_next_run() -> None:
     assert 0 < wait <= 60
 
 
-def test_what_is_overdue_has_a_negative_wait() -> None:
+def test_an_overdue_trigger_has_a_negative_wait() -> None:
     make_due()
 
     wait = seconds_until_due()
@@ -58,7 +58,7 @@ def test_what_is_overdue_has_a_negative_wait() -> None:
     assert wait < 0
 
 
-def test_triggers_that_somebody_changes_are_passed_over() -> None:
+def test_triggers_that_a_transaction_changes_are_skipped() -> None:
     held, free = make_due(), make_due()
 
     with transaction.atomic():
@@ -72,7 +72,7 @@ def test_triggers_that_somebody_changes_are_passed_over() -> None:
     assert free.next_run_time == NOON + MINUTE
 
 
-def test_a_clock_that_judges_holds_no_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_planning_a_claim_holds_no_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     trigger = make_due()
 
     def judge_while_others_lock(*arguments: object) -> object:
@@ -101,7 +101,7 @@ def test_a_clock_that_judges_holds_no_lock(monkeypatch: pytest.MonkeyPatch) -> N
         {"next_run_time": None},
     ],
 )
-def test_a_trigger_that_changed_since_it_was_read_is_left(
+def test_a_trigger_that_changed_since_it_was_read_is_unclaimed(
     change: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trigger = make_due()
@@ -120,7 +120,7 @@ def test_a_trigger_that_changed_since_it_was_read_is_left(
     assert fired(trigger) == []
 
 
-def test_a_trigger_that_is_caught_up_keeps_no_other_waiting() -> None:
+def test_a_trigger_that_catches_up_does_not_delay_others() -> None:
     behind = make_due(
         schedule_type="interval",
         schedule_config={"interval_seconds": 1},
@@ -135,7 +135,7 @@ def test_a_trigger_that_is_caught_up_keeps_no_other_waiting() -> None:
     assert len(fired(behind)) == MAX_OCCURRENCES // 2
 
 
-def test_what_comes_due_now_is_claimed_beside_what_has_long_been() -> None:
+def test_triggers_due_now_are_claimed_together_with_overdue_ones() -> None:
     for minutes in range(1, 5):
         make_due(due_at=NOON - minutes * MINUTE)
     on_time = make_due()
@@ -145,7 +145,7 @@ def test_what_comes_due_now_is_claimed_beside_what_has_long_been() -> None:
     assert fired(on_time) == [NOON]
 
 
-def test_counting_what_others_missed_keeps_none_waiting() -> None:
+def test_counting_missed_occurrences_does_not_delay_others() -> None:
     for _ in range(15):
         make_due(
             schedule_type="interval",
@@ -160,7 +160,7 @@ def test_counting_what_others_missed_keeps_none_waiting() -> None:
     assert fired(on_time) == [NOON]
 
 
-def test_a_clock_that_never_reads_what_it_found_holds_no_lock() -> None:
+def test_a_clock_that_never_reads_its_result_holds_no_lock() -> None:
     copy_due(make_due(), count=2 * MAX_OCCURRENCES)
     place = connection.get_connection_params()
     wanted = {"dbname", "host", "port", "user", "password"} & place.keys()

@@ -46,7 +46,7 @@ def test_the_floor_stays_some_seconds_behind_the_present() -> None:
     assert before - margin <= floor.instant <= database_now() - margin
 
 
-def test_a_trigger_planned_for_sooner_is_found_without_a_wake_up() -> None:
+def test_a_trigger_planned_for_an_earlier_instant_is_found_without_a_wake_up() -> None:
     make_due(due_at=database_now() + HOUR)
     floor = DueFloor()
     seconds_until_due(floor)
@@ -57,7 +57,7 @@ def test_a_trigger_planned_for_sooner_is_found_without_a_wake_up() -> None:
     assert len(fired(trigger)) == 1
 
 
-def test_what_is_due_since_before_the_floor_waits_for_the_full_look(
+def test_a_trigger_due_before_the_floor_is_found_by_the_full_look(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     floor = DueFloor()
@@ -82,7 +82,7 @@ def test_a_trigger_that_is_caught_up_in_portions_stays_above_the_floor() -> None
     assert len(fired(trigger)) >= 3600
 
 
-def test_what_another_clock_claims_and_rolls_back_is_claimed(
+def test_a_trigger_whose_claim_was_rolled_back_is_claimed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     trigger, floor = make_due(due_at=database_now() - HOUR), DueFloor()
@@ -100,7 +100,7 @@ def test_what_another_clock_claims_and_rolls_back_is_claimed(
     assert len(fired(trigger)) == 1
 
 
-def test_since_leaves_out_what_was_due_before() -> None:
+def test_since_leaves_out_triggers_that_came_due_earlier() -> None:
     now = database_now()
     make_due(due_at=now - HOUR)
     later = make_due(due_at=now)

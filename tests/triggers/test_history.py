@@ -37,7 +37,9 @@ def planned(trigger: Trigger, minutes: int) -> list[tuple[int, SkipReason | None
     return [(round((one.at - NOON) / MINUTE), one.skip_reason) for one in found]
 
 
-def test_history_is_each_instant_once_with_what_held_it(at: list[datetime]) -> None:
+def test_history_has_each_occurrence_once_with_its_skip_reason(
+    at: list[datetime],
+) -> None:
     trigger = make_trigger(**MINUTELY)
     at.append(NOON + 2 * MINUTE)
     disable_trigger(trigger_id=trigger.pk)
@@ -46,7 +48,9 @@ def test_history_is_each_instant_once_with_what_held_it(at: list[datetime]) -> N
     assert planned(trigger, 4) == list(enumerate(reasons, start=1))
 
 
-def test_a_spent_schedule_ends_with_its_last_run(at: list[datetime]) -> None:
+def test_a_schedule_that_reached_max_runs_ends_with_its_last_run(
+    at: list[datetime],
+) -> None:
     trigger = make_trigger(**MINUTELY, max_runs=2, catchup="all")
     at.append(NOON + 5 * MINUTE)
     update_trigger(trigger_id=trigger.pk, fields={"max_runs": 3})
@@ -54,7 +58,9 @@ def test_a_spent_schedule_ends_with_its_last_run(at: list[datetime]) -> None:
     assert planned(trigger, 7) == [(n, None) for n in (1, 2, 6, 7)]
 
 
-def test_what_is_not_known_to_have_run_is_not_judged(at: list[datetime]) -> None:
+def test_a_version_without_a_run_count_ends_with_its_last_run(
+    at: list[datetime],
+) -> None:
     trigger = make_trigger(**MINUTELY, max_runs=9)
     at.append(NOON + 2 * MINUTE)
     update_trigger(trigger_id=trigger.pk, fields={"max_runs": None})

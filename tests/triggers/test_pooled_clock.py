@@ -113,7 +113,7 @@ def test_a_pooled_clock_is_woken_over_its_own_url(
     assert wait_for(recorded, timeout_seconds=60) == 1
 
 
-def test_a_clock_goes_on_while_its_own_url_is_unavailable(
+def test_a_clock_continues_while_its_own_url_is_unavailable(
     start: Callable[[], None],
     clock_url: None,
     monkeypatch: pytest.MonkeyPatch,

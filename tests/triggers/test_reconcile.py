@@ -59,7 +59,7 @@ def test_mirrors_that_differ_are_rebuilt() -> None:
     assert told() == "3 schedules, all mirrors are correct\n"
 
 
-def test_a_check_changes_nothing_and_ends_with_an_error() -> None:
+def test_a_check_of_differences_changes_nothing_and_fails() -> None:
     missing, _ = break_three()
     before = set(PeriodicTask.objects.values_list("name", "interval_id"))
 
@@ -71,7 +71,7 @@ def test_a_check_changes_nothing_and_ends_with_an_error() -> None:
     assert set(PeriodicTask.objects.values_list("name", "interval_id")) == before
 
 
-def test_a_check_of_what_is_right_is_no_error() -> None:
+def test_a_check_without_differences_succeeds() -> None:
     make_daily()
 
     assert json.loads(told("--check", "--json")) == {
@@ -82,7 +82,7 @@ def test_a_check_of_what_is_right_is_no_error() -> None:
     }
 
 
-def test_a_disabled_trigger_has_a_mirror_that_is_off() -> None:
+def test_a_disabled_trigger_has_a_disabled_mirror() -> None:
     trigger = make_daily()
     Trigger.objects.filter(pk=trigger.pk).update(is_active=False, next_run_time=None)
 
@@ -91,7 +91,7 @@ def test_a_disabled_trigger_has_a_mirror_that_is_off() -> None:
     assert [m.enabled for m in mirrors_of(trigger)] == [False]
 
 
-def test_other_periodic_tasks_are_left_alone() -> None:
+def test_other_periodic_tasks_are_unchanged() -> None:
     every = IntervalSchedule.objects.create(every=7, period="seconds")
     PeriodicTask.objects.create(name="cron-trigger", task="x", interval=every)
     PeriodicTask.objects.create(name="cron-trigger.x", task="x", interval=every)
@@ -101,7 +101,7 @@ def test_other_periodic_tasks_are_left_alone() -> None:
     assert PeriodicTask.objects.filter(task="x").count() == 2
 
 
-def test_a_check_asks_as_often_for_many_as_for_few(
+def test_a_check_makes_the_same_queries_for_many_as_for_few(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     for _ in range(5):

@@ -56,9 +56,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("expression", "problem"), REFUSED.items())
-def test_what_is_not_understood_is_refused_by_name(
-    expression: str, problem: str
-) -> None:
+def test_unsupported_syntax_is_rejected_by_name(expression: str, problem: str) -> None:
     message = f"Invalid cron expression '{expression}': {problem}"  # R152, R154
 
     with pytest.raises(InvalidSchedule) as caught:
@@ -69,7 +67,7 @@ def test_what_is_not_understood_is_refused_by_name(
     assert validate_cron(expression) == (False, message)
 
 
-def test_an_overlong_expression_is_refused_and_shown_in_part() -> None:
+def test_an_overlong_expression_is_rejected_and_quoted_in_part() -> None:
     valid, message = validate_cron("0," * 200 + "0 * * * *")
 
     assert not valid
@@ -78,7 +76,7 @@ def test_an_overlong_expression_is_refused_and_shown_in_part() -> None:
     )
 
 
-def test_an_error_shows_no_control_characters() -> None:
+def test_an_error_message_has_no_control_characters() -> None:
     valid, message = validate_cron("0 0 * *\n\ud800")
 
     assert not valid
@@ -112,7 +110,7 @@ def test_an_error_shows_no_control_characters() -> None:
         ("@Annually", "0 0 1 1 *"),
     ],
 )
-def test_two_spellings_of_one_schedule_come_due_together(
+def test_equivalent_expressions_come_due_together(
     expression: str, same_as: str
 ) -> None:
     after = utc("2026-01-31 09:10")
@@ -123,7 +121,7 @@ def test_two_spellings_of_one_schedule_come_due_together(
     assert validate_cron(expression) == (True, "Valid cron expression")
 
 
-def test_of_six_fields_the_first_is_the_second() -> None:
+def test_the_first_of_six_fields_is_the_second() -> None:
     due = occurrences(cron("*/20 59 23 * * *"), utc("2026-05-01 23:59:20"), limit=3)
 
     assert due == [
@@ -133,18 +131,18 @@ def test_of_six_fields_the_first_is_the_second() -> None:
     ]
 
 
-def test_the_expression_may_stand_in_the_config() -> None:
+def test_the_config_can_hold_the_expression() -> None:
     schedule = build("cron", {"cron": "30 9 * * *"})  # R382
 
     assert schedule.next_after(utc("2026-05-01 00:00")) == utc("2026-05-01 09:30")
 
 
-def test_without_an_expression_it_is_hourly() -> None:
+def test_the_default_expression_is_hourly() -> None:
     assert build("cron") == cron("0 * * * *")  # R382
 
 
 @given(st.text(st.sampled_from("0123459*/,-#LW@?junMON \t\nß"), max_size=40))
-def test_any_text_is_either_valid_or_explained(expression: str) -> None:
+def test_any_text_is_valid_or_explained(expression: str) -> None:
     valid, message = validate_cron(expression)
 
     assert message.isprintable()

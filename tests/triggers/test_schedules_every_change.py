@@ -78,7 +78,7 @@ def test_a_single_wall_time_comes_due_once_at_every_change() -> None:
         assert [at.replace(tzinfo=None) for at in due] == [shown_at], change
 
 
-def test_an_interval_heeds_no_change() -> None:
+def test_an_interval_ignores_dst_changes() -> None:
     for timezone, change in every_change():
         anchor = change.at - timedelta(hours=7, seconds=1)
         config = {"interval_seconds": 5 * 3600}
@@ -90,7 +90,7 @@ def test_an_interval_heeds_no_change() -> None:
         assert [schedule.note_for(at) for at in due] == [None] * 3
 
 
-def test_changes_close_together_are_each_heeded() -> None:
+def test_close_dst_changes_are_each_applied() -> None:
     for number, (timezone, first, second) in enumerate(close_changes()):
         start, end = first.at - timedelta(days=1), second.at + timedelta(days=1)
         options = OPTIONS[number % len(OPTIONS)]

@@ -39,7 +39,7 @@ def stats_of(trigger: Trigger) -> TriggerStats:
     return TriggerStats.objects.get(pk=trigger.pk)
 
 
-def test_a_batch_is_folded_into_the_numbers() -> None:
+def test_a_batch_is_added_to_the_counts() -> None:
     trigger = make_listener()
     store([run(trigger), run(trigger, "failure", minute=2), run(trigger, "skip")])
     store([run(trigger, minute=1)])
@@ -54,7 +54,7 @@ def test_a_batch_is_folded_into_the_numbers() -> None:
     assert not StatsDelta.objects.exists()
 
 
-def test_an_older_batch_does_not_turn_the_last_execution_back() -> None:
+def test_an_older_batch_does_not_move_the_last_execution_back() -> None:
     trigger = make_listener()
     for minute in (5, 1):
         store([run(trigger, minute=minute)])
@@ -93,7 +93,7 @@ def test_one_sweep_folds_at_a_time() -> None:
         assert sum(race(fold_stats)) == 1
 
 
-def test_the_delta_of_a_purged_trigger_holds_up_nobody() -> None:
+def test_the_delta_of_a_purged_trigger_does_not_block_others() -> None:
     trigger = make_listener()
     StatsDelta.objects.create(trigger_id=uuid7(), total=1)
     store([run(trigger)])
@@ -122,7 +122,7 @@ def test_failures_in_a_row_are_counted_across_batches() -> None:
         ("skip", 3),
     ],
 )
-def test_a_success_forgets_the_failures_before_it(outcomes: str, failures: int) -> None:
+def test_a_success_resets_the_failures_before_it(outcomes: str, failures: int) -> None:
     trigger = make_listener(failure_threshold=100, count_task_failures=False)
     store([run(trigger, "failure")] * 3)
 
@@ -131,7 +131,7 @@ def test_a_success_forgets_the_failures_before_it(outcomes: str, failures: int) 
     assert stats_of(trigger).consecutive_failures == failures
 
 
-def test_where_tasks_count_handing_over_is_no_success_yet() -> None:
+def test_creating_a_task_is_no_success_if_its_result_counts() -> None:
     trigger = make_listener(failure_threshold=100, count_task_failures=True)
     store([run(trigger, "failure")])
 
@@ -140,7 +140,7 @@ def test_where_tasks_count_handing_over_is_no_success_yet() -> None:
     assert stats_of(trigger).consecutive_failures == 1
 
 
-def test_a_trigger_that_works_costs_one_insert_a_batch(
+def test_a_trigger_without_failures_costs_one_insert_per_batch(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     triggers = [make_listener() for _ in range(5)]

@@ -80,7 +80,7 @@ def sleepers() -> list[int]:
         return [pid for (pid,) in cursor.fetchall()]
 
 
-def test_a_ticker_claims_what_is_due(start: Callable[[], Ticker]) -> None:
+def test_a_ticker_claims_due_triggers(start: Callable[[], Ticker]) -> None:
     make_due_once()
 
     start()
@@ -98,7 +98,7 @@ def test_two_tickers_claim_nothing_twice(start: Callable[[], Ticker]) -> None:
     assert recorded() == 20
 
 
-def test_a_ticker_that_sleeps_long_is_woken_by_what_comes_due_soon(
+def test_a_sleeping_ticker_is_woken_by_a_trigger_that_is_due_soon(
     start: Callable[[], Ticker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ticker, "MAX_SLEEP_SECONDS", 3600)
@@ -140,7 +140,7 @@ def plan_for_the_past(
     return plan
 
 
-def test_a_ticker_that_is_woken_reads_the_whole_due_index(
+def test_a_woken_ticker_reads_the_whole_due_index(
     plan_for_the_past: Callable[[], None],
 ) -> None:
     plan_for_the_past()
@@ -169,7 +169,7 @@ def test_a_ticker_without_wake_ups_reads_the_whole_due_index(
     assert wait_for(recorded, timeout_seconds=10) == 1
 
 
-def test_a_ticker_that_loses_its_connection_makes_a_new_one(
+def test_a_ticker_reconnects_after_a_lost_connection(
     start: Callable[[], Ticker],
 ) -> None:
     start()
@@ -183,7 +183,7 @@ def test_a_ticker_that_loses_its_connection_makes_a_new_one(
     assert others() != [first]
 
 
-def test_a_ticker_outlives_an_error(
+def test_a_ticker_continues_after_an_error(
     start: Callable[[], Ticker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failures = iter([ValueError("broken")])
@@ -201,7 +201,9 @@ def test_a_ticker_outlives_an_error(
     assert wait_for(recorded, timeout_seconds=60) == 1
 
 
-def test_a_tick_is_noted_every_few_seconds_only(heartbeat: PeriodicTask) -> None:
+def test_a_heartbeat_is_recorded_every_few_seconds_only(
+    heartbeat: PeriodicTask,
+) -> None:
     record_heartbeat()
     heartbeat.refresh_from_db()
     first = heartbeat.last_run_at
@@ -213,7 +215,7 @@ def test_a_tick_is_noted_every_few_seconds_only(heartbeat: PeriodicTask) -> None
     assert get_clock().is_healthy()
 
 
-def test_a_clock_that_does_not_tick_is_not_healthy(heartbeat: PeriodicTask) -> None:
+def test_a_clock_without_heartbeats_is_not_healthy(heartbeat: PeriodicTask) -> None:
     silent = timezone.now() - timedelta(seconds=31)
     PeriodicTask.objects.filter(pk=heartbeat.pk).update(last_run_at=silent)
 

@@ -47,7 +47,7 @@ def spans(trigger: Trigger) -> list[tuple[datetime, datetime | None, bool]]:
     return [(row.valid_from, row.valid_to, row.is_active) for row in rows]
 
 
-def test_versions_divide_at_the_instant_that_the_change_was_planned_by(
+def test_versions_meet_at_the_instant_of_the_change(
     at: list[datetime],
 ) -> None:
     trigger = make_trigger(**MINUTELY)
@@ -59,7 +59,7 @@ def test_versions_divide_at_the_instant_that_the_change_was_planned_by(
     assert trigger.updated_at == at[-1]
 
 
-def test_what_is_no_change_of_the_schedule_is_no_version(at: list[datetime]) -> None:
+def test_a_change_of_other_fields_writes_no_version(at: list[datetime]) -> None:
     trigger = make_trigger(**MINUTELY)
 
     update_trigger(trigger_id=trigger.pk, fields={"name": "renamed"})
@@ -67,7 +67,7 @@ def test_what_is_no_change_of_the_schedule_is_no_version(at: list[datetime]) -> 
     assert spans(trigger) == [(NOON, None, True)]
 
 
-def test_what_waits_within_the_jitter_is_the_next_versions(
+def test_a_run_that_waits_for_its_jitter_belongs_to_the_next_version(
     at: list[datetime],
 ) -> None:
     trigger = make_trigger(**MINUTELY, jitter_seconds=3600)
@@ -86,7 +86,7 @@ def test_what_waits_within_the_jitter_is_the_next_versions(
     assert fired(trigger) == [waits - MINUTE]
 
 
-def test_what_one_claim_can_not_catch_up_is_left_to_the_new_schedule(
+def test_runs_that_one_claim_cannot_catch_up_are_left_to_the_new_schedule(
     at: list[datetime],
 ) -> None:
     trigger = make_trigger(**MINUTELY, catchup="all", catchup_window_seconds=86_400)
@@ -99,7 +99,7 @@ def test_what_one_claim_can_not_catch_up_is_left_to_the_new_schedule(
     assert fired(trigger) == [NOON + n * MINUTE for n in range(60, 1501)]
 
 
-def test_a_version_knows_how_often_its_trigger_had_run(at: list[datetime]) -> None:
+def test_a_version_stores_the_number_of_earlier_runs(at: list[datetime]) -> None:
     trigger = make_trigger(**MINUTELY)
     at.append(NOON + MINUTE)
     disable_trigger(trigger_id=trigger.pk)
@@ -111,7 +111,7 @@ def test_a_version_knows_how_often_its_trigger_had_run(at: list[datetime]) -> No
     ]
 
 
-def test_failures_that_switch_off_leave_what_was_unclaimed_inactive(
+def test_unclaimed_runs_of_an_auto_disabled_trigger_are_inactive(
     at: list[datetime],
 ) -> None:
     trigger = make_trigger(**MINUTELY, failure_threshold=1)
@@ -123,7 +123,9 @@ def test_failures_that_switch_off_leave_what_was_unclaimed_inactive(
     assert spans(trigger) == [(NOON, first, True), (first, None, False)]
 
 
-def test_a_schedule_that_is_none_any_more_has_no_version(at: list[datetime]) -> None:
+def test_a_trigger_without_a_schedule_has_no_current_version(
+    at: list[datetime],
+) -> None:
     trigger = make_trigger(**MINUTELY)
     at.append(NOON + MINUTE / 2)
     update_trigger(trigger_id=trigger.pk, fields={"trigger_type": "manual"})
@@ -133,7 +135,7 @@ def test_a_schedule_that_is_none_any_more_has_no_version(at: list[datetime]) -> 
     assert spans(trigger) == [(NOON, at[1], True), (at[2], None, True)]
 
 
-def test_what_was_unclaimed_of_a_schedule_that_is_none_any_more_is_inactive(
+def test_unclaimed_runs_of_a_removed_schedule_are_inactive(
     at: list[datetime], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claim, "MAX_OCCURRENCES", 2)
@@ -147,7 +149,7 @@ def test_what_was_unclaimed_of_a_schedule_that_is_none_any_more_is_inactive(
     assert spans(trigger) == [(NOON, last, True), (last, at[-1], False)]
 
 
-def test_a_deleted_triggers_last_version_is_inactive(at: list[datetime]) -> None:
+def test_the_last_version_of_a_deleted_trigger_is_inactive(at: list[datetime]) -> None:
     trigger = make_trigger(**MINUTELY)
     at.append(NOON + MINUTE / 2)
 
@@ -156,7 +158,7 @@ def test_a_deleted_triggers_last_version_is_inactive(at: list[datetime]) -> None
     assert spans(trigger) == [(NOON, at[-1], True), (at[-1], None, False)]
 
 
-def test_an_old_version_has_defaults_for_what_it_did_not_know() -> None:
+def test_an_old_version_has_defaults_for_newer_fields() -> None:
     make_trigger(**MINUTELY, paused_until=NOON, overlap="skip")
     version = ScheduleVersion.objects.get()
     del version.definition["paused_until"], version.definition["overlap"]
@@ -167,7 +169,7 @@ def test_an_old_version_has_defaults_for_what_it_did_not_know() -> None:
     assert old.overlap == "allow"
 
 
-def test_a_version_gives_its_schedule_back() -> None:
+def test_a_version_restores_its_schedule() -> None:
     trigger = make_trigger(
         **MINUTELY, start_at=NOON, end_at=NOON + MINUTE, jitter_seconds=60, max_runs=3
     )
@@ -188,7 +190,7 @@ def test_a_version_gives_its_schedule_back() -> None:
         (NOON - MINUTE, NOON - MINUTE - INSTANT),
     ],
 )
-def test_all_is_settled_but_what_is_unclaimed(
+def test_versions_meet_at_the_first_unclaimed_occurrence(
     unclaimed: datetime | None, settled: datetime
 ) -> None:
     assert version_boundary(unclaimed, NOON) == settled

@@ -44,7 +44,7 @@ def test_a_trigger_runs_from_its_creation_on(told: TriggerScheduler) -> None:
     assert status["next_run_time"] == trigger.next_run_time
 
 
-def test_it_follows_its_being_switched(told: TriggerScheduler) -> None:
+def test_the_status_follows_enable_and_disable(told: TriggerScheduler) -> None:
     trigger = make_daily()
 
     disable_trigger(trigger_id=trigger.id)
@@ -54,7 +54,7 @@ def test_it_follows_its_being_switched(told: TriggerScheduler) -> None:
     assert (is_off, state(told, trigger)) == ("not_running", "running")
 
 
-def test_what_is_told_twice_is_told_once(told: TriggerScheduler) -> None:
+def test_a_second_call_has_the_same_effect(told: TriggerScheduler) -> None:
     trigger = make_daily()
 
     told.schedule_trigger(trigger)
@@ -67,7 +67,7 @@ def test_what_is_told_twice_is_told_once(told: TriggerScheduler) -> None:
     assert (is_on, state(told, trigger)) == ("running", "not_running")
 
 
-def test_it_can_be_taken_out_and_entered_again(told: TriggerScheduler) -> None:
+def test_a_trigger_can_be_removed_and_added_again(told: TriggerScheduler) -> None:
     trigger = make_daily()
 
     told.unschedule_trigger(trigger.id)
@@ -85,7 +85,7 @@ def test_an_unknown_trigger_is_no_error(told: TriggerScheduler) -> None:
     assert told.get_trigger_status(unknown) == {"status": "not_running"}
 
 
-def test_what_is_rolled_back_was_never_told(told: TriggerScheduler) -> None:
+def test_a_rolled_back_change_does_not_reach_the_clock(told: TriggerScheduler) -> None:
     trigger = make_daily()
 
     with transaction.atomic():
@@ -95,7 +95,7 @@ def test_what_is_rolled_back_was_never_told(told: TriggerScheduler) -> None:
     assert state(told, trigger) == "running"
 
 
-def test_it_may_be_shut_down_twice(told: TriggerScheduler) -> None:
+def test_it_can_be_shut_down_twice(told: TriggerScheduler) -> None:
     trigger = make_daily()
 
     told.shutdown()

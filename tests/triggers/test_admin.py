@@ -35,7 +35,7 @@ def page_of(trigger: Trigger) -> str:
 
 
 def filled(**fields: Any) -> dict[str, Any]:
-    """The add form as a browser sends it, with these fields filled in."""
+    """Return the form data that a browser sends to add a trigger, with these fields."""
     numbers = {
         "jitter_seconds": 0, "catchup_window_seconds": 3600, "timeout_seconds": 300,
         "misfire_grace_seconds": 30, "failure_threshold": 5,
@@ -89,9 +89,9 @@ def test_a_webhook_shows_its_url_and_its_secret_once(pages: Client) -> None:
     endpoint = Trigger.objects.get().endpoint
     assert endpoint is not None
     secret = endpoint.secrets[0]["secret"]
-    told = messages_of(response)
-    assert f"Webhook URL: http://testserver/webhooks/{endpoint.webhook_id}" in told
-    assert f"Secret, shown this once: {secret}" in told
+    shown = messages_of(response)
+    assert f"Webhook URL: http://testserver/webhooks/{endpoint.webhook_id}" in shown
+    assert f"Secret, shown this once: {secret}" in shown
     page = pages.get(page_of(Trigger.objects.get()))
     page = pages.get(page_of(Trigger.objects.get()))
     assertNotContains(page, secret)

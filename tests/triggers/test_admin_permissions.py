@@ -1,4 +1,4 @@
-"""Whose agents the admin lets work."""
+"""The admin limits the use of agents to their groups."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def pages(client: Client) -> Client:
-    """The pages as one sees them who may do all, but is in no group."""
+    """The pages for a user who has all permissions but is in no group."""
     ben = User.objects.create_user("ben", is_staff=True)
     ben.user_permissions.set(Permission.objects.all())
     client.force_login(ben)

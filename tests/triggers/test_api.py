@@ -16,7 +16,7 @@ URL = "/api/v1/triggers"
 
 
 def body(**fields: Any) -> dict[str, Any]:
-    """The least that makes a trigger, and what is given."""
+    """Return the minimal body of a trigger, with these fields."""
     agent_id = fields.pop("agent_id", None) or str(AgentFactory.create().pk)
     return {
         "name": "orders",

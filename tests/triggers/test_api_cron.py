@@ -1,4 +1,4 @@
-"""Cron expressions over the API: presets, building, and judging them."""
+"""Cron expressions over the API: presets, building and validation."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ pytestmark = pytest.mark.django_db
 VALID = "Valid cron expression"
 
 
-def judge(api: APIClient, expression: Any, **fields: Any) -> dict[str, Any]:
+def validate(api: APIClient, expression: Any, **fields: Any) -> dict[str, Any]:
     body = {"cron_expression": expression, **fields}
     response = api.post("/api/v1/triggers/validate-cron", body)
 
     assert response.status_code == 200, response.json()
-    verdict: dict[str, Any] = response.json()
-    return verdict
+    result: dict[str, Any] = response.json()
+    return result
 
 
 def build(api: APIClient, **parts: Any) -> dict[str, Any]:
@@ -113,15 +113,15 @@ def test_invalid_parts_are_rejected(
     response = api.post("/api/v1/schedules/build", parts)
 
     assert response.status_code == 400
-    told = {each["pointer"]: each["detail"] for each in response.json()["errors"]}
-    assert told == faults
+    found = {each["pointer"]: each["detail"] for each in response.json()["errors"]}
+    assert found == faults
 
 
 @time_machine.travel(datetime(2026, 3, 28, 12, tzinfo=UTC), tick=False)
 def test_a_valid_expression_is_returned_with_its_next_runs(api: APIClient) -> None:
-    verdict = judge(api, "30 2 * * *", timezone="Europe/Berlin")  # R230, R406, R407
+    result = validate(api, "30 2 * * *", timezone="Europe/Berlin")  # R230, R406, R407
 
-    assert verdict == {
+    assert result == {
         "valid": True,
         "message": VALID,
         "next_runs": [
@@ -136,7 +136,7 @@ def test_a_valid_expression_is_returned_with_its_next_runs(api: APIClient) -> No
 
 @time_machine.travel(datetime(2026, 5, 1, 9, tzinfo=UTC), tick=False)
 def test_runs_are_in_utc_unless_a_time_zone_is_given(api: APIClient) -> None:
-    assert judge(api, " 0 9 * * * ")["next_runs"][0] == "2026-05-02T09:00:00Z"
+    assert validate(api, " 0 9 * * * ")["next_runs"][0] == "2026-05-02T09:00:00Z"
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_runs_are_in_utc_unless_a_time_zone_is_given(api: APIClient) -> None:
 def test_an_invalid_expression_is_explained(
     api: APIClient, expression: str, reason: str
 ) -> None:  # R406, R407
-    assert judge(api, expression) == {
+    assert validate(api, expression) == {
         "valid": False,
         "message": f"Invalid cron expression '{expression[:255]}': {reason}",
         "next_runs": [],
@@ -159,7 +159,7 @@ def test_an_invalid_expression_is_explained(
 
 
 def test_an_empty_expression_is_explained(api: APIClient) -> None:
-    assert judge(api, "")["message"].startswith(
+    assert validate(api, "")["message"].startswith(
         "Invalid cron expression '': it is empty; expected 5 fields"
     )
 
@@ -194,5 +194,5 @@ def test_an_invalid_request_is_rejected(
 
     assert response.status_code == 400
     assert response["Content-Type"] == "application/problem+json"
-    told = {each["pointer"]: each["detail"] for each in response.json()["errors"]}
-    assert told == faults
+    found = {each["pointer"]: each["detail"] for each in response.json()["errors"]}
+    assert found == faults

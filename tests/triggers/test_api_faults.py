@@ -1,4 +1,4 @@
-"""Refused requests: every fault under its field, and nothing happened."""
+"""Rejected requests: each fault names its field, and nothing is stored."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _nothing_happened(db: None) -> Iterator[None]:
 
 
 def refused(api: APIClient, agent: Agent, **fields: Any) -> dict[str, str]:
-    """Post what must be refused with a 400; return what is wrong by pointer."""
+    """Post a body that must be rejected with 400; return the faults by pointer."""
     body = {"name": "orders", "agent_id": str(agent.pk), **fields}
 
     response = api.post(URL, {"trigger_type": "manual", **body})

@@ -18,7 +18,7 @@ URL = "/api/v1/triggers"
 
 
 def client_of(*permissions: str, group: Group | None = None) -> APIClient:
-    """A client of a user with these permissions, such as `add_trigger`."""
+    """Return a client of a user with these permissions, such as `add_trigger`."""
     user = User.objects.create_user("ben")
     for codename in permissions:
         user.user_permissions.add(Permission.objects.get(codename=codename))

@@ -1,4 +1,4 @@
-"""When would this run? Previews, descriptions and verdicts over the API."""
+"""Previews, descriptions and validation of schedules over the API."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def preview(api: APIClient, **fields: Any) -> dict[str, Any]:
 
 
 def runs(api: APIClient, **fields: Any) -> list[str]:
-    """Return the local times of a preview, each with its note where it has one."""
+    """Return the local times of a preview, each followed by its note if it has one."""
     return [
         " ".join(filter(None, (each["local"], each["note"])))
         for each in preview(api, **fields)["occurrences"]

@@ -1,4 +1,4 @@
-"""Who may ask about schedules, and what that costs."""
+"""Permissions of the schedule views, and their queries."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def test_other_users_may_not_preview(
 ) -> None:
     others = client_of("add_trigger", "change_trigger", "delete_trigger")
 
-    stranger = getattr(APIClient(), method)(f"/api/v1/{path}", body)
+    anonymous = getattr(APIClient(), method)(f"/api/v1/{path}", body)
     refused = getattr(others, method)(f"/api/v1/{path}", body)
 
-    assert stranger.status_code == 401
-    assert stranger.json()["error_code"] == "not_authenticated"
+    assert anonymous.status_code == 401
+    assert anonymous.json()["error_code"] == "not_authenticated"
     assert refused.status_code == 403
     assert refused.json()["error_code"] == "permission_denied"
 

@@ -1,4 +1,4 @@
-"""Refused questions about schedules: every fault under the field it concerns."""
+"""Rejected requests of the schedule views: each fault names its field."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HUGE = 10**400
 
 
 def faults(api: APIClient, body: Any) -> dict[str, str]:
-    """Ask in all three ways; return what is wrong by pointer, the same in each."""
+    """Post to all three views; return the faults by pointer, which must be the same."""
     verdict = api.post(f"{URL}/validate", body).json()
     assert verdict["valid"] is False
     for path in ("preview", "describe"):
@@ -166,6 +166,6 @@ def test_a_trigger_is_rejected_for_the_same_faults(
     refused = api.post("/api/v1/triggers", {**trigger, **fields})
 
     assert refused.status_code == 400
-    told = {each["pointer"]: each["detail"] for each in refused.json()["errors"]}
-    assert told == faults(api, fields)
+    found = {each["pointer"]: each["detail"] for each in refused.json()["errors"]}
+    assert found == faults(api, fields)
     assert not Trigger.objects.exists()

@@ -1,4 +1,4 @@
-"""Secrets of a trigger's endpoint: rotated, revoked, shown once."""
+"""Secrets of a trigger's endpoint: rotation, revocation, and showing them once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The URL of a trigger's endpoint: shown, moved, and chosen."""
+"""The URL of a trigger's endpoint: showing, regenerating and choosing it."""
 
 from __future__ import annotations
 

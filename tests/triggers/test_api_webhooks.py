@@ -1,4 +1,4 @@
-"""The fields of an endpoint, as its triggers show and take them."""
+"""The fields of an endpoint in the API of its triggers."""
 
 from __future__ import annotations
 

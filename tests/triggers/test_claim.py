@@ -197,7 +197,7 @@ def test_a_month_of_downtime_is_claimed_in_few_steps(
     assert claim_due(now=NOON + timedelta(days=30)) >= MAX_OCCURRENCES
 
     assert len(steps) < 2.2 * MAX_OCCURRENCES
-    # With `all` as many as a claim may; else those within the grace.
+    # With `all`, the limit of a claim; otherwise those within the grace.
     assert len(fired(trigger)) == (MAX_OCCURRENCES if catchup == "all" else 30)
     assert missed(trigger)[0]["from"] == NOON.isoformat()
     assert missed(trigger)[0]["at_least"] is True

@@ -75,7 +75,7 @@ def test_triggers_that_a_transaction_changes_are_skipped() -> None:
 def test_planning_a_claim_holds_no_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     trigger = make_due()
 
-    def judge_while_others_lock(*arguments: object) -> object:
+    def plan_while_others_lock(*arguments: object) -> object:
         race(lock_all, threads=1)
         return plan_claim(*arguments)  # type: ignore[arg-type]  # as they came
 
@@ -83,7 +83,7 @@ def test_planning_a_claim_holds_no_lock(monkeypatch: pytest.MonkeyPatch) -> None
         with transaction.atomic():
             list(Trigger.objects.select_for_update(nowait=True))
 
-    monkeypatch.setattr(claim, "plan_claim", judge_while_others_lock)
+    monkeypatch.setattr(claim, "plan_claim", plan_while_others_lock)
 
     assert claim_due(now=NOON) == 1
 
@@ -106,11 +106,11 @@ def test_a_trigger_that_changed_since_it_was_read_is_unclaimed(
 ) -> None:
     trigger = make_due()
 
-    def judge_then_change(*arguments: object) -> object:
+    def plan_then_change(*arguments: object) -> object:
         Trigger.objects.filter(pk=trigger.pk).update(**change)
         return plan_claim(*arguments)  # type: ignore[arg-type]  # as they came
 
-    monkeypatch.setattr(claim, "plan_claim", judge_then_change)
+    monkeypatch.setattr(claim, "plan_claim", plan_then_change)
 
     assert claim_due(now=NOON) == 0
 
@@ -184,7 +184,7 @@ def is_done(pid: int) -> bool:
 
 
 def copy_due(one: Trigger, *, count: int) -> None:
-    """Make triggers like one, with long names."""
+    """Create copies of a trigger, with long names."""
     changed = {"id": "gen_random_uuid()", "name": "repeat('x', 200) || n"}
     columns = [str(field.column) for field in Trigger._meta.concrete_fields]
     values = [changed.get(column, f"t.{column}") for column in columns]

@@ -23,14 +23,14 @@ MINUTELY = {
 
 @pytest.fixture
 def at(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
-    """The database's clock: its last item is now."""
+    """Set the database's clock to the last item."""
     instants = [NOON]
     monkeypatch.setattr(lifecycle, "database_now", lambda: instants[-1])
     return instants
 
 
 def planned(trigger: Trigger, minutes: int) -> list[tuple[int, SkipReason | None]]:
-    """The minutes after noon that were planned, with what held each."""
+    """Return the planned minutes after noon, each with its skip reason."""
     trigger.refresh_from_db()
     history = read_history(trigger, NOON, NOON + minutes * MINUTE)
     found = history.occurrences(NOON)

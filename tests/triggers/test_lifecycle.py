@@ -34,7 +34,7 @@ YEARLY = {
 
 
 def versions(trigger: Trigger) -> list[tuple[bool, bool]]:
-    """Whether each version of a schedule is active and current, oldest first."""
+    """Return whether each version is active and current, oldest first."""
     rows = ScheduleVersion.objects.filter(trigger=trigger).order_by("valid_from", "id")
     return [(row.is_active, row.valid_to is None) for row in rows]
 

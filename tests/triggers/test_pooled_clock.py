@@ -1,4 +1,4 @@
-"""The clock behind a PgBouncer that pools transactions."""
+"""The clock behind PgBouncer in transaction mode."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LISTENING = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
 
 @pytest.fixture
 def pooled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Connections made from now on lead through PgBouncer."""
+    """Route new connections through PgBouncer."""
     direct = dict(connection.settings_dict)
     monkeypatch.setattr(pooling, "_has_warned", True)
     with pgbouncer(tmp_path / "pgbouncer") as url:
@@ -44,7 +44,7 @@ def pooled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def clock_url(pooled: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """CLOCK_DATABASE_URL leads to PostgreSQL itself."""
+    """Set CLOCK_DATABASE_URL to PostgreSQL itself."""
     read = read_database("CLOCK_DATABASE_URL", os.environ["DATABASE_URL"])
     settings = connection.settings_dict | {
         name: read[name] for name in ("HOST", "PORT", "OPTIONS")
@@ -54,7 +54,7 @@ def clock_url(pooled: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def start(pooled: None) -> Iterator[Callable[[], None]]:
-    """Start a clock that ends with the test."""
+    """Start clocks that stop at the end of the test."""
     started: list[Ticker] = []
 
     def start_one() -> None:

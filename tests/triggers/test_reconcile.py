@@ -24,14 +24,14 @@ def mirrors_of(trigger: Trigger) -> list[PeriodicTask]:
     return list(PeriodicTask.objects.filter(name=mirror_name(trigger.id)))
 
 
-def told(*options: str) -> str:
+def output_of(*options: str) -> str:
     out = StringIO()
     call_command("reconcile_schedules", *options, stdout=out)
     return out.getvalue()
 
 
 def break_three() -> tuple[Trigger, Trigger]:
-    """Take one mirror away, change another and add one of nobody."""
+    """Delete one mirror, change another and add one without a trigger."""
     missing, wrong = make_daily(), make_daily()
     make_daily()
     PeriodicTask.objects.filter(name=mirror_name(missing.id)).delete()
@@ -48,7 +48,7 @@ def break_three() -> tuple[Trigger, Trigger]:
 def test_mirrors_that_differ_are_rebuilt() -> None:
     missing, wrong = break_three()
 
-    text = told()
+    text = output_of()
 
     assert text == (
         "3 schedules: 1 mirrors missing, 1 wrong, 1 without a schedule; rebuilt\n"
@@ -56,7 +56,7 @@ def test_mirrors_that_differ_are_rebuilt() -> None:
     assert [str(m.crontab.hour) for m in mirrors_of(missing)] == ["9"]
     assert [m.interval for m in mirrors_of(wrong)] == [None]
     assert reconcile(is_check=True) == Difference(schedules=3)
-    assert told() == "3 schedules, all mirrors are correct\n"
+    assert output_of() == "3 schedules, all mirrors are correct\n"
 
 
 def test_a_check_of_differences_changes_nothing_and_fails() -> None:
@@ -64,7 +64,7 @@ def test_a_check_of_differences_changes_nothing_and_fails() -> None:
     before = set(PeriodicTask.objects.values_list("name", "interval_id"))
 
     with pytest.raises(SystemExit) as ended:
-        told("--check")
+        output_of("--check")
 
     assert ended.value.code == 1
     assert mirrors_of(missing) == []
@@ -74,7 +74,7 @@ def test_a_check_of_differences_changes_nothing_and_fails() -> None:
 def test_a_check_without_differences_succeeds() -> None:
     make_daily()
 
-    assert json.loads(told("--check", "--json")) == {
+    assert json.loads(output_of("--check", "--json")) == {
         "schedules": 1,
         "missing": 0,
         "wrong": 0,

@@ -26,12 +26,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def make_task(name: str = "report", **fields: Any) -> PeriodicTask:
-    """A periodic task of somebody's own that has been due for a second."""
+    """Create a person's periodic task that has been due for a second."""
     if "crontab" not in fields:
         every = IntervalSchedule.objects.get_or_create(every=60, period="seconds")
         fields["interval"] = every[0]
     task = PeriodicTask.objects.create(
-        name=name, task="somebody.reports", queue="reports", **fields
+        name=name, task="shop.reports", queue="reports", **fields
     )
     due_since = timezone.now() - timedelta(seconds=61)
     PeriodicTask.objects.filter(pk=task.pk).update(last_run_at=due_since)
@@ -39,7 +39,7 @@ def make_task(name: str = "report", **fields: Any) -> PeriodicTask:
 
 
 def make_scheduler() -> TickhookScheduler:
-    """A scheduler that has read the schedule; its clock is not started."""
+    """Return a scheduler that has read the schedule; its ticker is not started."""
     scheduler = TickhookScheduler(app=app, lazy=True)
     scheduler.populate_heap()
     return scheduler

@@ -21,7 +21,7 @@ ZONE = "The time zone must be an IANA name such as 'Europe/Berlin'."
 
 
 def faults_of(schedule_type: str, **fields: Any) -> list[tuple[str, str]]:
-    """Return what is wrong; the fields may be of types that only JSON can bring."""
+    """Return the faults; fields can have any JSON type."""
     settings: dict[str, Any] = {
         "config": {},
         "cron_expression": None,

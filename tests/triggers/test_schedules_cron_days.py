@@ -1,4 +1,4 @@
-"""Which dates a cron expression means: Debian's day rule, `L` and `#`."""
+"""The dates that a cron expression matches: Debian's day rule, `L` and `#`."""
 
 from __future__ import annotations
 

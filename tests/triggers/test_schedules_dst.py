@@ -17,7 +17,7 @@ from triggers.schedules import occurrences, preview
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """What comes due next around one change of the clocks."""
+    """The next due instants around one DST change."""
 
     name: str
     expression: str
@@ -38,7 +38,7 @@ def load_cases() -> list[Case]:
 
 
 CASES = load_cases()
-# A date on which, or on whose eve, the zone's clocks change.
+# A date on which, or on the day before which, the zone's offset changes.
 CHANGES = [
     ("America/New_York", "2026-03-08"),
     ("America/New_York", "2026-11-01"),

@@ -1,4 +1,4 @@
-"""Schedules at every change of the clocks of every zone; `make chaos` tries more."""
+"""Schedules at every offset change of every zone; `make chaos` tests more of them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_walk_through_every_minute_finds_the_same_instants(year: int) -> None:
 
 
 def shows_its_wall_times(trial: Trial, noted: Noted) -> bool:
-    """Tell whether the clocks agree with the expression, and show fixed times once."""
+    """Return whether the wall times match the expression, fixed ones once."""
     zone = ZoneInfo(trial.timezone)
     walls = [at.astimezone(zone).replace(tzinfo=None, fold=0) for at, _ in noted]
     may_repeat = (
@@ -54,7 +54,7 @@ def shows_its_wall_times(trial: Trial, noted: Noted) -> bool:
 
 
 def starts_anywhere(trial: Trial, due: list[datetime]) -> bool:
-    """Tell whether a search from within the change goes on as one from before it."""
+    """Return whether searches from within the change and from before it agree."""
     change = trial.change
     for start in (change.at - ONE_SECOND, change.at, change.at + change.size / 2):
         found = trial.schedule.next_after(start)

@@ -26,7 +26,7 @@ HOURLY = {
 
 
 def hour(*, ahead: int) -> datetime:
-    """A full hour that is so many hours ahead."""
+    """Return the full hour that is this many hours ahead."""
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     return now + timedelta(hours=ahead)
 

@@ -30,7 +30,7 @@ def run(trigger: Trigger, outcome: str = "success", *, minute: int = 0) -> Run:
 
 
 def store(runs: list[Run]) -> None:
-    """Record runs as a batch does: in its transaction."""
+    """Record runs in a transaction, as a batch does."""
     with transaction.atomic():
         record_runs(runs)
 

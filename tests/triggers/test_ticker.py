@@ -33,7 +33,7 @@ AND pid <> pg_backend_pid() AND backend_type = 'client backend'
 
 @pytest.fixture
 def start(transactional_db: None) -> Iterator[Callable[[], Ticker]]:
-    """Start tickers that end with the test."""
+    """Start tickers that stop at the end of the test."""
     started: list[Ticker] = []
 
     def start_one() -> Ticker:
@@ -52,7 +52,7 @@ def start(transactional_db: None) -> Iterator[Callable[[], Ticker]]:
 
 @pytest.fixture
 def heartbeat(transactional_db: None) -> PeriodicTask:
-    """The row that a migration makes, and that emptying the tables takes away."""
+    """Create the row of the heartbeat, which truncating the tables has removed."""
     every, _ = IntervalSchedule.objects.get_or_create(every=1, period="seconds")
     values = {"task": CLAIM_DUE, "interval": every, "last_run_at": None}
     task, _ = PeriodicTask.objects.update_or_create(
@@ -72,7 +72,7 @@ def others() -> list[int]:
 
 
 def sleepers() -> list[int]:
-    """The tickers that found nothing due; noting that they tick comes last."""
+    """Return the tickers that sleep: their last statement records the heartbeat."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"{OTHERS} AND state = 'idle' AND query LIKE %s", ["%FOR UPDATE%"]
@@ -116,7 +116,7 @@ def test_a_sleeping_ticker_is_woken_by_a_trigger_that_is_due_soon(
 
 @pytest.fixture
 def no_wake_ups(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No clock listens, as behind a pooler."""
+    """Prevent the subscription to wake-ups, as behind a pooler."""
     monkeypatch.setattr(Ticker, "_listen", lambda _: connection.ensure_connection())
 
 
@@ -124,7 +124,7 @@ def no_wake_ups(monkeypatch: pytest.MonkeyPatch) -> None:
 def plan_for_the_past(
     start: Callable[[], Ticker], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[], None]:
-    """Start a ticker that looks once; return what makes a trigger due, unnoticed."""
+    """Start a ticker that has looked once; return a function that plans a past run."""
     monkeypatch.setattr(due_index, "FULL_LOOK_EVERY_SECONDS", 3600)
     hour = timedelta(hours=1)
     trigger = make_due(due_at=database_now() + hour, catchup="latest")

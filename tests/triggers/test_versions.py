@@ -35,7 +35,7 @@ MINUTELY = {
 
 @pytest.fixture
 def at(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
-    """The database's clock: its last item is now."""
+    """Set the database's clock to the last item."""
     instants = [NOON]
     for module in (lifecycle, stats):
         monkeypatch.setattr(module, "database_now", lambda: instants[-1])

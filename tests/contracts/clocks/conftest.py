@@ -15,8 +15,8 @@ from tests.acceptance.fixtures import (
 
 __all__ = ["note_figure", "pytest_runtest_makereport", "pytest_terminal_summary"]
 
-# What `celery beat` runs, by the name that the tests are shown under. A clock that is
-# another program than beat brings its own entry here.
+# The scheduler classes that `celery beat` runs, by test id. Add an entry for a clock
+# that is another program than beat.
 CLOCKS = {
     "shipped": "triggers.clocks.scheduler:TickhookScheduler",
     "stock": "django_celery_beat.schedulers:DatabaseScheduler",
@@ -27,7 +27,7 @@ CLOCKS = {
 def clock(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Clock]:
-    """A stack whose time one of the clocks tells."""
+    """A running stack with one of the clocks."""
     with shown_stack(request, tmp_path_factory) as stack:
         stack.environment["CELERY_BEAT_SCHEDULER"] = CLOCKS[request.param]
         stack.start("web", "worker", "beat")

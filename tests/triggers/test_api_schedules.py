@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import time_machine
+from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
+from tests.triggers.test_api_permissions import client_of
 from triggers.api.schedule_serializers import ScheduleSerializer
 from triggers.api.serializers import TriggerSerializer
 
 pytestmark = pytest.mark.django_db
 
 URL = "/api/v1/schedules"
+MOST_SECONDS = 5.0  # CPU time; the slowest takes one second
+BERLIN = {"timezone": "Europe/Berlin", "after": "2026-01-01T00:00:00Z"}
+DAILY = {"cron_expression": "@daily"}
+REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
+    ("post", "schedules/preview", DAILY),
+    ("post", "schedules/describe", DAILY),
+    ("post", "schedules/validate", DAILY),
+    ("post", "schedules/build", {}),
+    ("post", "triggers/validate-cron", DAILY),
+    ("get", "schedules/presets", {}),
+    ("get", "schedules/presets/quarterly", {}),
+]
 NIGHTLY = {
     "schedule_type": "cron",
     "cron_expression": "30 2 * * *",
@@ -206,3 +221,116 @@ def test_the_fields_are_those_of_a_trigger() -> None:
     assert {name: repr(own[name]) for name in compared} == {
         name: repr(of_trigger[name]) for name in compared
     }
+
+
+@pytest.mark.parametrize(("method", "path", "body"), REQUESTS)
+def test_users_who_may_view_triggers_may_preview(
+    method: str, path: str, body: dict[str, Any]
+) -> None:
+    response = getattr(client_of("view_trigger"), method)(f"/api/v1/{path}", body)
+
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize(("method", "path", "body"), REQUESTS)
+def test_other_users_may_not_preview(
+    method: str, path: str, body: dict[str, Any]
+) -> None:
+    others = client_of("add_trigger", "change_trigger", "delete_trigger")
+
+    anonymous = getattr(APIClient(), method)(f"/api/v1/{path}", body)
+    refused = getattr(others, method)(f"/api/v1/{path}", body)
+
+    assert anonymous.status_code == 401
+    assert anonymous.json()["error_code"] == "not_authenticated"
+    assert refused.status_code == 403
+    assert refused.json()["error_code"] == "permission_denied"
+
+
+@pytest.mark.parametrize(("method", "path", "body"), REQUESTS)
+def test_a_preview_makes_no_query(
+    api: APIClient,
+    django_assert_num_queries: DjangoAssertNumQueries,
+    method: str,
+    path: str,
+    body: dict[str, Any],
+) -> None:
+    with django_assert_num_queries(0):
+        getattr(api, method)(f"/api/v1/{path}", body)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [(m, path) for m, path, _ in REQUESTS if m == "post"]
+)
+def test_a_preview_accepts_only_post(api: APIClient, method: str, path: str) -> None:
+    response = api.get(f"/api/v1/{path}")
+
+    assert response.status_code == 405
+    assert response["Allow"] == "POST, OPTIONS"
+
+
+def instants(api: APIClient, **fields: Any) -> list[datetime]:
+    """Return the instants of a preview; assert that it is fast and they increase."""
+    started = time.process_time()
+    response = api.post(f"{URL}/preview", {"count": 1000, **fields})
+    took = time.process_time() - started
+
+    assert response.status_code == 200, response.json()
+    assert took < MOST_SECONDS
+    found = [datetime.fromisoformat(o["utc"]) for o in response.json()["occurrences"]]
+    assert found == sorted(set(found))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("fields", "count"),
+    [
+        ({"cron_expression": "* * * * *"}, 1000),
+        ({"cron_expression": "* * * * * *"}, 1000),
+        ({"cron_expression": "30 2 * * *", "dst_overlap": "both"}, 1000),
+        ({"cron_expression": "0 0 29 2 *"}, 1000),
+        # A 29 February on a Sunday occurs every 28 years until the year 9999.
+        ({"cron_expression": "0 0 29 2 */7"}, 259),
+        # Each of these is in Berlin's gap.
+        ({"cron_expression": "30 2 * 3 L0", "dst_gap": "skip"}, 0),
+        (
+            {"schedule_type": "interval", "schedule_config": {"interval_seconds": 1}},
+            1000,
+        ),
+    ],
+)
+def test_the_longest_preview_is_fast(
+    api: APIClient, fields: dict[str, Any], count: int
+) -> None:
+    assert len(instants(api, **BERLIN, **fields)) == count
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "America/New_York"])
+@pytest.mark.parametrize("kind", ["cron", "interval", "daily", "weekly", "once"])
+@pytest.mark.parametrize(
+    "after", ["9999-12-31T23:59:59Z", "9999-12-30T00:00:00Z", "0001-01-01T00:00:00Z"]
+)
+def test_a_preview_ends_with_the_calendar(
+    api: APIClient, kind: str, zone: str, after: str
+) -> None:
+    of_kind: dict[str, dict[str, Any]] = {
+        "cron": {"cron_expression": "*/7 * * * *"},
+        "once": {"schedule_config": {"at": "9999-12-31T23:59:59Z"}},
+    }
+
+    found = instants(
+        api, schedule_type=kind, timezone=zone, after=after, **of_kind.get(kind, {})
+    )
+
+    assert all(at > datetime.fromisoformat(after) for at in found)
+
+
+def test_runs_are_shown_up_to_the_last_day_but_one(api: APIClient) -> None:
+    found = instants(
+        api,
+        schedule_type="interval",
+        timezone="Pacific/Kiritimati",
+        after="9999-12-30T22:00:00Z",
+    )
+
+    assert [f"{at:%H:%M}" for at in found] == ["23:00"]

@@ -10,7 +10,7 @@ from django.db import transaction
 from events.models import Event, EventSource, Inbox
 from tests.factories import make_trigger
 from tests.races import ROUNDS, race
-from tests.triggers.due import NOON, fired, make_due, missed
+from tests.triggers.due_triggers import NOON, fired, make_due, missed
 from triggers.models import Trigger
 from triggers.schedules.interval import IntervalSchedule
 from triggers.services import claim

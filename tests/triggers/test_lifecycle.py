@@ -10,7 +10,7 @@ from executions.models import TriggerExecution
 from executions.pipeline.drain import drain
 from tests.factories import make_listener, make_trigger
 from tests.races import race
-from tests.triggers.due import NOON, fired, make_due
+from tests.triggers.due_triggers import NOON, fired, make_due
 from triggers.models import ScheduleVersion, Subscription, Trigger
 from triggers.services.lifecycle import (
     TriggerNameTaken,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.factories import make_trigger
-from tests.triggers.due import fired, make_due
+from tests.triggers.due_triggers import fired, make_due
 from triggers.models import ScheduleVersion, Trigger
 from triggers.services.claim import claim_due
 from triggers.services.lifecycle import (

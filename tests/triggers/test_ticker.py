@@ -12,7 +12,7 @@ from common.clock import database_now
 from events.models import Event
 from tests.acceptance.waiting import wait_for
 from tests.factories import make_trigger
-from tests.triggers.due import make_due, make_due_once
+from tests.triggers.due_triggers import make_due, make_due_once
 from triggers.clock import get_clock
 from triggers.clocks import ticker
 from triggers.clocks.mirror import CLAIM_DUE, HEARTBEAT_NAME

@@ -10,12 +10,12 @@ from django.db import connection, transaction
 from common.clock import database_now
 from tests.acceptance.waiting import wait_for
 from tests.factories import make_trigger
-from tests.races import race
-from tests.triggers.due import NOON, fired, make_due
+from tests.races import race, race_all
+from tests.triggers.due_triggers import NOON, fired, make_due, make_due_once
 from triggers.models import Trigger
-from triggers.services import claim
-from triggers.services.claim import claim_due
-from triggers.services.due_index import _FIND, find_due, seconds_until_due
+from triggers.services import claim, due_index
+from triggers.services.claim import claim_due, claim_while_due
+from triggers.services.due_index import _FIND, DueFloor, find_due, seconds_until_due
 from triggers.services.occurrences import MAX_OCCURRENCES, plan_claim
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -195,3 +195,98 @@ def copy_due(one: Trigger, *, count: int) -> None:
             "generate_series(1, %s) n WHERE t.id = %s",
             [count, one.pk],
         )
+
+
+HOUR = timedelta(hours=1)
+EVERY_SECOND = {
+    "schedule_type": "interval",
+    "schedule_config": {"interval_seconds": 1},
+    "catchup": "all",
+}
+
+
+def always() -> bool:
+    return True
+
+
+def test_the_floor_is_the_first_next_run_if_that_has_long_been_due() -> None:
+    trigger, floor = make_due(due_at=database_now() - HOUR), DueFloor()
+
+    seconds_until_due(floor)
+
+    assert floor.instant == Trigger.objects.get(pk=trigger.pk).next_run_time
+
+
+def test_the_floor_stays_some_seconds_behind_the_present() -> None:
+    make_due(due_at=database_now() + HOUR)
+    floor, before = DueFloor(), database_now()
+
+    seconds_until_due(floor)
+
+    assert floor.instant is not None
+    margin = timedelta(seconds=5)
+    assert before - margin <= floor.instant <= database_now() - margin
+
+
+def test_a_trigger_planned_for_an_earlier_instant_is_found_without_a_wake_up() -> None:
+    make_due(due_at=database_now() + HOUR)
+    floor = DueFloor()
+    seconds_until_due(floor)
+
+    trigger = make_due_once()
+
+    assert claim_while_due(always, floor) is not None
+    assert len(fired(trigger)) == 1
+
+
+def test_a_trigger_due_before_the_floor_is_found_by_the_full_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    floor = DueFloor()
+    seconds_until_due(floor)
+    trigger = make_due(due_at=database_now() - HOUR, catchup="latest")
+
+    claim_while_due(always, floor)
+    assert fired(trigger) == []
+
+    monkeypatch.setattr(due_index, "FULL_LOOK_EVERY_SECONDS", -1.0)
+    claim_while_due(always, floor)
+    assert len(fired(trigger)) == 1
+
+
+def test_a_trigger_that_is_caught_up_in_portions_stays_above_the_floor() -> None:
+    start = database_now() - HOUR
+    trigger, floor = make_due(due_at=start, **EVERY_SECOND), DueFloor()
+
+    wait = claim_while_due(always, floor)
+
+    assert wait is not None
+    assert len(fired(trigger)) >= 3600
+
+
+def test_a_trigger_whose_claim_was_rolled_back_is_claimed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trigger, floor = make_due(due_at=database_now() - HOUR), DueFloor()
+
+    def look() -> None:
+        claim_while_due(always, floor)
+
+    with transaction.atomic():
+        Trigger.objects.filter(pk=trigger.pk).update(next_run_time=database_now())
+        race_all([look])
+        transaction.set_rollback(True)
+    assert fired(trigger) == []
+    claim_while_due(always, floor)
+
+    assert len(fired(trigger)) == 1
+
+
+def test_since_leaves_out_triggers_that_came_due_earlier() -> None:
+    now = database_now()
+    make_due(due_at=now - HOUR)
+    later = make_due(due_at=now)
+
+    found = find_due(now, limit=10, since=now)
+
+    assert [trigger.id for trigger in found] == [later.id]

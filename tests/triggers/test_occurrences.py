@@ -6,7 +6,7 @@ import pytest
 
 from executions.models import TriggerExecution
 from executions.pipeline.drain import drain
-from tests.triggers.due import NOON, fired, make_due, missed
+from tests.triggers.due_triggers import NOON, fired, make_due, missed
 from triggers.models import Trigger
 from triggers.services.claim import claim_due
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from tests.factories import make_trigger
-from tests.triggers.due import NOON, fired
+from tests.triggers.due_triggers import NOON, fired
 from triggers.models import ScheduleVersion, Trigger
 from triggers.services import claim, lifecycle, stats
 from triggers.services.claim import claim_due
@@ -15,6 +15,8 @@ from triggers.services.lifecycle import (
     update_trigger,
 )
 from triggers.services.schedule_history import (
+    SkipReason,
+    read_history,
     schedule_definition,
     trigger_as_of,
     version_boundary,
@@ -45,6 +47,14 @@ def at(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
 def spans(trigger: Trigger) -> list[tuple[datetime, datetime | None, bool]]:
     rows = ScheduleVersion.objects.filter(trigger=trigger).order_by("valid_from", "id")
     return [(row.valid_from, row.valid_to, row.is_active) for row in rows]
+
+
+def planned(trigger: Trigger, minutes: int) -> list[tuple[int, SkipReason | None]]:
+    """Return the planned minutes after noon, each with its skip reason."""
+    trigger.refresh_from_db()
+    history = read_history(trigger, NOON, NOON + minutes * MINUTE)
+    found = history.occurrences(NOON)
+    return [(round((one.at - NOON) / MINUTE), one.skip_reason) for one in found]
 
 
 def test_versions_meet_at_the_instant_of_the_change(
@@ -194,3 +204,37 @@ def test_versions_meet_at_the_first_unclaimed_occurrence(
     unclaimed: datetime | None, settled: datetime
 ) -> None:
     assert version_boundary(unclaimed, NOON) == settled
+
+
+def test_history_has_each_occurrence_once_with_its_skip_reason(
+    at: list[datetime],
+) -> None:
+    trigger = make_trigger(**MINUTELY)
+    at.append(NOON + 2 * MINUTE)
+    disable_trigger(trigger_id=trigger.pk)
+
+    reasons = (None, None, SkipReason.INACTIVE, SkipReason.INACTIVE)
+    assert planned(trigger, 4) == list(enumerate(reasons, start=1))
+
+
+def test_a_schedule_that_reached_max_runs_ends_with_its_last_run(
+    at: list[datetime],
+) -> None:
+    trigger = make_trigger(**MINUTELY, max_runs=2, catchup="all")
+    at.append(NOON + 5 * MINUTE)
+    update_trigger(trigger_id=trigger.pk, fields={"max_runs": 3})
+
+    assert planned(trigger, 7) == [(n, None) for n in (1, 2, 6, 7)]
+
+
+def test_a_version_without_a_run_count_ends_with_its_last_run(
+    at: list[datetime],
+) -> None:
+    trigger = make_trigger(**MINUTELY, max_runs=9)
+    at.append(NOON + 2 * MINUTE)
+    update_trigger(trigger_id=trigger.pk, fields={"max_runs": None})
+    at.append(NOON + 4 * MINUTE)
+    disable_trigger(trigger_id=trigger.pk)
+    ScheduleVersion.objects.update(scheduled_runs=None, last_scheduled_for=None)
+
+    assert planned(trigger, 5) == [(3, None), (4, None), (5, SkipReason.INACTIVE)]

@@ -17,7 +17,7 @@ from events.models import Event
 from tests.acceptance.waiting import wait_for
 from tests.factories import make_trigger
 from tests.servers.pgbouncer import pgbouncer
-from tests.triggers.due import make_due_once
+from tests.triggers.due_triggers import make_due_once
 from triggers.clocks import ticker
 from triggers.clocks.ticker import Ticker
 from triggers.clocks.wake import LISTENER_ALIAS

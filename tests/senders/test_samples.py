@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from senders.signatures import verify_request
-from webhooks.endpoints.samples import sample_request
+from webhooks.endpoints.sample_requests import sample_command
 from webhooks.models import WebhookEndpoint
 
 pytestmark = pytest.mark.django_db
@@ -25,7 +25,7 @@ def endpoint_of(type_slug: str) -> WebhookEndpoint:
 
 @pytest.mark.parametrize("type_slug", sorted(SECRETS))
 def test_the_line_holds_what_the_door_takes(type_slug: str) -> None:
-    sample = sample_request(endpoint_of(type_slug))
+    sample = sample_command(endpoint_of(type_slug))
 
     words = shlex.split(sample.curl.replace("\\\n", ""))
     assert words[:4] == ["curl", "-X", "POST", "http://testserver/webhooks/wht_1"]
@@ -43,7 +43,7 @@ def test_the_line_holds_what_the_door_takes(type_slug: str) -> None:
 
 
 def test_an_endpoint_without_a_secret_has_an_unsigned_line() -> None:
-    sample = sample_request(WebhookEndpoint(webhook_id="wht_1", type="generic"))
+    sample = sample_command(WebhookEndpoint(webhook_id="wht_1", type="generic"))
 
     assert "Signature" not in sample.curl
     assert sample.valid_seconds is None
@@ -54,4 +54,4 @@ def test_a_get_endpoint_has_a_line_without_a_body() -> None:
         webhook_id="wht_1", type="generic", allowed_methods=["GET"]
     )
 
-    assert "--data" not in sample_request(endpoint).curl
+    assert "--data" not in sample_command(endpoint).curl

@@ -42,7 +42,7 @@ def test_an_endpoint_shows_its_url_and_a_signed_line_but_no_secret(
     assertContains(page, f"http://testserver/webhooks/{endpoint.webhook_id}")
     assertContains(page, "X-Hub-Signature-256: sha256=")
     assertNotContains(page, secret)
-    assertNotContains(page, "Good for")
+    assertNotContains(page, "Valid for")
 
 
 def test_a_line_with_a_timestamp_says_how_long_it_is_good(pages: Client) -> None:
@@ -50,7 +50,7 @@ def test_a_line_with_a_timestamp_says_how_long_it_is_good(pages: Client) -> None
 
     page = pages.get(page_of(endpoint))
 
-    assertContains(page, "Good for 5 minutes")
+    assertContains(page, "Valid for 5 minutes")
 
 
 def test_a_secret_is_replaced_and_not_shown(pages: Client) -> None:

@@ -120,7 +120,7 @@ def test_a_page_of_a_rejection_says_what_to_do(
 
     assertContains(page, "Enter the same secret on both sides")
     assertContains(page, "&lt;b&gt;")
-    assertContains(page, "Only its first bytes were kept")
+    assertContains(page, "Only the first bytes were stored")
     assertNotContains(page, "Redeliver</button>")
 
 
@@ -145,7 +145,7 @@ def test_of_many_the_accepted_ones_are_redelivered(
 
     told = redeliver(pages, first.pk, second.pk, rejection.pk)
 
-    assert told == ["2 redelivered: those that were accepted."]
+    assert told == ["2 accepted deliveries were redelivered."]
     assert Event.objects.filter(replay_of__isnull=False).count() == 2
 
 
@@ -217,6 +217,6 @@ def test_nobody_delivers_to_agents_that_he_may_not_use(client: Client) -> None:
     told = redeliver(ben, events[0].pk) + redeliver(ben, *(e.pk for e in events))
     url = reverse("admin:webhooks_delivery_test", args=[trigger.endpoint_id])
 
-    assert told == ["Agents would hear of it that you may not use"] * 2
+    assert told == ["The event would go to agents that you are not allowed to use"] * 2
     assert ben.post(url).status_code == 403
     assert Event.objects.count() == 2

@@ -10,10 +10,10 @@ from tests.webhooks.senders import PUSH, SECRET, hex_hmac
 from webhooks.endpoints.lifecycle import (
     InvalidEndpoint,
     create_endpoint,
-    live_secrets,
     update_endpoint,
-    webhook_url,
 )
+from webhooks.endpoints.secrets import live_secrets
+from webhooks.endpoints.urls import webhook_url
 from webhooks.models import WebhookEndpoint
 
 pytestmark = pytest.mark.django_db

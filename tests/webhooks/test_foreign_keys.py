@@ -11,10 +11,10 @@ from tests.webhooks.deliveries import assert_nothing_happened, deliver
 from webhooks.endpoints.lifecycle import (
     InvalidEndpoint,
     create_endpoint,
-    live_secrets,
     update_endpoint,
 )
-from webhooks.endpoints.rotation import renew_url, rotate_secret
+from webhooks.endpoints.rotation import replace_url, rotate_secret
+from webhooks.endpoints.secrets import live_secrets
 from webhooks.models import WebhookEndpoint
 
 pytestmark = pytest.mark.django_db
@@ -49,7 +49,7 @@ def test_a_key_that_the_sender_makes_is_asked_for_never_invented(
 
     [fault] = refusal.value.faults
     assert fault.pointer == "/webhook_config/secret"
-    assert fault.detail == "Discord shows you its public key: put it here"
+    assert fault.detail == "Discord shows you its public key: enter it as the secret"
     assert not WebhookEndpoint.objects.exists()
 
 
@@ -60,7 +60,10 @@ def test_a_secret_never_becomes_a_public_key() -> None:
     with pytest.raises(InvalidEndpoint) as refusal:
         update_endpoint(endpoint_id=endpoint.pk, type_slug="discord")
 
-    assert refusal.value.detail == "Discord shows you its public key: put it here"
+    assert (
+        refusal.value.detail
+        == "Discord shows you its public key: enter it as the secret"
+    )
     endpoint.refresh_from_db()
     assert endpoint.type == "github"
 
@@ -100,7 +103,7 @@ def test_a_key_that_the_sender_makes_is_rotated_only_to_a_given_one() -> None:
     with pytest.raises(InvalidEndpoint, match="shows you its public key"):
         rotate_secret(endpoint_id=endpoint.pk)
     with pytest.raises(InvalidEndpoint) as refusal:
-        renew_url(endpoint_id=endpoint.pk, rotate_secret=True)
+        replace_url(endpoint_id=endpoint.pk, rotate_secret=True)
 
     assert [fault.pointer for fault in refusal.value.faults] == ["/rotate_secret"]
     assert stored(endpoint) == [DISCORD_KEY]
@@ -110,7 +113,7 @@ def test_a_key_that_the_sender_makes_is_rotated_only_to_a_given_one() -> None:
 
 def test_a_sender_with_certificates_has_no_secret() -> None:
     endpoint = create_endpoint(type_slug="sns", config=TOPIC).endpoint
-    text = "Amazon SNS signs with certificates of its own: leave this out"
+    text = "Amazon SNS signs with its own certificates: omit the secret"
 
     for act in (
         partial(create_endpoint, type_slug="sns", config={**TOPIC, "secret": True}),

@@ -14,7 +14,7 @@ from webhooks.endpoints.lifecycle import (
     create_endpoint,
     update_endpoint,
 )
-from webhooks.endpoints.rotation import renew_url
+from webhooks.endpoints.rotation import replace_url
 from webhooks.endpoints.urls import (
     WebhookUrlTaken,
     custom_path,
@@ -41,18 +41,18 @@ def test_a_path_receives(path: str) -> None:
     [
         (LONGEST + "a", "Must have at most 200 characters"),
         *(
-            (path, "May hold letters, digits, '-', '.', '_', '~' and '/'")
+            (path, "Can contain only letters, digits, '-', '.', '_', '~' and '/'")
             for path in ("a b", "a%2fb", "ä", "a?b", "a\\b", "a\x00b", "a\nb", "a:b")
         ),
         *(
-            (path, "Must not be empty, begin or end with '/', or hold '//'")
+            (path, "Must not be empty, begin or end with '/', or contain '//'")
             for path in ("", "/", "/a", "a/", "a//b")
         ),
         *(
-            (path, "Must not hold '.' or '..' as a part of its own")
+            (path, "Must not have '.' or '..' as a segment")
             for path in (".", "..", "a/../b", "./a", "a/.")
         ),
-        ("wht_0", "Must not begin with 'wht_': ids made here do"),
+        ("wht_0", "Must not begin with 'wht_', as generated ids do"),
     ],
 )
 def test_what_is_no_path_is_refused(path: str, detail: str) -> None:
@@ -118,7 +118,7 @@ def test_a_path_is_changed_and_given_up() -> None:
 def test_a_new_url_is_generated_also_where_a_path_was_chosen() -> None:
     endpoint = create_endpoint(path="orders").endpoint
 
-    renew_url(endpoint_id=endpoint.pk)
+    replace_url(endpoint_id=endpoint.pk)
 
     assert deliver(endpoint).status_code == 404
     assert create_endpoint(path="orders").endpoint.pk != endpoint.pk

@@ -16,7 +16,7 @@ from tests.factories import make_agent, make_created
 from tests.races import ROUNDS, THREADS, race
 from tests.webhooks.received import URL, accept, make_endpoint, reject, repeat, visitor
 from triggers.models import Trigger
-from webhooks.deliveries.redelivery import choose, redeliver, redeliver_many
+from webhooks.deliveries.redelivery import redeliver, redeliver_many, select_accepted
 from webhooks.models import Delivery, WebhookEndpoint
 
 pytestmark = pytest.mark.django_db
@@ -288,7 +288,7 @@ def test_a_thousand_are_redelivered_at_once(endpoint: WebhookEndpoint) -> None:
     ]
     Event.objects.bulk_create(copies)
 
-    chosen = choose(deliveries=Delivery.objects.all(), limit=1000)
+    chosen = select_accepted(deliveries=Delivery.objects.all(), limit=1000)
     done = redeliver_many(delivery_ids=chosen.delivery_ids)
 
     assert len(done) == 1000

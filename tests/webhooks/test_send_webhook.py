@@ -11,8 +11,8 @@ from pytest_django.live_server_helper import LiveServer
 
 from events.models import Event
 from tests.webhooks.received import make_endpoint
-from webhooks.endpoints import outbound
-from webhooks.endpoints.lifecycle import webhook_url
+from webhooks.endpoints import sending
+from webhooks.endpoints.urls import webhook_url
 from webhooks.models import WebhookEndpoint
 
 pytestmark = pytest.mark.django_db
@@ -53,7 +53,7 @@ def test_a_body_of_ones_own_is_signed_too(
     file = tmp_path / "body.json"
     file.write_bytes(b'{"own": 1}')
     stdin = SimpleNamespace(buffer=io.BytesIO(b'{"own": 2}'))
-    monkeypatch.setattr(outbound, "sys", SimpleNamespace(stdin=stdin))
+    monkeypatch.setattr(sending, "sys", SimpleNamespace(stdin=stdin))
 
     run("--endpoint", served.webhook_id, "--event", "fork", "--body", str(file))
     run("--endpoint", served.webhook_id, "--body", "-")
@@ -76,13 +76,16 @@ def test_a_request_is_shown_instead_of_sent() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--endpoint", "wht_none"], "--endpoint: There is none of this name"),
+        (
+            ["--endpoint", "wht_none"],
+            "--endpoint: There is no endpoint with this id",
+        ),
         (["--url", "http://x", "--type", "nobody"], "--type: Must be one of: "),
         (["--url", "http://x", "--type", "github", "--event", "x"], "has samples of"),
-        (["--url", "http://x", "--count", "0"], "--count: At least one"),
+        (["--url", "http://x", "--count", "0"], "--count: Must be at least 1"),
         (
             ["--url", "http://x", "--header", "odd"],
-            "--header: Write 'Name: value'",
+            "--header: Must be 'Name: value'",
         ),
         (["--url", "http://x", "--body", "/nowhere"], "No such file"),
         (["--url", "http://127.0.0.1:1/x"], "http://127.0.0.1:1/x does not answer"),

@@ -22,7 +22,7 @@ from triggers.models import Trigger
 from triggers.services.endpoints import FOREIGN_ENDPOINT, is_open_to
 from triggers.services.lifecycle import TriggerNotFound
 from webhooks.endpoints import rotation
-from webhooks.endpoints.activity import last_received_at
+from webhooks.endpoints.lifecycle import last_received_at
 from webhooks.endpoints.rotation import KEEP_SECONDS, MAX_KEEP_SECONDS
 from webhooks.endpoints.secrets import Which, live_entries, states_of
 from webhooks.endpoints.urls import custom_path, webhook_url
@@ -119,14 +119,14 @@ class EndpointView(APIView):
             raise PermissionDenied(FOREIGN_ENDPOINT)
         return trigger, trigger.endpoint
 
-    def answer(self, pk: UUID, renewed: rotation.RenewedEndpoint) -> Response:
+    def answer(self, pk: UUID, changed: rotation.RotatedEndpoint) -> Response:
         """Return the trigger, and a secret that this request has set."""
         trigger, _ = self.find(pk)
         context = {
             "request": self.request,
-            "webhook_secret": renewed.secret,
-            "ended": renewed.ended,
-            "live": states_of(live_entries(renewed.endpoint)),
+            "webhook_secret": changed.secret,
+            "ended": changed.ended,
+            "live": states_of(live_entries(changed.endpoint)),
         }
         return Response(TriggerWithSecretsSerializer(trigger, context=context).data)
 
@@ -185,7 +185,7 @@ class RegenerateWebhookView(EndpointView):
         """Give the endpoint a new URL; the old URL stops working now."""
         _, endpoint = self.find(pk)
         given = _validated(RegenerationSerializer(data=request.data))
-        return self.answer(pk, rotation.renew_url(endpoint_id=endpoint.pk, **given))
+        return self.answer(pk, rotation.replace_url(endpoint_id=endpoint.pk, **given))
 
 
 def _validated(serializer: StrictSerializer) -> dict[str, Any]:

@@ -1,20 +1,104 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
+from common.api.permissions import ChangePermissions
+from common.api.serializers import StrictSerializer
 from webhooks.endpoints.lifecycle import METHODS
-from webhooks.inspectors.showing import received_by, show
-from webhooks.inspectors.store import find_inspector, keep_request, refuse_if_full
+from webhooks.inspectors.inspection import describe, read_request
+from webhooks.inspectors.store import (
+    find_inspector,
+    list_requests,
+    open_inspector,
+    require_space,
+    store_request,
+)
+from webhooks.models import Delivery, WebhookEndpoint
 from webhooks.receiver.view import AlwaysJSON
+from webhooks.types import known_slugs
+
+
+class OpenInspectorSerializer(StrictSerializer):
+    """With an endpoint or a type, each request shows whether it would be accepted."""
+
+    endpoint_id = serializers.UUIDField(required=False)
+    type = serializers.CharField(required=False, max_length=50)
+
+    def validate_endpoint_id(self, value: UUID) -> UUID:
+        if not WebhookEndpoint.objects.filter(pk=value).exists():
+            raise serializers.ValidationError("There is no endpoint with this id.")
+        return value
+
+    def validate_type(self, value: str) -> str:
+        if value.lower() not in known_slugs():
+            raise serializers.ValidationError(
+                "There is no webhook type with this name."
+            )
+        return value.lower()
+
+
+class InspectorSerializer(serializers.Serializer[Any]):
+    token = serializers.CharField()
+    url = serializers.URLField()
+    expires_at = serializers.DateTimeField()
+    type = serializers.CharField(source="type_slug")
+    endpoint_id = serializers.UUIDField(allow_null=True)
+
+
+class InspectedSerializer(InspectorSerializer):
+    """The requests, newest first; a body that is not text is in `body_base64`."""
+
+    requests = serializers.ListField(child=serializers.DictField())
+
+
+class InspectorsView(APIView):
+    """Opens test-mode URLs, which show the requests sent to them for an hour."""
+
+    queryset = Delivery.objects.all()
+    permission_classes = (ChangePermissions,)
+
+    @extend_schema(
+        request=OpenInspectorSerializer, responses={201: InspectorSerializer}
+    )
+    def post(self, request: Request) -> Response:
+        serializer = OpenInspectorSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        fields = serializer.validated_data
+        inspector = open_inspector(
+            type_slug=fields.get("type", ""), endpoint_id=fields.get("endpoint_id")
+        )
+        location = reverse(
+            "delivery-inspector", kwargs={"token": inspector.token}, request=request
+        )
+        return Response(
+            InspectorSerializer(inspector).data,
+            status=status.HTTP_201_CREATED,
+            headers={"Location": location},
+        )
+
+
+class InspectorOfTokenView(APIView):
+    """Shows what a test-mode URL has received so far."""
+
+    queryset = Delivery.objects.all()
+
+    @extend_schema(responses=InspectedSerializer)
+    def get(self, request: Request, token: str) -> Response:
+        inspector = InspectorSerializer(find_inspector(token)).data
+        return Response({**inspector, "requests": list_requests(token)})
 
 
 class InspectorView(APIView):
-    """Receives by any method what is to be shown; bounded, and never an event."""
+    """The test-mode URL: it accepts any method and never creates an event."""
 
     authentication_classes = ()
     permission_classes = ()
@@ -25,9 +109,9 @@ class InspectorView(APIView):
 
     def receive(self, request: Request, token: str) -> Response:
         inspector = find_inspector(token)
-        refuse_if_full(token)
-        delivery = received_by(inspector, request._request)
-        keep_request(token, show(inspector, delivery))
+        require_space(token)
+        received = read_request(inspector, request._request)
+        store_request(token, describe(inspector, received))
         return Response({"success": True, "status": "shown"})
 
     get = post = put = patch = delete = receive

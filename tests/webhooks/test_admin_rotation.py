@@ -15,8 +15,8 @@ from agents.models import Agent
 from tests.factories import make_trigger
 from tests.triggers.test_api_permissions import group, restricted
 from tests.webhooks.deliveries import deliver
-from webhooks.endpoints.lifecycle import live_secrets
 from webhooks.endpoints.rotation import rotate_secret
+from webhooks.endpoints.secrets import live_secrets
 from webhooks.models import WebhookEndpoint
 
 __all__ = ["group", "restricted"]
@@ -24,7 +24,7 @@ __all__ = ["group", "restricted"]
 pytestmark = pytest.mark.django_db
 
 SECRET, SECOND = "the first secret, long enough", "the second secret, as long"
-ACTS = ("rotate", "revoke", "renew")
+ACTS = ("rotate", "revoke", "new_url")
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_a_made_secret_is_shown_once_and_never_in_the_history(
     assert made in page
     assertNotContains(pages.get(page_of(endpoint)), made)
     history = reverse("admin:webhooks_webhookendpoint_history", args=[endpoint.pk])
-    assertContains(pages.get(history), "The endpoint has another secret.")
+    assertContains(pages.get(history), "The endpoint has a new secret.")
     assert made not in str(list(LogEntry.objects.values()))
 
 
@@ -108,7 +108,7 @@ def test_what_the_service_refuses_is_told(
 ) -> None:
     page = press(pages, endpoint, "revoke", which="current")
 
-    assert "It is the only secret" in page
+    assert "This is the only secret" in page
     assert live_secrets(endpoint) == [SECRET]
     assert not LogEntry.objects.exists()
 
@@ -118,7 +118,7 @@ def test_a_new_url_leaves_the_old_one_unknown(
 ) -> None:
     old = WebhookEndpoint(webhook_id=endpoint.webhook_id)
 
-    page = press(pages, endpoint, "renew")
+    page = press(pages, endpoint, "new_url")
 
     assert f"http://testserver/webhooks/{endpoint.webhook_id}" in page
     assert deliver(old).status_code == 404
@@ -126,7 +126,7 @@ def test_a_new_url_leaves_the_old_one_unknown(
 
 
 def test_a_new_url_with_a_new_secret(pages: Client, endpoint: WebhookEndpoint) -> None:
-    page = press(pages, endpoint, "renew", rotate_secret=True)
+    page = press(pages, endpoint, "new_url", rotate_secret=True)
 
     [made] = live_secrets(endpoint)
     assert made != SECRET

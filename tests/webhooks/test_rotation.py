@@ -20,7 +20,7 @@ from webhooks.endpoints.lifecycle import (
 from webhooks.endpoints.rotation import (
     NoSuchSecret,
     OnlySecret,
-    renew_url,
+    replace_url,
     revoke_secret,
     rotate_secret,
 )
@@ -164,7 +164,7 @@ def test_the_secret_in_use_is_no_rotation() -> None:
     [fault] = refusal.value.faults
     assert (fault.pointer, fault.detail) == (
         "/secret",
-        "Is valid here already; give another one",
+        "Is already valid for this endpoint; give another secret",
     )
     assert stored(endpoint) == [SECRET]
 
@@ -251,7 +251,7 @@ def test_the_old_url_is_unknown_on_the_next_request() -> None:
     endpoint = make_endpoint()
     old = WebhookEndpoint(webhook_id=endpoint.webhook_id)
 
-    moved = renew_url(endpoint_id=endpoint.pk)
+    moved = replace_url(endpoint_id=endpoint.pk)
 
     assert moved.secret is None
     assert moved.endpoint.webhook_id.startswith("wht_")
@@ -264,7 +264,7 @@ def test_a_move_can_leave_the_secrets_behind() -> None:
     endpoint = make_endpoint()
     rotate_secret(endpoint_id=endpoint.pk, secret=SECOND)
 
-    moved = renew_url(endpoint_id=endpoint.pk, rotate_secret=True)
+    moved = replace_url(endpoint_id=endpoint.pk, rotate_secret=True)
 
     assert stored(endpoint) == [moved.secret]
     assert len(moved.ended) == 2
@@ -276,7 +276,7 @@ def test_of_moves_at_once_one_url_is_left() -> None:
     endpoint = make_endpoint()
 
     for _ in range(ROUNDS):
-        moved = race(partial(renew_url, endpoint_id=endpoint.pk))
+        moved = race(partial(replace_url, endpoint_id=endpoint.pk))
         urls = {done.endpoint.webhook_id for done in moved}
         found = WebhookEndpoint.objects.filter(webhook_id__in=urls)
         assert len(urls) == THREADS

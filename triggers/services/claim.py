@@ -71,7 +71,7 @@ def claim_due(
     due = find_due(now, limit=limit, since=since)
     share = max(1, limit // len(due)) if due else 0
     claims, budget = [], limit
-    # Latest first: counting what the others missed can use up the whole budget.
+    # The last ones due go first: counting missed runs of the others can use it all up.
     for trigger in reversed(due):
         if budget <= 0:
             break

@@ -17,8 +17,7 @@ from executions.services.retention import history_horizon
 from triggers.models import Trigger
 from triggers.schedules import occurrences
 from triggers.services.lifecycle import TriggerNotFound
-from triggers.services.occurrences import backfill_events
-from triggers.services.scheduling import jitter_of, schedule_of
+from triggers.services.scheduling import backfill_events, jitter_of, schedule_of
 
 MAX_COUNTED = 10_000
 _INSTANT = timedelta(microseconds=1)

@@ -15,8 +15,7 @@ from triggers.models import Trigger
 from triggers.schedules.interval import IntervalSchedule
 from triggers.services import claim
 from triggers.services.claim import claim_due
-from triggers.services.occurrences import MAX_OCCURRENCES
-from triggers.services.scheduling import jitter_of
+from triggers.services.scheduling import MAX_OCCURRENCES, jitter_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -16,7 +16,7 @@ from triggers.models import Trigger
 from triggers.services import claim, due_index
 from triggers.services.claim import claim_due, claim_while_due
 from triggers.services.due_index import _FIND, DueFloor, find_due, seconds_until_due
-from triggers.services.occurrences import MAX_OCCURRENCES, plan_claim
+from triggers.services.scheduling import MAX_OCCURRENCES, plan_claim
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

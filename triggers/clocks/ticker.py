@@ -103,9 +103,10 @@ class Ticker(threading.Thread):
         other clients use next: there the clock only sleeps for at most a second.
         """
         connection.ensure_connection()
-        if self._listener or not is_direct(connection):
-            self._subscribed = None
-        elif self._subscribed is not connection.connection:
+        if self._subscribed is not None and self._subscribed is connection.connection:
+            return
+        self._subscribed = None
+        if self._listener is None and is_direct(connection):
             with connection.cursor() as cursor:
                 cursor.execute(f"LISTEN {CHANNEL}")
             self._subscribed = connection.connection

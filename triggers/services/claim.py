@@ -32,9 +32,15 @@ from events.services.record import (
 from triggers.clock import get_clock
 from triggers.models import Trigger
 from triggers.services.due_index import DueFloor, find_due, seconds_until_due
-from triggers.services.occurrences import MAX_OCCURRENCES, Claim, events_of, plan_claim
 from triggers.services.schedule_history import version_boundary, write_inactive_version
-from triggers.services.scheduling import jitter_of, schedule_of
+from triggers.services.scheduling import (
+    MAX_OCCURRENCES,
+    Claim,
+    events_of,
+    jitter_of,
+    plan_claim,
+    schedule_of,
+)
 
 logger = logging.getLogger(__name__)
 

@@ -3,19 +3,17 @@ from __future__ import annotations
 from django.urls import include, path
 from rest_framework.routers import DefaultRouter
 
-from agents.api.views import AgentTaskViewSet, AgentViewSet
-from events.api.views import EventTypeViewSet
-from executions.api.ledger_views import (
-    AuditView,
-    BackfillView,
-    TriggerHealthView,
-    TriggerStatusView,
-)
+from agents.api import AgentTaskViewSet, AgentViewSet
+from events.api import EventTypeViewSet
 from executions.api.views import (
+    BackfillView,
     EventWithExecutionsViewSet,
     ExecutionsOfTriggerView,
     ExecutionViewSet,
+    LedgerView,
     RunView,
+    TriggerHealthView,
+    TriggerStatusView,
 )
 from triggers.api.deliveries import DeliveriesOfTriggersViewSet
 from triggers.api.schedules import ScheduleViewSet, ValidateCronView
@@ -48,7 +46,7 @@ urlpatterns = [
         name="trigger-validate-cron",
     ),
     path("triggers/health", TriggerHealthView.as_view(), name="trigger-health"),
-    path("triggers/<uuid:pk>/audit", AuditView.as_view(), name="trigger-audit"),
+    path("triggers/<uuid:pk>/audit", LedgerView.as_view(), name="trigger-audit"),
     path(
         "triggers/<uuid:pk>/backfill", BackfillView.as_view(), name="trigger-backfill"
     ),

@@ -14,7 +14,7 @@ from unfold.widgets import (
     UnfoldAdminTextareaWidget,
 )
 
-from agents.selectors import usable_agents
+from agents.services.agents import usable_agents
 from common.admin.fields import LinesField
 from common.admin.forms import ServiceForm
 from triggers.models import Trigger, TriggerType

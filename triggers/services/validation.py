@@ -9,10 +9,10 @@ from typing import Any
 
 from common.errors import Fault, InvalidInput
 from common.json_schema import UnusableSchema, find_value_faults
+from conditions.document import UnreadableFieldError, parse_field
 from conditions.engine import validate_condition
-from conditions.fields import UnreadableFieldError, parse_field
-from events.families import INTERNAL_FAMILIES
 from events.models import EventType
+from events.services.emit import INTERNAL_NAMESPACES
 from triggers.models import ScheduleType, Trigger, TriggerType
 from triggers.schedules import InvalidSchedule
 from triggers.services.scheduling import schedule_of
@@ -104,11 +104,11 @@ def explain_unsupported(patterns: Sequence[str]) -> dict[int, str]:
     if not patterns:
         return {}
     catalogue = set(EventType.objects.values_list("name", flat=True))
-    families = {*INTERNAL_FAMILIES, *known_slugs()}
+    namespaces = {*INTERNAL_NAMESPACES, *known_slugs()}
     return {
         place: _explain(pattern, catalogue)
         for place, pattern in enumerate(patterns)
-        if is_pattern(pattern) and not _is_supported(pattern, catalogue, families)
+        if is_pattern(pattern) and not _is_supported(pattern, catalogue, namespaces)
     }
 
 
@@ -217,8 +217,8 @@ def _check_webhook(trigger: Trigger, webhook: EndpointFields) -> Iterator[Fault]
             yield Fault(f"/{API_NAMES[name]}", detail)
 
 
-def _is_supported(pattern: str, catalogue: set[str], families: set[str]) -> bool:
-    if pattern == "*" or pattern.split(".")[0] in families:
+def _is_supported(pattern: str, catalogue: set[str], namespaces: set[str]) -> bool:
+    if pattern == "*" or pattern.split(".")[0] in namespaces:
         return True
     if not pattern.endswith(".*"):
         return pattern in catalogue

@@ -15,8 +15,7 @@ from common.errors import Conflict
 from common.fields import dump_json
 from events.models import Event, EventSource
 from events.services.bodies import hold_bodies
-from events.services.keys import find_known
-from events.services.record import NewEvent, dedupe_key, record_events
+from events.services.record import NewEvent, dedupe_key, find_known, record_events
 from webhooks.models import Delivery, DeliveryOutcome
 from webhooks.rejections.fixes import how_to_fix
 

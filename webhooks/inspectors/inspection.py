@@ -13,7 +13,7 @@ from django.utils import timezone
 from common.errors import NotFound, TickhookError
 from common.ids import uuid7
 from common.text import clean_text
-from senders.definitions.model import CREDENTIAL_PARAMETERS
+from senders.definitions.webhook_types import CREDENTIAL_PARAMETERS
 from senders.signatures import verify
 from webhooks.endpoints.secrets import live_secrets
 from webhooks.inspectors.store import Inspector

@@ -17,7 +17,7 @@ from common.errors import TickhookError
 from common.outgoing import Unreachable, fetch
 from common.tasks import enqueue
 from common.text import clean_text
-from senders.signatures.certificates import load_certificate
+from senders.signatures.public_keys import load_certificate
 from webhooks.models import Errand, ErrandKind, ErrandStatus
 
 logger = logging.getLogger(__name__)

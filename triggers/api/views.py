@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
-from agents.selectors import usable_agents
+from agents.services.agents import usable_agents
 from common.api.filters import AnyCaseChoiceFilter, AnyCaseField, FlagFilter
 from common.api.permissions import ChangePermissions, ModelPermissions
 from triggers.api.reading import complete_webhook, read_trigger

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 from uuid import UUID
 
-from agents.backends.base import AgentBackend, SubmissionFailed, backends
+from agents.backends import AgentBackend, SubmissionFailed, backends
 from agents.models import AgentTask
 from common.errors import Fault
 

@@ -11,7 +11,7 @@ from tests.acceptance.waiting import wait_for, wait_until_equal
 from tests.races import ROUNDS, race
 
 
-def test_a_caller_that_waits_is_served_before_one_that_asks_later() -> None:
+def test_a_waiting_caller_is_served_before_a_later_one() -> None:
     for _ in range(ROUNDS):
         slots, is_served = Slots(1), threading.Event()
         with ThreadPoolExecutor(1) as threads:
@@ -25,7 +25,7 @@ def test_a_caller_that_waits_is_served_before_one_that_asks_later() -> None:
             waiting.result()
 
 
-def test_callers_are_served_in_the_order_in_which_they_ask() -> None:
+def test_callers_are_served_in_order() -> None:
     slots, served = Slots(1), list[int]()
 
     def hold(number: int) -> None:
@@ -40,7 +40,7 @@ def test_callers_are_served_in_the_order_in_which_they_ask() -> None:
     assert served == list(range(8))
 
 
-def test_a_caller_that_gave_up_is_not_handed_a_slot() -> None:
+def test_a_caller_that_gave_up_gets_no_slot() -> None:
     slots = Slots(1)
 
     with slots.hold(wait_seconds=0):
@@ -52,7 +52,9 @@ def test_a_caller_that_gave_up_is_not_handed_a_slot() -> None:
         pass
 
 
-def test_an_interrupted_caller_keeps_no_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_caller_releases_its_slot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     slots = Slots(1)
 
     def interrupt(self: threading.Event, timeout: float | None = None) -> bool:
@@ -68,7 +70,7 @@ def test_an_interrupted_caller_keeps_no_slot(monkeypatch: pytest.MonkeyPatch) ->
         pass
 
 
-def test_no_slot_is_lost_or_doubled_under_contention() -> None:
+def test_slots_are_neither_lost_nor_duplicated_under_contention() -> None:
     slots, lock = Slots(2), threading.Lock()
     counts = [0, 0]
 

@@ -65,7 +65,7 @@ def test_without_type_and_id_the_event_is_unknown(body: bytes) -> None:
     assert identity.delivery_id is None
 
 
-def test_an_event_type_can_not_hold_a_pattern() -> None:
+def test_an_event_type_cannot_contain_a_pattern() -> None:
     headers = {"X-GitHub-Event": "a/b *\u00e9\udcff\n"}
 
     identity = identify(resolve("github"), headers)
@@ -73,7 +73,7 @@ def test_an_event_type_can_not_hold_a_pattern() -> None:
     assert identity.event_type == "github.a_b____udcff"
 
 
-def test_an_event_type_is_cut_at_two_hundred_characters() -> None:
+def test_an_event_type_is_truncated_to_two_hundred_characters() -> None:
     headers = {"X-GitHub-Event": "a" * 9000}
 
     identity = identify(resolve("github"), headers)
@@ -90,9 +90,7 @@ def test_an_event_type_is_cut_at_two_hundred_characters() -> None:
         ("\udcff", "\\udcff"),
     ],
 )
-def test_a_delivery_id_is_bounded_and_never_cut(
-    sent: str, delivery_id: str | None
-) -> None:
+def test_a_delivery_id_is_never_truncated(sent: str, delivery_id: str | None) -> None:
     headers = {"X-GitHub-Delivery": sent}
 
     identity = identify(resolve("github"), headers)
@@ -111,7 +109,7 @@ def test_a_delivery_id_is_bounded_and_never_cut(
         (b'{"items": "text"}', None),
     ],
 )
-def test_a_delivery_id_can_lie_deep_in_the_body(
+def test_a_delivery_id_can_be_nested_in_the_body(
     body: bytes, delivery_id: str | None
 ) -> None:
     definition = made(delivery_id=[{"body": "/items/0/id"}])
@@ -131,7 +129,7 @@ def test_a_type_can_be_the_first_of_several_keys() -> None:
     assert identify(definition, {}, b'["message"]').event_type == "acme.unknown"
 
 
-def test_an_id_can_lie_in_the_query() -> None:
+def test_an_id_can_be_in_the_query() -> None:
     definition = made(delivery_id=[{"query": "id"}])
 
     assert identify(definition, {}, query={"id": ["a", "b"]}).delivery_id == "a"
@@ -139,7 +137,7 @@ def test_an_id_can_lie_in_the_query() -> None:
     assert identify(definition, {}, query={}).delivery_id is None
 
 
-def test_a_joined_id_wants_all_its_parts() -> None:
+def test_a_joined_id_needs_all_its_parts() -> None:
     sources = [{"header": "ce-source"}, {"header": "ce-id"}]
     definition = made(delivery_id=[{"join": sources}])
 
@@ -150,7 +148,7 @@ def test_a_joined_id_wants_all_its_parts() -> None:
     assert half.delivery_id is None
 
 
-def test_the_parts_of_a_joined_type_are_parted_by_dots() -> None:
+def test_the_parts_of_a_joined_type_are_joined_by_dots() -> None:
     joined = {"join": [{"constant": "call"}, {"body": "/status"}]}
     definition = made(event_type=[joined, {"constant": "other"}])
 

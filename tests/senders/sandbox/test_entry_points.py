@@ -17,7 +17,7 @@ def fault_of(code: str, kind: CodeKind = "parser") -> str:
 @pytest.mark.parametrize(
     ("code", "kind"), [(PARSE_CHAT, "parser"), (VALIDATE_HMAC, "validator")]
 )
-def test_good_code_has_no_faults(code: str, kind: CodeKind) -> None:
+def test_valid_code_has_no_faults(code: str, kind: CodeKind) -> None:
     assert find_code_faults(code, kind=kind) == []
 
 
@@ -50,7 +50,7 @@ def test_the_function_is_found(code: str) -> None:
         ("def a(body): return {}\ndef b(body): return {}\ndef c(body): return {}", 3),
     ],
 )
-def test_code_without_one_function_to_call_is_refused(code: str, found: int) -> None:
+def test_code_without_exactly_one_function_is_rejected(code: str, found: int) -> None:
     assert fault_of(code) == (
         "The code must have exactly one function whose name begins with `parse` "
         f"at its top level, or only one function; it has {found}"
@@ -61,7 +61,7 @@ def test_code_without_one_function_to_call_is_refused(code: str, found: int) -> 
     ("parameters", "named"),
     [("data", "data"), ("body, *args", "*"), ("**kw", "**"), ("body, /", "/")],
 )
-def test_a_parameter_that_is_not_known_is_refused(parameters: str, named: str) -> None:
+def test_an_unknown_parameter_is_rejected(parameters: str, named: str) -> None:
     assert fault_of(f"def validate({parameters}): return True", "validator") == (
         f"`validate` has a parameter `{named}`; the allowed parameters are: "
         "body, headers, webhook_config, config, query, method"
@@ -86,11 +86,11 @@ def test_a_parameter_that_is_not_known_is_refused(parameters: str, named: str) -
         ("while True: pass\ndef parse(body): return {}", "It ran longer than 500 ms"),
     ],
 )
-def test_code_that_cannot_be_loaded_is_refused(code: str, says: str) -> None:
+def test_code_that_cannot_be_loaded_is_rejected(code: str, says: str) -> None:
     assert fault_of(code).startswith(says)
 
 
-def test_code_over_64_kilobytes_is_refused() -> None:
+def test_code_of_more_than_64_kilobytes_is_rejected() -> None:
     code = "def parse(body): return {}\n#"
     fits = code + "\u00e4" * ((65_536 - len(code)) // 2)
 
@@ -101,7 +101,7 @@ def test_code_over_64_kilobytes_is_refused() -> None:
 
 
 @pytest.mark.parametrize("code", ["\ud800", "\x00", "def parse(body): '\ud800'", "\\"])
-def test_code_that_is_no_text_is_refused(code: str) -> None:
+def test_code_that_is_not_text_is_rejected(code: str) -> None:
     assert find_code_faults(code, kind="parser") != []
 
 
@@ -109,11 +109,11 @@ def test_code_that_is_no_text_is_refused(code: str) -> None:
 @pytest.mark.parametrize(
     "piece", ["'", "'\\", "x=\\'", '"' * 3, "(", "f'{", "def f():0\n"]
 )
-def test_no_code_keeps_us_long(piece: str) -> None:
+def test_finding_the_function_takes_linear_time(piece: str) -> None:
     with pytest.raises(SandboxRefused):
         find_entry_point(piece * (64_000 // len(piece)), "parser")
 
 
-def test_code_with_a_fault_is_not_run() -> None:
+def test_faulty_code_is_not_run() -> None:
     with pytest.raises(SandboxRefused, match="has a parameter `data`"):
         run_parser("def parse(data): return {}", body=None, headers={}, config={})

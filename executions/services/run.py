@@ -16,7 +16,7 @@ from common.fields import dump_json
 from events.models import Event, EventSource
 from events.services.record import NewEvent, record_events
 from executions.models import ExecutionStatus, TriggerExecution
-from executions.pipeline.flow_control import used_this_hour
+from executions.pipeline.admit import used_this_hour
 from executions.services.retention.state import history_horizon
 from triggers.models import Trigger
 from triggers.schedules import occurrences

@@ -7,7 +7,7 @@ from django.db import connection, transaction
 
 from agents.models import AgentTask
 from common.ids import uuid7
-from executions.pipeline.flow_control import LOCKS, lock_admission
+from executions.pipeline.admit import LOCKS, lock_admission
 from tests.executions.flow import deliver_event
 from tests.factories import make_listener
 

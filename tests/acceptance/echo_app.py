@@ -1,4 +1,4 @@
-"""An application that answers with its environ, to run in the real web server."""
+"""An application that returns its environ; the web server runs it for test_wire."""
 
 from __future__ import annotations
 

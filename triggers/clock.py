@@ -1,3 +1,5 @@
+"""The interface of clocks, and the clock that the settings name."""
+
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
@@ -13,51 +15,51 @@ from triggers.models import Trigger
 
 
 class TriggerScheduler(ABC):
-    """A clock: it says "now", nothing else. Every clock ends in `claim_due`.
+    """A clock: it only says that time has passed, by calling `claim_due`.
 
-    A trigger's row says when it is due, so a clock that loses an entry loses no run,
-    and two clocks beside each other fire nothing twice. The first three methods are
-    called in the transaction that changes the trigger.
+    The trigger's row stores when it is due. So a clock that loses an entry loses no
+    run, and two clocks that run at the same time start nothing twice. The services call
+    the first three methods in the transaction that changes the trigger.
     """
 
     @abstractmethod
     def schedule_trigger(self, trigger: Trigger) -> None:
-        """Enter an active trigger; a second call replaces the first."""
+        """Add an active trigger; a second call replaces the first."""
 
     @abstractmethod
     def unschedule_trigger(self, trigger_id: UUID) -> None:
-        """Take a trigger out; one that is unknown is no error."""
+        """Remove a trigger; an unknown one is not an error."""
 
     @abstractmethod
     def update_schedule(self, trigger: Trigger) -> None:
-        """Take over a changed schedule, or its switching on or off."""
+        """Apply a changed schedule, or that the trigger was enabled or disabled."""
 
     @abstractmethod
     def get_trigger_status(self, trigger_id: UUID) -> dict[str, object]:
         """Return `{"status": "running", …}` or `{"status": "not_running"}`."""
 
-    def take_over_runs(  # noqa: B027 - most clocks keep no view of their own
+    def take_over_runs(  # noqa: B027 - most clocks show no runs
         self, trigger_ids: Sequence[UUID]
     ) -> None:
-        """Show that these triggers have run, where the clock keeps a view of its own.
+        """Copy the runs of these triggers to the place where the clock shows them.
 
-        Called by the sweep, in the transaction that adds the runs to their numbers.
+        The sweep calls this in the transaction that counts the runs.
         """
 
     @abstractmethod
     def is_healthy(self) -> bool:
-        """Whether the clock ticks."""
+        """Return whether the clock ticks."""
 
     @abstractmethod
     def shutdown(self) -> None:
-        """End what the clock started in this process."""
+        """Stop all that the clock started in this process."""
 
 
 def get_clock() -> TriggerScheduler:
     """Return the clock that TICKHOOK_CLOCK names; it is stateless."""
-    return _make(settings.TICKHOOK_CLOCK)
+    return _load_clock(settings.TICKHOOK_CLOCK)
 
 
 @lru_cache(maxsize=4)
-def _make(path: str) -> TriggerScheduler:
+def _load_clock(path: str) -> TriggerScheduler:
     return cast("TriggerScheduler", import_string(path)())

@@ -1,4 +1,4 @@
-"""The door of a running web server: two processes, many connections."""
+"""The receiver in a real web server: two processes, many connections."""
 
 from __future__ import annotations
 
@@ -19,13 +19,17 @@ JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture(scope="module")
-def agent(stack: Stack, client: Api) -> str:
-    stack.start("web", "worker")
-    return client.make_echo_agent()
+def stack(shared_stack: Stack) -> Stack:
+    return shared_stack
+
+
+@pytest.fixture(scope="module")
+def agent(shared_agent: str) -> str:
+    return shared_agent
 
 
 def make_hook(client: Api, agent: str, **fields: Any) -> str:
-    """Make a trigger on an endpoint of its own; return the path it receives at."""
+    """Create a trigger with an endpoint of its own; return the endpoint's path."""
     made = client.make_trigger(
         name=f"hook {uuid4()}", agent_id=agent, trigger_type="webhook", **fields
     )
@@ -50,13 +54,13 @@ def test_a_delivery_sent_a_hundred_times_is_one_event(
 
     answers = send_all(stack.url, again, senders=50)
 
-    told = Counter((a.status, a.json["status"]) for a in answers)
-    assert told == {(200, "accepted"): 1, (200, "duplicate"): 99}
+    answered = Counter((a.status, a.json["status"]) for a in answers)
+    assert answered == {(200, "accepted"): 1, (200, "duplicate"): 99}
     assert len({a.json["event_id"] for a in answers}) == 1
     assert count_of(stack, "once-1") == 1
 
 
-def test_the_same_id_with_another_body_is_a_conflict_that_is_kept(
+def test_the_same_id_with_another_body_is_a_recorded_conflict(
     stack: Stack, client: Api, agent: str
 ) -> None:
     path = make_hook(client, agent, description="conflict")
@@ -74,7 +78,7 @@ def test_the_same_id_with_another_body_is_a_conflict_that_is_kept(
     )
 
 
-def test_who_prefers_to_wait_is_told_what_became_of_it(
+def test_a_sender_that_prefers_to_wait_gets_the_outcome(
     stack: Stack, client: Api, agent: str
 ) -> None:
     config = {"max_wait_seconds": 10}
@@ -87,10 +91,10 @@ def test_who_prefers_to_wait_is_told_what_became_of_it(
     assert execution["task_id"]
 
 
-def test_who_waits_is_in_nobodys_way(
+def test_waiting_senders_do_not_delay_others(
     stack: Stack, client: Api, agent: str, note_figure: Callable[[str, object], None]
 ) -> None:
-    """As many wait as there are threads, for what no worker does."""
+    """As many senders wait as there are threads, and no worker processes events."""
     path = make_hook(client, agent, webhook_config={"max_wait_seconds": 10})
     stack.stop("worker")
     waiting = [delivery(path, Prefer="wait=10")] * 8
@@ -102,5 +106,5 @@ def test_who_waits_is_in_nobodys_way(
     assert {a.status for a in answers} == {200}
     assert {tuple(a.json["executions"]) for a in answers} == {()}
     slowest = max(a.seconds for a in answers[8:])
-    note_figure("the slowest of those who did not wait, seconds:", slowest)
+    note_figure("slowest answer without waiting, seconds:", slowest)
     assert slowest < max(a.seconds for a in answers[:8])

@@ -6,7 +6,7 @@ import pytest
 
 from executions.models import TriggerExecution
 from executions.pipeline.drain import drain
-from tests.triggers.due import NOON, fired, make_due, missed
+from tests.triggers.due_triggers import NOON, fired, make_due, missed
 from triggers.models import Trigger
 from triggers.services.claim import claim_due
 
@@ -26,7 +26,9 @@ def lost(count: int, first: int, last: int) -> dict[str, object]:
 
 @pytest.mark.parametrize("catchup", ["none", "latest", "all"])
 @pytest.mark.parametrize("late_seconds", [0, 30])
-def test_what_is_late_within_the_grace_runs(catchup: str, late_seconds: int) -> None:
+def test_a_late_occurrence_within_the_grace_runs(
+    catchup: str, late_seconds: int
+) -> None:
     trigger = make_due(catchup=catchup)
 
     claim_due(now=NOON + timedelta(seconds=late_seconds))
@@ -43,7 +45,7 @@ def test_what_is_late_within_the_grace_runs(catchup: str, late_seconds: int) -> 
         ("all", [0], []),
     ],
 )
-def test_what_is_later_runs_as_the_policy_says(
+def test_a_later_occurrence_follows_the_catch_up_policy(
     catchup: str, runs: list[int], misses: list[dict[str, object]]
 ) -> None:
     trigger = make_due(catchup=catchup)
@@ -62,7 +64,7 @@ def test_what_is_later_runs_as_the_policy_says(
         ("all", [0, 1, 2, 3, 4], []),
     ],
 )
-def test_after_five_minutes_away(
+def test_five_minutes_of_downtime_follow_the_policy(
     catchup: str, runs: list[int], misses: list[dict[str, object]]
 ) -> None:
     trigger = make_due(catchup=catchup)
@@ -75,7 +77,7 @@ def test_after_five_minutes_away(
     assert trigger.next_scheduled_for == NOON + 5 * MINUTE
 
 
-def test_one_that_is_on_time_is_the_latest() -> None:
+def test_an_occurrence_that_is_on_time_is_the_latest() -> None:
     trigger = make_due(catchup="latest")
 
     claim_due(now=NOON + timedelta(minutes=4, seconds=5))
@@ -102,7 +104,7 @@ def test_nothing_is_caught_up_beyond_the_window(
     assert missed(trigger) == misses
 
 
-def test_a_day_to_catch_up_is_run_whole_over_several_claims() -> None:
+def test_a_whole_day_is_caught_up_over_several_claims() -> None:
     trigger = make_due(catchup="all", catchup_window_seconds=86_400)
     now = NOON + timedelta(hours=23)
 
@@ -113,7 +115,7 @@ def test_a_day_to_catch_up_is_run_whole_over_several_claims() -> None:
     assert missed(trigger) == []
 
 
-def test_more_on_time_than_one_claim_takes_are_left_to_the_next() -> None:
+def test_occurrences_on_time_beyond_the_limit_are_left_to_the_next_claim() -> None:
     trigger = make_due(catchup="none", misfire_grace_seconds=86_400)
     now = NOON + timedelta(minutes=1200)
 
@@ -123,7 +125,7 @@ def test_more_on_time_than_one_claim_takes_are_left_to_the_next() -> None:
     assert fired(trigger) == minutes(*range(1201))
 
 
-def test_a_thousand_missed_are_counted_exactly_and_more_are_told_as_more() -> None:
+def test_missed_occurrences_are_counted_up_to_a_thousand() -> None:
     few, many = make_due(catchup="none"), make_due(catchup="none")
     claim_at = NOON + timedelta(minutes=999, seconds=45)
     Trigger.objects.filter(pk=many.pk).update(next_scheduled_for=NOON - MINUTE)
@@ -135,7 +137,7 @@ def test_a_thousand_missed_are_counted_exactly_and_more_are_told_as_more() -> No
     assert missed(many) == [{**lost(1000, -1, 999), "at_least": True}]
 
 
-def test_the_latest_is_found_however_the_schedule_clusters() -> None:
+def test_the_latest_occurrence_is_found_in_an_irregular_schedule() -> None:
     trigger = make_due(
         catchup="latest",
         cron_expression="* * 12 1 6 *",
@@ -156,7 +158,7 @@ def test_the_latest_is_found_however_the_schedule_clusters() -> None:
     ]
 
 
-def test_the_latest_is_missed_when_even_it_is_beyond_the_window() -> None:
+def test_the_latest_occurrence_beyond_the_window_is_missed() -> None:
     trigger = make_due(
         catchup="latest", cron_expression="0 12 * * *", catchup_window_seconds=60
     )
@@ -167,7 +169,7 @@ def test_the_latest_is_missed_when_even_it_is_beyond_the_window() -> None:
     assert missed(trigger) == [lost(1, 0, 0)]
 
 
-def test_the_grace_is_the_triggers_own() -> None:
+def test_the_grace_is_a_setting_of_the_trigger() -> None:
     trigger = make_due(catchup="none", misfire_grace_seconds=240)
 
     claim_due(now=NOON + timedelta(minutes=4))
@@ -175,7 +177,7 @@ def test_the_grace_is_the_triggers_own() -> None:
     assert fired(trigger) == minutes(0, 1, 2, 3, 4)
 
 
-def test_a_missed_range_is_told_once_and_ends_in_one_execution() -> None:
+def test_a_missed_range_is_one_event_and_one_execution() -> None:
     trigger = make_due(catchup="none")
     now = NOON + timedelta(minutes=4, seconds=45)
 

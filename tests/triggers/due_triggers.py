@@ -13,7 +13,7 @@ NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
 def make_due(**fields: Any) -> Trigger:
-    """A trigger of every minute that has been due since NOON."""
+    """Create a trigger that runs every minute and has been due since NOON."""
     due_at = fields.pop("due_at", NOON)
     trigger = make_trigger(
         **{
@@ -30,21 +30,21 @@ def make_due(**fields: Any) -> Trigger:
 
 
 def make_due_once() -> Trigger:
-    """A trigger that is due now, and then only on the next 29 February.
+    """Create a trigger that is due now, and then only on the next 29 February.
 
-    One of every minute would be due again in a test that a minute ends in.
+    A trigger that runs every minute could come due again during the test.
     """
     return make_due(cron_expression="0 0 29 2 *", due_at=database_now())
 
 
 def fired(trigger: Trigger) -> list[datetime]:
-    """The occurrences of which an event was recorded."""
+    """Return the occurrences that have an event."""
     events = Event.objects.filter(trigger_id=trigger.pk, type="schedule.due")
     instants = events.order_by("scheduled_for").values_list("scheduled_for", flat=True)
     return [at for at in instants if at is not None]
 
 
 def missed(trigger: Trigger) -> list[dict[str, object]]:
-    """What the events of missed ranges say."""
+    """Return the bodies of the events of missed ranges."""
     events = Event.objects.filter(trigger_id=trigger.pk, type="schedule.missed")
     return [json.loads(bytes(event.body)) for event in events.order_by("id")]

@@ -1,4 +1,4 @@
-"""The due index: which triggers have come due, and when the next one does."""
+"""Reads the due index: which triggers are due, and when the next one comes due."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db import connection
 
 from triggers.models import Trigger
 
-# What judging an occurrence asks for; a trigger's conditions and parameters can be big.
+# The columns that a claim needs; conditions and task parameters can be large.
 _COLUMNS = (
     "id", "name", "subject", "version", "schedule_type", "schedule_config",
     "cron_expression", "timezone", "start_at", "end_at", "max_runs", "scheduled_runs",
@@ -19,11 +19,11 @@ _COLUMNS = (
     "misfire_grace_seconds", "schedule_anchor", "next_run_time", "next_scheduled_for",
 )  # fmt: skip
 
-# Half are the longest due, half the shortest: where much is to be caught up, what comes
-# due now is claimed all the same. The locks end with the statement. They are taken to
-# pass over triggers that somebody is changing, and those that another clock reads at
-# this very moment. Ids alone are read under them: so few bytes that the server never
-# waits, lock in hand, for a client that was stopped.
+# Half of the triggers have been due for the longest time, half for the shortest: so the
+# runs that come due now are claimed although many others are to be caught up. The locks
+# end with the statement. They serve to skip triggers that another transaction is
+# changing or another clock is reading. The statement returns ids only: so few bytes
+# that the server never waits, holding the locks, for a client that was stopped.
 _FIND = """
 WITH longest AS (
     SELECT id FROM triggers_trigger
@@ -39,8 +39,8 @@ WITH longest AS (
 SELECT id FROM longest UNION SELECT id FROM shortest
 """
 
-# By the ids first: next to them, the planner may take the due index for `next_run_time`
-# and read all of its dead entries.
+# Materialized, so that PostgreSQL finds the rows by id. Else the planner can choose the
+# due index for `next_run_time` and read all of its dead entries.
 _READ = f"""
 WITH found AS MATERIALIZED (
     SELECT {", ".join(_COLUMNS)}, is_active FROM triggers_trigger WHERE id = ANY(%s)
@@ -48,8 +48,8 @@ WITH found AS MATERIALIZED (
 SELECT * FROM found WHERE is_active AND next_run_time <= %s ORDER BY next_run_time
 """  # noqa: S608 - our own columns
 
-# Changes of triggers that are planned for a later instant than this are seen although
-# their transaction commits after the look.
+# The next look starts at least this long before the present one. So it finds a run that
+# is planned for an instant after its start, although its transaction commits later.
 _MARGIN_SECONDS = 5
 _WAIT = f"""
 SELECT extract(epoch FROM first.due - look.at),
@@ -69,11 +69,11 @@ class DueFloor:
     """The instant from which a clock reads the due index.
 
     Each claim leaves a dead index entry at the instant that came due. While a session
-    holds an old snapshot, PostgreSQL cannot clean them up, and a look that starts at
-    the old end of the index reads all of them. Claims move triggers forward only, so a
-    clock starts where its last look found nothing earlier. A person can plan a trigger
-    for an earlier instant: so a clock forgets its floor when it is woken or reconnects,
-    and every 30 seconds in case the wake-up is lost.
+    holds an old snapshot, PostgreSQL cannot remove these entries, and a look that
+    starts at the oldest end of the index reads all of them. Claims only move triggers
+    forward, so a clock starts at the instant before which its last look found nothing.
+    A person can plan a trigger for an earlier instant. So a clock forgets its floor
+    when it is woken or reconnects, and every 30 seconds in case a wake-up was lost.
     """
 
     def __init__(self) -> None:
@@ -85,11 +85,11 @@ class DueFloor:
         self._full_look_at = -math.inf
 
     def keep(self, instant: datetime) -> None:
-        """Keep what a look returned."""
+        """Store the instant at which the next look starts."""
         self.instant = instant
 
     def start_look(self) -> datetime | None:
-        """Return where the next look starts; None for the whole index."""
+        """Return the instant where the next look starts; None for the whole index."""
         if time.monotonic() - self._full_look_at > FULL_LOOK_EVERY_SECONDS:
             self.instant, self._full_look_at = None, time.monotonic()
         return self.instant
@@ -98,9 +98,9 @@ class DueFloor:
 def find_due(
     now: datetime, *, limit: int, since: datetime | None = None
 ) -> Sequence[Trigger]:
-    """Return triggers that are due, the longest due first, with what a claim needs.
+    """Return due triggers with the columns that a claim needs, the longest due first.
 
-    Those that have been due since before `since` are left out.
+    Triggers that came due before `since` are left out.
     """
     shortest, start = limit // 2, since or _FROM_THE_FIRST
     with connection.cursor() as cursor:
@@ -110,10 +110,10 @@ def find_due(
 
 
 def seconds_until_due(floor: DueFloor | None = None) -> float | None:
-    """Return how long it is until a trigger comes due by the database's clock.
+    """Return the seconds until a trigger comes due by the database's clock.
 
     Negative if one is overdue; None if no trigger has a next run. The look starts at
-    the floor and leaves there where the next one starts.
+    the floor and stores there the instant at which the next look starts.
     """
     floor = floor or DueFloor()
     with connection.cursor() as cursor:

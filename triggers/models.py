@@ -59,25 +59,25 @@ class Overlap(models.TextChoices):
 
 class TriggerQuerySet(models.QuerySet["Trigger"]):
     def present(self) -> Self:
-        """Those that nobody has deleted."""
+        """Return the triggers that are not deleted."""
         return self.filter(deleted_at=None)
 
     def active(self) -> Self:
         return self.present().filter(is_active=True)
 
     def due(self, now: datetime) -> Self:
-        """Those whose next run has come, by the partial due index."""
+        """Return the triggers whose next run is due, by the partial due index."""
         return self.filter(
             is_active=True, next_run_time__isnull=False, next_run_time__lte=now
         )
 
 
 class Trigger(models.Model):
-    """When this happens and that holds, run that agent.
+    """A stored definition: when this happens and that holds, run that agent.
 
-    Edited rarely: the one hot path that updates a row is the clock, which moves
-    `next_run_time` (due, with jitter), `next_scheduled_for` and `last_scheduled_for`
-    (nominal: of the next run, and of the last that it recorded).
+    Rows are edited rarely. The clock is the only hot path that updates one: it moves
+    `next_run_time` (when the next run is due, with jitter), `next_scheduled_for` (its
+    nominal instant) and `last_scheduled_for` (that of the last recorded run).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -213,9 +213,109 @@ class Trigger(models.Model):
 
     @property
     def can_run(self) -> bool:
-        """Whether it takes part in what happens: switched on and not deleted."""
+        """Whether events and schedules can start it: enabled and not deleted."""
         return self.is_active and self.deleted_at is None
 
     def is_paused(self, at: datetime) -> bool:
-        """Whether it takes nothing up at an instant; that ends by itself."""
+        """Return whether the trigger is paused at an instant."""
         return self.paused_until is not None and at < self.paused_until
+
+
+class TriggerStats(models.Model):
+    """The execution counts of a trigger, in a row of their own.
+
+    So no hot path updates the trigger. The sweep adds the `StatsDelta` rows every two
+    seconds; only `consecutive_failures` is updated at once.
+    """
+
+    trigger = models.OneToOneField(
+        Trigger, on_delete=models.CASCADE, primary_key=True, related_name="stats"
+    )
+    total_executions = models.PositiveBigIntegerField(default=0)
+    successful_executions = models.PositiveBigIntegerField(default=0)
+    failed_executions = models.PositiveBigIntegerField(default=0)
+    skipped_executions = models.PositiveBigIntegerField(default=0)
+    execution_time_ms_sum = models.PositiveBigIntegerField(default=0)
+    last_execution_at = models.DateTimeField(null=True)
+    consecutive_failures = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "trigger stats"
+
+    def __str__(self) -> str:
+        return str(self.trigger_id)
+
+
+class StatsDelta(models.Model):
+    """The executions of one batch for one trigger, until the sweep counts them."""
+
+    trigger_id = models.UUIDField()
+    total = models.PositiveIntegerField(default=0)
+    successful = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    skipped = models.PositiveIntegerField(default=0)
+    execution_time_ms_sum = models.PositiveBigIntegerField(default=0)
+    last_execution_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.trigger_id} +{self.total}"
+
+
+class Subscription(models.Model):
+    """A pattern of event types that starts a trigger: exact, `a.*`, or `*`.
+
+    Matching looks up the few patterns that an event's type can match, so its cost
+    depends on the number of matches only. An empty subject matches every subject.
+    """
+
+    trigger = models.ForeignKey(
+        Trigger, on_delete=models.CASCADE, related_name="subscriptions"
+    )
+    pattern = models.CharField(max_length=200)
+    subject = models.CharField(max_length=255, blank=True, default="")
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("pattern", "subject", "trigger"), name="subscription_unique"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.pattern
+
+
+class ScheduleVersion(models.Model):
+    """A trigger's schedule from `valid_from` to `valid_to` (null for the current one).
+
+    Written with every change, enable, disable and pause, so that the ledger can compute
+    for any past range which occurrences should have run. A version has the occurrences
+    whose nominal instants are later than `valid_from` and not later than `valid_to`.
+    `scheduled_runs` is the number of runs before it began, `last_scheduled_for` the
+    last instant that had run when it ended; both are null in versions that older
+    releases wrote.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    trigger = models.ForeignKey(
+        Trigger, on_delete=models.CASCADE, related_name="schedule_versions"
+    )
+    is_active = models.BooleanField()
+    definition = models.JSONField()
+    scheduled_runs = models.PositiveBigIntegerField(null=True)
+    valid_from = models.DateTimeField()
+    valid_to = models.DateTimeField(null=True)
+    last_scheduled_for = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-valid_from",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("trigger",),
+                condition=Q(valid_to__isnull=True),
+                name="schedule_version_one_current",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.trigger_id} from {self.valid_from:%Y-%m-%d %H:%M}"

@@ -5,22 +5,24 @@ from datetime import datetime, timedelta
 import pytest
 
 from tests.factories import make_trigger
-from tests.triggers.due import NOON, fired
+from tests.triggers.due_triggers import NOON, fired
 from triggers.models import ScheduleVersion, Trigger
-from triggers.services import auto_disable, claim, lifecycle
+from triggers.services import claim, lifecycle, stats
 from triggers.services.claim import claim_due
 from triggers.services.lifecycle import (
     delete_trigger,
     disable_trigger,
     update_trigger,
 )
+from triggers.services.schedule_history import (
+    SkipReason,
+    read_history,
+    schedule_definition,
+    trigger_as_of,
+    version_boundary,
+)
 from triggers.services.scheduling import jitter_of
 from triggers.services.stats import count_failures
-from triggers.services.versions import (
-    definition_of,
-    settled_up_to,
-    trigger_as_of,
-)
 
 pytestmark = pytest.mark.django_db
 
@@ -35,9 +37,9 @@ MINUTELY = {
 
 @pytest.fixture
 def at(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
-    """The database's clock: its last item is now."""
+    """Set the database's clock to the last item."""
     instants = [NOON]
-    for module in (lifecycle, auto_disable):
+    for module in (lifecycle, stats):
         monkeypatch.setattr(module, "database_now", lambda: instants[-1])
     return instants
 
@@ -47,7 +49,15 @@ def spans(trigger: Trigger) -> list[tuple[datetime, datetime | None, bool]]:
     return [(row.valid_from, row.valid_to, row.is_active) for row in rows]
 
 
-def test_versions_divide_at_the_instant_that_the_change_was_planned_by(
+def planned(trigger: Trigger, minutes: int) -> list[tuple[int, SkipReason | None]]:
+    """Return the planned minutes after noon, each with its skip reason."""
+    trigger.refresh_from_db()
+    history = read_history(trigger, NOON, NOON + minutes * MINUTE)
+    found = history.occurrences(NOON)
+    return [(round((one.at - NOON) / MINUTE), one.skip_reason) for one in found]
+
+
+def test_versions_meet_at_the_instant_of_the_change(
     at: list[datetime],
 ) -> None:
     trigger = make_trigger(**MINUTELY)
@@ -59,7 +69,7 @@ def test_versions_divide_at_the_instant_that_the_change_was_planned_by(
     assert trigger.updated_at == at[-1]
 
 
-def test_what_is_no_change_of_the_schedule_is_no_version(at: list[datetime]) -> None:
+def test_a_change_of_other_fields_writes_no_version(at: list[datetime]) -> None:
     trigger = make_trigger(**MINUTELY)
 
     update_trigger(trigger_id=trigger.pk, fields={"name": "renamed"})
@@ -67,7 +77,7 @@ def test_what_is_no_change_of_the_schedule_is_no_version(at: list[datetime]) -> 
     assert spans(trigger) == [(NOON, None, True)]
 
 
-def test_what_waits_within_the_jitter_is_the_next_versions(
+def test_a_run_that_waits_for_its_jitter_belongs_to_the_next_version(
     at: list[datetime],
 ) -> None:
     trigger = make_trigger(**MINUTELY, jitter_seconds=3600)
@@ -86,7 +96,7 @@ def test_what_waits_within_the_jitter_is_the_next_versions(
     assert fired(trigger) == [waits - MINUTE]
 
 
-def test_what_one_claim_can_not_catch_up_is_left_to_the_new_schedule(
+def test_runs_that_one_claim_cannot_catch_up_are_left_to_the_new_schedule(
     at: list[datetime],
 ) -> None:
     trigger = make_trigger(**MINUTELY, catchup="all", catchup_window_seconds=86_400)
@@ -99,7 +109,7 @@ def test_what_one_claim_can_not_catch_up_is_left_to_the_new_schedule(
     assert fired(trigger) == [NOON + n * MINUTE for n in range(60, 1501)]
 
 
-def test_a_version_knows_how_often_its_trigger_had_run(at: list[datetime]) -> None:
+def test_a_version_stores_the_number_of_earlier_runs(at: list[datetime]) -> None:
     trigger = make_trigger(**MINUTELY)
     at.append(NOON + MINUTE)
     disable_trigger(trigger_id=trigger.pk)
@@ -111,7 +121,7 @@ def test_a_version_knows_how_often_its_trigger_had_run(at: list[datetime]) -> No
     ]
 
 
-def test_failures_that_switch_off_leave_what_was_unclaimed_inactive(
+def test_unclaimed_runs_of_an_auto_disabled_trigger_are_inactive(
     at: list[datetime],
 ) -> None:
     trigger = make_trigger(**MINUTELY, failure_threshold=1)
@@ -123,7 +133,9 @@ def test_failures_that_switch_off_leave_what_was_unclaimed_inactive(
     assert spans(trigger) == [(NOON, first, True), (first, None, False)]
 
 
-def test_a_schedule_that_is_none_any_more_has_no_version(at: list[datetime]) -> None:
+def test_a_trigger_without_a_schedule_has_no_current_version(
+    at: list[datetime],
+) -> None:
     trigger = make_trigger(**MINUTELY)
     at.append(NOON + MINUTE / 2)
     update_trigger(trigger_id=trigger.pk, fields={"trigger_type": "manual"})
@@ -133,7 +145,7 @@ def test_a_schedule_that_is_none_any_more_has_no_version(at: list[datetime]) -> 
     assert spans(trigger) == [(NOON, at[1], True), (at[2], None, True)]
 
 
-def test_what_was_unclaimed_of_a_schedule_that_is_none_any_more_is_inactive(
+def test_unclaimed_runs_of_a_removed_schedule_are_inactive(
     at: list[datetime], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claim, "MAX_OCCURRENCES", 2)
@@ -147,7 +159,7 @@ def test_what_was_unclaimed_of_a_schedule_that_is_none_any_more_is_inactive(
     assert spans(trigger) == [(NOON, last, True), (last, at[-1], False)]
 
 
-def test_a_deleted_triggers_last_version_is_inactive(at: list[datetime]) -> None:
+def test_the_last_version_of_a_deleted_trigger_is_inactive(at: list[datetime]) -> None:
     trigger = make_trigger(**MINUTELY)
     at.append(NOON + MINUTE / 2)
 
@@ -156,7 +168,7 @@ def test_a_deleted_triggers_last_version_is_inactive(at: list[datetime]) -> None
     assert spans(trigger) == [(NOON, at[-1], True), (at[-1], None, False)]
 
 
-def test_an_old_version_has_defaults_for_what_it_did_not_know() -> None:
+def test_an_old_version_has_defaults_for_newer_fields() -> None:
     make_trigger(**MINUTELY, paused_until=NOON, overlap="skip")
     version = ScheduleVersion.objects.get()
     del version.definition["paused_until"], version.definition["overlap"]
@@ -167,7 +179,7 @@ def test_an_old_version_has_defaults_for_what_it_did_not_know() -> None:
     assert old.overlap == "allow"
 
 
-def test_a_version_gives_its_schedule_back() -> None:
+def test_a_version_restores_its_schedule() -> None:
     trigger = make_trigger(
         **MINUTELY, start_at=NOON, end_at=NOON + MINUTE, jitter_seconds=60, max_runs=3
     )
@@ -175,7 +187,7 @@ def test_a_version_gives_its_schedule_back() -> None:
     [version] = ScheduleVersion.objects.all()
 
     old = trigger_as_of(version)
-    assert definition_of(old) == definition_of(trigger)
+    assert schedule_definition(old) == schedule_definition(trigger)
     assert (old.start_at, jitter_of(old)) == (NOON, jitter_of(trigger))
 
 
@@ -188,7 +200,41 @@ def test_a_version_gives_its_schedule_back() -> None:
         (NOON - MINUTE, NOON - MINUTE - INSTANT),
     ],
 )
-def test_all_is_settled_but_what_is_unclaimed(
+def test_versions_meet_at_the_first_unclaimed_occurrence(
     unclaimed: datetime | None, settled: datetime
 ) -> None:
-    assert settled_up_to(unclaimed, NOON) == settled
+    assert version_boundary(unclaimed, NOON) == settled
+
+
+def test_history_has_each_occurrence_once_with_its_skip_reason(
+    at: list[datetime],
+) -> None:
+    trigger = make_trigger(**MINUTELY)
+    at.append(NOON + 2 * MINUTE)
+    disable_trigger(trigger_id=trigger.pk)
+
+    reasons = (None, None, SkipReason.INACTIVE, SkipReason.INACTIVE)
+    assert planned(trigger, 4) == list(enumerate(reasons, start=1))
+
+
+def test_a_schedule_that_reached_max_runs_ends_with_its_last_run(
+    at: list[datetime],
+) -> None:
+    trigger = make_trigger(**MINUTELY, max_runs=2, catchup="all")
+    at.append(NOON + 5 * MINUTE)
+    update_trigger(trigger_id=trigger.pk, fields={"max_runs": 3})
+
+    assert planned(trigger, 7) == [(n, None) for n in (1, 2, 6, 7)]
+
+
+def test_a_version_without_a_run_count_ends_with_its_last_run(
+    at: list[datetime],
+) -> None:
+    trigger = make_trigger(**MINUTELY, max_runs=9)
+    at.append(NOON + 2 * MINUTE)
+    update_trigger(trigger_id=trigger.pk, fields={"max_runs": None})
+    at.append(NOON + 4 * MINUTE)
+    disable_trigger(trigger_id=trigger.pk)
+    ScheduleVersion.objects.update(scheduled_runs=None, last_scheduled_for=None)
+
+    assert planned(trigger, 5) == [(3, None), (4, None), (5, SkipReason.INACTIVE)]

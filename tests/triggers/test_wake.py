@@ -1,4 +1,4 @@
-"""The clock behind a PgBouncer that pools transactions."""
+"""The clock behind PgBouncer in transaction mode."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from events.models import Event
 from tests.acceptance.waiting import wait_for
 from tests.factories import make_trigger
 from tests.servers.pgbouncer import pgbouncer
-from tests.triggers.due import make_due_once
+from tests.triggers.due_triggers import make_due_once
 from triggers.clocks import ticker
-from triggers.clocks.listener import LISTENS_ON
 from triggers.clocks.ticker import Ticker
+from triggers.clocks.wake import LISTENER_ALIAS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,7 +29,7 @@ LISTENING = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
 
 @pytest.fixture
 def pooled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Connections made from now on lead through PgBouncer."""
+    """Route new connections through PgBouncer."""
     direct = dict(connection.settings_dict)
     monkeypatch.setattr(pooling, "_has_warned", True)
     with pgbouncer(tmp_path / "pgbouncer") as url:
@@ -44,17 +44,17 @@ def pooled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def clock_url(pooled: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """CLOCK_DATABASE_URL leads to PostgreSQL itself."""
+    """Set CLOCK_DATABASE_URL to PostgreSQL itself."""
     read = read_database("CLOCK_DATABASE_URL", os.environ["DATABASE_URL"])
     settings = connection.settings_dict | {
         name: read[name] for name in ("HOST", "PORT", "OPTIONS")
     }
-    monkeypatch.setitem(connections.settings, LISTENS_ON, settings)
+    monkeypatch.setitem(connections.settings, LISTENER_ALIAS, settings)
 
 
 @pytest.fixture
 def start(pooled: None) -> Iterator[Callable[[], None]]:
-    """Start a clock that ends with the test."""
+    """Start clocks that stop at the end of the test."""
     started: list[Ticker] = []
 
     def start_one() -> None:
@@ -113,13 +113,13 @@ def test_a_pooled_clock_is_woken_over_its_own_url(
     assert wait_for(recorded, timeout_seconds=60) == 1
 
 
-def test_a_clock_goes_on_while_its_own_url_is_unavailable(
+def test_a_clock_continues_while_its_own_url_is_unavailable(
     start: Callable[[], None],
     clock_url: None,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    monkeypatch.setitem(connections.settings[LISTENS_ON], "HOST", str(tmp_path))
+    monkeypatch.setitem(connections.settings[LISTENER_ALIAS], "HOST", str(tmp_path))
     start()
 
     make_due_once()

@@ -31,6 +31,7 @@ app = Celery("tickhook")
 # A promise: Django's settings cannot be read yet while they import this package.
 app.add_defaults(_own_settings)
 app.autodiscover_tasks()
+app.autodiscover_tasks(["webhooks"], related_name="pending_fetches")
 
 # Connections outlive a Celery task; the handler below drops only a broken one.
 app.conf["CELERY_DB_REUSE_MAX"] = sys.maxsize

@@ -51,7 +51,7 @@ def _read(stream: IO[Any]) -> bytes:
     limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     body: bytes = stream.read(limit + 1)
     if len(body) > limit:
-        raise RequestTooLarge(f"At most {limit:,} bytes are taken here")
+        raise RequestTooLarge(f"At most {limit:,} bytes are accepted here")
     return body
 
 

@@ -9,7 +9,7 @@ from common.addresses import parse_address, subject_of
 from common.errors import RateLimited
 from config.logins import windows
 from config.logins.turns import Turns
-from webhooks.limits import Window
+from webhooks.limits.windows import Window
 
 WINDOW_SECONDS = 300
 MAX_FAILURES_OF_PAIR = 5

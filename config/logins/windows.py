@@ -12,9 +12,8 @@ from collections import deque
 from collections.abc import Iterable
 from threading import Lock
 
-from webhooks.limits import Use, Window
-from webhooks.limits.store import ask
-from webhooks.limits.windows import OPEN
+from webhooks.limits.store import count_in_windows
+from webhooks.limits.windows import NOT_LIMITED, Use, Window
 
 MOST_REMEMBERED = 10_000
 MOST_OF_WINDOW = 1_000
@@ -68,22 +67,22 @@ own_windows = OwnWindows()
 
 def count(windows: list[Window]) -> int:
     """Count in all windows, or, if one is full, in none: return the seconds to wait."""
-    verdict = ask(dict.fromkeys(windows, Use.COUNT))
-    if verdict is OPEN:
+    result = count_in_windows(dict.fromkeys(windows, Use.COUNT))
+    if result is NOT_LIMITED:
         return own_windows.count(windows)
-    return 0 if verdict.is_allowed else verdict.retry_after_seconds
+    return 0 if result.is_allowed else result.retry_after_seconds
 
 
 def take_back(windows: list[Window]) -> None:
     """Undo one count."""
     uses = dict.fromkeys(windows, Use.COUNT)
-    if ask(uses, wanted=0, unspent=1) is OPEN:
+    if count_in_windows(uses, wanted=0, unspent=1) is NOT_LIMITED:
         own_windows.take_back(windows)
 
 
 def has_more_than(count: int, window: Window) -> bool:
     """Return whether a window holds more than so many, whatever its limit is."""
-    verdict = ask({window._replace(limit=count + 1): Use.LOOK})
-    if verdict is OPEN:
+    result = count_in_windows({window._replace(limit=count + 1): Use.LOOK})
+    if result is NOT_LIMITED:
         return own_windows.has_more_than(count, window)
-    return not verdict.is_allowed
+    return not result.is_allowed

@@ -21,8 +21,7 @@ from executions.services.retention.state import history_horizon
 from triggers.models import Trigger
 from triggers.schedules import occurrences
 from triggers.services.lifecycle import TriggerNotFound
-from triggers.services.occurrences import backfill_events
-from triggers.services.scheduling import jitter_of, schedule_of
+from triggers.services.scheduling import backfill_events, jitter_of, schedule_of
 
 HOUR = timedelta(hours=1)
 MAX_COUNTED = 10_000

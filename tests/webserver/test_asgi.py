@@ -3,6 +3,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from local.options import ROOT
 from tests.acceptance.databases import program_environment
 

@@ -15,6 +15,7 @@ print(type(application).__name__, gc.get_freeze_count())
 """
 
 
+@pytest.mark.processes
 def test_objects_created_at_startup_are_excluded_from_garbage_collection() -> None:
     answer = subprocess.run(  # noqa: S603 - this Python, our script
         [sys.executable, "-c", COUNT_FROZEN],

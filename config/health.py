@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
 import time
@@ -16,8 +15,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from common.redis import ask_redis
-
-logger = logging.getLogger(__name__)
+from common.threads import BackgroundThread
 
 OK = "ok"
 DOWN = "down"
@@ -77,6 +75,7 @@ class Probe:
         self._look = look
         self._keep_seconds = keep_seconds
         self._wait_seconds = wait_seconds
+        self._thread = BackgroundThread(self._look_once, name="readyz")
         self._changed = threading.Condition()
         self._is_looking = False
         self._looked_at = -math.inf
@@ -89,18 +88,16 @@ class Probe:
                 if time.monotonic() - self._looked_at < self._keep_seconds:
                     return self._state
                 self._is_looking = True
-                threading.Thread(target=self._run, name="readyz", daemon=True).start()
+                self._thread.wake()
             is_done = self._changed.wait_for(
                 lambda: not self._is_looking, timeout=self._wait_seconds
             )
             return self._state if is_done else DOWN
 
-    def _run(self) -> None:
+    def _look_once(self) -> None:
         state = DOWN
         try:
             state = self._look()
-        except Exception:
-            logger.exception("The database could not be looked at")
         finally:
             connection.close()
             with self._changed:

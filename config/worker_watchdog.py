@@ -15,6 +15,7 @@ from celery import signals
 from celery.worker.consumer import Consumer
 from kombu import Connection
 
+from common.threads import BackgroundThread
 from config.broker import transport_options
 
 logger = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ REST_SECONDS = 5.0
 MAX_FAILURES = 6
 
 
-class WorkerWatchdog(threading.Thread):
+class WorkerWatchdog(BackgroundThread):
     """Pings its own worker through the broker while the worker takes no message.
 
     It counts only pings over a connection of their own that works, and only while
@@ -33,26 +34,17 @@ class WorkerWatchdog(threading.Thread):
     """
 
     def __init__(self, consumer: Consumer) -> None:
-        super().__init__(name="watchdog", daemon=True)
+        super().__init__(
+            self._end_worker_if_stuck, name="watchdog", every_seconds=REST_SECONDS
+        )
         self._app = consumer.app
         self._hostname = consumer.hostname
-        self._stopped = threading.Event()
         self._has_received = threading.Event()
         self.failures = 0
 
     def note_message(self) -> None:
         """Note that the worker has taken a message: it is alive."""
         self._has_received.set()
-
-    def stop(self) -> None:
-        """Ping no more: a worker that shuts down takes no messages."""
-        self._stopped.set()
-
-    def run(self) -> None:
-        while not self._stopped.wait(REST_SECONDS):
-            self.check()
-            if self.failures >= MAX_FAILURES and not self._stopped.is_set():
-                _end_worker()
 
     def check(self) -> None:
         """Count one more failure, or start again from none."""
@@ -65,6 +57,12 @@ class WorkerWatchdog(threading.Thread):
         except Exception as error:  # noqa: BLE001 - the clients' errors have no base
             self.failures = 0
             logger.warning("The broker is unavailable: %s", type(error).__name__)
+
+    def _end_worker_if_stuck(self) -> None:
+        self.check()
+        # A worker that shuts down takes no messages.
+        if self.failures >= MAX_FAILURES and not self.is_stopping():
+            _end_worker()
 
     def _is_stuck(self) -> bool:
         """Return whether messages wait and the worker does not answer."""

@@ -7,10 +7,6 @@ that look sends the next one. A nudge that is lost costs time, never an event.
 from __future__ import annotations
 
 import logging
-import os
-import threading
-import time
-from functools import lru_cache
 from typing import Any, cast
 
 from celery import Task
@@ -19,6 +15,7 @@ from django.utils.module_loading import import_string
 
 from common.redis import ask_redis
 from common.tasks import enqueue
+from common.threads import BackgroundThread
 
 logger = logging.getLogger(__name__)
 
@@ -36,11 +33,11 @@ def nudge() -> None:
 
 
 def nudge_soon() -> None:
-    """Have this process's own thread nudge: nobody waits for Redis or the broker.
+    """Nudge from a background thread, so that the caller does not wait for Redis.
 
-    However many ask within 10 ms, one nudge follows the last of them.
+    Calls within 10 ms share one nudge, which is sent after the last of them.
     """
-    _nudger(os.getpid()).set()
+    _nudger.wake()
 
 
 def take_nudge() -> None:
@@ -48,22 +45,9 @@ def take_nudge() -> None:
     ask_redis(lambda r: bool(r.delete(KEY)), otherwise=False)
 
 
-@lru_cache(maxsize=1)
-def _nudger(_process_id: int) -> threading.Event:
-    """Start the thread once a process; a fork has none of its parent's."""
-    news = threading.Event()
-    threading.Thread(
-        target=_nudge_for_ever, args=(news,), name="nudge", daemon=True
-    ).start()
-    return news
+def _nudge_and_pause() -> None:
+    nudge()
+    _nudger.pause(PAUSE_SECONDS)
 
 
-def _nudge_for_ever(news: threading.Event) -> None:
-    while True:
-        news.wait()
-        news.clear()
-        try:
-            nudge()
-        except Exception:
-            logger.exception("The nudge failed; the sweep finds what is stored")
-        time.sleep(PAUSE_SECONDS)
+_nudger = BackgroundThread(_nudge_and_pause, name="nudge")

@@ -9,9 +9,7 @@ other steps for the whole installation: each look costs the same, however many l
 from __future__ import annotations
 
 import logging
-import os
 import random
-import threading
 import time
 from collections.abc import Callable
 
@@ -23,6 +21,7 @@ from agents.services.run import give_up_deadly, take_back_silent, time_out_overd
 from agents.services.submit import submit_overdue
 from agents.services.turns import rest, take_turn
 from common.database.errors import DatabaseAway, error_kind
+from common.threads import BackgroundThread
 from executions.pipeline.drain import drain
 from executions.pipeline.leases import take_back_orphans
 from executions.services.waiting import start_left_waiting
@@ -62,7 +61,6 @@ STEPS_OF_ONE: tuple[Step, ...] = (
     fold_stats,
 )
 
-_sweeping_in: set[int] = set()
 _held_since: float | None = None
 
 
@@ -78,19 +76,20 @@ def sweep() -> None:
 
 
 def start_sweeping() -> None:
-    """Sweep in a thread of this process for as long as it lives; once a process."""
-    if os.getpid() in _sweeping_in:
-        return
-    _sweeping_in.add(os.getpid())
-    threading.Thread(target=_sweep_for_ever, name="sweep", daemon=True).start()
+    """Sweep every two seconds in a background thread of this process."""
+    _sweeper.start()
 
 
-def _sweep_for_ever() -> None:
-    while True:
-        # Not all at once: the processes of a worker start together.
-        time.sleep(EVERY_SECONDS * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
-        close_old_connections()
-        sweep()
+def _sweep_after_pause() -> None:
+    # The processes of a worker start together and must not sweep at the same time.
+    _sweeper.pause(EVERY_SECONDS * random.uniform(0, 0.5))  # noqa: S311 - no secret
+    close_old_connections()
+    sweep()
+
+
+_sweeper = BackgroundThread(
+    _sweep_after_pause, name="sweep", every_seconds=EVERY_SECONDS * 0.75
+)
 
 
 def _sweep_for_all() -> None:

@@ -50,9 +50,9 @@ def _ample_time_for_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let each test enter a worker of its own, whose heart beats only when asked."""
+    """Give each test a new worker, whose heartbeats are sent only by the test."""
     monkeypatch.setattr(heartbeat, "_current", None)
-    monkeypatch.setattr(heartbeat, "_beat_for_ever", lambda _: None)
+    monkeypatch.setattr(heartbeat._heartbeats, "start", lambda: None)
 
 
 @pytest.fixture(autouse=True)

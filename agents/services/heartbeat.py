@@ -18,6 +18,7 @@ from django.db import close_old_connections, connection
 
 from common.database.errors import drop_connection, error_kind
 from common.ids import uuid7
+from common.threads import BackgroundThread
 
 logger = logging.getLogger(__name__)
 
@@ -60,10 +61,8 @@ def current_worker() -> UUID:
             worker_id = uuid7()
             beat(worker_id=worker_id)
             _steady_since = _beaten_at = time.monotonic()
-            threading.Thread(
-                target=_beat_for_ever, args=(worker_id,), name="heartbeat", daemon=True
-            ).start()
             _current = (os.getpid(), worker_id)
+            _heartbeats.start()
         return _current[1]
 
 
@@ -98,17 +97,11 @@ def has_watched_long_enough() -> bool:
     )
 
 
-def _beat_for_ever(worker_id: UUID) -> None:
-    while True:
-        time.sleep(BEAT_SECONDS)
-        _beat_once(worker_id)
-
-
-def _beat_once(worker_id: UUID) -> None:
+def _beat_once() -> None:
     global _steady_since, _beaten_at
     try:
         close_old_connections()
-        beat(worker_id=worker_id)
+        beat(worker_id=current_worker())
     except Exception as error:  # noqa: BLE001 - without heartbeats all work runs twice
         _steady_since = math.inf
         logger.warning("Heartbeat failed: %s", error_kind(error))
@@ -119,3 +112,6 @@ def _beat_once(worker_id: UUID) -> None:
         hung = now - _beaten_at > LONGEST_GAP_SECONDS
         _steady_since = now if hung else min(_steady_since, now)
         _beaten_at = now
+
+
+_heartbeats = BackgroundThread(_beat_once, name="heartbeat", every_seconds=BEAT_SECONDS)

@@ -8,8 +8,6 @@ worker's heartbeat keeps the task from being given to another worker.
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from dataclasses import dataclass
 from itertools import chain, repeat
 from uuid import UUID
@@ -25,6 +23,7 @@ from common.database.errors import (
     error_kind,
     is_unavailable,
 )
+from common.threads import BackgroundThread
 
 logger = logging.getLogger(__name__)
 
@@ -55,9 +54,7 @@ def report(task: AgentTask, ending: Ending) -> None:
         is_stored = False
     if not is_stored:
         _pending[task.pk] = (task, ending)
-        threading.Thread(
-            target=_store_later, args=(task, ending), name="report", daemon=True
-        ).start()
+        _reporter.wake()
 
 
 def has_too_many_pending() -> bool:
@@ -96,18 +93,27 @@ def _finish(task: AgentTask, ending: Ending) -> None:
         finish_task(task=task, status=TaskStatus.FAILED, error=str(error))
 
 
-def _store_later(task: AgentTask, ending: Ending) -> None:
+def _store_pending_until_done() -> None:
+    """Try to store the pending results, less and less often, until all are stored."""
+    pauses = chain(FIRST_PAUSES, repeat(LONGEST_PAUSE))
+    while _pending and not _reporter.is_stopping():
+        _reporter.pause(next(pauses))
+        for task, ending in list(_pending.values()):
+            _store_late(task, ending)
+    connection.close()
+
+
+def _store_late(task: AgentTask, ending: Ending) -> None:
     try:
-        for pause_seconds in chain(FIRST_PAUSES, repeat(LONGEST_PAUSE)):
-            time.sleep(pause_seconds)
-            if _store(task, ending):
-                logger.info("The result of agent task %s is stored", task.id)
-                return
+        if not _store(task, ending):
+            return
+        logger.info("The result of agent task %s is stored", task.id)
     except Exception:
         logger.exception("The result of agent task %s cannot be stored", task.id)
-    finally:
-        _pending.pop(task.pk, None)
-        connection.close()
+    _pending.pop(task.pk, None)
+
+
+_reporter = BackgroundThread(_store_pending_until_done, name="report")
 
 
 @worker_process_shutdown.connect

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -43,13 +42,12 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(reports, "LONGEST_PAUSE", 0.01)
     monkeypatch.setattr(module, "CLAIM_SECONDS", 10.0)
     monkeypatch.setattr(module, "CLAIM_PAUSE_SECONDS", 0.01)
+    reports._reporter.start()
     yield
-    wait_for(lambda: not threads(), timeout_seconds=60)
+    wait_for(lambda: not reports._pending, timeout_seconds=60)
+    reports._reporter.stop()
+    reports._reporter.join(60)
     connection.close()
-
-
-def threads() -> list[str]:
-    return [t.name for t in threading.enumerate() if t.name == "report"]
 
 
 def submitted() -> AgentTask:

@@ -39,7 +39,7 @@ def test_a_server_that_hung_starts_the_watch_again(
     monkeypatch.setattr(heartbeat, "_beaten_at", now - 30)
     before = has_watched_long_enough()
 
-    heartbeat._beat_once(heartbeat.current_worker())
+    heartbeat._beat_once()
 
     assert (before, has_watched_long_enough()) == (False, False)
 
@@ -47,13 +47,13 @@ def test_a_server_that_hung_starts_the_watch_again(
 def test_heartbeats_go_on_after_a_read_only_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    worker_id = heartbeat.current_worker()
+    heartbeat.current_worker()
     monkeypatch.setattr(heartbeat, "_steady_since", time.monotonic() - 100)
 
     with read_only_database():
-        heartbeat._beat_once(worker_id)
+        heartbeat._beat_once()
         assert heartbeat._steady_since == math.inf
-    heartbeat._beat_once(worker_id)
+    heartbeat._beat_once()
 
     assert heartbeat._steady_since < math.inf
 

@@ -125,7 +125,7 @@ def test_the_worker_ends_after_a_minute_of_failures(
     app: Celery, watchdog: WorkerWatchdog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert worker_watchdog.MAX_FAILURES * (5.0 + worker_watchdog.REST_SECONDS) == 60
-    monkeypatch.setattr(worker_watchdog, "REST_SECONDS", 0)
+    monkeypatch.setattr(watchdog, "_every_seconds", 0)
     monkeypatch.setattr(worker_watchdog, "MAX_FAILURES", 2)
     ended_at: list[int] = []
 
@@ -136,17 +136,20 @@ def test_the_worker_ends_after_a_minute_of_failures(
     monkeypatch.setattr(worker_watchdog, "_end_worker", end)
     publish(app)
 
-    watchdog.run()
+    watchdog.start()
+    watchdog.join(60)
 
     assert ended_at == [2]
 
 
-def test_a_worker_that_shuts_down_is_left_alone(
-    app: Celery, watchdog: WorkerWatchdog
+def test_a_worker_that_shuts_down_is_not_ended(
+    watchdog: WorkerWatchdog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    publish(app)
+    ended: list[bool] = []
+    monkeypatch.setattr(worker_watchdog, "_end_worker", lambda: ended.append(True))
+    monkeypatch.setattr(worker_watchdog, "MAX_FAILURES", 0)
     watchdog.stop()
 
-    watchdog.run()
+    watchdog._end_worker_if_stuck()
 
-    assert watchdog.failures == 0
+    assert ended == []

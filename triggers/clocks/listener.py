@@ -6,12 +6,13 @@ It is a thread of its own: while that connection is unavailable, the clock goes 
 from __future__ import annotations
 
 import logging
-import threading
+from collections.abc import Callable
 
 import psycopg
 from django.db import connections
 
 from common.pooling import leads_to_postgres
+from common.threads import BackgroundThread
 from triggers.clocks.wake import CHANNEL
 
 logger = logging.getLogger(__name__)
@@ -21,26 +22,20 @@ RETRY_SECONDS = 5.0
 _LOOK_SECONDS = 1.0
 
 
-class Listener(threading.Thread):
-    """Sets an event whenever a trigger is saved that comes due soon."""
+class Listener(BackgroundThread):
+    """Calls `wake_clock` whenever a trigger is saved that comes due soon."""
 
-    def __init__(self, woken: threading.Event) -> None:
-        super().__init__(name="clock-listener", daemon=True)
-        self._woken = woken
-        self._stopped = threading.Event()
+    def __init__(self, wake_clock: Callable[[], object]) -> None:
+        super().__init__(
+            self._listen_or_log, name="clock-listener", every_seconds=RETRY_SECONDS
+        )
+        self._wake_clock = wake_clock
 
-    def stop(self) -> None:
-        self._stopped.set()
-
-    def run(self) -> None:
-        while not self._stopped.is_set():
-            try:
-                self._listen()
-            except psycopg.Error as error:
-                logger.warning("Clock: no wake-ups: %s", type(error).__name__)
-            except Exception:
-                logger.exception("Clock: no wake-ups")
-            self._stopped.wait(RETRY_SECONDS)
+    def _listen_or_log(self) -> None:
+        try:
+            self._listen()
+        except psycopg.Error as error:
+            logger.warning("Clock: no wake-ups: %s", type(error).__name__)
 
     def _listen(self) -> None:
         """Wait for wake-ups until the thread is stopped or the connection fails."""
@@ -52,8 +47,8 @@ class Listener(threading.Thread):
                     "clocks react to a new trigger up to a second late. Let it lead to "
                     "PostgreSQL itself."
                 )
-                self._stopped.wait()
+                self.pause(None)
             raw.execute(f"LISTEN {CHANNEL}".encode())
-            while not self._stopped.is_set():
+            while not self.is_stopping():
                 for _ in raw.notifies(timeout=_LOOK_SECONDS):
-                    self._woken.set()
+                    self._wake_clock()

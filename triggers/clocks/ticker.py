@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
 import time
 from contextlib import suppress
 
@@ -17,6 +16,7 @@ from django.db import Error, connection, connections
 
 from common.database.errors import error_kind
 from common.pooling import is_direct
+from common.threads import BackgroundThread
 from triggers.clocks.listener import LISTENS_ON, Listener
 from triggers.clocks.names import HEARTBEAT_NAME
 from triggers.clocks.wake import CHANNEL, MAX_SLEEP_SECONDS
@@ -42,38 +42,36 @@ WHERE id = (
 """
 
 
-class Ticker(threading.Thread):
+class Ticker(BackgroundThread):
     """Claims due triggers for as long as its process lives, or until `stop`."""
 
     def __init__(self) -> None:
-        super().__init__(name="clock", daemon=True)
-        self._stopped = threading.Event()
-        self._woken = threading.Event()
+        super().__init__(self._tick_or_start_again, name="clock", every_seconds=0)
         self._heard_on: object = None
-        self._listener = Listener(self._woken) if LISTENS_ON in connections else None
+        self._listener = Listener(self.wake) if LISTENS_ON in connections else None
         self._noted_at = -math.inf
         self._floor = DueFloor()
 
+    def start(self) -> None:
+        super().start()
+        if self._listener and not self._listener.is_alive():
+            self._listener.wake()
+
     def stop(self) -> None:
-        """Claim nothing more; what is being claimed is done or left as a whole."""
-        self._stopped.set()
-        self._woken.set()
+        """Claim nothing more; a claim under way is committed or rolled back."""
+        super().stop()
         if self._listener:
             self._listener.stop()
 
-    def run(self) -> None:
-        if self._listener:
-            self._listener.start()
-        while not self._stopped.is_set():
-            try:
-                self._tick()
-            except Error as error:
-                logger.warning("Clock: the database failed: %s", error_kind(error))
-                self._start_afresh()
-            except Exception:
-                logger.exception("Clock: a tick failed")
-                self._start_afresh()
-        connection.close()
+    def _tick_or_start_again(self) -> None:
+        try:
+            self._tick()
+        except Error as error:
+            logger.warning("Clock: the database failed: %s", error_kind(error))
+            self._start_afresh()
+        except Exception:
+            logger.exception("Clock: a tick failed")
+            self._start_afresh()
 
     def _tick(self) -> None:
         """Claim all that is due and sleep until more is."""
@@ -89,7 +87,7 @@ class Ticker(threading.Thread):
 
     def _goes_on(self) -> bool:
         self._note()
-        return not self._stopped.is_set()
+        return not self.is_stopping()
 
     def _note(self) -> None:
         if time.monotonic() - self._noted_at >= NOTE_EVERY_SECONDS:
@@ -114,8 +112,7 @@ class Ticker(threading.Thread):
     def _sleep(self, seconds: float) -> None:
         """Sleep so long, or until a trigger is saved that comes due soon."""
         if self._heard_on is None:
-            self._woken.wait(seconds)
-            self._woken.clear()
+            self.wait(seconds)
             return
         with connection.wrap_database_errors:
             for _ in connection.connection.notifies(timeout=seconds, stop_after=1):
@@ -124,7 +121,7 @@ class Ticker(threading.Thread):
     def _start_afresh(self) -> None:
         with suppress(Error):
             connection.close()
-        self._stopped.wait(MAX_SLEEP_SECONDS)
+        self.pause(MAX_SLEEP_SECONDS)
 
 
 def note_tick() -> None:

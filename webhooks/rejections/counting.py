@@ -7,10 +7,7 @@ thread stores that a second later. A crash loses at most that second, of refusal
 from __future__ import annotations
 
 import logging
-import multiprocessing.util
 import os
-import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime, timedelta
@@ -23,6 +20,7 @@ from django.utils import timezone
 
 from common.bulk import columns_of, insert_sql
 from common.database.errors import error_kind, is_unavailable
+from common.threads import BackgroundThread
 from webhooks.models import Rejection, RejectionCount, WebhookEndpoint
 from webhooks.rejections.buffer import Buffer, CountKey, RejectedRequest
 
@@ -108,8 +106,8 @@ def count_rejections(endpoint_id: UUID) -> list[CauseCount]:
 
 
 def flush_soon() -> None:
-    """Have this process's own thread flush within a second or so."""
-    _flusher(os.getpid()).set()
+    """Flush from a background thread, within about a second."""
+    _flusher.wake()
 
 
 @lru_cache(maxsize=1)
@@ -118,25 +116,10 @@ def _buffer(_process_id: int) -> Buffer:
     return Buffer()
 
 
-@lru_cache(maxsize=1)
-def _flusher(_process_id: int) -> threading.Event:
-    """Start the thread once a process, and have what is left flushed at its end."""
-    news = threading.Event()
-    threading.Thread(
-        target=_flush_for_ever, args=(news,), name="rejections", daemon=True
-    ).start()
-    # Unlike atexit it is also run in processes that multiprocessing has started.
-    multiprocessing.util.Finalize(None, _flush, exitpriority=10)
-    return news
-
-
-def _flush_for_ever(news: threading.Event) -> None:
-    while True:
-        news.wait()
-        news.clear()
-        time.sleep(FLUSH_SECONDS)
-        if not _flush():
-            news.set()
+def _flush_after_pause() -> None:
+    _flusher.pause(FLUSH_SECONDS)
+    if not _flush():
+        _flusher.wake()
 
 
 def _flush() -> bool:
@@ -155,6 +138,10 @@ def _flush() -> bool:
     finally:
         connection.close()
     return True
+
+
+# What a process gathered in its last second is stored when it ends.
+_flusher = BackgroundThread(_flush_after_pause, name="rejections", at_exit=_flush)
 
 
 def _store_counts(counts: dict[CountKey, int]) -> None:

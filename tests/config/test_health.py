@@ -15,8 +15,8 @@ from django.test import RequestFactory
 from config import health
 from config.health import Probe, look_at_database, readyz
 from local.embedded import start_postgres
-from local.embedded.places import remove_place
-from local.embedded.server import Server
+from local.embedded.folders import remove_server_folder
+from local.embedded.servers import Server
 from tests.acceptance.waiting import wait_for
 from tests.outages import closed_database, read_only_database
 
@@ -70,7 +70,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     started = start_postgres(tmp_path / "postgres", throw_away=True)
     yield started
     started.stop()
-    remove_place(tmp_path / "postgres")
+    remove_server_folder(tmp_path / "postgres")
 
 
 def test_a_server_that_shuts_down_is_not_ready_although_it_still_answers(

@@ -14,8 +14,8 @@ from celery import Celery
 
 from config import broker, worker_watchdog
 from config.worker_watchdog import WorkerWatchdog
-from local.embedded.places import remove_place
-from local.embedded.valkey import start_valkey
+from local.embedded.folders import remove_server_folder
+from local.embedded.servers import start_valkey
 from tests.servers.proxy import TcpProxy, proxy_to
 
 QUEUE = "pipeline"
@@ -30,7 +30,7 @@ def proxy(tmp_path: Path) -> Iterator[TcpProxy]:
             yield made
     finally:
         server.kill()
-        remove_place(tmp_path / "valkey")
+        remove_server_folder(tmp_path / "valkey")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import redis
 from django.conf import LazySettings
 
 from local.embedded import Server, start_valkey
-from local.embedded.places import remove_place
+from local.embedded.folders import remove_server_folder
 from tests.acceptance.waiting import wait_for
 from webhooks.limits import Use, Window, store
 from webhooks.limits.outage import Outage
@@ -42,7 +42,7 @@ def valkey(settings: LazySettings, tmp_path: Path) -> Iterator[Server]:
         yield server
     finally:
         server.kill()
-        remove_place(tmp_path / "valkey")
+        remove_server_folder(tmp_path / "valkey")
 
 
 @pytest.fixture

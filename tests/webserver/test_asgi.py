@@ -3,7 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from local.options import ROOT
+from local.environment import ROOT
 from tests.acceptance.databases import program_environment
 
 COUNT_FROZEN = """

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,12 +10,10 @@ import pytest
 
 from local import stack as module
 from local.embedded.process import wait_until
-from local.files import make_data_folder, read_json
-from local.guard import Guard
-from local.options import Options
-from local.stack import Stack
-from local.stopping import StopRequests
+from local.environment import Options, make_data_folder, read_json
+from local.stack import Port, PortTakenError, Stack, StopRequests, refuse_taken_ports
 from local.supervisor import Service, Supervisor
+from local.watchdog import Watchdog
 from tests.config.processes import SLEEP, spawn_python
 
 GOES_ON = "Tickhook goes on and tries again."
@@ -42,8 +41,8 @@ def stack(tmp_path: Path, said: list[str]) -> Iterator[Stack]:
         redis_url="redis://x",
     )
     lock = os.open(data / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    with Guard(lock) as guard:
-        made = Stack(options, requests=StopRequests(), guard=guard)
+    with Watchdog(lock) as watchdog:
+        made = Stack(options, requests=StopRequests(), watchdog=watchdog)
         made._environment = {
             "DATABASE_URL": "postgresql:///x",
             "REDIS_URL": "redis://x",
@@ -53,7 +52,7 @@ def stack(tmp_path: Path, said: list[str]) -> Iterator[Stack]:
         made._programs.start(
             Service(name="one", start=lambda: spawn_python(SLEEP, log=log))
         )
-        made._tick()
+        made._check_everything()
         yield made
         made._stop()
     os.close(lock)
@@ -79,19 +78,19 @@ def test_a_stack_that_cannot_write_its_notes_goes_on_and_notes_later(
 
     assert wait_until(lambda: has_replaced(stack, first), timeout_seconds=60)
     assert noted(tmp_path) == {"one": first}
-    troubles = [line for line in said if "Noting the processes" in line]
-    assert len(troubles) == 1
-    assert "stack.json" in troubles[0]
+    failures = [line for line in said if "Recording the processes" in line]
+    assert len(failures) == 1
+    assert "stack.json" in failures[0]
 
     unwritable(False)
-    stack._tick()
+    stack._check_everything()
 
     assert noted(tmp_path) == stack._programs.processes
-    assert said[-1].endswith("Noting the processes works again.")
+    assert said[-1].endswith("Recording the processes works again.")
 
 
 def has_replaced(stack: Stack, old: int) -> bool:
-    stack._tick()
+    stack._check_everything()
     return set(stack._programs.processes.values()) - {old} != set()
 
 
@@ -102,24 +101,60 @@ def test_a_watchdog_that_cannot_be_started_does_not_end_the_stack(
         raise OSError(24, "Too many open files")
 
     with monkeypatch.context() as broken:
-        broken.setattr(stack._guard, "check", fail)
-        stack._tick()
-        stack._tick()
-    stack._tick()
+        broken.setattr(stack._watchdog, "check", fail)
+        stack._check_everything()
+        stack._check_everything()
+    stack._check_everything()
 
     assert [line.partition("  ")[2] for line in said][-2:] == [
-        f"Looking after the watchdog failed: Too many open files. {GOES_ON}",
-        "Looking after the watchdog works again.",
+        f"Checking the watchdog failed: Too many open files. {GOES_ON}",
+        "Checking the watchdog works again.",
     ]
 
 
 def test_an_almost_full_disk_is_said_once(
     stack: Stack, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_DISK_EVERY_SECONDS", 0)
-    monkeypatch.setattr(module, "little_space", lambda _: "The disk is full.")
+    monkeypatch.setattr(module, "_CHECK_DISK_EVERY_SECONDS", 0)
+    monkeypatch.setattr(module, "describe_little_space", lambda _: "The disk is full.")
 
-    stack._tick()
-    stack._tick()
+    stack._check_everything()
+    stack._check_everything()
 
     assert len([line for line in said if "The disk is full." in line]) == 1
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener
+
+
+def _port(listener: socket.socket, variable: str) -> Port:
+    return Port(variable=variable, host="127.0.0.1", number=listener.getsockname()[1])
+
+
+def test_a_taken_port_is_refused_by_the_name_of_its_variable(
+    listener: socket.socket,
+) -> None:
+    port = _port(listener, "FLOWER_PORT")
+
+    with pytest.raises(PortTakenError) as refusal:
+        refuse_taken_ports([port])
+
+    assert str(refusal.value) == (
+        f"FLOWER_PORT: cannot listen on 127.0.0.1:{port.number} "
+        "(Address already in use). Set FLOWER_PORT to a free port."
+    )
+
+
+def test_a_port_is_free_again_once_its_listener_closed(
+    listener: socket.socket,
+) -> None:
+    port = _port(listener, "TICKHOOK_PORT")
+    client = socket.create_connection(("127.0.0.1", port.number))
+    accepted, _ = listener.accept()
+    for end in (accepted, client, listener):
+        end.close()
+
+    refuse_taken_ports([port])

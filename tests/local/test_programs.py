@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from local.options import ROOT
-from local.procfile import ProcfileError, Program, read_procfile
+from local.environment import ROOT
+from local.programs import ProcfileError, Program, read_procfile
 
 
 @pytest.fixture

@@ -7,16 +7,21 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from local import lock
-from local.files import make_data_folder, read_json, write_private_json
-from local.keys import keep_keys
-from local.lock import StackAlreadyRunningError, stack_lock
+from local import environment
+from local.environment import (
+    StackAlreadyRunningError,
+    load_keys,
+    make_data_folder,
+    read_json,
+    stack_lock,
+    write_private_json,
+)
 
 
 def test_keys_are_made_once_and_kept_for_their_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
 
-    first, second = keep_keys(path), keep_keys(path)
+    first, second = load_keys(path), load_keys(path)
 
     assert first == second
     assert path.stat().st_mode & 0o777 == 0o600
@@ -25,11 +30,11 @@ def test_keys_are_made_once_and_kept_for_their_owner_only(tmp_path: Path) -> Non
 
 def test_a_key_that_an_older_version_did_not_make_is_added(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
-    made = asdict(keep_keys(path))
+    made = asdict(load_keys(path))
     del made["flower_password"]
     write_private_json(path, made)
 
-    keys = asdict(keep_keys(path))
+    keys = asdict(load_keys(path))
 
     assert keys == made | {"flower_password": keys["flower_password"]}
     assert len(keys["flower_password"]) >= 16
@@ -37,7 +42,7 @@ def test_a_key_that_an_older_version_did_not_make_is_added(tmp_path: Path) -> No
 
 
 def test_two_installations_share_no_key(tmp_path: Path) -> None:
-    one, other = keep_keys(tmp_path / "one.json"), keep_keys(tmp_path / "other.json")
+    one, other = load_keys(tmp_path / "one.json"), load_keys(tmp_path / "other.json")
 
     assert one.secret_key != other.secret_key
     assert one.field_encryption_keys != other.field_encryption_keys
@@ -88,4 +93,4 @@ def test_a_stack_may_follow_one_that_ended(tmp_path: Path) -> None:
         pass
 
     with stack_lock(tmp_path) as descriptor:
-        assert lock._holder(descriptor) == os.getpid()
+        assert environment._read_holder(descriptor) == os.getpid()

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from local.files import DataFolderUnusableError, make_data_folder
-from local.troubles import Troubles, describe_os_error, little_space
+from local.environment import (
+    DataFolderUnusableError,
+    describe_little_space,
+    make_data_folder,
+)
+from local.supervisor import FailureReporter, describe_os_error
 
 WAY_OUT = "Free some space on this disk. Tickhook goes on and tries again."
 
@@ -17,29 +21,29 @@ def fail(number: int, path: str = "/data/stack.json") -> None:
     raise OSError(number, os.strerror(number), path)
 
 
-def test_a_trouble_is_reported_once_and_so_is_its_end() -> None:
+def test_a_failure_is_reported_once_and_so_is_its_end() -> None:
     said: list[str] = []
-    known = Troubles(said.append)
+    reporter = FailureReporter(said.append)
 
     for _ in range(3):
-        with known.survive("Noting"):
+        with reporter.survive("Writing"):
             fail(errno.ENOSPC)
     for _ in range(3):
-        with known.survive("Noting"):
+        with reporter.survive("Writing"):
             pass
 
     assert said == [
-        f"Noting failed: /data/stack.json: No space left on device. {WAY_OUT}",
-        "Noting works again.",
+        f"Writing failed: /data/stack.json: No space left on device. {WAY_OUT}",
+        "Writing works again.",
     ]
 
 
-def test_a_trouble_that_changes_is_reported_again() -> None:
+def test_a_failure_that_changes_is_reported_again() -> None:
     said: list[str] = []
-    known = Troubles(said.append)
+    reporter = FailureReporter(said.append)
 
     for number in (errno.ENOSPC, errno.EACCES, errno.EIO):
-        with known.survive("Noting"):
+        with reporter.survive("Writing"):
             fail(number)
 
     assert [line.partition(": ")[2].split(".")[1] for line in said] == [
@@ -50,7 +54,10 @@ def test_a_trouble_that_changes_is_reported_again() -> None:
 
 
 def test_other_errors_are_not_survived() -> None:
-    with pytest.raises(ValueError, match="ours"), Troubles(print).survive("Noting"):
+    with (
+        pytest.raises(ValueError, match="ours"),
+        FailureReporter(print).survive("Writing"),
+    ):
         raise ValueError("ours")
 
 
@@ -62,17 +69,17 @@ def test_an_error_without_a_file_is_described_by_its_reason() -> None:
     )
 
 
-def test_an_almost_full_disk_is_named(
+def test_a_warning_names_an_almost_full_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert little_space(tmp_path) is None
+    assert describe_little_space(tmp_path) is None
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
 
-    assert str(tmp_path) in str(little_space(tmp_path))
+    assert str(tmp_path) in str(describe_little_space(tmp_path))
 
 
-def test_a_data_folder_that_is_a_file_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_data_folder_that_is_a_file_is_refused_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
 
     with pytest.raises(DataFolderUnusableError) as refusal:

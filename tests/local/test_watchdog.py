@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from local.embedded.process import kill_group, wait_until
-from local.guard import Guard
-from local.options import ROOT
+from local.environment import ROOT
+from local.watchdog import Watchdog
 from tests.config.processes import STUBBORN_FAMILY, is_gone, spawn_python
 
-# Stands for a stack: guards a group, says so, and waits to be killed.
-_GUARDING = (
+# Stands for a stack: watches a group, prints a line, and waits to be killed.
+_WATCHING = (
     "import os, sys, time\n"
-    "from local.guard import Guard\n"
-    "guard = Guard(os.open(os.devnull, os.O_RDONLY))\n"
-    "guard.watch([int(sys.argv[1])])\n"
-    "print('guarding', flush=True)\n"
+    "from local.watchdog import Watchdog\n"
+    "watchdog = Watchdog(os.open(os.devnull, os.O_RDONLY))\n"
+    "watchdog.watch([int(sys.argv[1])])\n"
+    "print('watching', flush=True)\n"
     "time.sleep(600)\n"
 )
 
@@ -38,17 +38,17 @@ def _grandchild(tmp_path: Path) -> int:
     return int((tmp_path / "family.log").read_text())
 
 
-def test_groups_end_when_their_guard_is_killed(
+def test_groups_end_when_their_stack_is_killed(
     family: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
     stack = subprocess.Popen(  # noqa: S603 (this Python, a script of ours)
-        [sys.executable, "-c", _GUARDING, str(family.pid)],
+        [sys.executable, "-c", _WATCHING, str(family.pid)],
         stdout=subprocess.PIPE,
         cwd=ROOT,
     )
     assert stack.stdout is not None
     with stack.stdout as output:
-        assert output.readline() == b"guarding\n"
+        assert output.readline() == b"watching\n"
 
     stack.kill()
     stack.wait()
@@ -63,11 +63,11 @@ def test_a_killed_watchdog_is_replaced_and_knows_the_groups(
 ) -> None:
     lock = os.open(tmp_path / "lock", os.O_CREAT | os.O_RDWR)
 
-    with Guard(lock) as guard:
-        guard.watch([family.pid])
-        guard._process.kill()
-        guard._process.wait()
-        guard.check()
+    with Watchdog(lock) as watchdog:
+        watchdog.watch([family.pid])
+        watchdog._process.kill()
+        watchdog._process.wait()
+        watchdog.check()
 
     os.close(lock)
     assert family.wait(timeout=60) == -9

@@ -27,8 +27,8 @@ from triggers.api.webhooks import (
     RotateSecretView,
     WebhookUrlView,
 )
-from webhooks.inspectors.api import InspectorOfTokenView, InspectorsView
-from webhooks.types.views import WebhookTypeViewSet
+from webhooks.inspectors.views import InspectorOfTokenView, InspectorsView
+from webhooks.types.api import WebhookTypeViewSet
 
 router = DefaultRouter(trailing_slash=False, use_regex_path=False)
 router.include_format_suffixes = False

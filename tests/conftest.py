@@ -17,7 +17,7 @@ from senders.sandbox import alone, calls
 from senders.sandbox.limits import Limits
 from tests import memory_backend as memory_backend  # registers itself
 from webhooks.limits import requests, store
-from webhooks.rejections import counting
+from webhooks.rejections import recording
 
 
 @pytest.fixture(autouse=True)
@@ -36,8 +36,8 @@ def _nudge_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _flush_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Store rejections where a test says so: a thread could reach into the next."""
-    monkeypatch.setattr(counting, "flush_soon", lambda: None)
-    counting._buffer(os.getpid()).take()
+    monkeypatch.setattr(recording, "flush_soon", lambda: None)
+    recording._buffer(os.getpid()).take()
     requests.memory.forget()
     requests.leases.forget()
 

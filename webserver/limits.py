@@ -6,7 +6,7 @@ from typing import Any
 from common.api.parsers import RequestTooLarge
 from common.errors import ServiceUnavailable, TickhookError
 from webhooks.receiver.request import BodyTooLarge
-from webhooks.types.config import MAX_WAIT_SECONDS
+from webhooks.types.validation import MAX_WAIT_SECONDS
 
 DOOR = "/webhooks/"
 PROBES = ("/livez", "/readyz")

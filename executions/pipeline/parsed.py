@@ -20,7 +20,7 @@ from executions.pipeline.code import CodeOfBatch
 from senders.definitions import WebhookTypeDefinition
 from senders.sandbox import SandboxRefused
 from webhooks.receiver.validation import VALIDATED, has_validation
-from webhooks.types import hold_against
+from webhooks.types import find_body_faults
 
 _REQUEST_PARTS = ("headers", "query_params")
 
@@ -116,7 +116,7 @@ def _schema_verdict(
 ) -> dict[str, object]:
     if schema is None:
         return {}
-    faults = hold_against(schema, value)
+    faults = find_body_faults(schema, value)
     if not faults:
         return {"schema_valid": True}
     first = faults[0]

@@ -16,7 +16,7 @@ from executions.pipeline.drain import drain
 from tests.factories import make_agent
 from tests.webhooks.deliveries import deliver
 from webhooks.models import WebhookEndpoint
-from webhooks.rejections.counting import flush_rejections
+from webhooks.rejections.recording import flush_rejections
 
 API = "/api/v1"
 FIRST, SECOND, WRONG = "canary-first", "canary-second", "canary-wrong"

@@ -7,7 +7,7 @@ from rest_framework.test import APIClient
 
 from tests.docs.pages import DOCS, only_block
 from tests.webhooks.received import URL
-from webhooks.rejections.fixes import REMEDIES
+from webhooks.rejections.fixes import FIXES
 
 
 @pytest.mark.django_db
@@ -21,4 +21,4 @@ def test_the_shown_redelivery_is_taken(api: APIClient) -> None:
 def test_every_cause_is_listed() -> None:
     page = (DOCS / "deliveries.md").read_text()
 
-    assert [cause for cause in REMEDIES if f"`{cause}`" not in page] == []
+    assert [cause for cause in FIXES if f"`{cause}`" not in page] == []

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from senders.signatures import verify_request
-from webhooks.endpoints.samples import sample_request
+from webhooks.endpoints.sample_requests import sample_request
 from webhooks.models import WebhookEndpoint
 
 pytestmark = pytest.mark.django_db

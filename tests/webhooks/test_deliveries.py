@@ -20,8 +20,8 @@ from tests.webhooks.received import (
     repeat,
     visitor,
 )
-from webhooks.deliveries import pagination
-from webhooks.deliveries.filters import DeliveryFilter
+from webhooks.deliveries import views
+from webhooks.deliveries.views import DeliveryFilter
 from webhooks.models import Delivery, WebhookEndpoint
 
 pytestmark = pytest.mark.django_db
@@ -162,7 +162,7 @@ def test_a_page_is_read_from_two_indexes_side_by_side(
 def test_counting_ends_where_it_would_take_long(
     api: APIClient, endpoint: WebhookEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pagination, "MAX_COUNTED", 3)
+    monkeypatch.setattr(views, "MAX_COUNTED", 3)
     for _ in range(5):
         reject(endpoint)
 

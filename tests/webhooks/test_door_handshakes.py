@@ -9,7 +9,7 @@ from tests.webhooks.deliveries import assert_nothing_happened, deliver
 from tests.webhooks.uploads import SIGNED
 from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import RejectionCount, WebhookEndpoint
-from webhooks.rejections.counting import flush_rejections
+from webhooks.rejections.recording import flush_rejections
 from webhooks.types import upload_type
 
 pytestmark = pytest.mark.django_db

@@ -15,7 +15,7 @@ from tests.webhooks.senders import PUSH, SECRET, WHSEC, hex_hmac, standard_heade
 from triggers.services.lifecycle import disable_trigger
 from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import Rejection, WebhookEndpoint
-from webhooks.rejections.counting import flush_rejections
+from webhooks.rejections.recording import flush_rejections
 
 pytestmark = pytest.mark.django_db
 

@@ -18,8 +18,8 @@ from webhooks.limits import store
 from webhooks.limits.outage import Outage
 from webhooks.limits.requests import memory
 from webhooks.models import Rejection, WebhookEndpoint
-from webhooks.rejections.counting import flush_rejections
 from webhooks.rejections.fixes import how_to_fix
+from webhooks.rejections.recording import flush_rejections
 
 if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Answer

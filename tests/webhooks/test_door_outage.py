@@ -11,8 +11,8 @@ from tests.outages import closed_database, end_connections, read_only_database
 from tests.serving import serve
 from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import RejectionCount
-from webhooks.rejections import counting
-from webhooks.rejections.counting import note_handshake
+from webhooks.rejections import recording
+from webhooks.rejections.recording import count_handshake
 
 OUTAGES = "common.database.errors"
 
@@ -58,12 +58,12 @@ def test_rejections_wait_for_the_database_without_a_traceback(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     endpoint = create_endpoint().endpoint
-    note_handshake(endpoint_id=endpoint.id)
+    count_handshake(endpoint_id=endpoint.id)
 
     with read_only_database():
         connection.close()
-        assert not counting._flush()
-    assert counting._flush()
+        assert not recording._flush()
+    assert recording._flush()
 
     assert [record for record in caplog.records if record.exc_info] == []
     assert RejectionCount.objects.get().count == 1

@@ -15,7 +15,7 @@ from tests.webhooks.deliveries import assert_nothing_happened
 from tests.webhooks.senders import SECRET, hex_hmac
 from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import Rejection, RejectionCount, WebhookEndpoint
-from webhooks.rejections.counting import flush_rejections
+from webhooks.rejections.recording import flush_rejections
 
 if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Answer

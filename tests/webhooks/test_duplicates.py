@@ -11,7 +11,7 @@ from tests.webhooks.received import URL, accept, make_endpoint
 from webhooks.models import Rejection, RejectionCount
 from webhooks.receiver.duplicates import note_duplicate
 from webhooks.receiver.request import Delivery
-from webhooks.rejections.counting import flush_rejections
+from webhooks.rejections.recording import flush_rejections
 
 pytestmark = pytest.mark.django_db
 

@@ -18,7 +18,7 @@ from tests.races import race
 from tests.webhooks.received import URL, make_endpoint, visitor
 from tests.webhooks.uploads import LEAST
 from webhooks.endpoints.lifecycle import create_endpoint
-from webhooks.inspectors import showing, store
+from webhooks.inspectors import inspection, store
 from webhooks.inspectors.store import open_inspector
 from webhooks.types import upload_type
 
@@ -204,7 +204,7 @@ def test_it_holds_no_more_than_its_bytes(
 def test_a_large_body_is_refused(
     api: APIClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(showing, "MAX_BODY_BYTES", 10)
+    monkeypatch.setattr(inspection, "MAX_BODY_BYTES", 10)
     inspector = opened(api)
 
     assert send(inspector, b"x" * 11).status_code == 413

@@ -16,14 +16,14 @@ from common.ids import uuid7
 from tests.races import ROUNDS, race
 from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import Rejection, RejectionCount, WebhookEndpoint
-from webhooks.rejections import counting
-from webhooks.rejections.buffer import MOST_SAMPLES
-from webhooks.rejections.counting import (
+from webhooks.rejections import recording
+from webhooks.rejections.recording import (
+    MAX_BUFFERED_SAMPLES,
     CauseCount,
     RejectedRequest,
     count_rejections,
     flush_rejections,
-    note_rejection,
+    record_rejection,
 )
 
 pytestmark = pytest.mark.django_db
@@ -52,7 +52,7 @@ def rejected(endpoint_id: UUID, cause: str = "invalid_signature") -> RejectedReq
     )
 
 
-def note(
+def reject(
     endpoint_id: UUID,
     times: int = 1,
     *,
@@ -60,7 +60,7 @@ def note(
     is_verified: bool = False,
 ) -> None:
     for _ in range(times):
-        note_rejection(
+        record_rejection(
             endpoint_id=endpoint_id,
             cause=cause,
             is_verified=is_verified,
@@ -74,11 +74,11 @@ def counted(**wanted: Any) -> int:
 
 
 @time_machine.travel(NOON, tick=False)
-def test_ten_thousand_refusals_are_counted_and_five_kept(
+def test_ten_thousand_rejections_are_counted_and_five_stored(
     endpoint: WebhookEndpoint,
 ) -> None:
     for _ in range(10):
-        note(endpoint.id, 1000)
+        reject(endpoint.id, 1000)
         flush_rejections()
 
     assert counted(endpoint=endpoint) == 10_000
@@ -86,22 +86,22 @@ def test_ten_thousand_refusals_are_counted_and_five_kept(
     assert RejectionCount.objects.count() == 1
 
 
-def test_a_flood_is_a_few_statements(endpoint: WebhookEndpoint) -> None:
-    note(endpoint.id, 1000)
+def test_a_thousand_rejections_take_a_few_statements(endpoint: WebhookEndpoint) -> None:
+    reject(endpoint.id, 1000)
 
     with CaptureQueriesContext(connection) as queries:
         flush_rejections()
 
-    # Two of them begin and end what the test's own transaction is around.
+    # Two of them are the savepoint within the test's own transaction.
     assert len(queries) == 6
 
 
 @time_machine.travel(NOON, tick=False)
-def test_five_of_a_cause_are_kept_a_minute(endpoint: WebhookEndpoint) -> None:
-    note(endpoint.id, 100)
-    note(endpoint.id, 100, cause="validation_failed", is_verified=True)
+def test_five_of_a_cause_are_stored_per_minute(endpoint: WebhookEndpoint) -> None:
+    reject(endpoint.id, 100)
+    reject(endpoint.id, 100, cause="validation_failed", is_verified=True)
     flush_rejections()
-    note(endpoint.id, 100)
+    reject(endpoint.id, 100)
     flush_rejections()
 
     kept = Rejection.objects.values_list("cause", flat=True)
@@ -109,21 +109,21 @@ def test_five_of_a_cause_are_kept_a_minute(endpoint: WebhookEndpoint) -> None:
     assert counted(cause="invalid_signature") == 200
 
 
-def test_the_next_minute_keeps_more(endpoint: WebhookEndpoint) -> None:
+def test_the_next_minute_stores_more(endpoint: WebhookEndpoint) -> None:
     with time_machine.travel(NOON, tick=False) as clock:
-        note(endpoint.id, 10)
+        reject(endpoint.id, 10)
         clock.shift(60)
-        note(endpoint.id, 10)
+        reject(endpoint.id, 10)
     flush_rejections()
 
     assert Rejection.objects.count() == 10
 
 
-def test_counts_are_by_the_hour(endpoint: WebhookEndpoint) -> None:
+def test_rejections_are_counted_per_hour(endpoint: WebhookEndpoint) -> None:
     with time_machine.travel(NOON, tick=False) as clock:
-        note(endpoint.id, 2)
+        reject(endpoint.id, 2)
         clock.shift(3600)
-        note(endpoint.id, 3)
+        reject(endpoint.id, 3)
     flush_rejections()
 
     hours = RejectionCount.objects.order_by("hour").values_list("hour", "count")
@@ -133,12 +133,12 @@ def test_counts_are_by_the_hour(endpoint: WebhookEndpoint) -> None:
     ]
 
 
-def test_counts_are_told_by_cause(endpoint: WebhookEndpoint) -> None:
+def test_counts_are_grouped_by_cause(endpoint: WebhookEndpoint) -> None:
     with time_machine.travel(NOON, tick=False) as clock:
-        note(endpoint.id, 2)
+        reject(endpoint.id, 2)
         clock.shift(2 * 24 * 3600)
-        note(endpoint.id, 3)
-        note(endpoint.id, cause="malformed_body")
+        reject(endpoint.id, 3)
+        reject(endpoint.id, cause="malformed_body")
         flush_rejections()
 
         counts = count_rejections(endpoint.id)
@@ -149,16 +149,16 @@ def test_counts_are_told_by_cause(endpoint: WebhookEndpoint) -> None:
     ]
 
 
-def test_what_a_process_holds_is_bounded() -> None:
-    for _ in range(MOST_SAMPLES):
-        note(uuid7(), 2)
+def test_the_buffer_of_a_process_is_bounded() -> None:
+    for _ in range(MAX_BUFFERED_SAMPLES):
+        reject(uuid7(), 2)
 
-    _, samples = counting._buffer(os.getpid()).take()
+    _, samples = recording._buffer(os.getpid()).take()
 
-    assert len(samples) == MOST_SAMPLES
+    assert len(samples) == MAX_BUFFERED_SAMPLES
 
 
-def test_the_oldest_beyond_a_thousand_are_deleted(
+def test_the_oldest_rejections_beyond_a_thousand_are_deleted(
     endpoint: WebhookEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = create_endpoint().endpoint
@@ -168,7 +168,7 @@ def test_the_oldest_beyond_a_thousand_are_deleted(
     ]
     Rejection.objects.bulk_create(old)
 
-    note(endpoint.id)
+    reject(endpoint.id)
     flush_rejections()
 
     assert Rejection.objects.filter(endpoint=endpoint).count() == 1000
@@ -176,18 +176,20 @@ def test_the_oldest_beyond_a_thousand_are_deleted(
     assert Rejection.objects.filter(endpoint=other).count() == 1
 
 
-def test_nothing_to_store_is_no_query() -> None:
+def test_an_empty_buffer_needs_no_query() -> None:
     with CaptureQueriesContext(connection) as queries:
         flush_rejections()
 
     assert len(queries) == 0
 
 
-def test_an_endpoint_that_is_gone_holds_up_nothing(endpoint: WebhookEndpoint) -> None:
-    gone = create_endpoint().endpoint
-    note(gone.id)
-    note(endpoint.id)
-    gone.delete()
+def test_rejections_of_a_deleted_endpoint_are_dropped(
+    endpoint: WebhookEndpoint,
+) -> None:
+    deleted = create_endpoint().endpoint
+    reject(deleted.id)
+    reject(endpoint.id)
+    deleted.delete()
 
     flush_rejections()
 
@@ -195,29 +197,29 @@ def test_an_endpoint_that_is_gone_holds_up_nothing(endpoint: WebhookEndpoint) ->
     assert RejectionCount.objects.get().endpoint_id == endpoint.id
 
 
-def test_counts_outlive_a_database_that_is_down(
+def test_counts_are_kept_while_the_database_is_down(
     endpoint: WebhookEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_: object) -> None:
         raise OperationalError
 
-    note(endpoint.id, 3)
+    reject(endpoint.id, 3)
     with monkeypatch.context() as outage:
-        outage.setattr(counting, "_store_samples", fail)
+        outage.setattr(recording, "_store_samples", fail)
         with pytest.raises(OperationalError):
             flush_rejections()
     assert counted() == 0
 
-    note(endpoint.id)
+    reject(endpoint.id)
     flush_rejections()
 
     assert counted() == 4
 
 
-def test_a_child_process_does_not_store_what_its_parent_will(
+def test_a_child_process_does_not_store_the_rejections_of_its_parent(
     endpoint: WebhookEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    note(endpoint.id)
+    reject(endpoint.id)
     with monkeypatch.context() as child:
         child.setattr(os, "getpid", lambda: -1)
         flush_rejections()
@@ -226,15 +228,15 @@ def test_a_child_process_does_not_store_what_its_parent_will(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_racing_threads_lose_and_double_nothing() -> None:
+def test_racing_threads_count_each_rejection_once() -> None:
     endpoints = [create_endpoint().endpoint.id for _ in range(3)]
 
-    def note_and_flush() -> None:
+    def reject_and_flush() -> None:
         for endpoint_id in endpoints:
-            note(endpoint_id, 10)
+            reject(endpoint_id, 10)
             flush_rejections()
 
     for number in range(1, ROUNDS + 1):
-        race(note_and_flush)
+        race(reject_and_flush)
 
         assert counted() == number * 8 * 3 * 10

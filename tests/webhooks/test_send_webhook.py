@@ -11,7 +11,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from events.models import Event
 from tests.webhooks.received import make_endpoint
-from webhooks.endpoints import outbound
+from webhooks.endpoints import sending
 from webhooks.endpoints.lifecycle import webhook_url
 from webhooks.models import WebhookEndpoint
 
@@ -53,7 +53,7 @@ def test_a_body_of_ones_own_is_signed_too(
     file = tmp_path / "body.json"
     file.write_bytes(b'{"own": 1}')
     stdin = SimpleNamespace(buffer=io.BytesIO(b'{"own": 2}'))
-    monkeypatch.setattr(outbound, "sys", SimpleNamespace(stdin=stdin))
+    monkeypatch.setattr(sending, "sys", SimpleNamespace(stdin=stdin))
 
     run("--endpoint", served.webhook_id, "--event", "fork", "--body", str(file))
     run("--endpoint", served.webhook_id, "--body", "-")

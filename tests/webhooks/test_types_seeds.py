@@ -73,8 +73,8 @@ def test_a_bot_s_updates_come_in(api: APIClient) -> None:
     assert Event.objects.get().type == "chatbot.unknown"
     assert endpoint.config == config
     assert definition.custom_parser_code == PARSER
-    assert find_body_faults(definition, update) == []
-    assert find_body_faults(definition, {}) != []
+    assert find_body_faults(definition.json_schema, update) == []
+    assert find_body_faults(definition.json_schema, {}) != []
 
 
 def test_a_service_of_ones_own_is_described(api: APIClient) -> None:
@@ -87,5 +87,5 @@ def test_a_service_of_ones_own_is_described(api: APIClient) -> None:
     assert_nothing_happened()
     definition = definition_of("my_service")
     assert definition.validation_required is True
-    faults = find_body_faults(definition, {"event_type": "x"})
+    faults = find_body_faults(definition.json_schema, {"event_type": "x"})
     assert [fault.detail for fault in faults] == ["'data' is a required property"]

@@ -11,12 +11,11 @@ from rest_framework.exceptions import PermissionDenied
 
 from triggers.models import Trigger
 from triggers.services.endpoints import FOREIGN_ENDPOINT, are_open_to
-from webhooks.deliveries.filters import DeliveryFilter
 from webhooks.deliveries.serializers import (
     RedeliveredManySerializer,
     RedeliverManySerializer,
 )
-from webhooks.deliveries.views import DeliveryViewSet
+from webhooks.deliveries.views import DeliveryFilter, DeliveryViewSet
 from webhooks.models import Delivery
 
 

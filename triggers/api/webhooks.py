@@ -27,7 +27,7 @@ from triggers.selectors import shown_triggers
 from triggers.services.endpoints import FOREIGN_ENDPOINT, is_open_to
 from triggers.services.lifecycle import TriggerNotFound
 from webhooks.endpoints import rotation
-from webhooks.endpoints.activity import last_received_at
+from webhooks.endpoints.lifecycle import last_received_at
 from webhooks.endpoints.secrets import Which, live_entries, states_of
 from webhooks.endpoints.urls import custom_path, webhook_url
 from webhooks.models import WebhookEndpoint

@@ -37,7 +37,7 @@ from webhooks.deliveries.redelivery import (
     redeliver,
     redeliver_many,
 )
-from webhooks.deliveries.stored import (
+from webhooks.deliveries.selectors import (
     body_of,
     readable,
     redeliveries_of,
@@ -46,7 +46,7 @@ from webhooks.deliveries.stored import (
     status_of,
 )
 from webhooks.models import Delivery
-from webhooks.rejections.fixes import REMEDIES, how_to_fix
+from webhooks.rejections.fixes import FIXES, how_to_fix
 
 MAX_SHOWN_BYTES = 20_000
 
@@ -58,7 +58,7 @@ class CauseFilter(DropdownFilter):  # type: ignore[misc]  # is untyped
     parameter_name = "cause"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(cause, cause.replace("_", " ")) for cause in sorted(REMEDIES)]
+        return [(cause, cause.replace("_", " ")) for cause in sorted(FIXES)]
 
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[Delivery]

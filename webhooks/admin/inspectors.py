@@ -21,7 +21,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from common.admin.display import json_block, page_link, text_block
 from common.errors import TickhookError
-from webhooks.endpoints.sample_events import Tested, send_test_event
+from webhooks.endpoints.sending import Tested, send_test_event
 from webhooks.inspectors.store import find_inspector, open_inspector, shown_requests
 
 

@@ -18,7 +18,7 @@ from events.models import Event, EventSource
 from events.services.bodies import hold_bodies
 from events.services.keys import find_known
 from events.services.record import NewEvent, dedupe_key, record_events
-from webhooks.models import Delivery, Outcome
+from webhooks.models import Delivery, DeliveryOutcome
 from webhooks.rejections.fixes import how_to_fix
 
 MAX_REDELIVERED = 1000
@@ -71,9 +71,10 @@ def choose(*, deliveries: QuerySet[Delivery], limit: int) -> Chosen:
     What is a redelivery itself is left out: what it repeats is among the others. So
     is a delivery whose body was removed by its age.
     """
-    rows = deliveries.filter(outcome=Outcome.ACCEPTED, replay_of=None).order_by("id")
-    rows = rows.alias(stored=Length("body")).filter(stored=F("body_size"))
-    found = list(rows.values_list("pk", "endpoint_id", "received_at")[: limit + 1])
+    accepted = deliveries.filter(outcome=DeliveryOutcome.ACCEPTED, replay_of=None)
+    rows = accepted.alias(stored=Length("body")).filter(stored=F("body_size"))
+    rows = rows.order_by("id").values_list("pk", "endpoint_id", "received_at")
+    found = list(rows[: limit + 1])
     wanted, rest = found[:limit], found[limit:]
     return Chosen(
         delivery_ids=[pk for pk, _, _ in wanted],
@@ -101,7 +102,7 @@ def redeliver_many(
 
 
 def _event_ids(delivery: Delivery) -> list[UUID]:
-    if delivery.outcome == Outcome.REJECTED:
+    if delivery.outcome == DeliveryOutcome.REJECTED:
         raise NotRedeliverable(
             "This delivery was rejected, so there is no event to deliver again. "
             f"{how_to_fix(delivery.cause)} Then have the sender deliver it again."

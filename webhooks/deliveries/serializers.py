@@ -8,7 +8,7 @@ from rest_framework.reverse import reverse
 
 from common.api.serializers import StrictSerializer
 from webhooks.deliveries.redelivery import MAX_REDELIVERED
-from webhooks.deliveries.stored import (
+from webhooks.deliveries.selectors import (
     Senders,
     body_of,
     redeliveries_of,
@@ -16,7 +16,7 @@ from webhooks.deliveries.stored import (
     senders_of,
     status_of,
 )
-from webhooks.endpoints.sample_events import TEST_HEADER
+from webhooks.endpoints.sending import TEST_HEADER
 from webhooks.models import Delivery
 from webhooks.rejections.fixes import how_to_fix
 

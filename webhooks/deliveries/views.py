@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpResponse
+from django.utils.functional import cached_property
+from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -17,12 +21,18 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
+from common.api.filters import (
+    AnyCaseChoiceFilter,
+    FlagFilter,
+    SinceFilter,
+    UntilFilter,
+)
+from common.api.pagination import PageNumberPagination
 from common.api.permissions import ChangePermissions
 from common.api.renderers import RawBytesRenderer
 from events.services.bodies import BodyRemoved
-from webhooks.deliveries.filters import DeliveryFilter
-from webhooks.deliveries.pagination import BoundedPagination
 from webhooks.deliveries.redelivery import choose, redeliver, redeliver_many
+from webhooks.deliveries.selectors import body_of
 from webhooks.deliveries.serializers import (
     DeliveryDetailSerializer,
     DeliverySerializer,
@@ -34,9 +44,90 @@ from webhooks.deliveries.serializers import (
     TestedSerializer,
     TestEventSerializer,
 )
-from webhooks.deliveries.stored import body_of
-from webhooks.endpoints.sample_events import send_test_event
-from webhooks.models import Delivery
+from webhooks.endpoints.sending import send_test_event
+from webhooks.models import Delivery, DeliveryOutcome
+
+# An id is made by the clock of the web process, `received_at` by the database's.
+CLOCK_SKEW = timedelta(hours=1)
+
+
+class DeliveredSince(SinceFilter):
+    def filter(self, qs: Any, value: datetime | None) -> Any:
+        return super().filter(_narrowed(qs, "id__gte", value, -CLOCK_SKEW), value)
+
+
+class DeliveredUntil(UntilFilter):
+    def filter(self, qs: Any, value: datetime | None) -> Any:
+        return super().filter(_narrowed(qs, "id__lte", value, CLOCK_SKEW), value)
+
+
+class DeliveryFilter(filters.FilterSet):
+    endpoint_id = filters.UUIDFilter()
+    outcome = AnyCaseChoiceFilter(choices=DeliveryOutcome.choices)
+    cause = filters.CharFilter()
+    delivery_id = filters.CharFilter()
+    event_type = filters.CharFilter()
+    redelivery = FlagFilter(method="only_redeliveries")
+    start_date = DeliveredSince("received_at")
+    end_date = DeliveredUntil("received_at")
+    start_time = DeliveredSince("received_at")
+    end_time = DeliveredUntil("received_at")
+
+    class Meta:
+        model = Delivery
+        fields = ()
+
+    def only_redeliveries(
+        self, rows: QuerySet[Delivery], name: str, value: bool
+    ) -> QuerySet[Delivery]:
+        return rows.filter(replay_of__isnull=not value)
+
+
+def first_id_at(instant: datetime) -> UUID:
+    """Return the lowest UUIDv7 (RFC 9562) that can be made at an instant."""
+    milliseconds = max(0, int(instant.timestamp() * 1000))
+    return UUID(int=min(milliseconds, (1 << 48) - 1) << 80)
+
+
+def _narrowed(rows: Any, look_up: str, at: datetime | None, skew: timedelta) -> Any:
+    """Narrow by the id, which begins with the time, and so by the primary key."""
+    return rows if at is None else rows.filter(**{look_up: first_id_at(at + skew)})
+
+
+MAX_COUNTED = 10_000
+
+
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # Django's is not generic
+    """Counts no further than 10,000: a count over millions takes seconds."""
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list
+        return int(rows.order_by().values("pk")[: MAX_COUNTED + 1].count())
+
+
+class BoundedPagination(PageNumberPagination):
+    """Pages of what may be millions: `at_least` says that counting was given up.
+
+    What lies further back is reached by `end_date`.
+    """
+
+    django_paginator_class = BoundedPaginator
+
+    def get_paginated_response(self, data: Any) -> Response:
+        response = super().get_paginated_response(data)
+        at_least = response.data["total_count"] > MAX_COUNTED
+        if at_least:
+            response.data |= {"total_count": MAX_COUNTED, "total": MAX_COUNTED}
+        response.data["at_least"] = at_least
+        return response
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        described = super().get_paginated_response_schema(schema)
+        described["properties"]["at_least"] = {"type": "boolean"}
+        described["required"] = list(described["properties"])
+        return described
+
 
 OCTET_STREAM = RawBytesRenderer.media_type
 

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
 from common.errors import Fault, InvalidInput
+from events.models import Event
 from senders.definitions import WebhookTypeDefinition
 from webhooks.endpoints.rules import find_rule_faults
 from webhooks.endpoints.secrets import find_secret_faults, live_secrets, set_secret
@@ -23,7 +25,7 @@ from webhooks.types import (
     definition_for,
     definition_of,
     find_config_faults,
-    hold_type_shared,
+    lock_type_shared,
 )
 
 __all__ = [
@@ -186,7 +188,7 @@ def _find_config_faults(
 
 def _change(endpoint: WebhookEndpoint, **given: Unpack[EndpointFields]) -> str | None:
     """Set what is given of an unsaved endpoint; return the secret if that set one."""
-    hold_type_shared(given.get("type_slug") or endpoint.type)
+    lock_type_shared(given.get("type_slug") or endpoint.type)
     definition = _definition(endpoint, given)
     if faults := list(_find_faults(endpoint, definition, given)):
         raise InvalidEndpoint("; ".join(f.detail for f in faults[:5]), faults=faults)
@@ -213,3 +215,12 @@ def _find_method_faults(
     for place, method in enumerate(methods):
         if method.upper() not in possible:
             yield Fault(f"/allowed_methods/{place}", detail)
+
+
+def last_received_at(endpoint_id: UUID) -> datetime | None:
+    """Return when the last event came by an endpoint: one step in an index.
+
+    A replay is not received; those since the last delivery are stepped over.
+    """
+    came = Event.objects.filter(endpoint_id=endpoint_id, replay_of=None)
+    return came.order_by("-id").values_list("received_at", flat=True).first()

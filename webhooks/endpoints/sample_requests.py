@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +23,10 @@ from senders.definitions import (
 from senders.definitions.samples import SampleDelivery, sample_events, sample_of
 from senders.definitions.schemes import CertificateScheme, PublicKeyScheme
 from senders.parsing.finding import follow
-from senders.signatures import OnlyTheSenderSigns, sign_request
+from senders.signatures import OnlyTheSenderSigns, sends_secret, sign_request
+from webhooks.endpoints.lifecycle import live_secrets, webhook_url
+from webhooks.models import WebhookEndpoint
+from webhooks.types import definition_for
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -189,3 +193,54 @@ def _replace(body: Any, path: tuple[str, ...], delivery_id: str) -> bool:
 
 def _dump(body: object) -> bytes:
     return json.dumps(body, ensure_ascii=False).encode()
+
+
+SECRET_PLACEHOLDER = "YOUR-SECRET"  # noqa: S105 - stands for one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """A curl line, and for how long its signature is taken; None is for ever."""
+
+    curl: str
+    valid_seconds: int | None
+
+
+def sample_request(endpoint: WebhookEndpoint) -> Sample:
+    """Return a line that delivers a sample, signed where the type signs.
+
+    The line never holds the secret: where it travels itself, a word stands for it.
+    Raises CannotSign.
+    """
+    definition = definition_for(endpoint)
+    request = build_request(
+        definition,
+        sample=sample_for(definition, ""),
+        secret=_secret(endpoint, definition),
+        url=webhook_url(endpoint),
+        method=sample_method(endpoint),
+    )
+    return Sample(curl=curl_line(request), valid_seconds=request.valid_seconds)
+
+
+def curl_line(request: TestRequest) -> str:
+    """Return the shell's line that sends a request."""
+    parts = [f"curl -X {request.method} {shlex.quote(request.url)}"]
+    for name, text in request.headers.items():
+        parts.append(f"-H {shlex.quote(f'{name}: {text}')}")
+    if request.body:
+        parts.append(f"--data-raw {shlex.quote(request.body.decode())}")
+    return " \\\n  ".join(parts)
+
+
+def _secret(endpoint: WebhookEndpoint, definition: WebhookTypeDefinition) -> str | None:
+    live = live_secrets(endpoint)
+    scheme = definition.signature
+    if live and scheme is not None and sends_secret(scheme, live[0]):
+        return SECRET_PLACEHOLDER
+    return live[0] if live else None
+
+
+def sample_method(endpoint: WebhookEndpoint) -> str:
+    allowed = endpoint.allowed_methods or ["POST"]
+    return "POST" if "POST" in allowed else str(allowed[0])

@@ -17,7 +17,7 @@ from webhooks.receiver.waiting import (
     wait_for_executions,
     wanted_seconds,
 )
-from webhooks.types.config import MAX_WAIT_SECONDS
+from webhooks.types.validation import MAX_WAIT_SECONDS
 
 
 def answer_accepted(delivery: Delivery, recorded: Recorded) -> HttpResponse:

@@ -25,8 +25,7 @@ from webhooks.receiver.events import kept_headers
 from webhooks.receiver.handshakes import mismatches
 from webhooks.receiver.request import Delivery
 from webhooks.receiver.validation import check_validation_code, has_validation
-from webhooks.types.config import find_config_faults
-from webhooks.types.schemas import hold_against
+from webhooks.types.validation import find_body_faults, find_config_faults
 
 _CERTIFICATES = FetchedCertificates()
 _WITHOUT_FIELDS = (BodyKind.EMPTY, BodyKind.BINARY, BodyKind.TEXT, BodyKind.XML)
@@ -227,7 +226,7 @@ def _differences(delivery: Delivery, schema: Mapping[str, Any] | bool) -> list[F
     if schema is not True and delivery.parsed.kind in _WITHOUT_FIELDS:
         detail = f"The body must be JSON or a form, not {delivery.parsed.kind}"
         return [Fault("/body", detail)]
-    return hold_against(schema, delivery.parsed.value)
+    return find_body_faults(schema, delivery.parsed.value)
 
 
 @lru_cache(maxsize=1024)

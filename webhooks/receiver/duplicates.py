@@ -9,9 +9,8 @@ from common.ids import uuid7
 from common.text import clean_text
 from webhooks.receiver.events import kept_headers
 from webhooks.receiver.request import Delivery
-from webhooks.rejections.buffer import RejectedRequest
-from webhooks.rejections.counting import note_rejection
 from webhooks.rejections.fixes import DUPLICATE
+from webhooks.rejections.recording import RejectedRequest, record_rejection
 
 
 def note_duplicate(delivery: Delivery, event_id: UUID) -> None:
@@ -24,7 +23,7 @@ def note_duplicate(delivery: Delivery, event_id: UUID) -> None:
     def describe() -> RejectedRequest:
         return _describe(delivery, event_id)
 
-    note_rejection(
+    record_rejection(
         endpoint_id=delivery.endpoint.id,
         cause=DUPLICATE,
         is_verified=delivery.is_verified,

@@ -15,8 +15,8 @@ from webhooks.receiver.duplicates import note_duplicate
 from webhooks.receiver.handshakes import mismatches
 from webhooks.receiver.record import record_delivery
 from webhooks.receiver.request import Delivery
-from webhooks.rejections.counting import note_handshake
 from webhooks.rejections.fixes import DUPLICATE
+from webhooks.rejections.recording import count_handshake
 
 
 class HandshakeRefused(TickhookError):
@@ -61,6 +61,6 @@ def _answer_handshake(delivery: Delivery, handshake: Handshake) -> HttpResponse:
         if wrong:
             names = ", ".join(f"webhook_config.{key}" for key in wrong)
             raise HandshakeRefused(f"{names} is not set, or is not what was sent")
-    note_handshake(endpoint_id=delivery.endpoint.id)
+    count_handshake(endpoint_id=delivery.endpoint.id)
     fill = Filler(request=delivery.finder, secrets=delivery.secrets)
     return render(handshake.answer, fill)

@@ -12,7 +12,7 @@ from common.ids import uuid7
 from common.text import clean_text
 from webhooks.receiver.events import kept_headers
 from webhooks.receiver.request import Delivery
-from webhooks.rejections.counting import RejectedRequest, note_rejection
+from webhooks.rejections.recording import RejectedRequest, record_rejection
 
 KEPT_BODY_BYTES = 16 * 1024
 HIDDEN = "[secret]"
@@ -29,7 +29,7 @@ def noted_if_refused(delivery: Delivery) -> Iterator[None]:
 
 
 def note_refusal(delivery: Delivery, error: TickhookError) -> None:
-    note_rejection(
+    record_rejection(
         endpoint_id=delivery.endpoint.id,
         cause=error.code,
         is_verified=delivery.is_verified,

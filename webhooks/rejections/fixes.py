@@ -1,4 +1,4 @@
-"""What can be done about a delivery that was not accepted, by its cause."""
+"""Suggests a fix for each cause for which the receiver does not accept a delivery."""
 
 from __future__ import annotations
 
@@ -6,109 +6,117 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 DUPLICATE = "duplicate"
-AS_DETAIL_SAYS = "The detail says what was wrong; change that and deliver again."
+DEFAULT_FIX = "The detail says what was wrong. Correct it and deliver again."
 
-REMEDIES: Mapping[str, str] = MappingProxyType(
+FIXES: Mapping[str, str] = MappingProxyType(
     {
         DUPLICATE: (
-            "Nothing is to be done: the first delivery with this id became the event. "
+            "No action is needed: the first delivery with this id became the event. "
             "To run it once more, redeliver it."
         ),
         "method_not_allowed": (
-            "Have the sender use one of the endpoint's allowed_methods, or allow this "
-            "one."
+            "Configure the sender to use one of the endpoint's allowed_methods, or "
+            "allow this method."
         ),
         "https_required": (
-            "Give the sender the https URL. If it has it, the proxy that ends TLS must "
-            "be in TRUSTED_PROXIES and send X-Forwarded-Proto."
+            "Give the sender the https URL. If it already uses it, add the proxy that "
+            "terminates TLS to TRUSTED_PROXIES and make it send X-Forwarded-Proto."
         ),
         "body_too_large": (
-            "Have the sender send less (fewer items, links instead of contents), or "
-            "use a webhook type whose max_body_bytes is larger."
+            "Configure the sender to send less (fewer items, links instead of "
+            "contents), or use a webhook type with a larger max_body_bytes."
         ),
         "batch_too_large": (
-            "Have the sender put fewer items into a batch, or send fewer headers."
+            "Configure the sender to put fewer items into a batch, or to send fewer "
+            "headers."
         ),
         "address_not_allowed": (
-            "Add the sender's address to allowed_addresses in validation_rules. If "
-            "it's the address of your proxy, add that to TRUSTED_PROXIES."
+            "Add the sender's address to allowed_addresses in validation_rules. If it "
+            "is the address of your proxy, add that to TRUSTED_PROXIES."
         ),
         "handshake_refused": (
-            "The sender asked whether this URL is ours, with another token than the "
-            "endpoint's webhook_config has. Enter the same one on both sides."
+            "The sender verified this URL with a token that differs from the one in "
+            "the endpoint's webhook_config. Enter the same token on both sides."
         ),
         "not_for_this_endpoint": (
             "The request names another account, app or bot than the endpoint's "
-            "webhook_config does. Correct that, or give the sender its own endpoint."
+            "webhook_config. Correct webhook_config, or give the sender its own "
+            "endpoint."
         ),
         "address_rate_limited": (
-            "Have the sender wait as long as Retry-After says, or raise the limit per "
-            "address."
+            "The sender must wait as long as Retry-After says. To accept more, raise "
+            "the limit per address."
         ),
         "forgery_rate_limited": (
-            "Too many requests of this address carried no valid signature. Correct "
-            "the secret on its side; the limit ends within a minute."
+            "Too many requests from this address had no valid signature. Correct the "
+            "secret in the sender's settings; the limit ends within a minute."
         ),
         "endpoint_rate_limited": (
-            "Have the sender wait as long as Retry-After says, or raise the endpoint's "
-            "limits."
+            "The sender must wait as long as Retry-After says. To accept more, raise "
+            "the endpoint's limits."
         ),
         "endpoint_bytes_limited": (
-            "The endpoint received more bytes in an hour than it may. Have the sender "
-            "wait as long as Retry-After says or send less, or raise "
+            "The endpoint received more bytes in an hour than allowed. The sender must "
+            "wait as long as Retry-After says or send less. To accept more, raise "
             "TICKHOOK_ENDPOINT_BYTES_PER_HOUR (0: no limit)."
         ),
         "global_rate_limited": (
-            "The whole service was at its limit. Have the sender wait as long as "
-            "Retry-After says, or raise the limit."
+            "The whole service reached its limit. The sender must wait as long as "
+            "Retry-After says. To accept more, raise the global limit."
         ),
         "invalid_signature": (
-            "Enter the same secret on both sides, choose the type that is the "
-            "sender's, and see that no proxy changes body or URL. If a timestamp is "
-            "out of tolerance, set the clocks."
+            "Enter the same secret on both sides, select the webhook type of this "
+            "sender, and check that no proxy changes the body or the URL. If a "
+            "timestamp is out of tolerance, synchronize the clocks."
         ),
         "certificate_unknown": (
-            "The sender's certificate was still to be fetched; the sender delivers "
-            "again by itself. If it stays so, a worker can't reach the certificate."
+            "The sender's certificate was not fetched yet; the sender delivers again "
+            "by itself. If this persists, a worker cannot reach the certificate's URL."
         ),
         "confirmations_busy": (
-            "Nothing was accepted; the sender delivers again by itself. If it stays, "
-            "no worker of the queue slow runs, or it can't reach the sender."
+            "The request was not accepted; the sender delivers again by itself. If "
+            "this persists, no worker runs the queue slow, or it cannot reach the "
+            "sender."
         ),
         "unknown_content_encoding": (
-            "Have the sender send the body as it is, or compressed by gzip."
+            "Configure the sender to send the body uncompressed, or compressed with "
+            "gzip."
         ),
         "malformed_request": (
-            "The request can't be read as HTTP says; the sender, or a proxy before us, "
-            "must be corrected."
+            "The request is not valid HTTP. Correct the sender, or the proxy between "
+            "the sender and this server."
         ),
         "malformed_body": (
-            "The body is not what its Content-Type says; correct one of them on the "
-            "sender's side."
+            "The body does not match its Content-Type. Correct one of them in the "
+            "sender's settings."
         ),
         "validation_failed": (
-            "The detail names each fault. Correct what the sender sends, or the "
-            "endpoint's validation_rules or the type's json_schema."
+            "The detail names each fault. Correct what the sender sends, the "
+            "endpoint's validation_rules, or the json_schema of the webhook type."
         ),
         "validation_refused": (
-            "The validation code of the webhook type said no. Correct what the sender "
-            "sends, or the type's validation_code."
+            "The validation_code of the webhook type rejected the request. Correct "
+            "what the sender sends, or the validation_code."
         ),
-        "code_refused": "The webhook type's code failed; correct validation_code.",
-        "code_timed_out": "The webhook type's code takes too long; make it do less.",
+        "code_refused": (
+            "The code of the webhook type failed. Correct its validation_code."
+        ),
+        "code_timed_out": (
+            "The code of the webhook type takes too long. Make it do less."
+        ),
         "sandbox_unavailable": (
-            "The sandbox did not answer, so nothing was accepted. The sender tries "
-            "again by itself, or deliver again by hand."
+            "The sandbox did not answer, so the request was not accepted. The sender "
+            "retries by itself, or deliver again by hand."
         ),
         "delivery_id_conflict": (
-            "An earlier delivery had the same id and another body. Each event needs an "
-            "id of its own; if this sender's redeliveries differ, set body_varies in "
-            "its type."
+            "An earlier delivery had the same id and another body. Each event needs "
+            "its own id. If redeliveries of this sender differ, set body_varies in its "
+            "webhook type."
         ),
     }
 )
 
 
 def how_to_fix(cause: str) -> str:
-    """Return a sentence on what to do; nothing for what was accepted."""
-    return REMEDIES.get(cause, AS_DETAIL_SAYS) if cause else ""
+    """Return a suggestion for a cause; empty for an accepted delivery."""
+    return FIXES.get(cause, DEFAULT_FIX) if cause else ""

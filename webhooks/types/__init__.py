@@ -1,6 +1,7 @@
-"""The senders that this installation knows: shipped ones and uploaded ones.
+"""The webhook types of this installation: shipped types and uploaded types.
 
-What was uploaded stands before what was shipped; each upload is a version that is kept.
+An uploaded type replaces the shipped type of the same slug. Every upload is kept as a
+version.
 """
 
 from __future__ import annotations
@@ -9,13 +10,11 @@ from webhooks.types.catalogue import (
     TypeSummary,
     WebhookTypeNotFound,
     current_type,
+    get_version,
     known_slugs,
-    list_types,
-    summaries_of,
-    version_of,
-    versions_of,
+    list_versions,
+    summarize_types,
 )
-from webhooks.types.config import find_config_faults
 from webhooks.types.definitions import (
     WebhookTypeUnusable,
     definition_at,
@@ -23,15 +22,17 @@ from webhooks.types.definitions import (
     definition_of,
     definitions_of,
 )
-from webhooks.types.locks import hold_type_shared
-from webhooks.types.removal import delete_type
-from webhooks.types.schemas import find_body_faults, hold_against
-from webhooks.types.trying import Trial, try_type
-from webhooks.types.upload import UploadedType, patch_type, upload_type
-from webhooks.types.uses import WebhookTypeInUse
+from webhooks.types.in_use import WebhookTypeInUse, lock_type_shared
+from webhooks.types.upload import UploadedType, delete_type, patch_type, upload_type
+from webhooks.types.validation import (
+    TypePreview,
+    find_body_faults,
+    find_config_faults,
+    preview_type,
+)
 
 __all__ = [
-    "Trial",
+    "TypePreview",
     "TypeSummary",
     "UploadedType",
     "WebhookTypeInUse",
@@ -45,14 +46,12 @@ __all__ = [
     "delete_type",
     "find_body_faults",
     "find_config_faults",
-    "hold_against",
-    "hold_type_shared",
+    "get_version",
     "known_slugs",
-    "list_types",
+    "list_versions",
+    "lock_type_shared",
     "patch_type",
-    "summaries_of",
-    "try_type",
+    "preview_type",
+    "summarize_types",
     "upload_type",
-    "version_of",
-    "versions_of",
 ]

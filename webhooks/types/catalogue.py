@@ -1,8 +1,8 @@
-"""Which types there are, and what each of them is now."""
+"""Lists the webhook types and returns their current and earlier versions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,21 +14,21 @@ from common.errors import NotFound
 from senders.definitions import shipped_document, shipped_slugs
 from webhooks.models import WebhookType, WebhookTypeVersion
 from webhooks.types.definitions import definitions_of
-from webhooks.types.uses import count_uses
+from webhooks.types.in_use import count_endpoints
 
 SHIPPED = "shipped"
 UPLOADED = "uploaded"
 
 
 class WebhookTypeNotFound(NotFound):
-    """There is no such webhook type."""
+    """There is no webhook type with this name."""
 
     code = "webhook_type_not_found"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypeSummary:
-    """One type in the list of all. A shipped one has no version."""
+    """One type in the list of all types; a shipped type has no version."""
 
     slug: str
     name: str
@@ -40,8 +40,8 @@ class TypeSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Current:
-    """What a type is now. `revision` is None for one that is only shipped."""
+class CurrentType:
+    """The current document of a type; `revision` is None if nothing was uploaded."""
 
     slug: str
     document: Mapping[str, Any]
@@ -59,14 +59,11 @@ def known_slugs() -> list[str]:
     return sorted({*shipped_slugs(), *uploaded})
 
 
-def list_types() -> list[TypeSummary]:
-    return summaries_of(known_slugs())
-
-
-def summaries_of(slugs: Sequence[str]) -> list[TypeSummary]:
-    """Describe these types, in their order; three queries for any number."""
-    uploaded = _uploaded(slugs)
-    definitions, uses = definitions_of(slugs), count_uses(slugs)
+def summarize_types(slugs: Sequence[str]) -> list[TypeSummary]:
+    """Return a summary per slug, in this order, with three queries in total."""
+    rows = WebhookType.objects.select_related("current").defer("current__document")
+    uploaded = {row.slug: row for row in rows.filter(slug__in=list(slugs))}
+    definitions, endpoints = definitions_of(slugs), count_endpoints(slugs)
     shipped = set(shipped_slugs())
     return [
         TypeSummary(
@@ -75,33 +72,33 @@ def summaries_of(slugs: Sequence[str]) -> list[TypeSummary]:
             source=UPLOADED if slug in uploaded else SHIPPED,
             version=uploaded[slug].current.version if slug in uploaded else None,
             is_shipped_too=slug in uploaded and slug in shipped,
-            in_use=uses.get(slug, 0),
+            in_use=endpoints.get(slug, 0),
             updated_at=uploaded[slug].updated_at if slug in uploaded else None,
         )
         for slug in slugs
     ]
 
 
-def current_type(slug: str) -> Current:
-    """Return what a type is now; raise WebhookTypeNotFound."""
+def current_type(slug: str) -> CurrentType:
+    """Return the current document of a type; raise WebhookTypeNotFound."""
     row = WebhookType.objects.select_related("current").filter(pk=slug.lower()).first()
     if row is not None:
         version = row.current
-        return Current(
+        return CurrentType(
             slug=row.slug,
             document=version.document,
             version=version.version,
             revision=version.id,
         )
     if document := shipped_document(slug):
-        return Current(slug=slug.lower(), document=document)
+        return CurrentType(slug=slug.lower(), document=document)
     raise WebhookTypeNotFound
 
 
-def versions_of(slug: str) -> QuerySet[WebhookTypeVersion]:
-    """Return all that was uploaded under a slug, the latest first.
+def list_versions(slug: str) -> QuerySet[WebhookTypeVersion]:
+    """Return all versions that were uploaded under a slug, the latest first.
 
-    Raises WebhookTypeNotFound where there neither is nor was such a type.
+    Raises WebhookTypeNotFound if the type neither exists nor ever existed.
     """
     versions = WebhookTypeVersion.objects.filter(slug=slug.lower())
     if not versions.exists():
@@ -109,13 +106,8 @@ def versions_of(slug: str) -> QuerySet[WebhookTypeVersion]:
     return versions.order_by("-version")
 
 
-def version_of(slug: str, number: int) -> WebhookTypeVersion:
-    version = versions_of(slug).filter(version=number).first()
+def get_version(slug: str, number: int) -> WebhookTypeVersion:
+    version = list_versions(slug).filter(version=number).first()
     if version is None:
-        raise WebhookTypeNotFound("There is no such version of this webhook type")
+        raise WebhookTypeNotFound("This webhook type has no version with this number")
     return version
-
-
-def _uploaded(slugs: Iterable[str]) -> dict[str, WebhookType]:
-    rows = WebhookType.objects.select_related("current").defer("current__document")
-    return {row.slug: row for row in rows.filter(slug__in=list(slugs))}

@@ -1,7 +1,7 @@
-"""What is known of a sender now, as the door and the workers ask for it.
+"""Returns the definition of a webhook type to the receiver and the workers.
 
-A version never changes and its id is never used again. So what was made of it is kept
-in each process, and whoever knows the present id needs no query.
+A version never changes and its id is never reused. Each process therefore caches the
+definitions that it has loaded, and a caller that knows the current id needs no query.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ from webhooks.models import WebhookEndpoint, WebhookType, WebhookTypeVersion
 
 logger = logging.getLogger(__name__)
 
-MAX_KEPT = 128
+MAX_CACHED = 128
 
 
 class WebhookTypeUnusable(ServiceUnavailable):
-    """The stored description of this webhook type can't be read; upload it again."""
+    """The stored description of this webhook type is not valid; upload it again."""
 
     code = "webhook_type_unusable"
 
 
 def definition_of(slug: str) -> WebhookTypeDefinition:
-    """Return what is known of a sender now; an unknown one is `generic`."""
+    """Return the current definition of a type; an unknown type is `generic`."""
     return find_definition(slug) or resolve(GENERIC)
 
 
 def definition_at(slug: str, revision: UUID | None) -> WebhookTypeDefinition:
-    """Return the definition that counts for an endpoint of this type.
+    """Return the definition for an endpoint of this type.
 
-    `revision` is the type's current one, None if nothing is uploaded. The endpoint of a
-    type that was deleted is `generic`, but never open: with its type went what it
-    demanded of a request.
+    `revision` is the type's current one, None if nothing is uploaded. A deleted type
+    becomes `generic` but requires a signature: the endpoint must not become open when
+    the checks of its type are gone.
     """
-    if known := _known(slug, revision):
-        return known
+    if definition := _find_at(slug, revision):
+        return definition
     generic = resolve(GENERIC)
     if not WebhookTypeVersion.objects.filter(slug=slug.lower()).exists():
         return generic
@@ -55,42 +55,44 @@ def definition_at(slug: str, revision: UUID | None) -> WebhookTypeDefinition:
 
 
 def definition_for(endpoint: WebhookEndpoint) -> WebhookTypeDefinition:
-    """Return the definition that counts for an endpoint now."""
-    return definition_at(endpoint.type, current_revision(endpoint.type))
+    """Return the current definition for an endpoint."""
+    return definition_at(endpoint.type, _current_revision(endpoint.type))
 
 
 def definitions_of(slugs: Iterable[str]) -> dict[str, WebhookTypeDefinition]:
-    """Return what is known of many senders; what can't be read is left out."""
+    """Return the current definitions of many types, without those not valid."""
     wanted = {slug.lower() for slug in slugs}
-    revisions = current_revisions(wanted) if wanted else {}
+    revisions = _current_revisions(wanted) if wanted else {}
     found = {}
     for slug in wanted:
         try:
-            found[slug] = _known(slug, revisions.get(slug)) or resolve(GENERIC)
+            found[slug] = _find_at(slug, revisions.get(slug)) or resolve(GENERIC)
         except WebhookTypeUnusable:
-            logger.warning("Webhook type %s can't be read", slug)
+            logger.warning(
+                "The stored description of webhook type %s is not valid", slug
+            )
     return found
 
 
 def find_definition(slug: str) -> WebhookTypeDefinition | None:
-    """Return what is known of a sender now; None for an unknown one."""
-    return _known(slug, current_revision(slug))
+    """Return the current definition of a type; None for an unknown type."""
+    return _find_at(slug, _current_revision(slug))
 
 
-def current_revision(slug: str) -> UUID | None:
-    return current_revisions([slug.lower()]).get(slug.lower())
+def _current_revision(slug: str) -> UUID | None:
+    return _current_revisions([slug.lower()]).get(slug.lower())
 
 
-def current_revisions(slugs: Iterable[str]) -> Mapping[str, UUID]:
+def _current_revisions(slugs: Iterable[str]) -> Mapping[str, UUID]:
     rows = WebhookType.objects.filter(slug__in=list(slugs))
     return dict(rows.values_list("slug", "current_id"))
 
 
-def _known(slug: str, revision: UUID | None) -> WebhookTypeDefinition | None:
+def _find_at(slug: str, revision: UUID | None) -> WebhookTypeDefinition | None:
     return get_shipped(slug) if revision is None else _load(revision)
 
 
-@lru_cache(maxsize=MAX_KEPT)
+@lru_cache(maxsize=MAX_CACHED)
 def _load(revision: UUID) -> WebhookTypeDefinition:
     version = WebhookTypeVersion.objects.filter(pk=revision).first()
     if version is None:

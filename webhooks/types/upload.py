@@ -1,6 +1,8 @@
+"""Stores uploaded webhook types as versions, and deletes them."""
+
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -10,55 +12,65 @@ from django.db.models import Max
 
 from common.errors import Conflict, Fault
 from common.fields import dump_json
+from common.json_depth import is_deeper_than
 from events.families import is_own_family
 from senders.definitions import (
+    GENERIC,
     InvalidDefinition,
     WebhookTypeDefinition,
     get_shipped,
     load_definition,
+    resolve,
+    shipped_document,
 )
+from senders.definitions.schemes import AnyScheme, CertificateScheme
 from webhooks.models import WebhookType, WebhookTypeVersion
-from webhooks.types.catalogue import current_type
-from webhooks.types.code import find_code_faults
+from webhooks.types.catalogue import WebhookTypeNotFound, current_type
 from webhooks.types.definitions import WebhookTypeUnusable, find_definition
-from webhooks.types.documents import (
-    Document,
-    check_size,
-    complete,
-    merge,
-    name_slug,
+from webhooks.types.in_use import (
+    lock_type,
+    require_same_verification,
+    require_unused,
 )
-from webhooks.types.locks import hold_type
-from webhooks.types.verification import (
-    find_fetch_faults,
-    refuse_generic,
-    refuse_other_verification,
-)
+from webhooks.types.validation import find_code_faults
+
+MAX_DOCUMENT_BYTES = 256 * 1024
+MAX_DOCUMENT_DEPTH = 60
+REQUIRED = ("parser", "json_schema")
+MAX_FAULTS_SHOWN = 5
+# The upload replaces the current version, whichever it is.
+_ANY_VERSION = object()
+
+Document = dict[str, Any]
 
 
-class SlugTaken(Conflict):
-    """Events of the house itself begin with this name; choose another slug."""
+class GenericTypeProtected(Conflict):
+    """`generic` cannot be replaced or deleted; upload under another slug."""
+
+    code = "generic_type_stays"
+
+
+class ShippedTypeProtected(Conflict):
+    """This webhook type is shipped; only an uploaded type can be deleted."""
+
+    code = "shipped_type_stays"
+
+
+class SlugReserved(Conflict):
+    """Tickhook's own event types begin with this name; choose another slug."""
 
     code = "webhook_type_slug_taken"
 
 
-class ChangedMeanwhile(Conflict):
-    """The webhook type was changed meanwhile; read it again."""
+class WebhookTypeChanged(Conflict):
+    """Another request changed this webhook type; read it again and retry."""
 
     code = "webhook_type_changed"
 
 
-MAX_TOLD = 5
-# Stands for whatever version there is.
-_ANY = object()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadedType:
-    """An uploaded type as stored.
-
-    `is_new` says whether nothing was uploaded under its slug before this.
-    """
+    """An uploaded type as stored; `is_new` if the slug had no upload before."""
 
     slug: str
     version: int
@@ -69,55 +81,126 @@ class UploadedType:
 def upload_type(
     *, document: Mapping[str, Any], slug: str | None = None, by: str = ""
 ) -> UploadedType:
-    """Take a description of a sender, in the format of the shipped ones.
+    """Store a description of a sender, in the format of the shipped types.
 
-    Raises InvalidDefinition, GenericStays, SlugTaken and WebhookTypeInUse. Uploaded
-    again without a change, it makes no new version.
+    Fields that the document omits are taken from the shipped type of the same slug;
+    null removes a field. An upload that changes nothing makes no new version.
+    Raises InvalidDefinition, GenericTypeProtected, SlugReserved and WebhookTypeInUse.
     """
-    check_size(document)
-    slug = name_slug(document, slug)
-    refuse_generic(slug)
-    whole = complete(document, slug)
-    definition = _check(whole)
+    _check_size(document)
+    slug = _read_slug(document, slug)
+    for field in REQUIRED:
+        if document.get(field) is None:
+            raise _invalid(f"/{field}", f"Missing required field: {field}")
+    whole = _merge(shipped_document(slug), document, slug)
+    definition = _load_valid(whole)
     with transaction.atomic():
-        hold_type(slug)
+        lock_type(slug)
         return _store(whole, definition, by=by)
 
 
 def patch_type(*, document: Mapping[str, Any], slug: str, by: str = "") -> UploadedType:
-    """Change the given fields of a type; null takes a field away.
+    """Change the given fields of a type; null removes a field.
 
-    Raises WebhookTypeNotFound and ChangedMeanwhile besides what `upload_type` does.
+    Raises WebhookTypeNotFound, WebhookTypeChanged and what `upload_type` raises.
     """
-    check_size(document)
-    slug = name_slug(document, slug)
-    refuse_generic(slug)
+    _check_size(document)
+    slug = _read_slug(document, slug)
     before = current_type(slug)
-    whole = merge(before.document, document, slug)
-    definition = _check(whole)
+    whole = _merge(before.document, document, slug)
+    definition = _load_valid(whole)
     with transaction.atomic():
-        hold_type(slug)
+        lock_type(slug)
         return _store(whole, definition, by=by, based_on=before.revision)
 
 
-def _check(document: Document) -> WebhookTypeDefinition:
-    """Return the definition that a document makes; raise what is wrong with it."""
-    check_size(document)
+def delete_type(*, slug: str) -> None:
+    """Delete an uploaded type and keep its versions.
+
+    A shipped type of the same slug takes its place. Raises WebhookTypeInUse while there
+    are endpoints that would lose their type or verify requests differently;
+    GenericTypeProtected, ShippedTypeProtected and WebhookTypeNotFound.
+    """
+    slug = slug.lower()
+    if slug == GENERIC:
+        raise GenericTypeProtected
+    shipped = get_shipped(slug)
+    with transaction.atomic():
+        lock_type(slug)
+        row = WebhookType.objects.filter(pk=slug).first()
+        if row is None:
+            raise WebhookTypeNotFound if shipped is None else ShippedTypeProtected
+        if shipped is None:
+            why = "This type cannot be deleted while endpoints use it"
+            require_unused(slug, why=why)
+        else:
+            _require_same_verification_as_now(shipped)
+        row.delete()
+
+
+def _check_size(document: Mapping[str, Any]) -> None:
+    """Raise InvalidDefinition for a document that is too large to be validated."""
+    if is_deeper_than(document, MAX_DOCUMENT_DEPTH):
+        detail = f"Is nested more than {MAX_DOCUMENT_DEPTH} levels deep"
+        raise _invalid("", detail)
+    if len(dump_json(document)) > MAX_DOCUMENT_BYTES:
+        raise _invalid("", f"Is larger than {MAX_DOCUMENT_BYTES // 1024} KB")
+
+
+def _read_slug(document: Mapping[str, Any], slug: str | None) -> str:
+    """Return the slug in lower case, from the URL or from the document."""
+    candidates = [slug, document.get("slug"), document.get("webhook_type")]
+    given = [name for name in candidates if name is not None]
+    if not given:
+        raise _invalid("/slug", "Missing required field: slug")
+    if not all(isinstance(name, str) for name in given):
+        raise _invalid("/slug", "Must be a string")
+    slugs = {name.lower() for name in given}
+    if len(slugs) > 1:
+        raise _invalid("/slug", "Must be the same wherever it is given")
+    if slugs == {GENERIC}:
+        raise GenericTypeProtected
+    return slugs.pop()
+
+
+def _merge(base: Mapping[str, Any], document: Mapping[str, Any], slug: str) -> Document:
+    fields = {"name": slug, **base, **document, "slug": slug}
+    return {
+        name: value
+        for name, value in fields.items()
+        if value is not None and name != "webhook_type"
+    }
+
+
+def _load_valid(document: Document) -> WebhookTypeDefinition:
+    """Return the definition that a document describes; raise if it is not valid."""
+    _check_size(document)
     try:
         definition = load_definition(document)
     except InvalidDefinition as error:
-        raise _tell(error.faults) from error
-    faults = [*find_fetch_faults(definition), *find_code_faults(document)]
+        raise _with_pointers(error.faults) from error
+    faults = [*_find_fetch_faults(definition), *find_code_faults(document)]
     if faults:
-        raise _tell(faults)
+        raise _with_pointers(faults)
     if get_shipped(definition.slug) is None and is_own_family(definition.slug):
-        raise SlugTaken
+        raise SlugReserved
     return definition
 
 
-def _tell(faults: Sequence[Fault]) -> InvalidDefinition:
-    told = [f"{fault.pointer or '/'}: {fault.detail}" for fault in faults[:MAX_TOLD]]
-    return InvalidDefinition("; ".join(told), faults=faults)
+def _find_fetch_faults(definition: WebhookTypeDefinition) -> Iterator[Fault]:
+    """Find parts of an upload that would make this server send requests.
+
+    Only shipped types name the hosts that are asked, so that an uploader cannot choose
+    them. An upload under a shipped slug may keep these parts unchanged.
+    """
+    shipped = get_shipped(definition.slug) or resolve(GENERIC)
+    if definition.confirmation not in (None, shipped.confirmation):
+        yield Fault("/confirmation", "Only shipped types may request a URL")
+    scheme = definition.signature
+    schemes = scheme.of if isinstance(scheme, AnyScheme) else (scheme,)
+    has_certificate = any(isinstance(one, CertificateScheme) for one in schemes)
+    if has_certificate and scheme != shipped.signature:
+        yield Fault("/signature", "Only shipped types may fetch certificates")
 
 
 def _store(
@@ -125,20 +208,22 @@ def _store(
     definition: WebhookTypeDefinition,
     *,
     by: str,
-    based_on: UUID | object | None = _ANY,
+    based_on: UUID | object | None = _ANY_VERSION,
 ) -> UploadedType:
-    """Make a new version the current one; the caller holds the type."""
+    """Make the document the current version; the caller holds the type's lock."""
     slug = definition.slug
-    rows = WebhookType.objects.select_related("current")
-    row = rows.filter(pk=slug).first()
-    if based_on not in (_ANY, row and row.current_id):
-        raise ChangedMeanwhile
-    # As texts: for Python, 1 is True.
+    row = WebhookType.objects.select_related("current").filter(pk=slug).first()
+    if based_on not in (_ANY_VERSION, row and row.current_id):
+        raise WebhookTypeChanged
+    # Compared as JSON text, because in Python 1 equals True.
     if row is not None and dump_json(row.current.document) == dump_json(document):
         return UploadedType(slug=slug, version=row.current.version, document=document)
-    _refuse_other_verification(definition)
+    _require_same_verification_as_now(definition)
+    # Deleted types keep their versions, so a number is never used twice.
+    versions = WebhookTypeVersion.objects.filter(slug=slug)
+    last: int = versions.aggregate(last=Max("version"))["last"] or 0
     version = WebhookTypeVersion.objects.create(
-        slug=slug, version=_next_number(slug), document=document, created_by=by
+        slug=slug, version=last + 1, document=document, created_by=by
     )
     WebhookType.objects.update_or_create(slug=slug, defaults={"current": version})
     return UploadedType(
@@ -146,17 +231,19 @@ def _store(
     )
 
 
-def _refuse_other_verification(definition: WebhookTypeDefinition) -> None:
+def _require_same_verification_as_now(definition: WebhookTypeDefinition) -> None:
     try:
-        before = find_definition(definition.slug)
-    except WebhookTypeUnusable:  # to upload it again is the way out
+        current = find_definition(definition.slug)
+    except WebhookTypeUnusable:  # replacing it is the only way to repair it
         return
-    if before is not None:
-        refuse_other_verification(before, definition)
+    if current is not None:
+        require_same_verification(current, definition)
 
 
-def _next_number(slug: str) -> int:
-    """Return the next number; those of a deleted type are not given again."""
-    versions = WebhookTypeVersion.objects.filter(slug=slug)
-    last: int | None = versions.aggregate(last=Max("version"))["last"]
-    return (last or 0) + 1
+def _with_pointers(faults: Sequence[Fault]) -> InvalidDefinition:
+    shown = [f"{f.pointer or '/'}: {f.detail}" for f in faults[:MAX_FAULTS_SHOWN]]
+    return InvalidDefinition("; ".join(shown), faults=faults)
+
+
+def _invalid(pointer: str, detail: str) -> InvalidDefinition:
+    return InvalidDefinition(detail, faults=[Fault(pointer, detail)])

@@ -25,7 +25,7 @@ from tests.webhooks.types.builders import (
 )
 from webhooks.models import RejectionCount, WebhookEndpoint
 from webhooks.receiver.request import Delivery
-from webhooks.rejections.counting import flush_rejections
+from webhooks.rejections.recording import flush_rejections
 
 STATION = "https://weather.example/stations/porto"
 BATCH_TYPE = "application/cloudevents-batch+json"

@@ -7,9 +7,8 @@ import httpx2
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from common.errors import TickhookError
-from webhooks.endpoints.outbound import Outbound, plan_requests
-from webhooks.endpoints.sample_requests import TestRequest
-from webhooks.endpoints.samples import curl_line
+from webhooks.endpoints.sample_requests import TestRequest, curl_line
+from webhooks.endpoints.sending import Outbound, plan_requests
 
 TIMEOUT_SECONDS = 30.0
 

@@ -14,7 +14,7 @@ import webhooks.receiver.request
 import webhooks.receiver.validation
 from common.errors import TickhookError
 from senders.signatures import CertificateUnknown, InvalidSignature
-from webhooks.rejections.fixes import AS_DETAIL_SAYS, REMEDIES, how_to_fix
+from webhooks.rejections.fixes import DEFAULT_FIX, FIXES, how_to_fix
 
 MODULES = (
     webhooks.receiver.checks,
@@ -28,8 +28,8 @@ MODULES = (
 )
 
 
-def refusals() -> Iterator[str]:
-    """Return the codes of all errors that the door's own modules define."""
+def causes() -> Iterator[str]:
+    """Return the codes of all errors that the modules of the receiver define."""
     yield from (InvalidSignature.code, CertificateUnknown.code)
     for module in MODULES:
         for item in vars(module).values():
@@ -38,11 +38,11 @@ def refusals() -> Iterator[str]:
                 yield item.code
 
 
-@pytest.mark.parametrize("cause", sorted(set(refusals())))
-def test_each_cause_of_the_door_has_its_remedy(cause: str) -> None:
-    assert cause in REMEDIES
+@pytest.mark.parametrize("cause", sorted(set(causes())))
+def test_each_cause_has_a_suggested_fix(cause: str) -> None:
+    assert cause in FIXES
 
 
-def test_an_unknown_cause_points_to_the_detail_and_none_needs_nothing() -> None:
-    assert how_to_fix("of a later release") == AS_DETAIL_SAYS
+def test_an_unknown_cause_refers_to_the_detail_and_an_empty_one_needs_no_fix() -> None:
+    assert how_to_fix("of a later release") == DEFAULT_FIX
     assert how_to_fix("") == ""

@@ -12,7 +12,7 @@ from events.models import Event
 from events.services.bodies import is_stored
 from senders.definitions import WebhookTypeDefinition
 from senders.parsing import decode_body
-from webhooks.models import Delivery, Outcome
+from webhooks.models import Delivery, DeliveryOutcome
 from webhooks.types.definitions import definitions_of
 
 Senders = Mapping[str, WebhookTypeDefinition]
@@ -40,7 +40,7 @@ class SentRequest:
 
 
 def request_of(delivery: Delivery) -> SentRequest:
-    if delivery.outcome != Outcome.ACCEPTED:
+    if delivery.outcome != DeliveryOutcome.ACCEPTED:
         return SentRequest(
             method=delivery.method,
             headers=delivery.headers or {},
@@ -79,7 +79,7 @@ def body_of(delivery: Delivery) -> DeliveredBody | None:
         is_kept = original is not None and is_stored(original)
         return DeliveredBody(raw=bytes(original.body)) if original and is_kept else None
     raw, whole = bytes(delivery.body), delivery.body_size
-    if delivery.outcome == Outcome.ACCEPTED:
+    if delivery.outcome == DeliveryOutcome.ACCEPTED:
         return DeliveredBody(raw=raw) if len(raw) == whole else None
     is_cut = len(raw) >= KEPT_BYTES if whole is None else len(raw) < whole
     return DeliveredBody(raw=raw, is_truncated=is_cut)
@@ -99,7 +99,7 @@ def _slug(delivery: Delivery) -> str:
 
 
 def _repeated(delivery: Delivery) -> UUID | None:
-    is_duplicate = delivery.outcome == Outcome.DUPLICATE
+    is_duplicate = delivery.outcome == DeliveryOutcome.DUPLICATE
     return delivery.event_id if is_duplicate else delivery.replay_of
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from io import BytesIO
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 from uuid import UUID
 
 from django.core.handlers.wsgi import WSGIRequest
@@ -16,10 +19,17 @@ from django.urls import reverse
 from common.errors import Fault, InvalidInput
 from common.ids import uuid7
 from events.models import Event
+from senders.definitions.samples import SampleDelivery
 from webhooks.endpoints.lifecycle import live_secrets, webhook_url
-from webhooks.endpoints.sample_requests import TestRequest, build_request, sample_for
-from webhooks.models import Outcome, WebhookEndpoint
+from webhooks.endpoints.sample_requests import (
+    TestRequest,
+    build_request,
+    sample_for,
+    sample_method,
+)
+from webhooks.models import DeliveryOutcome, WebhookEndpoint
 from webhooks.rejections.fixes import DUPLICATE, how_to_fix
+from webhooks.types import definition_of, known_slugs
 from webhooks.types.definitions import definition_for
 
 TEST_HEADER = "x-tickhook-test"
@@ -68,15 +78,10 @@ def send_test_event(
         sample=sample_for(definition, event),
         secret=next(iter(live_secrets(endpoint)), None),
         url=webhook_url(endpoint),
-        method=test_method(endpoint),
+        method=sample_method(endpoint),
     )
     response = _through_the_door(request, endpoint, remote_address, mark=before)
     return _told(request, response, _recorded(endpoint, before))
-
-
-def test_method(endpoint: WebhookEndpoint) -> str:
-    allowed = endpoint.allowed_methods or ["POST"]
-    return "POST" if "POST" in allowed else str(allowed[0])
 
 
 def _through_the_door(
@@ -123,9 +128,11 @@ def _told(
     answer = _as_object(text)
     cause = answer.get("error_code") or _cause_of_success(answer)
     is_refused = response.status_code >= 400
-    outcome = Outcome.DUPLICATE if cause == DUPLICATE else Outcome.ACCEPTED
+    outcome = (
+        DeliveryOutcome.DUPLICATE if cause == DUPLICATE else DeliveryOutcome.ACCEPTED
+    )
     return Tested(
-        outcome=Outcome.REJECTED if is_refused else outcome,
+        outcome=DeliveryOutcome.REJECTED if is_refused else outcome,
         status=response.status_code,
         cause=cause,
         detail=answer.get("detail", "") if is_refused else "",
@@ -146,3 +153,95 @@ def _as_object(text: str) -> dict[str, Any]:
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
+
+
+class CannotSend(InvalidInput):
+    """This can't be sent."""
+
+    code = "cannot_send"
+
+    def __init__(self, option: str, detail: str) -> None:
+        super().__init__(f"--{option}: {detail}", faults=[Fault(f"/{option}", detail)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outbound:
+    """A number of deliveries to one address, each with an id of its own."""
+
+    type_slug: str
+    event: str
+    url: str
+    secret: str | None
+    body: bytes | None
+    count: int
+    headers: Mapping[str, str]
+
+    @classmethod
+    def read(cls, options: Mapping[str, Any]) -> Self:
+        """Read the command's options; raise CannotSend, OSError for the file."""
+        endpoint = _endpoint(options["endpoint"])
+        if options["count"] < 1:
+            raise CannotSend("count", "At least one")
+        return cls(
+            type_slug=_type(options["type"], endpoint),
+            event=options["event"],
+            url=webhook_url(endpoint) if endpoint else options["url"],
+            secret=options["secret"] or _secret(endpoint),
+            body=_read_body(options["body"]),
+            count=options["count"],
+            headers=_read_headers(options["header"]),
+        )
+
+
+def plan_requests(wanted: Outbound) -> Iterator[TestRequest]:
+    """Return the requests, signed now; raise UnknownSample, CannotSign."""
+    definition = definition_of(wanted.type_slug)
+    sample = _sample(wanted)
+    for _ in range(wanted.count):
+        request = build_request(
+            definition, sample=sample, secret=wanted.secret, url=wanted.url
+        )
+        yield replace(request, headers={**request.headers, **wanted.headers})
+
+
+def _sample(wanted: Outbound) -> SampleDelivery:
+    if wanted.body is None:
+        return sample_for(definition_of(wanted.type_slug), wanted.event)
+    return SampleDelivery(event=wanted.event or "test", body=wanted.body)
+
+
+def _endpoint(webhook_id: str | None) -> WebhookEndpoint | None:
+    if webhook_id is None:
+        return None
+    found = WebhookEndpoint.objects.filter(webhook_id=webhook_id).first()
+    if found is None:
+        raise CannotSend("endpoint", "There is none of this name")
+    return found
+
+
+def _type(given: str | None, endpoint: WebhookEndpoint | None) -> str:
+    if given is None:
+        return endpoint.type if endpoint else "generic"
+    if given.lower() not in (known := known_slugs()):
+        raise CannotSend("type", f"Must be one of: {', '.join(sorted(known))}")
+    return given.lower()
+
+
+def _secret(endpoint: WebhookEndpoint | None) -> str | None:
+    return next(iter(live_secrets(endpoint)), None) if endpoint else None
+
+
+def _read_body(name: str | None) -> bytes | None:
+    if name == "-":
+        return sys.stdin.buffer.read()
+    return None if name is None else Path(name).read_bytes()
+
+
+def _read_headers(given: Sequence[str]) -> dict[str, str]:
+    headers = {}
+    for line in given:
+        name, colon, value = line.partition(":")
+        if not colon or not name.strip():
+            raise CannotSend("header", f"Write 'Name: value', not {line!r}")
+        headers[name.strip()] = value.strip()
+    return headers

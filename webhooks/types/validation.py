@@ -1,0 +1,165 @@
+"""Checks a config, a body and code against a webhook type, and previews a request."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from common.errors import Fault, InvalidInput, json_pointer
+from common.fields import dump_json
+from common.json_schema import TooCostly, UnusableSchema, find_value_faults
+from senders import sandbox
+from senders.definitions import WebhookTypeDefinition
+from senders.parsing import Finder, MalformedBody, ParsedBody, extract, parse_body
+from webhooks.types.catalogue import WebhookTypeNotFound
+from webhooks.types.definitions import find_definition
+
+# The longest time that `Prefer: wait` may keep a sender waiting.
+MAX_WAIT_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypePreview:
+    """What a type extracts from a request and which faults it finds in it.
+
+    `code` is the result of its parser and its validation code.
+    """
+
+    event_type: str
+    delivery_id: str | None
+    body: object
+    schema_faults: Sequence[Fault]
+    config_faults: Sequence[Fault]
+    code: Mapping[str, Any] = field(default_factory=dict)
+
+
+def find_config_faults(
+    definition: WebhookTypeDefinition, config: Mapping[str, Any]
+) -> Iterator[Fault]:
+    """Find invalid and missing fields of an endpoint's config.
+
+    The secret may be missing if one is generated when the endpoint is created.
+    """
+    makes_secret = definition.signature is not None and definition.secret_on_creation
+    for name in definition.required_config_fields:
+        if name == "secret" and makes_secret:
+            continue
+        if config.get(name) in (None, ""):
+            detail = f"{definition.name} requires '{name}' in webhook_config"
+            yield Fault(json_pointer("webhook_config", name), detail)
+    seconds = config.get("max_wait_seconds", 0)
+    if type(seconds) is not int or not 0 <= seconds <= MAX_WAIT_SECONDS:
+        detail = f"Must be a whole number from 0 to {MAX_WAIT_SECONDS}"
+        yield Fault("/webhook_config/max_wait_seconds", detail)
+    if definition.reply is not None and not isinstance(config.get("reply", {}), dict):
+        detail = f"Must be an object that {definition.name} accepts as a reply"
+        yield Fault("/webhook_config/reply", detail)
+
+
+def find_body_faults(
+    schema: Mapping[str, Any] | bool | None, value: object
+) -> list[Fault]:
+    """Return where a body differs from a schema; the check is bounded in time.
+
+    Pointers begin with `/body`. A body that takes too long to check is a fault, too.
+    """
+    if schema is None or schema is True:
+        return []
+    if schema is False:
+        return [Fault("/body", "The json_schema accepts no body")]
+    try:
+        faults = find_value_faults(schema, value)
+    except TooCostly:
+        return [Fault("/body", "Is too large to be checked against its json_schema")]
+    except UnusableSchema:
+        detail = "Cannot be checked: the json_schema is not usable"
+        return [Fault("/body", detail)]
+    return [Fault(f"/body{fault.pointer}", fault.detail) for fault in faults]
+
+
+def find_code_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
+    """Find what is wrong with the code of an upload, without running it.
+
+    Raises SandboxUnavailable.
+    """
+    kinds: dict[str, sandbox.CodeKind] = {
+        "custom_parser_code": "parser",
+        "validation_code": "validator",
+    }
+    for name, kind in kinds.items():
+        if code := document.get(name):
+            for fault in sandbox.find_code_faults(code, kind=kind):
+                yield Fault(f"/{name}{fault.pointer}", fault.detail)
+
+
+def preview_type(
+    *,
+    slug: str,
+    headers: Mapping[str, str],
+    body: object,
+    query: Mapping[str, Any],
+    config: Mapping[str, Any],
+) -> TypePreview:
+    """Return what a type makes of a request; the signature is not verified.
+
+    A body that is a string is parsed by its Content-Type, any other is JSON. Nothing is
+    stored. Raises WebhookTypeNotFound, and InvalidInput for a malformed body.
+    """
+    definition = find_definition(slug)
+    if definition is None:
+        raise WebhookTypeNotFound
+    lowered = {name.lower(): text for name, text in headers.items()}
+    if isinstance(body, str):
+        raw, content_type = body.encode(errors="replace"), lowered.get("content-type")
+    else:
+        raw = b"" if body is None else dump_json(body).encode()
+        content_type = "application/json"
+    parsed = _parse(definition, raw, content_type or "")
+    finder = Finder(headers=lowered, query=query, body=parsed.value)
+    identity = extract(definition, finder, raw_body=raw, now=time.time())
+    return TypePreview(
+        event_type=identity.event_type,
+        delivery_id=identity.delivery_id,
+        body=parsed.value,
+        schema_faults=find_body_faults(definition.json_schema, parsed.value),
+        config_faults=list(find_config_faults(definition, config)),
+        code=_run_code(definition, body=parsed.value, headers=lowered, config=config),
+    )
+
+
+def _parse(
+    definition: WebhookTypeDefinition, raw: bytes, content_type: str
+) -> ParsedBody:
+    try:
+        return parse_body(raw, content_type, form_json_field=definition.form_json_field)
+    except MalformedBody as error:
+        fault = Fault("/body", error.detail)
+        raise InvalidInput(error.detail, faults=[fault]) from error
+
+
+def _run_code(
+    definition: WebhookTypeDefinition,
+    *,
+    body: object,
+    headers: Mapping[str, str],
+    config: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return `parsed` and `is_valid`, or `parse_error` and `validation_error`.
+
+    The keys of code that the type does not have are left out.
+    """
+    request: dict[str, Any] = {"body": body, "headers": headers, "config": config}
+    result: dict[str, Any] = {}
+    if code := definition.custom_parser_code:
+        try:
+            result["parsed"] = sandbox.run_parser(code, **request)
+        except sandbox.SandboxRefused as error:
+            result["parse_error"] = error.detail
+    if code := definition.validation_code:
+        try:
+            result["is_valid"] = sandbox.run_validator(code, **request)
+        except sandbox.SandboxRefused as error:
+            result |= {"is_valid": False, "validation_error": error.detail}
+    return result

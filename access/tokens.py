@@ -7,6 +7,8 @@ import secrets
 from dataclasses import dataclass
 
 from django.contrib.auth.models import User
+from rest_framework.authentication import TokenAuthentication
+from rest_framework.exceptions import AuthenticationFailed
 
 from access.models import ApiToken
 from common.errors import Fault, InvalidInput
@@ -49,3 +51,17 @@ def find_token(text: str) -> ApiToken | None:
 
 def digest_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+class ApiTokenAuthentication(TokenAuthentication):
+    """Accepts `Authorization: Token <token>`."""
+
+    model = ApiToken
+
+    def authenticate_credentials(self, key: str) -> tuple[User, ApiToken]:
+        token = find_token(key)
+        if token is None:
+            raise AuthenticationFailed("The API token is not valid")
+        if not token.user.is_active:
+            raise AuthenticationFailed("The user of this API token is inactive")
+        return token.user, token

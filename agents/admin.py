@@ -17,8 +17,7 @@ from agents.forms import AgentForm
 from agents.models import Agent, AgentTask, Worker
 from agents.services.agents import delete_agent
 from agents.services.heartbeat import SILENT_AFTER
-from common.admin.base import HistoryAdmin
-from common.admin.deletion import GuardedDeletionAdmin
+from common.admin.base import GuardedDeletionAdmin, HistoryAdmin
 from common.admin.display import (
     NOTHING,
     badge,

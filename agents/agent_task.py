@@ -20,7 +20,7 @@ from agents.services.reports import (
     report,
 )
 from agents.services.run import claim_task, find_claimed
-from common.causes import cause_in, emitting_because_of
+from common.correlation import cause_in, emitting_because_of
 from common.database.errors import (
     drop_connection,
     error_kind,

@@ -8,8 +8,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 from agents.backends.base import backends
 from agents.models import Agent
 from agents.services.agents import save_agent
-from common.admin.fields import JSONObjectField
-from common.admin.forms import ServiceForm
+from common.admin.forms import JSONObjectField, ServiceForm
 
 _COLUMNS = (
     "name",

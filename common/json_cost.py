@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TypeVar
 
-from common.json_depth import is_deeper_than
-
 T = TypeVar("T")
 
 MAX_CONTAINERS = 100_000
@@ -95,3 +93,24 @@ def _paused_collector() -> Iterator[None]:
         yield
     finally:
         _pauses.end()
+
+
+_CONTAINERS = (dict, list)
+
+
+def is_deeper_than(value: object, limit: int) -> bool:
+    """Whether lists and objects of a JSON value are nested more than `limit` deep.
+
+    Level by level: a recursive walk would overflow on what it looks for.
+    """
+    level = [value] if isinstance(value, _CONTAINERS) else []
+    for _ in range(limit):
+        if not level:
+            return False
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, _CONTAINERS)
+        ]
+    return bool(level)

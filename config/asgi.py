@@ -1,4 +1,4 @@
-"""What the web server runs: the WSGI application, behind one that reads bodies."""
+"""The ASGI application of the web server: it reads bodies and calls the WSGI one."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from django.urls import get_resolver
 from config.wsgi import application as wsgi_application
 
 # isort: split
-# What follows needs a Django that is set up.
+# These imports need a Django that is set up.
 from common.pooling import StatementsMixedUp, refuse_wrong_pooler
-from config.broker import publish_impatiently
+from config.celery import shorten_broker_timeouts
 from webserver.adapter import BufferedApplication
 from webserver.descriptors import allow_all_connections
 from webserver.limits import Limits
@@ -23,12 +23,12 @@ from webserver.limits import Limits
 try:
     refuse_wrong_pooler()
 except StatementsMixedUp:
-    # granian would start this process again and again.
+    # Otherwise granian starts this process again and again.
     granian = multiprocessing.parent_process()
     if granian and granian.pid:
         os.kill(granian.pid, signal.SIGTERM)
     raise
-publish_impatiently()
+shorten_broker_timeouts()
 allow_all_connections()
 
 application = BufferedApplication(
@@ -40,8 +40,8 @@ application = BufferedApplication(
     threads=settings.TICKHOOK_WEB_THREADS,
 )
 
-# Everything that stays for the life of the process is made now, and never looked at by
-# the garbage collector again: a full collection is otherwise as long as all of that.
+# Objects that live as long as the process are made now and then ignored by the garbage
+# collector: otherwise they make each full collection slow.
 _ = get_resolver().url_patterns
 gc.collect()
 gc.freeze()

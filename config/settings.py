@@ -3,11 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from config.broker import transport_options
-from config.databases import databases
+from config.celery import transport_options
 from config.env import (
     MAX_BYTES_PER_HOUR,
     broker_url,
+    databases,
     env,
     fernet_keys,
     networks,
@@ -73,8 +73,8 @@ MIDDLEWARE = [
     "common.middleware.ForwardedRequests",
     "webhooks.receiver.middleware.StraightToTheDoor",
     "django.middleware.security.SecurityMiddleware",
-    "config.pages.ContentSecurityPolicy",
-    "config.pages.CompressedAdmin",
+    "common.middleware.ContentSecurityPolicy",
+    "common.middleware.CompressedAdmin",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -82,7 +82,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "config.logins.middleware.ThrottledLogins",
+    "config.logins.ThrottledLogins",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -107,7 +107,7 @@ TEMPLATES: list[dict[str, Any]] = [
 DATABASES = databases()
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-AUTHENTICATION_BACKENDS = ["config.logins.backend.ThrottledBackend"]
+AUTHENTICATION_BACKENDS = ["config.logins.ThrottledBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -128,20 +128,20 @@ WHITENOISE_USE_FINDERS = True
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "access.authentication.ApiTokenAuthentication",
+        "access.tokens.ApiTokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["common.api.permissions.ModelPermissions"],
-    "DEFAULT_PAGINATION_CLASS": "common.api.pagination.PageNumberPagination",
-    "DEFAULT_FILTER_BACKENDS": ["common.api.filters.FilterBackend"],
+    "DEFAULT_PERMISSION_CLASSES": ["common.api.defaults.ModelPermissions"],
+    "DEFAULT_PAGINATION_CLASS": "common.api.lists.PageNumberPagination",
+    "DEFAULT_FILTER_BACKENDS": ["common.api.lists.FilterBackend"],
     "DEFAULT_RENDERER_CLASSES": [
         "rest_framework.renderers.JSONRenderer",
-        "common.api.renderers.BrowsablePages",
+        "common.api.defaults.BrowsablePages",
     ],
-    "DEFAULT_PARSER_CLASSES": ["common.api.parsers.BoundedJSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["common.api.defaults.BoundedJSONParser"],
     # Senders' lone surrogates have no UTF-8: written as escapes, they can be shown.
     "UNICODE_JSON": False,
-    "DEFAULT_METADATA_CLASS": "common.api.metadata.ViewMetadata",
+    "DEFAULT_METADATA_CLASS": "common.api.defaults.ViewMetadata",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "common.api.errors.problem_response",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from common.api.parsers import RequestTooLarge
+from common.api.defaults import RequestTooLarge
 from common.errors import ServiceUnavailable, TickhookError
 from webhooks.receiver.request import BodyTooLarge
 from webhooks.types.validation import MAX_WAIT_SECONDS

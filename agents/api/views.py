@@ -12,7 +12,7 @@ from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
 from agents.api.serializers import AgentSerializer, AgentTaskSerializer
 from agents.models import Agent, AgentKind, AgentTask, TaskStatus
 from agents.services.agents import AgentNotFound, delete_agent, save_agent
-from common.api.filters import AnyCaseChoiceFilter, FlagFilter
+from common.api.lists import AnyCaseChoiceFilter, FlagFilter
 
 
 class AgentFilter(filters.FilterSet):

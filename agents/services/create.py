@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from agents.models import AgentTask
-from common.bulk import insert_rows
+from common.database.sql import insert_rows
 from common.ids import uuid7
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from uuid import UUID
 
+from django.contrib import messages
 from django.contrib.admin import ShowFacets
 from django.db import DataError, models
 from django.db.models import Model, Q, QuerySet
@@ -12,17 +13,11 @@ from django.template.response import TemplateResponse
 from unfold import paginator
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from common.admin.fields import JSONObjectField
+from common.admin.forms import JSONObjectField
+from common.errors import Conflict
 
 if TYPE_CHECKING:
-    # unfold ships no types; its ModelAdmin is Django's with another face.
     from django.contrib.admin import ModelAdmin
-else:
-    from unfold.admin import ModelAdmin as UnfoldModelAdmin
-
-    class ModelAdmin(UnfoldModelAdmin):
-        def __class_getitem__(cls, _: object) -> type:
-            return cls
 
 
 _M = TypeVar("_M", bound=Model)
@@ -122,3 +117,28 @@ def _as_uuid(text: str) -> UUID | None:
         return UUID(text.strip())
     except ValueError:
         return None
+
+
+class GuardedDeletionAdmin(HouseAdmin[_M]):
+    """Rows that a service deletes; where it refuses, its page says why.
+
+    `delete_model` calls the service, which raises Conflict.
+    """
+
+    def delete_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        extra_context: dict[str, object] | None = None,
+    ) -> HttpResponse:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except Conflict as error:
+            messages.error(request, error.detail)
+            return HttpResponseRedirect("../change/")
+
+    def get_deleted_objects(
+        self, objs: QuerySet[_M] | Sequence[_M], request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Name the row alone: one that is used is not deleted anyway."""
+        return [str(row) for row in objs], {}, set(), []

@@ -1,23 +1,24 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from django import forms
 from django.db import transaction
 from django.db.models import Model
+from django.forms.fields import InvalidJSONInput
+from rest_framework import serializers
 
+from common.api import serializers as api
 from common.errors import Fault, TickhookError
-
-_M = TypeVar("_M", bound=Model)
-
+from common.fields import dump_json
 
 if TYPE_CHECKING:
     from django.forms import ModelForm as BaseForm
-else:
 
-    class BaseForm(Generic[_M], forms.ModelForm):
-        """Django's form takes no type parameter when it runs."""
+
+_M = TypeVar("_M", bound=Model)
 
 
 class ServiceForm(BaseForm[_M]):
@@ -53,3 +54,43 @@ class ServiceForm(BaseForm[_M]):
     def given(self, *names: str) -> dict[str, Any]:
         """Return the cleaned values of those of these fields that the form has."""
         return {n: self.cleaned_data[n] for n in names if n in self.cleaned_data}
+
+
+class JSONObjectField(forms.JSONField):
+    """A JSON object by the API's rules; nothing entered is the empty object."""
+
+    def clean(self, value: Any) -> Any:
+        parsed = self._parse(value)
+        if parsed is None:
+            return {}
+        try:
+            return api.JSONObjectField().run_validation(parsed)
+        except serializers.ValidationError as error:
+            raise forms.ValidationError([str(text) for text in error.detail]) from error
+
+    def prepare_value(self, value: Any) -> Any:
+        if isinstance(value, (str, InvalidJSONInput)):
+            return value
+        return json.dumps(value, indent=2, ensure_ascii=False) if value else ""
+
+    def _parse(self, value: Any) -> Any:
+        """Return the value that the text stands for; NaN is refused."""
+        try:
+            parsed = super().clean(value)
+            dump_json(parsed)
+        except (ValueError, RecursionError) as error:
+            raise forms.ValidationError(
+                self.error_messages["invalid"], params={"value": value}
+            ) from error
+        return parsed
+
+
+class LinesField(forms.CharField):
+    """A list of texts, one a line; empty lines don't count."""
+
+    def to_python(self, value: Any) -> Any:
+        lines = (super().to_python(value) or "").splitlines()
+        return [line.strip() for line in lines if line.strip()]
+
+    def prepare_value(self, value: Any) -> Any:
+        return value if isinstance(value, str) else "\n".join(value or ())

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.exceptions import (
     PermissionDenied,
     RequestDataTooBig,
     SuspiciousOperation,
 )
 from django.db import Error as DatabaseFailure
-from django.http import Http404
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    JsonResponse,
+)
 from django.utils import timezone
+from django.views import defaults
 from rest_framework import exceptions
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
-from rest_framework.views import set_rollback
+from rest_framework.views import APIView, set_rollback
 
-from common.api.parsers import RequestTooLarge
+from common.api.defaults import RequestTooLarge
 from common.database.errors import (
     drop_connection,
     is_unavailable,
@@ -210,3 +220,73 @@ def request_id_of(sent: str) -> UUID:
         return UUID(sent)
     except ValueError:
         return uuid7()
+
+
+class UnknownPathView(APIView):
+    """Answers what is no address of the API, by any method, as the API does."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    schema = None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        raise NotFound("The API has no such address")
+
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>Database unavailable</title></head>
+<body>
+<h1>The database is not available</h1>
+<p>Your last change may be missing. Reload the page in a few seconds and check.</p>
+</body>
+</html>
+"""
+
+
+def server_error(request: HttpRequest) -> HttpResponseBase:
+    """Answer 503 if the database is unavailable, and Django's page otherwise."""
+    error = sys.exc_info()[1]  # Django calls this while it handles the exception
+    if error is not None and is_unavailable(error):
+        return _unavailable(request, error)
+    return defaults.server_error(request)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """Answer 503 if a session could not be saved, and Django's page otherwise.
+
+    Any database error of saving a session reaches us as SessionInterrupted, which says
+    that the session was deleted meanwhile.
+    """
+    cause = _error_of_saving(exception)
+    if cause is not None and is_unavailable(cause):
+        return _unavailable(request, cause)
+    return defaults.bad_request(request, exception)
+
+
+def _error_of_saving(error: Exception) -> BaseException | None:
+    """Return what SessionStore.save() caught before it raised UpdateError."""
+    if not isinstance(error, SessionInterrupted) or error.__context__ is None:
+        return None
+    return error.__context__.__context__
+
+
+def _unavailable(request: HttpRequest, error: BaseException) -> HttpResponse:
+    outages.note(error)
+    drop_connection()
+    problem = problem_of(ServiceUnavailable())
+    if request.path.startswith("/api/"):
+        request_id = request_id_of(request.headers.get("X-Request-Id", ""))
+        body = problem_body(problem, request_id=request_id)
+        response: HttpResponse = JsonResponse(
+            body | {"instance": request.path}, content_type=PROBLEM_JSON
+        )
+    else:
+        response = HttpResponse(_PAGE)
+    response.status_code = problem.status
+    for name, value in problem.headers.items():
+        response[name] = value
+    # Django would log the exception a second time, with its traceback.
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response

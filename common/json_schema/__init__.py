@@ -7,10 +7,13 @@ the one who checks it.
 
 from __future__ import annotations
 
-from common.json_schema.budget import MAX_STEPS, UnusableSchema
-from common.json_schema.checking import find_schema_faults
-from common.json_schema.shape import MIXED
-from common.json_schema.validation import TooCostly, find_value_faults
+from common.json_schema.checks import (
+    MIXED,
+    TooCostly,
+    find_schema_faults,
+    find_value_faults,
+)
+from common.json_schema.keywords import MAX_STEPS, UnusableSchema
 
 __all__ = [
     "MAX_STEPS",

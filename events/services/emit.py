@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from uuid import UUID
 
-from common.causes import Cause, current_cause
-from common.errors import Conflict, Fault, InvalidInput
+from common.correlation import Cause, current_cause
+from common.errors import Conflict, Fault, InvalidInput, clean_text
 from common.fields import dump_json
-from common.text import clean_text
 from events.models import Event, EventSource, EventType
 from events.services.keys import find_known
 from events.services.record import NewEvent, dedupe_key, record_events

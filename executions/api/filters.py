@@ -6,7 +6,7 @@ from django.db.models import F, OrderBy
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiParameter
 
-from common.api.filters import AnyCaseChoiceFilter, SinceFilter, UntilFilter
+from common.api.lists import AnyCaseChoiceFilter, SinceFilter, UntilFilter
 from common.errors import Fault, InvalidInput
 from executions.models import ExecutionStatus, TriggerExecution
 from triggers.api.filters import TriggerTypeFilter

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from common.api.permissions import ChangePermissions
+from common.api.defaults import ChangePermissions
 from executions.api.ledger_serializers import (
     AuditQuerySerializer,
     BackfillRequestSerializer,

@@ -13,8 +13,8 @@ from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from common.api.pagination import ExecutionPagination
-from common.api.permissions import ChangePermissions
+from common.api.defaults import ChangePermissions
+from common.api.lists import ExecutionPagination
 from events.api.views import EventViewSet
 from executions.api.filters import ORDER_PARAMETERS, ExecutionFilter, read_order
 from executions.api.serializers import (

@@ -19,7 +19,7 @@ from django.db import Error, connection, transaction
 from django.utils import timezone
 
 from agents.services.submit import submit_tasks
-from common.text import clean_text
+from common.errors import clean_text
 from events.models import Event, Inbox
 from executions.models import ExecutionStatus
 from executions.pipeline.admission.admit import admit, has_flow_control

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db.models import Max
 
-from common.clock import database_now
+from common.database.sql import database_now
 from events.models import Event, EventSource
 from executions.pipeline.matching import BACKFILL, Pair, is_asked_for
 from triggers.models import Catchup

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db.models.expressions import RawSQL
 
-from common.clock import database_now
+from common.database.sql import database_now
 from common.errors import Fault, InvalidInput
 from events.models import Event, EventSource
 from events.services.record import record_events

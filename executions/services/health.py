@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from django.conf import settings
 
-from common.clock import database_now
+from common.database.sql import database_now
 from common.snapshots import SnapshotHolder, find_snapshot_holder
 from events.models import Inbox
 from triggers.clocks.base import get_clock

@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from agents.models import AgentKind, TaskStatus
-from common.clock import database_now
+from common.database.sql import database_now
 from events.models import Event
 from executions.models import FAILED_STATUSES, ExecutionStatus, TriggerExecution
 from triggers.clocks.base import get_clock

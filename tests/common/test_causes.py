@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from common.causes import Cause, cause_in, current_cause, emitting_because_of
+from common.correlation import Cause, cause_in, current_cause, emitting_because_of
 from common.ids import uuid7
 
 CAUSE = Cause(event_id=uuid7(), depth=2, correlation_id=uuid7())

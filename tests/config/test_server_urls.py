@@ -17,8 +17,7 @@ from django.db import connections
 from flower.utils.broker import Broker  # type: ignore[import-untyped]  # has no types
 
 from common import redis as hints
-from config.databases import databases, read_database
-from config.env import broker_url, check_url, redis_url
+from config.env import broker_url, check_url, databases, read_database, redis_url
 from local.embedded.folders import remove_server_folder
 from local.embedded.servers import start_valkey
 from tests.acceptance.stack import free_port

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from common.causes import Cause, emitting_because_of
+from common.correlation import Cause, emitting_because_of
 from common.errors import InvalidInput
 from common.ids import uuid7
 from events.models import Event, EventSource, EventType, Inbox

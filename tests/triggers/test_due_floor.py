@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import transaction
 
-from common.clock import database_now
+from common.database.sql import database_now
 from tests.races import race_all
 from tests.triggers.due import fired, make_due, make_due_once
 from triggers.models import Trigger

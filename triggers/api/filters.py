@@ -4,7 +4,7 @@ from typing import Any
 
 from django_filters import rest_framework as filters
 
-from common.api.filters import AnyCaseChoiceFilter, AnyCaseField, FlagFilter
+from common.api.lists import AnyCaseChoiceFilter, AnyCaseField, FlagFilter
 from triggers.models import Trigger, TriggerType
 
 

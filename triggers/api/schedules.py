@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from common.api.permissions import AskPermissions
+from common.api.defaults import AskPermissions
 from common.errors import NotFound
 from triggers.api.cron_serializers import (
     BuiltCronSerializer,

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from common.api.permissions import AskPermissions
+from common.api.defaults import AskPermissions
 from triggers.api.cron_serializers import (
     CronQuestionSerializer,
     CronVerdictSerializer,

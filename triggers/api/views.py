@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from common.api.permissions import ChangePermissions, ModelPermissions
+from common.api.defaults import ChangePermissions, ModelPermissions
 from triggers.api.filters import TriggerFilter
 from triggers.api.permissions import AgentPermission
 from triggers.api.reading import complete_webhook, read_trigger

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
-from common.api.permissions import ChangePermissions
+from common.api.defaults import ChangePermissions
 from common.errors import NotFound
 from triggers.api.permissions import AgentPermission
 from triggers.api.webhook_serializers import (

@@ -6,8 +6,7 @@ from typing import TypeGuard
 
 import re2
 
-from common.errors import Fault, json_pointer
-from common.text import clean_text
+from common.errors import Fault, clean_text, json_pointer
 from triggers.schedules.errors import InvalidSchedule
 
 LONGEST_NAME = 100

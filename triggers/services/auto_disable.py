@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from common.clock import database_now
+from common.database.sql import database_now
 from common.fields import dump_json
 from events.models import EventSource
 from events.services.record import NewEvent, record_events

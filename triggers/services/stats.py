@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import F
 
-from common.bulk import insert_rows
+from common.database.sql import insert_rows
 from triggers.clocks.base import get_clock
 from triggers.models import StatsDelta, Trigger, TriggerStats
 from triggers.services.auto_disable import disable_failing

@@ -13,10 +13,9 @@ from uuid import UUID
 from django.db import models, transaction
 from django.utils import timezone
 
-from common.errors import TickhookError
+from common.errors import TickhookError, clean_text
 from common.outgoing import Unreachable, fetch
 from common.tasks import enqueue
-from common.text import clean_text
 from senders.signatures.certificates import load_certificate
 from webhooks.models import Errand, ErrandKind, ErrandStatus
 

@@ -4,9 +4,9 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from common.errors import clean_text
 from common.fields import dump_json
 from common.ids import uuid7
-from common.text import clean_text
 from webhooks.receiver.events import kept_headers
 from webhooks.receiver.request import Delivery
 from webhooks.rejections.fixes import DUPLICATE

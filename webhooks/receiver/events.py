@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from common.errors import clean_text
 from common.fields import dump_json
-from common.text import clean_text
 from events.models import EventSource
 from events.services.record import NewEvent, dedupe_key
 from senders.definitions.model import CREDENTIAL_PARAMETERS

@@ -6,10 +6,9 @@ from functools import partial
 
 from django.utils import timezone
 
-from common.errors import TickhookError
+from common.errors import TickhookError, clean_text
 from common.fields import dump_json
 from common.ids import uuid7
-from common.text import clean_text
 from webhooks.receiver.events import kept_headers
 from webhooks.receiver.request import Delivery
 from webhooks.rejections.recording import RejectedRequest, record_rejection

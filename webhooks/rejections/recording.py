@@ -23,8 +23,8 @@ from django.db import Error, connection, transaction
 from django.db.models import Q, Sum
 from django.utils import timezone
 
-from common.bulk import columns_of, insert_sql
 from common.database.errors import error_kind, is_unavailable
+from common.database.sql import columns_of, insert_sql
 from common.threads import BackgroundThread
 from webhooks.models import Rejection, RejectionCount, WebhookEndpoint
 

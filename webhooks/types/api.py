@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from common.api.permissions import AskPermissions
+from common.api.defaults import AskPermissions
 from common.api.serializers import JSONObjectField, StrictSerializer
 from common.errors import Fault, InvalidInput
 from webhooks import types

@@ -12,7 +12,7 @@ from django.db.models import Max
 
 from common.errors import Conflict, Fault
 from common.fields import dump_json
-from common.json_depth import is_deeper_than
+from common.json_cost import is_deeper_than
 from events.families import is_own_family
 from senders.definitions import (
     GENERIC,

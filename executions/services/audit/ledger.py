@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from uuid import UUID
 
-from common.clock import database_now
+from common.database.sql import database_now
 from executions.services.audit.reading import (
     find_missed,
     read_executions,

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from common.clock import database_now
+from common.database.sql import database_now
 from executions.models import Retention
 from executions.services.retention import rows
 from executions.services.retention.ages import Ages, read_ages

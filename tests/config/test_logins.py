@@ -1,10 +1,10 @@
-"""How often a password may be tried, by every form that takes one."""
+"""The limits on failed logins, for every form that takes a password."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from django.contrib.auth import authenticate
@@ -14,15 +14,11 @@ from django.test import Client, RequestFactory
 from pytest_django import Settings
 
 from common import redis as common_redis
-from config.logins import turns as turns_module
-from config.logins.throttle import LoginThrottled, turns
-from config.logins.windows import own_windows
+from config import logins
+from config.logins import LoginThrottled, delays, process_windows
 from tests.acceptance.waiting import wait_for
 from tests.races import race
 from webhooks.limits import store
-
-if TYPE_CHECKING:
-    pass
 
 pytestmark = pytest.mark.django_db
 
@@ -33,11 +29,11 @@ SECRET = "secret"  # noqa: S105 - of the fixture `admin`
 
 @pytest.fixture(autouse=True)
 def _no_counts_of_others() -> Iterator[None]:
-    own_windows.forget()
-    turns.forget()
+    process_windows.forget()
+    delays.forget()
     yield
-    own_windows.forget()
-    turns.forget()
+    process_windows.forget()
+    delays.forget()
 
 
 @pytest.fixture(params=["with Redis", "without Redis"], autouse=True)
@@ -47,10 +43,10 @@ def _redis(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> Iterator[None]:
-    """Run each test with the shared counts, and with those of the process alone."""
+    """Run each test with the shared counts and with those of the process."""
     if request.param == "without Redis":
         settings.REDIS_URL = f"unix://{tmp_path}/no.sock"
-    # On a busy machine Redis must not seem to be away.
+    # On a busy machine Redis must not seem unavailable.
     for module in (store, common_redis):
         monkeypatch.setattr(module, "TIMEOUT_SECONDS", 30)
     use_new_connections()
@@ -67,7 +63,7 @@ def use_new_connections() -> None:
 
 @pytest.fixture
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the names whose passwords were looked at."""
+    """Return the names whose passwords were checked."""
     names: list[str] = []
     authenticate = ModelBackend.authenticate
 
@@ -101,7 +97,7 @@ def fail_from_many_addresses(count: int) -> list[str]:
 
 
 @pytest.mark.parametrize("path", LOGINS)
-def test_the_sixth_failure_of_a_name_from_an_address_is_refused_unhashed(
+def test_the_sixth_failure_of_a_name_from_an_address_is_rejected_unhashed(
     admin: User, hashed: list[str], path: str
 ) -> None:
     client = Client(REMOTE_ADDR=HERE)
@@ -118,14 +114,14 @@ def test_the_sixth_failure_of_a_name_from_an_address_is_refused_unhashed(
     assert f'href="{path}"' in page
 
 
-def test_a_throttled_login_is_refused_with_the_right_password(admin: User) -> None:
+def test_a_throttled_login_is_rejected_with_the_right_password(admin: User) -> None:
     for _ in range(5):
         attempt()
 
     assert attempt(SECRET) == "throttled"
 
 
-def test_other_names_and_other_addresses_are_not_refused(admin: User) -> None:
+def test_other_names_and_other_addresses_are_not_rejected(admin: User) -> None:
     for _ in range(6):
         attempt()
 
@@ -133,12 +129,12 @@ def test_other_names_and_other_addresses_are_not_refused(admin: User) -> None:
     assert attempt(name="eva") == "wrong"
 
 
-def test_a_right_password_counts_nothing(admin: User) -> None:
+def test_a_right_password_is_not_counted(admin: User) -> None:
     assert [attempt(SECRET) for _ in range(8)] == ["in"] * 8
     assert [attempt() for _ in range(5)] == ["wrong"] * 5
 
 
-def test_fifty_failures_of_an_address_are_the_most(admin: User) -> None:
+def test_an_address_can_fail_fifty_times(admin: User) -> None:
     outcomes = [attempt(name=f"name-{n}") for n in range(52)]
 
     assert outcomes == ["wrong"] * 50 + ["throttled"] * 2
@@ -152,7 +148,9 @@ def test_an_ipv6_network_is_one_address(admin: User) -> None:
     assert attempt(address="2001:db8:0:1::1") == "wrong"
 
 
-def test_a_name_that_many_attack_is_paced(admin: User, hashed: list[str]) -> None:
+def test_a_name_that_many_addresses_try_is_delayed(
+    admin: User, hashed: list[str]
+) -> None:
     assert fail_from_many_addresses(22) == ["wrong"] * 20 + ["soon"] * 2
 
     assert attempt(SECRET) == "soon"
@@ -160,12 +158,12 @@ def test_a_name_that_many_attack_is_paced(admin: User, hashed: list[str]) -> Non
 
 
 @pytest.fixture
-def _waits_of_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns_module, "_new_wait", lambda: 1)
+def _delays_of_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logins, "_random_delay", lambda: 1)
 
 
-@pytest.mark.usefixtures("_waits_of_a_second")
-def test_a_caller_that_waited_gets_in_however_many_others_try(admin: User) -> None:
+@pytest.mark.usefixtures("_delays_of_a_second")
+def test_a_caller_that_waited_logs_in_however_many_others_try(admin: User) -> None:
     fail_from_many_addresses(21)
 
     def is_in() -> bool:
@@ -176,8 +174,8 @@ def test_a_caller_that_waited_gets_in_however_many_others_try(admin: User) -> No
     wait_for(is_in, timeout_seconds=20)
 
 
-@pytest.mark.usefixtures("_waits_of_a_second")
-def test_a_turn_is_for_one_attempt(admin: User) -> None:
+@pytest.mark.usefixtures("_delays_of_a_second")
+def test_a_delay_allows_one_attempt(admin: User) -> None:
     fail_from_many_addresses(21)
 
     wait_for(lambda: attempt() == "wrong", timeout_seconds=20)
@@ -185,7 +183,7 @@ def test_a_turn_is_for_one_attempt(admin: User) -> None:
     assert attempt() == "soon"
 
 
-def test_no_name_can_be_read_in_redis(admin: User) -> None:
+def test_redis_contains_no_readable_name(admin: User) -> None:
     attempt(name="someone-secret")
 
     def keys(client: Any) -> list[bytes]:
@@ -197,13 +195,13 @@ def test_no_name_can_be_read_in_redis(admin: User) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_attempts_at_one_moment_hold_the_limit(admin: User) -> None:
+def test_simultaneous_attempts_do_not_exceed_the_limit(admin: User) -> None:
     outcomes = race(attempt)
 
     assert sorted(outcomes) == ["throttled"] * 3 + ["wrong"] * 5
 
 
-def test_what_does_not_come_by_http_is_not_counted(admin: User) -> None:
+def test_a_login_without_an_http_request_is_not_counted(admin: User) -> None:
     tried = [authenticate(username="ana", password="wrong") for _ in range(8)]  # noqa: S106
 
     assert tried == [None] * 8

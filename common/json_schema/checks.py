@@ -8,9 +8,113 @@ from typing import Any
 from urllib.parse import unquote
 
 import re2
+from jsonschema import Draft202012Validator, SchemaError, ValidationError
+from referencing import Registry
+from referencing.exceptions import Unresolvable
 
 from common.errors import Fault, json_pointer
-from common.json_depth import is_deeper_than
+from common.json_cost import is_deeper_than
+from common.json_schema.keywords import (
+    BudgetSpent,
+    SafeValidator,
+    UnusableSchema,
+    budget,
+)
+
+# A check of a schema may take longer than one of a value: it is made once.
+_CHECKING_STEPS = 200_000
+_SAMPLES: tuple[object, ...] = ({}, [], "", 0, True, None)
+
+
+def find_schema_faults(schema: Mapping[str, Any]) -> list[Fault]:
+    """Return what is wrong with a schema itself, at most 20 places.
+
+    Besides the form, it finds references that leave the schema or lead nowhere,
+    patterns that are not RE2's, and subschemas that refer to themselves without end.
+    """
+    for find in (find_size_faults, _find_form_faults, find_shape_faults):
+        if faults := list(islice(find(schema), MAX_FAULTS)):
+            return faults
+    return list(_find_target_faults(schema)) or list(_find_endless(schema))
+
+
+def _find_form_faults(schema: Any) -> Iterator[Fault]:
+    """Hold a schema against the schema of schemas."""
+    form = SafeValidator(Draft202012Validator.META_SCHEMA, registry=Registry())
+    try:
+        with budget(_CHECKING_STEPS):
+            errors = list(islice(form.iter_errors(schema), MAX_FAULTS))
+    except BudgetSpent:
+        yield Fault("", "Is too large to be checked")
+        return
+    yield from map(as_fault, errors)
+
+
+def _find_target_faults(schema: Mapping[str, Any]) -> Iterator[Fault]:
+    """Check what references name: it may be where no subschema is looked for."""
+    references = {
+        item["$ref"]: f"{pointer}/$ref"
+        for pointer, item in walk(schema)
+        if isinstance(item.get("$ref"), str)
+    }
+    for reference, place in references.items():
+        target = find_target(schema, reference)
+        for fault in islice(_find_form_faults(target), 1):
+            yield Fault(place, f"What it names is no schema: {fault.detail}")
+            return
+
+
+def _find_endless(schema: Mapping[str, Any]) -> Iterator[Fault]:
+    for sample in _SAMPLES:
+        try:
+            find_value_faults(schema, sample)
+        except TooCostly:
+            yield Fault("", "Takes too many steps even for a small value")
+            return
+        except UnusableSchema:
+            yield Fault("", "Refers to itself without end")
+            return
+
+
+MAX_FAULTS = 20
+MAX_DETAIL_LENGTH = 300
+
+# The names of the schema itself; every reference within it is relative to it.
+_NAMES = frozenset({"$id", "$schema"})
+
+
+class TooCostly(UnusableSchema):
+    """To hold the value against the schema takes more steps than are allowed."""
+
+
+def find_value_faults(schema: Mapping[str, Any], value: Any) -> list[Fault]:
+    """Return where a value differs from a schema, at most 20 places.
+
+    Raises UnusableSchema; TooCostly, if no fault was found before the steps were spent.
+    """
+    if mixes_unevaluated(schema):
+        raise UnusableSchema(MIXED)
+    faults: list[Fault] = []
+    try:
+        with budget():
+            faults.extend(islice(_find(schema, value), MAX_FAULTS))
+    except BudgetSpent as error:
+        if not faults:
+            raise TooCostly(TooCostly.__doc__) from error
+    except (Unresolvable, RecursionError, re2.error) as error:
+        raise UnusableSchema(UnusableSchema.__doc__) from error
+    return faults
+
+
+def as_fault(error: ValidationError | SchemaError) -> Fault:
+    pointer = json_pointer(*error.absolute_path)
+    return Fault(pointer, error.message[:MAX_DETAIL_LENGTH])
+
+
+def _find(schema: Mapping[str, Any], value: Any) -> Iterator[Fault]:
+    unnamed = {name: item for name, item in schema.items() if name not in _NAMES}
+    return map(as_fault, SafeValidator(unnamed, registry=Registry()).iter_errors(value))
+
 
 MIXED = "unevaluatedProperties can't be used together with patternProperties"
 MAX_SUBSCHEMAS = 1000

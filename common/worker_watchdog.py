@@ -1,7 +1,7 @@
 """Ends a worker that no longer takes messages, so that its supervisor restarts it.
 
 A worker can lose its broker without an error: its connection is open, but no answer
-arrives on it. Time-outs end that within seconds. This thread is for what they miss.
+arrives on it. Time-outs end that within seconds; this thread is for other cases.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from typing import Any
 
 from celery import signals
 from celery.worker.consumer import Consumer
+from django.conf import settings
 from kombu import Connection
 
 from common.threads import BackgroundThread
-from config.broker import transport_options
 
 logger = logging.getLogger(__name__)
 
 PING_SECONDS = 5.0
 REST_SECONDS = 5.0
-# So many pings in a row without an answer make up the minute.
+# Failures in a row before the worker ends: a minute.
 MAX_FAILURES = 6
 
 
 class WorkerWatchdog(BackgroundThread):
-    """Pings its own worker through the broker while the worker takes no message.
+    """Pings its own worker through the broker while the worker receives no message.
 
-    It counts only pings over a connection of their own that works, and only while
-    messages wait: a restart helps neither an unavailable broker nor an idle worker.
+    It counts a missing answer only if messages wait and its own connection to the
+    broker works: a restart helps neither an idle worker nor an unavailable broker.
     """
 
     def __init__(self, consumer: Consumer) -> None:
@@ -42,12 +42,12 @@ class WorkerWatchdog(BackgroundThread):
         self._has_received = threading.Event()
         self.failures = 0
 
-    def note_message(self) -> None:
-        """Note that the worker has taken a message: it is alive."""
+    def record_message(self) -> None:
+        """Record that the worker received a message, so it is alive."""
         self._has_received.set()
 
     def check(self) -> None:
-        """Count one more failure, or start again from none."""
+        """Count one more failure, or reset the count."""
         if self._has_received.is_set():
             self._has_received.clear()
             self.failures = 0
@@ -66,14 +66,15 @@ class WorkerWatchdog(BackgroundThread):
 
     def _is_stuck(self) -> bool:
         """Return whether messages wait and the worker does not answer."""
-        options = transport_options(self._app.conf.broker_url)
+        # With the time-outs of the settings, whatever the worker itself uses.
+        options = dict(settings.CELERY_BROKER_TRANSPORT_OPTIONS)
         with self._app.connection_for_write(transport_options=options) as connection:
             connection.ensure_connection(max_retries=1)
             if not self._count_waiting(connection):
                 return False
             control: Any = self._app.control
             mailbox = control.mailbox(connection)
-            # The pool's connections are those that may be dead.
+            # The connections of the pool are those that may be dead.
             mailbox.producer_pool = None
             name, seconds = self._hostname, PING_SECONDS
             replies = mailbox.call([name], "ping", {}, timeout=seconds)
@@ -95,11 +96,11 @@ class WorkerWatchdog(BackgroundThread):
 
 def _end_worker() -> None:
     logger.critical(
-        "The worker took no message and answered no ping for %d s while messages "
+        "The worker received no message and answered no ping for %d s while messages "
         "wait. It ends, so that its supervisor starts it again.",
         MAX_FAILURES * (PING_SECONDS + REST_SECONDS),
     )
-    # A stuck main thread would not end by a signal or an exception.
+    # A stuck main thread ends neither by a signal nor by an exception.
     os._exit(1)
 
 
@@ -108,7 +109,7 @@ _watchdog: WorkerWatchdog | None = None
 
 @signals.worker_ready.connect
 def _watch(sender: Consumer, **_: Any) -> None:
-    """Start the watchdog where the main process answers pings while tasks run."""
+    """Start the watchdog if the main process answers pings while tasks run."""
     global _watchdog
     is_solo = sender.pool.__module__ == "celery.concurrency.solo"
     if sender.app.conf.worker_enable_remote_control and not (is_solo or _watchdog):
@@ -117,9 +118,9 @@ def _watch(sender: Consumer, **_: Any) -> None:
 
 
 @signals.task_received.connect
-def _note_message(**_: Any) -> None:
+def _record_message(**_: Any) -> None:
     if _watchdog:
-        _watchdog.note_message()
+        _watchdog.record_message()
 
 
 @signals.worker_shutting_down.connect

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from functools import cache
 
 from django.db import connection, models
@@ -85,3 +86,11 @@ def _placeholder(kind: str) -> str:
 def _column_type(field: models.Field) -> str:  # type: ignore[type-arg]  # any column
     kind = field.cast_db_type(connection) or "text"
     return "text" if kind.startswith("varchar") else kind
+
+
+def database_now() -> datetime:
+    """Return the database's clock: the one that events are stamped by."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        now: datetime = cursor.fetchone()[0]
+    return now

@@ -1,4 +1,4 @@
-"""What the watchdog counts; no worker answers the pings of these tests."""
+"""The failures that the watchdog counts; these tests have no worker."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from celery import Celery
+from django.conf import LazySettings
 
-from config import broker, worker_watchdog
-from config.worker_watchdog import WorkerWatchdog
+from common import worker_watchdog
+from common.worker_watchdog import WorkerWatchdog
+from config.celery import transport_options
 from local.embedded.folders import remove_server_folder
 from local.embedded.servers import start_valkey
 from tests.servers.proxy import TcpProxy, proxy_to
@@ -23,7 +25,7 @@ QUEUE = "pipeline"
 
 @pytest.fixture
 def proxy(tmp_path: Path) -> Iterator[TcpProxy]:
-    """The path to a Valkey of the test's own."""
+    """A proxy in front of a Valkey of this test."""
     server = start_valkey(tmp_path / "valkey")
     try:
         with proxy_to(urlsplit(server.url).path) as made:
@@ -43,9 +45,12 @@ def app(proxy: TcpProxy) -> Iterator[Celery]:
 
 
 @pytest.fixture
-def watchdog(app: Celery, monkeypatch: pytest.MonkeyPatch) -> WorkerWatchdog:
+def watchdog(
+    app: Celery, monkeypatch: pytest.MonkeyPatch, settings: LazySettings
+) -> WorkerWatchdog:
     monkeypatch.setattr(worker_watchdog, "PING_SECONDS", 0.1)
-    monkeypatch.setitem(broker._REDIS, "socket_timeout", 1.5)
+    options = transport_options("redis://") | {"socket_timeout": 1.5}
+    settings.CELERY_BROKER_TRANSPORT_OPTIONS = options
     consumer: Any = SimpleNamespace(app=app, hostname="stuck@host")
     return WorkerWatchdog(consumer)
 
@@ -55,7 +60,7 @@ def publish(app: Celery) -> None:
 
 
 def answer_one_ping(app: Celery, is_listening: Event) -> None:
-    """Do what a worker's main process does with a ping."""
+    """Answer a ping as the main process of a worker does."""
     answered = Event()
 
     def pong(*_: object, **__: object) -> dict[str, str]:
@@ -97,12 +102,12 @@ def test_a_worker_without_messages_is_not_counted(watchdog: WorkerWatchdog) -> N
     assert watchdog.failures == 0
 
 
-def test_a_worker_that_takes_messages_is_not_counted(
+def test_a_worker_that_receives_messages_is_not_counted(
     app: Celery, watchdog: WorkerWatchdog
 ) -> None:
     publish(app)
     watchdog.failures = 3
-    watchdog.note_message()
+    watchdog.record_message()
 
     watchdog.check()
 

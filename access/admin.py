@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from access.models import ApiToken
 from access.tokens import create_token
-from common.admin.base import HouseAdmin
+from common.admin.base import BaseAdmin
 from common.admin.forms import ServiceForm
 
 
@@ -30,7 +30,7 @@ class ApiTokenForm(ServiceForm[ApiToken]):
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(HouseAdmin[ApiToken]):
+class ApiTokenAdmin(BaseAdmin[ApiToken]):
     """Tokens can be created and deleted, not changed; to delete one revokes it.
 
     A token has all rights of its user: only superusers handle those of other users.

@@ -20,7 +20,7 @@ from agents.services.reports import (
     report,
 )
 from agents.services.run import claim_task, find_claimed
-from common.correlation import cause_in, emitting_because_of
+from common.correlation import cause_from_metadata, emit_because_of
 from common.database.errors import (
     drop_connection,
     error_kind,
@@ -65,7 +65,7 @@ def _run(function: AgentCode, task: AgentTask) -> None:
 
 def _call(function: AgentCode, task: AgentTask) -> Ending:
     try:
-        with emitting_because_of(cause_in(task.metadata)):
+        with emit_because_of(cause_from_metadata(task.metadata)):
             return Ending(TaskStatus.SUCCEEDED, result=function(task))
     except SoftTimeLimitExceeded:
         seconds = task.agent.task_timeout_seconds

@@ -1,4 +1,4 @@
-"""What the code that runs now was called for, so that what it emits can say so."""
+"""The event that caused the current code to run, so that emitted events refer to it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """An event that led to another."""
+    """An event that caused another one."""
 
     event_id: UUID
     depth: int
     correlation_id: UUID
 
 
-def cause_in(metadata: Mapping[str, Any]) -> Cause | None:
-    """Return the cause that a task's metadata name; None if they name no event."""
+def cause_from_metadata(metadata: Mapping[str, Any]) -> Cause | None:
+    """Return the cause in the metadata of a task; None if they contain no event."""
     if "event_id" not in metadata:
         return None
     return Cause(
@@ -38,8 +38,8 @@ def current_cause() -> Cause | None:
 
 
 @contextmanager
-def emitting_because_of(cause: Cause | None) -> Iterator[None]:
-    """Make `cause` the cause of all that is emitted inside, in this thread."""
+def emit_because_of(cause: Cause | None) -> Iterator[None]:
+    """Set the cause of all events that this thread emits inside the `with` block."""
     token = _current.set(cause)
     try:
         yield

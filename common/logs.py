@@ -13,7 +13,7 @@ _WEBHOOK_PATH = re.compile(r"(/webhooks/.{8})[^\s?]*")
 
 
 class HideWebhookPaths(logging.Filter):
-    """Cut the paths of webhooks short: who knows one may need nothing more to send."""
+    """Shorten the paths of webhooks: a path can be all that a sender needs to know."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
@@ -23,9 +23,9 @@ class HideWebhookPaths(logging.Filter):
 
 
 class CountRefusals(logging.Filter):
-    """Log requests that Django refused as one short line in ten seconds, with a count.
+    """Log the requests that Django rejects as one short line per ten seconds.
 
-    Anybody can cause them, so a line or a traceback for each would fill the disk.
+    Anyone can cause them, so a line or a traceback for each would fill the disk.
     """
 
     def __init__(self) -> None:
@@ -57,9 +57,9 @@ class _Refusals:
 
 
 def _is_refusal(record: logging.LogRecord) -> bool:
-    """Return whether a record is of a disallowed Host, a missing CSRF token or a 503.
+    """Return whether a record is about a wrong Host, a missing CSRF token or a 503.
 
-    A 503 was answered on purpose: what led to it is logged where it was found.
+    The cause of a 503 is already in the log.
     """
     if record.name.startswith("django.security"):
         return True

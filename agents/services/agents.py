@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from agents.backends.base import UnknownBackend, get_backend
 from agents.models import Agent
-from common.errors import Conflict, Fault, InvalidInput, NotFound
+from common.errors import Conflict, Fault, InvalidInput, NotFound, join_faults
 from common.json_schema import find_schema_faults
 
 
@@ -76,7 +76,8 @@ def _set(agent: Agent, fields: Mapping[str, Any]) -> None:
     for name, value in fields.items():
         setattr(agent, name, value)
     if faults := _find_faults(agent):
-        raise InvalidAgent("; ".join(f.detail for f in faults), faults=faults)
+        detail = join_faults(faults, limit=None, with_pointers=False)
+        raise InvalidAgent(detail, faults=faults)
 
 
 def _find_faults(agent: Agent) -> list[Fault]:

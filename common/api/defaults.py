@@ -1,3 +1,5 @@
+"""The default parser, renderers, permissions and metadata of the API's views."""
+
 from __future__ import annotations
 
 import json
@@ -25,14 +27,14 @@ if TYPE_CHECKING:
 
 
 class RequestTooLarge(TickhookError):
-    """The body is larger than the API takes."""
+    """The body is larger than the API accepts."""
 
     code = "request_too_large"
     http_status = 413
 
 
 class BoundedJSONParser(BaseParser):
-    """JSON (RFC 8259) of bounded size and cost; no NaN, no number beyond a double."""
+    """JSON (RFC 8259) of limited size and cost, without NaN and infinite numbers."""
 
     media_type = "application/json"
 
@@ -43,8 +45,12 @@ class BoundedJSONParser(BaseParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
         """Return the value; raise RequestTooLarge or ParseError."""
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        body: bytes = stream.read(limit + 1)
+        if len(body) > limit:
+            raise RequestTooLarge(f"The body must not exceed {limit:,} bytes")
         try:
-            return parse_within_cost(_read(stream), _parse)
+            return parse_within_cost(body, _parse)
         except RecursionError as error:
             detail = f"The body is nested more than {MAX_DEPTH} levels deep"
             raise ParseError(detail) from error
@@ -55,37 +61,27 @@ class BoundedJSONParser(BaseParser):
 
 
 def _parse(body: bytes) -> Any:
-    return json.loads(body, parse_float=_finite, parse_constant=_refuse)
+    def parse_float(text: str) -> float:
+        number = float(text)
+        if not math.isfinite(number):
+            raise ValueError("a number is out of range")
+        return number
 
+    def reject_constant(name: str) -> float:
+        raise ValueError(f"{name} is not a JSON value")
 
-def _read(stream: IO[Any]) -> bytes:
-    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    body: bytes = stream.read(limit + 1)
-    if len(body) > limit:
-        raise RequestTooLarge(f"At most {limit:,} bytes are taken here")
-    return body
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError("a number is out of range")
-    return number
-
-
-def _refuse(name: str) -> float:
-    raise ValueError(f"{name} is not a JSON value")
+    return json.loads(body, parse_float=parse_float, parse_constant=reject_constant)
 
 
 class RawBytesRenderer(JSONRenderer):
-    """Lets a client ask for `application/octet-stream`; only errors are rendered."""
+    """Accepts a request for `application/octet-stream`; renders only errors."""
 
     media_type = "application/octet-stream"
     format = "bin"
 
 
 class BrowsablePages(BrowsableAPIRenderer):
-    """The browsable API without scripts within its pages."""
+    """The browsable API without inline scripts."""
 
     template = "tickhook/api.html"
 
@@ -95,7 +91,7 @@ _VIEW = "%(app_label)s.view_%(model_name)s"
 
 
 class ModelPermissions(DjangoModelPermissions):
-    """Django's model permissions; reading needs `view`, not only a login."""
+    """Django's model permissions; reading requires `view`, not only a login."""
 
     perms_map = {  # noqa: RUF012 - DRF declares it on instances
         **DjangoModelPermissions.perms_map,
@@ -105,7 +101,7 @@ class ModelPermissions(DjangoModelPermissions):
 
 
 class ChangePermissions(ModelPermissions):
-    """For a POST that acts on an object there is already."""
+    """The permission to change, for a POST that acts on an existing object."""
 
     perms_map = {  # noqa: RUF012 - see above
         **ModelPermissions.perms_map,
@@ -113,8 +109,8 @@ class ChangePermissions(ModelPermissions):
     }
 
 
-class AskPermissions(ModelPermissions):
-    """For a POST that only asks something and changes nothing."""
+class ReadPermissions(ModelPermissions):
+    """The permission to view, for a POST that changes nothing."""
 
     perms_map = {  # noqa: RUF012 - see above
         **ModelPermissions.perms_map,
@@ -123,20 +119,20 @@ class AskPermissions(ModelPermissions):
 
 
 class ViewMetadata(SimpleMetadata):
-    """What OPTIONS answers; without fields where a view has no serializer of its own.
+    """The response to OPTIONS, without the fields if a view has no serializer.
 
-    A view whose actions each take another body has none: `/api/schema` describes them.
+    A view whose actions have different bodies has none: `/api/schema` describes them.
     """
 
     def determine_metadata(self, request: Request, view: APIView) -> dict[str, Any]:
-        """Describe a resource; raise MethodNotAllowed for a page, which is none."""
+        """Describe a resource; raise MethodNotAllowed for an HTML page."""
         if isinstance(request.accepted_renderer, TemplateHTMLRenderer):
             raise MethodNotAllowed(str(request.method))
         described: dict[str, Any] = super().determine_metadata(request, view)
         return described
 
     def determine_actions(self, request: Request, view: APIView) -> dict[str, Any]:
-        # DRF reads this class while it defines its views.
+        # DRF imports this module while it defines its views.
         from rest_framework.generics import GenericAPIView
 
         assert isinstance(view, GenericAPIView)  # noqa: S101 - it has a serializer

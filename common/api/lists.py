@@ -1,4 +1,4 @@
-"""Filters of lists: choices in any case, and nothing unreadable passed over."""
+"""Filters and pages of the API's lists. A value that cannot be read is an error."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from common.errors import Fault, InvalidInput
 
 
 class FilterBackend(filters.DjangoFilterBackend):
-    """Refuse an empty filter by name: it would not filter, but return all rows.
+    """Rejects an empty filter by its name: otherwise it would return all rows.
 
-    The form of the browsable API sends each of its fields, so empty ones pass there.
+    The form of the browsable API sends all of its fields, so it may send empty ones.
     """
 
     def filter_queryset(
@@ -51,7 +51,7 @@ class AnyCaseField(fields.ChoiceField):
 
 
 class AnyCaseChoiceFilter(filters.ChoiceFilter):
-    """A choice, read in any case."""
+    """A choice in upper or lower case."""
 
     field_class = AnyCaseField
 
@@ -70,13 +70,13 @@ class FlagField(forms.Field):
 
 @extend_schema_field(OpenApiTypes.BOOL)
 class FlagFilter(filters.Filter):
-    """`true` or `false`; anything else is refused, not read as neither."""
+    """`true` or `false`; any other value is an error."""
 
     field_class = FlagField
 
 
 class EndField(fields.IsoDateTimeField):
-    """A date without a time stands for the end of its day."""
+    """A date without a time means the end of its day."""
 
     def to_python(self, value: Any) -> datetime | None:
         instant: datetime | None = super().to_python(value)
@@ -87,7 +87,7 @@ class EndField(fields.IsoDateTimeField):
 
 @extend_schema_field(OpenApiTypes.DATETIME)
 class SinceFilter(filters.IsoDateTimeFilter):
-    """From this instant on; a date is its midnight UTC."""
+    """From this instant on; a date means its midnight in UTC."""
 
     def __init__(self, field_name: str) -> None:
         super().__init__(field_name=field_name, lookup_expr="gte")
@@ -95,7 +95,7 @@ class SinceFilter(filters.IsoDateTimeFilter):
 
 @extend_schema_field(OpenApiTypes.DATETIME)
 class UntilFilter(filters.IsoDateTimeFilter):
-    """Up to this instant; a date is its whole day UTC."""
+    """Up to this instant; a date means the end of its day in UTC."""
 
     field_class = EndField
 
@@ -104,7 +104,7 @@ class UntilFilter(filters.IsoDateTimeFilter):
 
 
 class PageNumberPagination(pagination.PageNumberPagination):
-    """Pages as the API's lists have them: `page`, `page_size` (50, at most 500)."""
+    """The pages of the API's lists: `page`, `page_size` (50, at most 500)."""
 
     page_size = 50
     max_page_size = 500
@@ -112,7 +112,7 @@ class PageNumberPagination(pagination.PageNumberPagination):
     results_key = "results"
 
     def get_page_size(self, request: Request) -> int:
-        """Return the size asked for, at most 500; raise InvalidInput if it is none."""
+        """Return the requested size, at most 500, or raise InvalidInput."""
         asked = request.query_params.get("page_size", str(self.page_size))
         if not (asked.isascii() and asked.isdecimal() and asked.strip("0")):
             detail = "page_size must be a whole number from 1 to 500"
@@ -154,6 +154,6 @@ class PageNumberPagination(pagination.PageNumberPagination):
 
 
 class ExecutionPagination(PageNumberPagination):
-    """The execution lists, whose key is `executions`."""
+    """The pages of execution lists, whose key is `executions`."""
 
     results_key = "executions"

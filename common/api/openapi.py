@@ -1,7 +1,6 @@
-"""What every operation of the OpenAPI document has in common.
+"""The OpenAPI document: what all operations have in common, and its view.
 
-`drf-spectacular` calls the hooks after it has collected the operations, so the views
-describe only what is their own.
+`drf-spectacular` calls the hooks after it has collected the operations from the views.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ _HEADERS = {
 
 
 def document_errors(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Add the errors that can come to each operation, with one schema for all."""
+    """Add the possible errors to each operation, with one schema for all of them."""
     result["components"]["schemas"]["Problem"] = PROBLEM
     for method, operation in _operations(result):
         for status in sorted(_statuses_of(method, operation)):
@@ -82,9 +81,9 @@ def document_errors(result: dict[str, Any], **_: Any) -> dict[str, Any]:
 
 
 def require_answered_members(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Mark the members of answers as always there: a serializer writes all of them.
+    """Mark all members of responses as required, since a serializer writes all of them.
 
-    A field with a default is optional in requests only.
+    A field with a default is optional only in requests.
     """
     schemas = result["components"]["schemas"]
     sent = set[str]()
@@ -97,10 +96,10 @@ def require_answered_members(result: dict[str, Any], **_: Any) -> dict[str, Any]
 
 
 def describe_defaults(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Turn the defaults of what is sent into words.
+    """Move the defaults of requests into the descriptions.
 
-    Generated clients take the keyword for a value to send: a PATCH of theirs would set
-    every member that it leaves out. Others make such a member required.
+    Some generated clients send the value of the keyword `default`: their PATCH would
+    set every member that the caller left out. Others make such a member required.
     """
     for name, schema in result["components"]["schemas"].items():
         for member in schema.get("properties", {}).values():
@@ -137,7 +136,7 @@ def _operations(result: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _components_in(node: Any, schemas: dict[str, Any]) -> set[str]:
-    """Return the names of the schemas that a part of the document refers to."""
+    """Return the names of the schemas to which a part of the document refers."""
     found, nodes = set[str](), [node]
     while nodes:
         match nodes.pop():
@@ -158,10 +157,10 @@ _lock = Lock()
 
 
 class CachedSchemaView(SpectacularAPIView):
-    """The OpenAPI schema, built once in each process: building takes 0.1 s of CPU.
+    """The OpenAPI document, built once per process: building takes 0.1 s of CPU.
 
-    It depends on the format and on nothing else of a request: `lang` and `version` are
-    ignored. DRF checks permissions before this, as the settings say.
+    It depends only on the format of a request: `lang` and `version` are ignored. DRF
+    has checked the permissions of the settings before.
     """
 
     @extend_schema(exclude=True)

@@ -1,4 +1,4 @@
-"""INSERTs of constant text, so planned once: of one row, and of many over arrays."""
+"""INSERTs of constant text, which PostgreSQL plans once, and the database's clock."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from functools import cache
 from django.db import connection, models
 
 _JSON_TYPES = {"json", "jsonb"}
-# In text form each quote and backslash of a value would be escaped, in Python.
+# In text form, Python would escape each quote and backslash of a value.
 _SENT_AS_BINARY = {"text", "bytea"}
 
 
 @cache
 def insert_sql(model: type[models.Model], *names: str, **computed: str) -> str:
-    """Return `INSERT INTO … SELECT … FROM unnest(…)`, one array parameter a name.
+    """Return `INSERT INTO … SELECT … FROM unnest(…)`, with one array per name.
 
-    `computed` gives SQL for further fields. Text for JSON fields must be JSON.
+    `computed` is SQL for further fields. Text for JSON fields must be JSON.
     """
     by_name = {field.name: field for field in model._meta.local_fields}
     fields = [by_name[name] for name in names]
@@ -27,7 +27,10 @@ def insert_sql(model: type[models.Model], *names: str, **computed: str) -> str:
         f"v.{column}::{kind}" if kind in _JSON_TYPES else f"v.{column}"
         for column, kind in zip(columns, types, strict=True)
     ]
-    arrays = ", ".join(_placeholder(kind) for kind in types)
+    sent = ["text" if kind in _JSON_TYPES else kind for kind in types]
+    arrays = ", ".join(
+        f"{'%b' if kind in _SENT_AS_BINARY else '%s'}::{kind}[]" for kind in sent
+    )
     return (
         f'INSERT INTO "{model._meta.db_table}" '  # noqa: S608 - names of our own models
         f"({', '.join([*columns, *computed])}) "
@@ -40,10 +43,10 @@ def insert_sql(model: type[models.Model], *names: str, **computed: str) -> str:
 def insert_one_sql(
     model: type[models.Model], *names: str, once_for: str = "", **computed: str
 ) -> str:
-    """Return `INSERT INTO … VALUES …`, one parameter a name.
+    """Return `INSERT INTO … VALUES …`, with one parameter per name.
 
-    `once_for` names a relation of one row or none: without a row nothing is inserted.
-    For the hottest path: arrays of one cost a fifth of a request more.
+    `once_for` is a relation with one row or none; without a row nothing is inserted.
+    This is for webhook requests, which arrays of one element make a fifth slower.
     """
     by_name = {field.name: field for field in model._meta.local_fields}
     fields = [by_name[name] for name in names]
@@ -58,7 +61,7 @@ def insert_one_sql(
 
 
 def columns_of(rows: Iterable[Sequence[object]], *, width: int) -> list[list[object]]:
-    """Turn rows into one list a column, as `insert_sql` takes its parameters."""
+    """Return one list per column, as the parameters of `insert_sql`."""
     columns = [list(column) for column in zip(*rows, strict=True)]
     return columns or [[] for _ in range(width)]
 
@@ -69,7 +72,7 @@ def insert_rows(
     rows: Sequence[Sequence[object]],
     **computed: str,
 ) -> None:
-    """Insert `rows` (database-ready values in the order of `names`) at once."""
+    """Insert `rows` (values for the database, in the order of `names`) at once."""
     if rows:
         with connection.cursor() as cursor:
             cursor.execute(
@@ -78,18 +81,13 @@ def insert_rows(
             )
 
 
-def _placeholder(kind: str) -> str:
-    sent = "text" if kind in _JSON_TYPES else kind
-    return f"{'%b' if sent in _SENT_AS_BINARY else '%s'}::{sent}[]"
-
-
 def _column_type(field: models.Field) -> str:  # type: ignore[type-arg]  # any column
     kind = field.cast_db_type(connection) or "text"
     return "text" if kind.startswith("varchar") else kind
 
 
 def database_now() -> datetime:
-    """Return the database's clock: the one that events are stamped by."""
+    """Return the time of the database, whose clock all timestamps of events use."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         now: datetime = cursor.fetchone()[0]

@@ -1,4 +1,4 @@
-"""What can be told of a schema from its text alone."""
+"""Checks JSON Schemas, and JSON values against them."""
 
 from __future__ import annotations
 
@@ -21,16 +21,25 @@ from common.json_schema.keywords import (
     budget,
 )
 
-# A check of a schema may take longer than one of a value: it is made once.
+MIXED = "unevaluatedProperties cannot be used together with patternProperties"
+MAX_FAULTS = 20
+MAX_DETAIL_LENGTH = 300
+MAX_SUBSCHEMAS = 1000
+MAX_VALUES = 20_000
+MAX_DEPTH = 50
+MAX_PATTERN_LENGTH = 1000
+# Without its own names, the schema is the base of all its references.
+_NAMES = frozenset({"$id", "$schema"})
+# A schema is checked once, so its check may take longer than that of a value.
 _CHECKING_STEPS = 200_000
 _SAMPLES: tuple[object, ...] = ({}, [], "", 0, True, None)
 
 
 def find_schema_faults(schema: Mapping[str, Any]) -> list[Fault]:
-    """Return what is wrong with a schema itself, at most 20 places.
+    """Return the errors of a schema itself, at most 20.
 
-    Besides the form, it finds references that leave the schema or lead nowhere,
-    patterns that are not RE2's, and subschemas that refer to themselves without end.
+    Apart from the form, these are references out of the schema or to a place that does
+    not exist, patterns that RE2 does not support, and endless references.
     """
     for find in (find_size_faults, _find_form_faults, find_shape_faults):
         if faults := list(islice(find(schema), MAX_FAULTS)):
@@ -39,19 +48,19 @@ def find_schema_faults(schema: Mapping[str, Any]) -> list[Fault]:
 
 
 def _find_form_faults(schema: Any) -> Iterator[Fault]:
-    """Hold a schema against the schema of schemas."""
+    """Check a schema against the metaschema."""
     form = SafeValidator(Draft202012Validator.META_SCHEMA, registry=Registry())
     try:
         with budget(_CHECKING_STEPS):
             errors = list(islice(form.iter_errors(schema), MAX_FAULTS))
     except BudgetSpent:
-        yield Fault("", "Is too large to be checked")
+        yield Fault("", "Is too large to check")
         return
     yield from map(as_fault, errors)
 
 
 def _find_target_faults(schema: Mapping[str, Any]) -> Iterator[Fault]:
-    """Check what references name: it may be where no subschema is looked for."""
+    """Check the targets of references, which can be outside of all subschemas."""
     references = {
         item["$ref"]: f"{pointer}/$ref"
         for pointer, item in walk(schema)
@@ -60,7 +69,7 @@ def _find_target_faults(schema: Mapping[str, Any]) -> Iterator[Fault]:
     for reference, place in references.items():
         target = find_target(schema, reference)
         for fault in islice(_find_form_faults(target), 1):
-            yield Fault(place, f"What it names is no schema: {fault.detail}")
+            yield Fault(place, f"The target is not a schema: {fault.detail}")
             return
 
 
@@ -72,32 +81,28 @@ def _find_endless(schema: Mapping[str, Any]) -> Iterator[Fault]:
             yield Fault("", "Takes too many steps even for a small value")
             return
         except UnusableSchema:
-            yield Fault("", "Refers to itself without end")
+            yield Fault("", "Refers to itself endlessly")
             return
 
 
-MAX_FAULTS = 20
-MAX_DETAIL_LENGTH = 300
-
-# The names of the schema itself; every reference within it is relative to it.
-_NAMES = frozenset({"$id", "$schema"})
-
-
 class TooCostly(UnusableSchema):
-    """To hold the value against the schema takes more steps than are allowed."""
+    """Checking the value against the schema takes more steps than are allowed."""
 
 
 def find_value_faults(schema: Mapping[str, Any], value: Any) -> list[Fault]:
-    """Return where a value differs from a schema, at most 20 places.
+    """Return where a value does not match a schema, at most 20 places.
 
-    Raises UnusableSchema; TooCostly, if no fault was found before the steps were spent.
+    Raise UnusableSchema; TooCostly if the steps are spent before a fault is found.
     """
     if mixes_unevaluated(schema):
         raise UnusableSchema(MIXED)
     faults: list[Fault] = []
     try:
         with budget():
-            faults.extend(islice(_find(schema, value), MAX_FAULTS))
+            unnamed = {name: schema[name] for name in schema if name not in _NAMES}
+            validator = SafeValidator(unnamed, registry=Registry())
+            errors = map(as_fault, validator.iter_errors(value))
+            faults.extend(islice(errors, MAX_FAULTS))
     except BudgetSpent as error:
         if not faults:
             raise TooCostly(TooCostly.__doc__) from error
@@ -111,20 +116,8 @@ def as_fault(error: ValidationError | SchemaError) -> Fault:
     return Fault(pointer, error.message[:MAX_DETAIL_LENGTH])
 
 
-def _find(schema: Mapping[str, Any], value: Any) -> Iterator[Fault]:
-    unnamed = {name: item for name, item in schema.items() if name not in _NAMES}
-    return map(as_fault, SafeValidator(unnamed, registry=Registry()).iter_errors(value))
-
-
-MIXED = "unevaluatedProperties can't be used together with patternProperties"
-MAX_SUBSCHEMAS = 1000
-MAX_VALUES = 20_000
-MAX_DEPTH = 50
-MAX_PATTERN_LENGTH = 1000
-
-
 def find_size_faults(schema: Mapping[str, Any]) -> Iterator[Fault]:
-    """Find whether a schema is too large to be looked at any closer."""
+    """Find out whether a schema is too large for the other checks."""
     if is_deeper_than(schema, MAX_DEPTH):
         yield Fault("", f"Is nested more than {MAX_DEPTH} levels deep")
         return
@@ -136,7 +129,7 @@ def find_size_faults(schema: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def find_shape_faults(schema: Mapping[str, Any]) -> Iterator[Fault]:
-    """Find references that leave the schema, and patterns that can't be matched."""
+    """Find references out of the schema, and patterns that RE2 does not support."""
     if mixes_unevaluated(schema):
         yield Fault("", MIXED)
     for pointer, item in walk(schema):
@@ -145,7 +138,7 @@ def find_shape_faults(schema: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def walk(value: object, pointer: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield every object within a JSON value, and where it is."""
+    """Yield each object in a JSON value, with its pointer."""
     if isinstance(value, Mapping):
         yield pointer, value
         for name, item in value.items():
@@ -156,7 +149,7 @@ def walk(value: object, pointer: str = "") -> Iterator[tuple[str, Mapping[str, A
 
 
 def find_target(schema: Mapping[str, Any], reference: str) -> object:
-    """Return the subschema that a reference names; None if there is none."""
+    """Return the subschema to which a reference points; None if there is none."""
     if not reference.startswith("#"):
         return None
     target: Any = schema
@@ -172,8 +165,9 @@ def find_target(schema: Mapping[str, Any], reference: str) -> object:
 
 
 def mixes_unevaluated(schema: Mapping[str, Any]) -> bool:
-    """Whether jsonschema would match names by Python's engine: it looks through
-    `$ref`, `allOf` and the like for the patterns of what is evaluated elsewhere.
+    """Return whether jsonschema would match property names with Python's `re`.
+
+    For `unevaluatedProperties` it searches subschemas for `patternProperties`.
     """
     names: set[str] = set()
     for _, item in walk(schema):
@@ -182,7 +176,7 @@ def mixes_unevaluated(schema: Mapping[str, Any]) -> bool:
 
 
 def _count(value: object) -> tuple[int, int]:
-    """Return how many objects, and how many values of all kinds, there are."""
+    """Return the number of objects, and of values of all kinds."""
     objects, values, rest = 0, 0, [value]
     while rest:
         item = rest.pop()
@@ -199,7 +193,7 @@ def _find_reference_faults(
     schema: Mapping[str, Any], item: Mapping[str, Any], pointer: str
 ) -> Iterator[Fault]:
     if isinstance(item.get("$id"), str) and pointer:
-        yield Fault(f"{pointer}/$id", "Only the schema as a whole may have an $id")
+        yield Fault(f"{pointer}/$id", "Only the schema as a whole can have an $id")
     if isinstance(item.get("$dynamicRef"), str):
         yield Fault(f"{pointer}/$dynamicRef", "Is not supported; use $ref")
     reference = item.get("$ref")
@@ -207,22 +201,22 @@ def _find_reference_faults(
         return
     place = f"{pointer}/$ref"
     if reference != "#" and not reference.startswith("#/"):
-        yield Fault(place, "Must stay within the schema, as '#/$defs/name' does")
+        yield Fault(place, "Must point into the schema, as '#/$defs/name' does")
     elif find_target(schema, reference) is None:
-        yield Fault(place, "Names no subschema")
+        yield Fault(place, "Does not point to a subschema")
 
 
 def _find_pattern_faults(item: Mapping[str, Any], pointer: str) -> Iterator[Fault]:
     pattern = item.get("pattern")
-    if isinstance(pattern, str) and (problem := _problem_of(pattern)):
-        yield Fault(f"{pointer}/pattern", problem)
+    if isinstance(pattern, str) and (error := _pattern_error(pattern)):
+        yield Fault(f"{pointer}/pattern", error)
     named = item.get("patternProperties")
     for name in named if isinstance(named, Mapping) else ():
-        if problem := _problem_of(name):
-            yield Fault(pointer + json_pointer("patternProperties", name), problem)
+        if error := _pattern_error(name):
+            yield Fault(pointer + json_pointer("patternProperties", name), error)
 
 
-def _problem_of(pattern: str) -> str:
+def _pattern_error(pattern: str) -> str:
     if len(pattern) > MAX_PATTERN_LENGTH:
         return f"Is longer than {MAX_PATTERN_LENGTH:,} characters"
     options = re2.Options()
@@ -230,5 +224,5 @@ def _problem_of(pattern: str) -> str:
     try:
         re2.compile(pattern, options)
     except (re2.error, UnicodeEncodeError) as error:
-        return f"Not a pattern of RE2 (no look-around, no back-references): {error}"
+        return f"Is not a pattern of RE2 (no look-around, no back-references): {error}"
     return ""

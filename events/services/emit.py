@@ -51,7 +51,7 @@ def emit(
     subject and idempotency key it records nothing and returns the first event's id;
     if the type or the payload is another, it raises IdempotencyKeyConflict.
     The cause is the event `cause_id` (InvalidInput if there is none), or what the
-    code around says: see `emitting_because_of`.
+    code around says: see `emit_because_of`.
     """
     require_known_type(type)
     _require_storable(subject)

@@ -281,7 +281,7 @@ def test_webhook_fields_belong_to_webhook_triggers(
         ),
         (
             {"webhook_config": {"secret": "\ud800"}},
-            {"/webhook_config": "Must not hold NUL characters or lone surrogates."},
+            {"/webhook_config": "Must not contain NUL characters or lone surrogates."},
         ),
         (
             {"webhook_type": "github", "webhook_config": {"secret": False}},

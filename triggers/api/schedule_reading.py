@@ -9,8 +9,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from common.api.errors import faults_of, summarize
-from common.errors import Fault
+from common.api.errors import faults_of
+from common.errors import Fault, join_faults
 from triggers.api.schedule_serializers import ScheduleSerializer
 from triggers.models import ScheduleType, Trigger, TriggerType
 from triggers.schedules import InvalidSchedule, Occurrence, Schedule, preview
@@ -39,7 +39,7 @@ def read_schedule(body: object) -> Draft:
     if serializer.is_valid():
         return _draft(serializer.validated_data)
     faults = [*faults_of(serializer.errors), *_find_more_faults(serializer)]
-    raise InvalidSchedule(summarize(faults), faults=faults)
+    raise InvalidSchedule(join_faults(faults), faults=faults)
 
 
 def _draft(fields: Mapping[str, Any]) -> Draft:

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from common.api.defaults import AskPermissions
+from common.api.defaults import ReadPermissions
 from common.errors import NotFound
 from triggers.api.cron_serializers import (
     BuiltCronSerializer,
@@ -39,7 +39,7 @@ class PresetNotFound(NotFound):
 
 class ScheduleViewSet(GenericViewSet[Trigger]):
     queryset = Trigger.objects.all()  # never read: says who may ask
-    permission_classes = (AskPermissions,)
+    permission_classes = (ReadPermissions,)
 
     @extend_schema(
         request=ScheduleSerializer, responses={200: SchedulePreviewSerializer}

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from common.api.defaults import AskPermissions
+from common.api.defaults import ReadPermissions
 from triggers.api.cron_serializers import (
     CronQuestionSerializer,
     CronVerdictSerializer,
@@ -20,7 +20,7 @@ RUNS_SHOWN = 5
 
 class ValidateCronView(APIView):
     queryset = Trigger.objects.all()  # never read: says who may ask
-    permission_classes = (AskPermissions,)
+    permission_classes = (ReadPermissions,)
 
     @extend_schema(
         request=CronQuestionSerializer, responses={200: CronVerdictSerializer}

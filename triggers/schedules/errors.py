@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Self
 
-from common.errors import Fault, InvalidInput
+from common.errors import Fault, InvalidInput, join_faults
 
 
 class InvalidSchedule(InvalidInput):
@@ -13,4 +13,5 @@ class InvalidSchedule(InvalidInput):
 
     @classmethod
     def from_faults(cls, faults: Sequence[Fault]) -> Self:
-        return cls("; ".join(fault.detail for fault in faults), faults=faults)
+        detail = join_faults(faults, limit=None, with_pointers=False)
+        return cls(detail, faults=faults)

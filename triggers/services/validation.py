@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 from collections.abc import Callable, Iterator, Sequence
 
-from common.errors import Fault, InvalidInput
+from common.errors import Fault, InvalidInput, join_faults
 from common.json_schema import UnusableSchema, find_value_faults
 from conditions.engine import validate_condition
 from conditions.fields import UnreadableFieldError, parse_field
@@ -37,7 +37,7 @@ def check_trigger(
 ) -> None:
     """Raise InvalidTrigger with all that is wrong with an unsaved trigger."""
     if faults := find_faults(trigger, event_types=event_types, webhook=webhook):
-        detail = "; ".join(fault.detail for fault in faults[:5])
+        detail = join_faults(faults, with_pointers=False)
         raise InvalidTrigger(detail, faults=faults)
 
 

@@ -22,7 +22,7 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
-from common.admin.base import HouseAdmin
+from common.admin.base import BaseAdmin
 from common.admin.display import NOTHING, badge, copyable, list_link, text_block
 from common.errors import TickhookError
 from senders.signatures import OnlyTheSenderSigns
@@ -217,7 +217,7 @@ def _tell(state: SecretState) -> tuple[str]:
 
 
 @admin.register(WebhookEndpoint)
-class WebhookEndpointAdmin(RenewalActions, HouseAdmin[WebhookEndpoint]):
+class WebhookEndpointAdmin(RenewalActions, BaseAdmin[WebhookEndpoint]):
     """Endpoints are made with their first trigger and closed with their last one."""
 
     form = EndpointForm

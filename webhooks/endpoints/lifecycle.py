@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
-from common.errors import Fault, InvalidInput
+from common.errors import Fault, InvalidInput, join_faults
 from events.models import Event
 from senders.definitions import WebhookTypeDefinition
 from webhooks.endpoints.rules import find_rule_faults
@@ -191,7 +191,8 @@ def _change(endpoint: WebhookEndpoint, **given: Unpack[EndpointFields]) -> str |
     lock_type_shared(given.get("type_slug") or endpoint.type)
     definition = _definition(endpoint, given)
     if faults := list(_find_faults(endpoint, definition, given)):
-        raise InvalidEndpoint("; ".join(f.detail for f in faults[:5]), faults=faults)
+        detail = join_faults(faults, with_pointers=False)
+        raise InvalidEndpoint(detail, faults=faults)
     if "path" in given:
         endpoint.webhook_id = id_for_path(endpoint, given["path"])
     if (methods := given.get("allowed_methods")) is not None:

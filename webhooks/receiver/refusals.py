@@ -6,7 +6,7 @@ from functools import partial
 
 from django.utils import timezone
 
-from common.errors import TickhookError, clean_text
+from common.errors import TickhookError, clean_text, join_faults
 from common.fields import dump_json
 from common.ids import uuid7
 from webhooks.receiver.events import kept_headers
@@ -57,8 +57,7 @@ def _describe(delivery: Delivery, refusal: TickhookError) -> RejectedRequest:
 
 
 def _detail(refusal: TickhookError) -> str:
-    faults = (f"{fault.pointer}: {fault.detail}" for fault in refusal.faults)
-    return "; ".join(faults) or refusal.detail
+    return join_faults(refusal.faults, limit=None) or refusal.detail
 
 
 def _body(delivery: Delivery) -> bytes | None:

@@ -2,14 +2,19 @@ from __future__ import annotations
 
 import pytest
 
-from common.correlation import Cause, cause_in, current_cause, emitting_because_of
+from common.correlation import (
+    Cause,
+    cause_from_metadata,
+    current_cause,
+    emit_because_of,
+)
 from common.ids import uuid7
 
 CAUSE = Cause(event_id=uuid7(), depth=2, correlation_id=uuid7())
 
 
 def test_a_cause_ends_with_its_block() -> None:
-    with emitting_because_of(CAUSE):
+    with emit_because_of(CAUSE):
         inside = current_cause()
 
     assert inside == CAUSE
@@ -17,7 +22,7 @@ def test_a_cause_ends_with_its_block() -> None:
 
 
 def test_a_cause_ends_with_a_block_that_fails() -> None:
-    with pytest.raises(ZeroDivisionError), emitting_because_of(CAUSE):
+    with pytest.raises(ZeroDivisionError), emit_because_of(CAUSE):
         raise ZeroDivisionError
 
     assert current_cause() is None
@@ -30,5 +35,5 @@ def test_metadata_of_a_task_name_its_cause() -> None:
         "correlation_id": str(CAUSE.correlation_id),
     }
 
-    assert cause_in(metadata) == CAUSE
-    assert cause_in({}) is None
+    assert cause_from_metadata(metadata) == CAUSE
+    assert cause_from_metadata({}) is None

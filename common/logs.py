@@ -25,6 +25,7 @@ class HideWebhookPaths(logging.Filter):
 class CountRefusals(logging.Filter):
     """Log the requests that Django rejects as one short line per ten seconds.
 
+    These are requests with a wrong Host, without a CSRF token, or answered with 503.
     Anyone can cause them, so a line or a traceback for each would fill the disk.
     """
 
@@ -34,7 +35,10 @@ class CountRefusals(logging.Filter):
         self._kinds: dict[str, _Refusals] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if not _is_refusal(record):
+        is_503 = getattr(record, "status_code", None) == 503
+        # The cause of a 503 is already in the log.
+        is_known = record.name == "django.request" and is_503 and not record.exc_info
+        if not is_known and not record.name.startswith("django.security"):
             return True
         with self._lock:
             kind = self._kinds.setdefault(record.name, _Refusals())
@@ -54,14 +58,3 @@ class CountRefusals(logging.Filter):
 class _Refusals:
     count: int = 0
     silent_until: float = 0.0
-
-
-def _is_refusal(record: logging.LogRecord) -> bool:
-    """Return whether a record is about a wrong Host, a missing CSRF token or a 503.
-
-    The cause of a 503 is already in the log.
-    """
-    if record.name.startswith("django.security"):
-        return True
-    is_unavailable = getattr(record, "status_code", None) == 503
-    return record.name == "django.request" and is_unavailable and not record.exc_info

@@ -133,7 +133,12 @@ def begin_attempt(*, address: str, name: str) -> Attempt:
             of_name,
         ]
     )
-    if wait := _count(attempt.windows):
+    answer = ask(dict.fromkeys(attempt.windows, Use.COUNT))
+    if answer is OPEN:
+        wait = process_windows.count(attempt.windows)
+    else:
+        wait = 0 if answer.is_allowed else answer.retry_after_seconds
+    if wait:
         raise LoginThrottled(wait)
     is_delayed = _has_more_than(FAILURES_OF_NAME_WITHOUT_DELAY, of_name)
     if is_delayed and (wait := delays.wait_seconds(pair)):
@@ -197,14 +202,6 @@ class ProcessWindows:
 
 
 process_windows = ProcessWindows()
-
-
-def _count(windows: list[Window]) -> int:
-    """Count in all windows and return 0; if one is full, only return its wait."""
-    answer = ask(dict.fromkeys(windows, Use.COUNT))
-    if answer is OPEN:
-        return process_windows.count(windows)
-    return 0 if answer.is_allowed else answer.retry_after_seconds
 
 
 def _has_more_than(count: int, window: Window) -> bool:

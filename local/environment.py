@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import fcntl
 import json
 import os
 import secrets
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from config.env import env
-from local.embedded.process import wait_until
+from local.embedded.process import try_lock, wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 FLOWER_USERNAME = "admin"
@@ -181,10 +180,10 @@ def stack_lock(data: Path) -> Iterator[int]:
     lock = os.open(data / "stack.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         wait_until(
-            lambda: _try_lock(lock) or _is_holder_alive(lock),
+            lambda: try_lock(lock) or _is_holder_alive(lock),
             timeout_seconds=_ENDING_TIMEOUT_SECONDS,
         )
-        if not _try_lock(lock):
+        if not try_lock(lock):
             credentials = read_json(data / "credentials.json")
             url = credentials.get("url", "still starting")
             raise StackAlreadyRunningError(
@@ -196,14 +195,6 @@ def stack_lock(data: Path) -> Iterator[int]:
         yield lock
     finally:
         os.close(lock)
-
-
-def _try_lock(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _read_holder(lock: int) -> int:

@@ -14,7 +14,6 @@ from django.db import Error
 from common.database.errors import is_unavailable
 from config.env import env
 from local.environment import (
-    Keys,
     load_keys,
     read_json,
     read_options,
@@ -32,6 +31,9 @@ def main() -> None:
     keys = load_keys(options.data / "keys.json")
     path = options.data / "credentials.json"
     token = read_json(path).get("api_token") or ""
+    # The password is shown unless the operator chose it.
+    flower_login = env.str("FLOWER_BASIC_AUTH", "") or keys.flower_login
+    is_ours = flower_login == keys.flower_login
     write_private_json(
         path,
         {
@@ -39,7 +41,8 @@ def main() -> None:
             "admin_username": _USERNAME,
             **_ensure_admin(keys.admin_password, token),
             "flower_url": options.flower_url,
-            **_flower_login(keys),
+            "flower_username": flower_login.partition(":")[0],
+            "flower_password": keys.flower_password if is_ours else None,
         },
     )
 
@@ -61,13 +64,6 @@ def _ensure_admin(password: str, token: str) -> dict[str, str | None]:
     if found is None or found.user_id != user.pk:
         token = create_token(user=user).text if user.is_active else ""
     return {"admin_password": password if is_ours else None, "api_token": token or None}
-
-
-def _flower_login(keys: Keys) -> dict[str, str | None]:
-    """Return the login of Flower; its password is None if the operator chose it."""
-    login = env.str("FLOWER_BASIC_AUTH", "") or keys.flower_login
-    password = keys.flower_password if login == keys.flower_login else None
-    return {"flower_username": login.partition(":")[0], "flower_password": password}
 
 
 def _run() -> None:

@@ -1,7 +1,7 @@
 """The folders of the embedded servers: for data, sockets and programs.
 
-PostgreSQL refuses to run as root, so root starts the servers as the user `nobody`, who
-cannot enter every folder of root. A folder that is not ours keeps its permissions.
+PostgreSQL refuses to run as root, so root starts the servers as an unprivileged user,
+who cannot enter every folder of root. A folder that is not ours keeps its permissions.
 Instead, what the servers must reach is put into another folder, and a link to it into
 the one that the caller named.
 """
@@ -26,6 +26,8 @@ from local.embedded.process import Identity
 
 # URLs and lists name sockets, and the kernel allows paths of 107 bytes.
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]{1,80}")
+# The unprivileged user of Linux distributions.
+_UNPRIVILEGED_USER = 65534
 _FOLDERS_ELSEWHERE = Path("/var/lib")
 _SOCKETS_ELSEWHERE = Path("/tmp")  # noqa: S108 (owner and mode are checked below)
 
@@ -107,13 +109,16 @@ def can_reach(path: Path, identity: Identity) -> bool:
 
 
 def _server_identity(folder: Path) -> Identity | None:
-    """Return None to run as the caller; root runs as the folder's owner or `nobody`."""
+    """Return None to run as the caller.
+
+    For root, return the owner of the folder, or the unprivileged user if that is root.
+    """
     if os.geteuid() != 0:
         return None
     owner = folder.stat()
     if owner.st_uid != 0:
         return Identity(uid=owner.st_uid, gid=owner.st_gid)
-    user = pwd.getpwnam("nobody")
+    user = pwd.getpwuid(_UNPRIVILEGED_USER)
     return Identity(uid=user.pw_uid, gid=user.pw_gid)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import signal
@@ -22,7 +21,7 @@ from local.embedded.folders import (
     make_server_folder,
     socket_folder,
 )
-from local.embedded.process import kill_group, spawn, wait_until
+from local.embedded.process import kill_group, spawn, try_lock, wait_until
 
 # After a kill the server replays its log, which can take minutes.
 _START_TIMEOUT_SECONDS = 300
@@ -104,7 +103,7 @@ def lock_folder(folder: ServerFolder) -> int:
     may be a moment after its parent: hence the wait.
     """
     lock = os.open(folder.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    if wait_until(lambda: _try_lock(lock), timeout_seconds=_LOCK_TIMEOUT_SECONDS):
+    if wait_until(lambda: try_lock(lock), timeout_seconds=_LOCK_TIMEOUT_SECONDS):
         return lock
     os.close(lock)
     raise ServerAlreadyRunningError(f"another server uses {folder.path}")
@@ -143,14 +142,6 @@ def start_server(
     raise ServerDidNotStartError(f"{plan.name} did not start; see {log}")
 
 
-def _try_lock(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def start_postgres(
     data_dir: Path, *, log: Path | None = None, throw_away: bool = False
 ) -> Server:
@@ -176,7 +167,10 @@ def _start_locked(
     if not cluster.exists():
         options = [*_INITDB_OPTIONS, *(["--no-sync"] if throw_away else [])]
         _make_cluster([programs / "initdb", *options], cluster=cluster, folder=folder)
-    _forget_dead_postmaster(cluster, sockets)
+    # The files of a killed server contain its process id, which can be in use again.
+    # The lock of the folder proves that none of its processes is alive.
+    (cluster / "postmaster.pid").unlink(missing_ok=True)
+    (sockets / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
     plan = ServerPlan(
         name="postgres",
         url=f"postgresql://{_NAME}@{str(sockets).replace('/', '%2F')}/{_NAME}",
@@ -215,15 +209,6 @@ def _make_cluster(
     if outcome.returncode:
         raise ServerDidNotStartError(f"initdb failed: {outcome.stderr.strip()}")
     partial.rename(cluster)
-
-
-def _forget_dead_postmaster(cluster: Path, sockets: Path) -> None:
-    """Remove the lock files of a killed server: their process id may be in use again.
-
-    The lock of the folder proves that none of its processes is alive.
-    """
-    (cluster / "postmaster.pid").unlink(missing_ok=True)
-    (sockets / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
 
 
 def _is_stopping(pid_file: Path) -> bool:

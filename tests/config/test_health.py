@@ -13,7 +13,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import RequestFactory
 
 from config import health
-from config.health import Probe, look_at_database, readyz
+from config.health import Probe, check_database, readyz
 from local.embedded import start_postgres
 from local.embedded.folders import remove_server_folder
 from local.embedded.servers import Server
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _probe_without_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    probe = Probe(look_at_database, keep_seconds=0, wait_seconds=30)
+    probe = Probe(check_database, keep_seconds=0, wait_seconds=30)
     monkeypatch.setattr(health, "probe", probe)
     yield
     connection.close()

@@ -84,8 +84,8 @@ def test_history_is_kept_for_90_days_unless_the_environment_says_otherwise() -> 
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("soon", "DAYS_KEPT must be a whole number of days; 0 keeps"),
-        ("1.5", "DAYS_KEPT must be a whole number of days; 0 keeps"),
+        ("soon", "DAYS_KEPT must be a whole number of days; 0 keeps all"),
+        ("1.5", "DAYS_KEPT must be a whole number of days; 0 keeps all"),
         ("-1", "DAYS_KEPT must be from 0 (keep) to 36600 days"),
         ("36601", "DAYS_KEPT must be from 0 (keep) to 36600 days"),
         ("91", "DAYS_KEPT (91) must not exceed HISTORY_RETENTION_DAYS (90)"),

@@ -21,12 +21,12 @@ METHOD_CHOICES = [(method, method) for method in METHODS]
 
 
 def type_choices() -> list[tuple[str, str]]:
-    """Return the types that there are now; a form asks whenever it is made."""
+    """Return the current types; Django calls this for each form."""
     return [(slug, slug) for slug in known_slugs()]
 
 
 class SecretField(forms.CharField):
-    """A secret that is entered and never shown."""
+    """A secret that can be entered and is never displayed."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
@@ -38,12 +38,14 @@ class SecretField(forms.CharField):
 
 
 class EndpointForm(ServiceForm[WebhookEndpoint]):
-    """What may be changed of an endpoint; it concerns every trigger it serves."""
+    """The changeable fields of an endpoint, for every trigger that it serves."""
 
     field_of = {"webhook_type": "type", "webhook_config": "secret"}  # noqa: RUF012 - read only
 
     type = forms.ChoiceField(choices=type_choices, widget=UnfoldAdminSelectWidget)
-    secret = SecretField(help_text="Replaces the present one. Empty keeps it.")
+    secret = SecretField(
+        help_text="Replaces the current secret. Leave it empty to keep that."
+    )
     allowed_methods = forms.MultipleChoiceField(
         choices=METHOD_CHOICES, widget=UnfoldAdminCheckboxSelectMultipleWidget
     )
@@ -62,16 +64,16 @@ class EndpointForm(ServiceForm[WebhookEndpoint]):
 
 
 class WebhookTypeForm(ServiceForm[WebhookType]):
-    """An upload: the whole document, as the API takes it."""
+    """An upload of a whole document, in the format of the API."""
 
     by: ClassVar[str] = ""
 
-    # The service says what is wrong with a slug.
+    # A plain CharField, because the service validates the slug.
     slug = forms.CharField(
         max_length=100,
         widget=UnfoldAdminTextInputWidget,
-        help_text="What the type is called in the API. A shipped type's slug changes "
-        "that one.",
+        help_text="The name of the type in the API. The slug of a shipped type "
+        "replaces that type.",
     )
     document = JSONObjectField(
         widget=UnfoldAdminTextareaWidget({"rows": 30}),
@@ -98,8 +100,8 @@ class WebhookTypeForm(ServiceForm[WebhookType]):
         return WebhookType.objects.select_related("current").get(pk=uploaded.slug)
 
     def _refuse(self, error: TickhookError) -> None:
-        """Show each fault at the document, with its pointer into that."""
+        """Show each fault at the document field, with its JSON Pointer."""
         for fault in error.faults or (Fault("", error.detail),):
             is_slug = fault.pointer == "/slug" and "slug" in self.fields
-            place = f"{fault.pointer}: " if fault.pointer and not is_slug else ""
-            self.add_error("slug" if is_slug else "document", place + fault.detail)
+            prefix = f"{fault.pointer}: " if fault.pointer and not is_slug else ""
+            self.add_error("slug" if is_slug else "document", prefix + fault.detail)

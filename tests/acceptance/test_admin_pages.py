@@ -177,8 +177,8 @@ def test_what_arrives_appears_by_itself(page: Page) -> None:
     assert created.trigger.endpoint is not None
     pk = created.trigger.endpoint.pk
     page.goto(reverse("admin:webhooks_webhookendpoint_change", args=[pk]))
-    page.get_by_role("button", name="Show what arrives").click()
-    expect(page.get_by_text("Nothing has come yet")).to_be_visible()
+    page.get_by_role("button", name="Show incoming requests").click()
+    expect(page.get_by_text("No request has arrived yet")).to_be_visible()
 
     url = page.locator("pre").first.inner_text().removeprefix("http://testserver")
     page.request.post(url, data={"event": {"type": "message"}})

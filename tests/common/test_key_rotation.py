@@ -17,8 +17,9 @@ from common.fields import UndecryptableValue
 from common.key_rotation import Column, encrypted_columns, rotate_keys
 from tests.factories import make_agent
 from tests.races import ROUNDS, race_all
-from webhooks.endpoints.lifecycle import create_endpoint, live_secrets
+from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.endpoints.rotation import rotate_secret
+from webhooks.endpoints.secrets import live_secrets
 from webhooks.models import WebhookEndpoint
 
 pytestmark = pytest.mark.django_db

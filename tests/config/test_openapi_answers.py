@@ -21,7 +21,7 @@ from tests.config.openapi import PREFIX, faults_of, operations
 from tests.executions.flow import finish
 from tests.factories import make_agent, make_listener, make_trigger, record
 from tests.webhooks.received import accept, reject
-from tests.webhooks.uploads import LEAST
+from tests.webhooks.uploads import MINIMAL
 from triggers.models import Trigger
 
 pytestmark = pytest.mark.django_db
@@ -50,8 +50,8 @@ BODIES: dict[tuple[str, str], Any] = {
     ("post", "/agents"): {"name": "posted", "backend": "memory"},
     ("put", "/agents/{id}"): {"name": "put", "backend": "memory"},
     ("patch", "/agents/{id}"): {"is_active": True},
-    ("post", "/webhook-types"): {**LEAST, "slug": "posted"},
-    ("put", "/webhook-types/{slug}"): LEAST,
+    ("post", "/webhook-types"): {**MINIMAL, "slug": "posted"},
+    ("put", "/webhook-types/{slug}"): MINIMAL,
     ("patch", "/webhook-types/{slug}"): {"description": "patched"},
     ("post", "/webhook-types/{slug}/try"): {"body": {"a": 1}},
 }
@@ -105,7 +105,7 @@ def world(api: APIClient) -> World:
     record(trigger_id=cron.pk, source="manual")
     drain()
     finish(AgentTask.objects.earliest("id"))
-    api.post(f"{PREFIX}/webhook-types", {**LEAST, "slug": "shop"})
+    api.post(f"{PREFIX}/webhook-types", {**MINIMAL, "slug": "shop"})
     inspector = api.post(f"{PREFIX}/deliveries/inspectors", {"type": "generic"})
     return World(
         str(opened.agent_id),

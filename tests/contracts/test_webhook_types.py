@@ -19,7 +19,7 @@ from tests.contracts.webhook_samples import (
 )
 from tests.factories import make_created
 from triggers.services.lifecycle import SavedTrigger
-from webhooks.endpoints.lifecycle import webhook_url
+from webhooks.endpoints.urls import webhook_url
 from webhooks.models import WebhookEndpoint
 
 FOLDER = Path(senders.__path__[0]) / "types"

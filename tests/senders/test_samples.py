@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from senders.signatures import verify_request
-from webhooks.endpoints.sample_requests import sample_request
+from webhooks.endpoints.sample_requests import sample_command
 from webhooks.models import WebhookEndpoint
 
 pytestmark = pytest.mark.django_db
@@ -24,8 +24,8 @@ def endpoint_of(type_slug: str) -> WebhookEndpoint:
 
 
 @pytest.mark.parametrize("type_slug", sorted(SECRETS))
-def test_the_line_holds_what_the_door_takes(type_slug: str) -> None:
-    sample = sample_request(endpoint_of(type_slug))
+def test_the_receiver_accepts_the_curl_command(type_slug: str) -> None:
+    sample = sample_command(endpoint_of(type_slug))
 
     words = shlex.split(sample.curl.replace("\\\n", ""))
     assert words[:4] == ["curl", "-X", "POST", "http://testserver/webhooks/wht_1"]
@@ -42,16 +42,16 @@ def test_the_line_holds_what_the_door_takes(type_slug: str) -> None:
     assert SECRETS[type_slug] not in sample.curl
 
 
-def test_an_endpoint_without_a_secret_has_an_unsigned_line() -> None:
-    sample = sample_request(WebhookEndpoint(webhook_id="wht_1", type="generic"))
+def test_an_endpoint_without_a_secret_has_an_unsigned_command() -> None:
+    sample = sample_command(WebhookEndpoint(webhook_id="wht_1", type="generic"))
 
     assert "Signature" not in sample.curl
     assert sample.valid_seconds is None
 
 
-def test_a_get_endpoint_has_a_line_without_a_body() -> None:
+def test_a_get_endpoint_has_a_command_without_a_body() -> None:
     endpoint = WebhookEndpoint(
         webhook_id="wht_1", type="generic", allowed_methods=["GET"]
     )
 
-    assert "--data" not in sample_request(endpoint).curl
+    assert "--data" not in sample_command(endpoint).curl

@@ -248,14 +248,11 @@ def test_webhook_fields_belong_to_webhook_triggers(
     [
         (
             {"allowed_methods": ["POST", "TRACE"]},  # R155
-            {
-                "/allowed_methods/1": "Any sender is received by: "
-                "GET, POST, PUT, PATCH, DELETE"
-            },
+            {"/allowed_methods/1": "Any sender can use: GET, POST, PUT, PATCH, DELETE"},
         ),
         (
             {"webhook_type": "github", "allowed_methods": ["put"]},
-            {"/allowed_methods/0": "GitHub is received by: POST"},
+            {"/allowed_methods/0": "GitHub can use: POST"},
         ),
         (
             {"validation_rules": {"headers": [], "body_format": "yaml"}},  # R159
@@ -270,14 +267,14 @@ def test_webhook_fields_belong_to_webhook_triggers(
         (
             {"validation_rules": {"required_headers": ["X-Ok", "no name", 3]}},
             {
-                f"/validation_rules/required_headers/{place}": "Must be a header's "
+                f"/validation_rules/required_headers/{place}": "Must be a header "
                 "name, such as 'X-Request-Id'"
                 for place in (1, 2)
             },
         ),
         (
             {"webhook_config": {"secret": 3}},
-            {"/webhook_config/secret": "Must be a text, or true for a new one"},
+            {"/webhook_config/secret": "Must be a string, or true to generate one"},
         ),
         (
             {"webhook_config": {"secret": "\ud800"}},
@@ -285,7 +282,7 @@ def test_webhook_fields_belong_to_webhook_triggers(
         ),
         (
             {"webhook_type": "github", "webhook_config": {"secret": False}},
-            {"/webhook_config/secret": "GitHub can't be without a secret"},
+            {"/webhook_config/secret": "GitHub requires a secret"},
         ),
     ],
 )

@@ -18,7 +18,7 @@ from tests.webhooks.deliveries import deliver
 from tests.webhooks.senders import PUSH, hex_hmac
 from triggers.models import Trigger
 from triggers.services.endpoints import FOREIGN_ENDPOINT
-from webhooks.endpoints.lifecycle import live_secrets
+from webhooks.endpoints.secrets import live_secrets
 from webhooks.models import WebhookEndpoint
 
 __all__ = ["group", "restricted"]
@@ -123,7 +123,7 @@ def test_a_previous_secret_is_revoked(api: APIClient, trigger: Trigger) -> None:
         (
             "current",
             "only_secret",
-            "It is the only secret: rotate it with keep_previous_seconds 0 instead.",
+            "This is the only secret: rotate it with keep_previous_seconds 0 instead.",
         ),
     ],
 )
@@ -158,7 +158,7 @@ def test_what_can_not_be_revoked_stays(
             "rotate-secret",
             {"secret": FIRST},
             "/secret",
-            "Is valid here already; give another one",
+            "Is already valid for this endpoint; give another secret",
         ),
         (
             "rotate-secret",
@@ -280,7 +280,7 @@ def test_a_type_that_signs_differently_makes_its_own_form(api: APIClient) -> Non
 def test_a_key_that_only_the_sender_makes_is_asked_for(
     api: APIClient, trigger: Trigger
 ) -> None:
-    text = "Discord shows you its public key: put it here"
+    text = "Discord shows you its public key: enter it as the secret"
     body = {
         "name": "chat",
         "agent_id": str(trigger.agent_id),

@@ -215,8 +215,8 @@ def test_a_deleted_trigger_leaves_its_path_to_others(api: APIClient) -> None:
 @pytest.mark.parametrize(
     ("path", "detail"),
     [
-        ("/orders", "Must not be empty, begin or end with '/', or hold '//'"),
-        ("wht_1", "Must not begin with 'wht_': ids made here do"),
+        ("/orders", "Must not be empty, begin or end with '/', or contain '//'"),
+        ("wht_1", "Must not begin with 'wht_', as generated ids do"),
         ("", "This field may not be blank."),
         ("a" * 201, "Ensure this field has no more than 200 characters."),
     ],

@@ -9,7 +9,7 @@ from rest_framework.test import APIClient
 
 from tests.factories import AgentFactory, make_trigger
 from triggers.models import Trigger
-from webhooks.endpoints.lifecycle import live_secrets
+from webhooks.endpoints.secrets import live_secrets
 from webhooks.models import WebhookEndpoint
 
 pytestmark = pytest.mark.django_db

@@ -1,4 +1,4 @@
-"""Deliveries to look at: what was accepted, and what was not."""
+"""Makes accepted, rejected and duplicate deliveries."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def repeat(event: Event, endpoint: WebhookEndpoint) -> Rejection:
 
 
 def visitor(*codenames: str) -> APIClient:
-    """A client with just these permissions."""
+    """Return a client with only these permissions."""
     user = User.objects.create_user("ben")
     user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
     client = APIClient()

@@ -32,7 +32,7 @@ def page_of(endpoint: WebhookEndpoint) -> str:
     return reverse("admin:webhooks_webhookendpoint_change", args=[endpoint.pk])
 
 
-def test_an_endpoint_shows_its_url_and_a_signed_line_but_no_secret(
+def test_an_endpoint_shows_its_url_and_a_signed_command_but_no_secret(
     pages: Client,
 ) -> None:
     endpoint, secret = make_endpoint()
@@ -42,15 +42,15 @@ def test_an_endpoint_shows_its_url_and_a_signed_line_but_no_secret(
     assertContains(page, f"http://testserver/webhooks/{endpoint.webhook_id}")
     assertContains(page, "X-Hub-Signature-256: sha256=")
     assertNotContains(page, secret)
-    assertNotContains(page, "Good for")
+    assertNotContains(page, "Valid for")
 
 
-def test_a_line_with_a_timestamp_says_how_long_it_is_good(pages: Client) -> None:
+def test_a_command_with_a_timestamp_shows_how_long_it_is_valid(pages: Client) -> None:
     endpoint, _ = make_endpoint("standardwebhooks")
 
     page = pages.get(page_of(endpoint))
 
-    assertContains(page, "Good for 5 minutes")
+    assertContains(page, "Valid for 5 minutes")
 
 
 def test_a_secret_is_replaced_and_not_shown(pages: Client) -> None:
@@ -70,7 +70,7 @@ def test_a_secret_is_replaced_and_not_shown(pages: Client) -> None:
     assertNotContains(pages.get(page_of(endpoint)), "a-new-secret")
 
 
-def test_an_empty_secret_keeps_the_present_one(pages: Client) -> None:
+def test_an_empty_secret_keeps_the_current_one(pages: Client) -> None:
     endpoint, secret = make_endpoint()
     sent = {"type": "github", "allowed_methods": ["POST"], "validation_rules": ""}
 
@@ -91,7 +91,7 @@ def test_a_method_that_the_sender_does_not_use_is_refused(pages: Client) -> None
     assert endpoint.allowed_methods == ["POST"]
 
 
-def test_endpoints_are_neither_added_nor_deleted_here(pages: Client) -> None:
+def test_endpoints_cannot_be_added_or_deleted_in_the_admin(pages: Client) -> None:
     endpoint, _ = make_endpoint()
     delete = reverse("admin:webhooks_webhookendpoint_delete", args=[endpoint.pk])
 
@@ -101,7 +101,7 @@ def test_endpoints_are_neither_added_nor_deleted_here(pages: Client) -> None:
     assert (added.status_code, deleted.status_code) == (403, 403)
 
 
-def test_an_endpoint_shows_how_many_it_refused(pages: Client) -> None:
+def test_an_endpoint_shows_how_many_requests_it_rejected(pages: Client) -> None:
     endpoint, _ = make_endpoint()
     RejectionCount.objects.create(
         endpoint=endpoint, cause="invalid_signature", hour=timezone.now(), count=1234
@@ -112,7 +112,7 @@ def test_an_endpoint_shows_how_many_it_refused(pages: Client) -> None:
     assertContains(page, "invalid_signature: 1,234 in the last 24 hours, 1,234 in all")
 
 
-def test_a_rejection_shows_what_came(pages: Client) -> None:
+def test_a_rejection_shows_the_request(pages: Client) -> None:
     endpoint, _ = make_endpoint()
     rejection = Rejection.objects.create(
         endpoint=endpoint,

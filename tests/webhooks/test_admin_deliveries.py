@@ -44,7 +44,7 @@ def redeliver(pages: Client, *pks: object) -> list[str]:
     return [str(message) for message in response.context["messages"]]
 
 
-def test_the_list_shows_and_filters_what_came(
+def test_the_list_shows_and_filters_deliveries(
     pages: Client, endpoint: WebhookEndpoint
 ) -> None:
     event = accept(endpoint, X_Delivery_Id="d-1")
@@ -79,7 +79,7 @@ def test_a_delivery_is_found_by_id_or_type(
     assert [row.pk for row in found.context["cl"].result_list] == [event.pk]
 
 
-def test_the_list_costs_the_same_however_long(
+def test_a_long_list_needs_no_more_queries(
     pages: Client, endpoint: WebhookEndpoint, django_assert_max_num_queries: Any
 ) -> None:
     for _ in range(10):
@@ -90,7 +90,7 @@ def test_the_list_costs_the_same_however_long(
         pages.get(reverse(LIST))
 
 
-def test_a_page_shows_the_request_and_lays_its_json_out(
+def test_a_page_shows_the_request_and_indents_its_json(
     pages: Client, endpoint: WebhookEndpoint
 ) -> None:
     event = accept(endpoint, b'{"a":{"b":"<i>"}}', query="?shop=7")
@@ -103,7 +103,7 @@ def test_a_page_shows_the_request_and_lays_its_json_out(
     assertContains(page, f"/api/v1/deliveries/{event.pk}/body")
 
 
-def test_a_compressed_body_is_shown_as_it_reads(
+def test_a_compressed_body_is_shown_decompressed(
     pages: Client, endpoint: WebhookEndpoint
 ) -> None:
     event = accept(endpoint, gzip.compress(b'{"c": 3}'), Content_Encoding="gzip")
@@ -111,7 +111,7 @@ def test_a_compressed_body_is_shown_as_it_reads(
     assertContains(pages.get(page_of(event.pk)), "&quot;c&quot;: 3")
 
 
-def test_a_page_of_a_rejection_says_what_to_do(
+def test_a_page_of_a_rejection_suggests_a_fix(
     pages: Client, endpoint: WebhookEndpoint
 ) -> None:
     rejection = reject(endpoint, body=b"\xff<b>", body_size=10)
@@ -120,41 +120,41 @@ def test_a_page_of_a_rejection_says_what_to_do(
 
     assertContains(page, "Enter the same secret on both sides")
     assertContains(page, "&lt;b&gt;")
-    assertContains(page, "Only its first bytes were kept")
+    assertContains(page, "Only the first bytes were stored")
     assertNotContains(page, "Redeliver</button>")
 
 
-def test_a_redelivery_leads_to_its_event(
+def test_a_redelivery_links_to_its_event(
     pages: Client, endpoint: WebhookEndpoint
 ) -> None:
     event = accept(endpoint)
 
-    told = redeliver(pages, event.pk)
+    messages = redeliver(pages, event.pk)
 
     again = Event.objects.get(replay_of=event.pk)
-    assert page_of(again.pk) in told[0]
+    assert page_of(again.pk) in messages[0]
     assertContains(pages.get(page_of(event.pk)), page_of(again.pk))
     assertContains(pages.get(page_of(again.pk)), page_of(event.pk))
 
 
-def test_of_many_the_accepted_ones_are_redelivered(
+def test_only_accepted_deliveries_are_redelivered(
     pages: Client, endpoint: WebhookEndpoint
 ) -> None:
     first, second = accept(endpoint), accept(endpoint)
     rejection = reject(endpoint)
 
-    told = redeliver(pages, first.pk, second.pk, rejection.pk)
+    messages = redeliver(pages, first.pk, second.pk, rejection.pk)
 
-    assert told == ["2 redelivered: those that were accepted."]
+    assert messages == ["2 accepted deliveries were redelivered."]
     assert Event.objects.filter(replay_of__isnull=False).count() == 2
 
 
 def test_a_rejection_is_not_redelivered(
     pages: Client, endpoint: WebhookEndpoint
 ) -> None:
-    told = redeliver(pages, reject(endpoint).pk)
+    messages = redeliver(pages, reject(endpoint).pk)
 
-    assert told[0].startswith("This delivery was rejected")
+    assert messages[0].startswith("This delivery was rejected")
     assert not Event.objects.exists()
 
 
@@ -173,7 +173,7 @@ def test_a_test_event_is_sent_from_the_endpoints_page(
     assertContains(response, page_of(event.pk))
 
 
-def test_a_refused_test_event_says_why(pages: Client) -> None:
+def test_a_rejected_test_event_shows_the_cause(pages: Client) -> None:
     endpoint = make_endpoint(validation_rules={"required_headers": ["X-Shop"]})
 
     url = reverse("admin:webhooks_delivery_test", args=[endpoint.pk])
@@ -190,7 +190,7 @@ def staff(client: Client, *codenames: str) -> Client:
     return client
 
 
-def test_who_may_only_look_can_do_nothing(
+def test_a_viewer_cannot_redeliver_or_test(
     client: Client, endpoint: WebhookEndpoint
 ) -> None:
     event = accept(endpoint)
@@ -206,7 +206,7 @@ def test_who_may_only_look_can_do_nothing(
     assert Event.objects.count() == 1
 
 
-def test_nobody_delivers_to_agents_that_he_may_not_use(client: Client) -> None:
+def test_a_user_cannot_deliver_to_agents_without_permission(client: Client) -> None:
     agent = make_agent()
     agent.groups.add(Group.objects.create(name="ops"))
     trigger = make_created(agent=agent, trigger_type="webhook", webhook={}).trigger
@@ -214,9 +214,11 @@ def test_nobody_delivers_to_agents_that_he_may_not_use(client: Client) -> None:
     events = [accept(trigger.endpoint), accept(trigger.endpoint)]
     ben = staff(client, "view_delivery", "change_delivery")
 
-    told = redeliver(ben, events[0].pk) + redeliver(ben, *(e.pk for e in events))
+    messages = redeliver(ben, events[0].pk) + redeliver(ben, *(e.pk for e in events))
     url = reverse("admin:webhooks_delivery_test", args=[trigger.endpoint_id])
 
-    assert told == ["Agents would hear of it that you may not use"] * 2
+    assert (
+        messages == ["The event would go to agents that you are not allowed to use"] * 2
+    )
     assert ben.post(url).status_code == 403
     assert Event.objects.count() == 2

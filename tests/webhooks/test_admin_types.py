@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django.asserts import assertContains
 
-from tests.webhooks.uploads import LEAST, PARCELS
+from tests.webhooks.uploads import MINIMAL, PARCELS
 from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import WebhookType, WebhookTypeVersion
 from webhooks.types import definition_of, upload_type
@@ -35,7 +35,7 @@ def errors_of(response: Any) -> dict[str, list[str]]:
 
 
 def test_a_type_is_uploaded(pages: Client) -> None:
-    sent = {"slug": "Shop", "document": json.dumps(LEAST)}
+    sent = {"slug": "Shop", "document": json.dumps(MINIMAL)}
 
     response = pages.post(ADD, sent)
 
@@ -74,11 +74,11 @@ def test_a_type_is_changed_and_its_versions_are_shown(pages: Client) -> None:
         ("shop", "{", "document", "Enter a valid JSON."),
         ("shop", "{}", "document", "This field is required."),
         ("shop", "", "document", "This field is required."),
-        ("a shop", json.dumps(LEAST), "slug", "'a shop' does not match"),
-        ("generic", json.dumps(LEAST), "document", "`generic` can be neither"),
+        ("a shop", json.dumps(MINIMAL), "slug", "'a shop' does not match"),
+        ("generic", json.dumps(MINIMAL), "document", "`generic` can be neither"),
     ],
 )
-def test_faults_are_shown_where_they_are(
+def test_faults_are_shown_at_their_fields(
     pages: Client, slug: str, document: str, field: str, text: str
 ) -> None:
     response = pages.post(ADD, {"slug": slug, "document": document})
@@ -99,7 +99,7 @@ def test_a_type_is_deleted(pages: Client) -> None:
 
 
 def test_a_type_in_use_is_not_deleted(pages: Client) -> None:
-    upload_type(slug="shop", document=LEAST)
+    upload_type(slug="shop", document=MINIMAL)
     create_endpoint(type_slug="shop")
 
     delete = page_of("shop", "delete")
@@ -117,9 +117,9 @@ def test_types_are_listed(pages: Client) -> None:
     assertContains(response, "parcels")
 
 
-def test_an_endpoint_can_be_given_an_uploaded_type(pages: Client) -> None:
+def test_an_endpoint_can_get_an_uploaded_type(pages: Client) -> None:
     endpoint = create_endpoint().endpoint
-    upload_type(slug="shop", document=LEAST)
+    upload_type(slug="shop", document=MINIMAL)
     sent = {"type": "shop", "allowed_methods": ["POST"], "validation_rules": ""}
 
     pages.post(
@@ -130,7 +130,7 @@ def test_an_endpoint_can_be_given_an_uploaded_type(pages: Client) -> None:
     assert endpoint.type == "shop"
 
 
-def test_who_may_only_look_sees_the_document(client: Client) -> None:
+def test_a_viewer_sees_the_document(client: Client) -> None:
     user = User.objects.create_user("bo", is_staff=True)
     right = Permission.objects.get(codename="view_webhooktype")
     user.user_permissions.add(right)
@@ -138,7 +138,7 @@ def test_who_may_only_look_sees_the_document(client: Client) -> None:
     upload_type(document=PARCELS)
 
     page = client.get(page_of("parcels"))
-    sent = client.post(page_of("parcels"), {"document": json.dumps(LEAST)})
+    sent = client.post(page_of("parcels"), {"document": json.dumps(MINIMAL)})
 
     assertContains(page, "DynamicWebhookParser")
     assert sent.status_code == 403

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Permission, User
 from rest_framework.test import APIClient
 
 from events.models import Event
-from tests.webhooks.uploads import LEAST, PARCELS
+from tests.webhooks.uploads import MINIMAL, PARCELS
 from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import WebhookType, WebhookTypeVersion
 
@@ -17,35 +17,35 @@ URL = "/api/v1/webhook-types"
 
 
 def test_a_type_is_uploaded_read_and_deleted(api: APIClient) -> None:  # R186, R187
-    made = api.post(URL, {**LEAST, "webhook_type": "Shop"})
+    made = api.post(URL, {**MINIMAL, "webhook_type": "Shop"})
     read = api.get(f"{URL}/SHOP")
     deleted = api.delete(f"{URL}/shop")
 
-    whole = {**LEAST, "slug": "shop", "name": "shop"}
-    told = {"status": "success", "webhook_type": "shop"}
+    whole = {**MINIMAL, "slug": "shop", "name": "shop"}
+    body = {"status": "success", "webhook_type": "shop"}
     assert made.status_code == 201
     assert made["Location"] == f"http://testserver{URL}/shop"
-    assert made.json() == {**told, "version": 1, "definition": whole}
+    assert made.json() == {**body, "version": 1, "definition": whole}
     assert read.json() == {
         "slug": "shop", "source": "uploaded", "version": 1, "definition": whole,
     }  # fmt: skip
-    assert (deleted.status_code, deleted.json()) == (200, told)
+    assert (deleted.status_code, deleted.json()) == (200, body)
     assert api.get(f"{URL}/shop").status_code == 404
 
 
 def test_put_makes_a_type_and_replaces_it(api: APIClient) -> None:
     made = api.put(f"{URL}/Parcels", PARCELS)
-    replaced = api.put(f"{URL}/parcels", {**LEAST, "description": "x"})
+    replaced = api.put(f"{URL}/parcels", {**MINIMAL, "description": "x"})
 
     assert (made.status_code, replaced.status_code) == (201, 200)
     assert made["Location"] == f"http://testserver{URL}/parcels"
     assert replaced.json()["version"] == 2
     assert replaced.json()["definition"] == {
-        **LEAST, "slug": "parcels", "name": "parcels", "description": "x",
+        **MINIMAL, "slug": "parcels", "name": "parcels", "description": "x",
     }  # fmt: skip
 
 
-def test_patch_changes_what_it_names(api: APIClient) -> None:
+def test_patch_changes_the_given_fields(api: APIClient) -> None:
     api.post(URL, PARCELS)
 
     answer = api.patch(f"{URL}/parcels", {"description": "x"})
@@ -54,34 +54,37 @@ def test_patch_changes_what_it_names(api: APIClient) -> None:
     assert answer.json()["definition"] == {**PARCELS, "description": "x"}
 
 
-def test_a_missing_field_is_told_in_the_words_of_the_contract(
+def test_a_missing_field_is_reported_in_the_required_words(
     api: APIClient,
 ) -> None:  # R181
     answer = api.post(URL, {"slug": "shop", "json_schema": {}})
 
-    told = answer.json()
-    assert (answer.status_code, told["error_code"]) == (400, "invalid_webhook_type")
-    assert told["error_message"] == "Missing required field: parser"
-    assert told["errors"] == [
+    body = answer.json()
+    assert (answer.status_code, body["error_code"]) == (
+        400,
+        "invalid_webhook_type",
+    )
+    assert body["error_message"] == "Missing required field: parser"
+    assert body["errors"] == [
         {"pointer": "/parser", "detail": "Missing required field: parser"}
     ]
     assert not WebhookTypeVersion.objects.exists()
 
 
-def test_every_fault_is_told_by_its_place(api: APIClient) -> None:
+def test_every_fault_is_reported_with_its_pointer(api: APIClient) -> None:
     schema = {"type": "text", "items": {"pattern": 5}}
-    document = {**LEAST, "slug": "shop", "json_schema": schema, "event_type": [{}]}
+    document = {**MINIMAL, "slug": "shop", "json_schema": schema, "event_type": [{}]}
 
-    told = api.post(URL, document).json()
+    body = api.post(URL, document).json()
 
     pointers = ["/event_type/0", "/json_schema/items/pattern", "/json_schema/type"]
-    assert sorted(fault["pointer"] for fault in told["errors"]) == pointers
-    assert all(pointer in told["error_message"] for pointer in pointers)
+    assert sorted(fault["pointer"] for fault in body["errors"]) == pointers
+    assert all(pointer in body["error_message"] for pointer in pointers)
     assert not WebhookTypeVersion.objects.exists()
 
 
 @pytest.mark.parametrize("body", [[], "text", 5, None])
-def test_what_is_no_object_is_refused(api: APIClient, body: Any) -> None:
+def test_a_body_that_is_no_object_is_refused(api: APIClient, body: Any) -> None:
     answer = api.post(URL, body, format="json")
 
     assert answer.status_code == 400
@@ -98,17 +101,17 @@ def test_what_is_no_object_is_refused(api: APIClient, body: Any) -> None:
         ("put", "invoice", "webhook_type_slug_taken"),
     ],
 )
-def test_what_can_not_be_changed_is_a_conflict(
+def test_a_change_of_a_protected_type_is_a_conflict(
     api: APIClient, method: str, slug: str, cause: str
 ) -> None:
-    answer = getattr(api, method)(f"{URL}/{slug}", LEAST)
+    answer = getattr(api, method)(f"{URL}/{slug}", MINIMAL)
 
     assert (answer.status_code, answer.json()["error_code"]) == (409, cause)
     assert not WebhookType.objects.exists()
 
 
 def test_a_type_in_use_is_not_deleted(api: APIClient) -> None:
-    api.post(URL, {**LEAST, "slug": "shop"})
+    api.post(URL, {**MINIMAL, "slug": "shop"})
     endpoint = create_endpoint(type_slug="shop").endpoint
 
     answer = api.delete(f"{URL}/shop")
@@ -120,7 +123,7 @@ def test_a_type_in_use_is_not_deleted(api: APIClient) -> None:
     assert WebhookType.objects.exists()
 
 
-@pytest.mark.parametrize("path", ["nobody", "nobody/versions", "nobody/versions/1"])
+@pytest.mark.parametrize("path", ["unknown", "unknown/versions", "unknown/versions/1"])
 def test_an_unknown_type_is_not_found(api: APIClient, path: str) -> None:
     answer = api.get(f"{URL}/{path}")
 
@@ -129,7 +132,7 @@ def test_an_unknown_type_is_not_found(api: APIClient, path: str) -> None:
     )  # fmt: skip
 
 
-def test_types_are_listed_by_pages(api: APIClient) -> None:
+def test_types_are_listed_in_pages(api: APIClient) -> None:
     api.post(URL, PARCELS)
 
     page = api.get(URL, {"page_size": 500}).json()
@@ -146,9 +149,9 @@ def test_types_are_listed_by_pages(api: APIClient) -> None:
     assert second["results"] == [page["results"][1]]
 
 
-def test_versions_stay_and_an_old_one_can_be_brought_back(api: APIClient) -> None:
-    api.put(f"{URL}/shop", {**LEAST, "description": "one"})
-    api.put(f"{URL}/shop", {**LEAST, "description": "two"})
+def test_versions_are_kept_and_can_be_restored(api: APIClient) -> None:
+    api.put(f"{URL}/shop", {**MINIMAL, "description": "one"})
+    api.put(f"{URL}/shop", {**MINIMAL, "description": "two"})
     api.delete(f"{URL}/shop")
 
     listed = api.get(f"{URL}/shop/versions").json()
@@ -161,16 +164,16 @@ def test_versions_stay_and_an_old_one_can_be_brought_back(api: APIClient) -> Non
     assert back.json()["definition"] == first["definition"]
 
 
-def test_a_request_can_be_tried(api: APIClient) -> None:
+def test_a_request_can_be_previewed(api: APIClient) -> None:
     api.post(URL, PARCELS)
     request = {
         "headers": {"X-Parcel-ID": "p-1"},
         "body": {"event_type": "sent", "data": 5},
     }
 
-    told = api.post(f"{URL}/parcels/try", request).json()
+    body = api.post(f"{URL}/parcels/try", request).json()
 
-    assert told == {
+    assert body == {
         "event_type": "parcels.sent",
         "delivery_id": "p-1",
         "body": request["body"],
@@ -189,24 +192,24 @@ def test_a_request_can_be_tried(api: APIClient) -> None:
     assert not Event.objects.exists()
 
 
-def test_a_text_is_tried_by_its_content_type(api: APIClient) -> None:
+def test_a_string_is_parsed_by_its_content_type(api: APIClient) -> None:
     request = {
         "headers": {"Content-Type": "application/x-www-form-urlencoded"},
         "body": "payload=%7B%22a%22%3A1%7D",
     }
 
-    told = api.post(f"{URL}/github/try", request).json()
+    body = api.post(f"{URL}/github/try", request).json()
     broken = api.post(
         f"{URL}/github/try",
         {"headers": {"Content-Type": "application/json"}, "body": "{"},
     )
 
-    assert told["body"] == {"a": 1}
+    assert body["body"] == {"a": 1}
     assert broken.status_code == 400
     assert broken.json()["errors"][0]["pointer"] == "/body"
 
 
-def test_a_trial_runs_the_code_of_the_type(api: APIClient) -> None:
+def test_a_preview_runs_the_code_of_the_type(api: APIClient) -> None:
     parse = (
         "def parse_it(body, webhook_config):\n    return {'key': webhook_config['k']}"
     )
@@ -214,9 +217,9 @@ def test_a_trial_runs_the_code_of_the_type(api: APIClient) -> None:
     code = {"custom_parser_code": parse, "validation_code": validate}
     api.post(URL, {**PARCELS, **code})
 
-    told = api.post(f"{URL}/parcels/try", {"body": {}, "config": {"k": "v"}})
+    body = api.post(f"{URL}/parcels/try", {"body": {}, "config": {"k": "v"}})
 
-    found = told.json()["code"]
+    found = body.json()["code"]
     assert (found["parsed"], found["is_valid"]) == ({"key": "v"}, False)
     assert "ValueError" in found["validation_error"]
 
@@ -225,7 +228,9 @@ def test_a_trial_runs_the_code_of_the_type(api: APIClient) -> None:
     ("right", "reads", "uploads"),
     [(None, 403, 403), ("view", 200, 403), ("add", 403, 201)],
 )
-def test_who_may_do_what(db: None, right: str | None, reads: int, uploads: int) -> None:
+def test_permissions_limit_reading_and_uploading(
+    db: None, right: str | None, reads: int, uploads: int
+) -> None:
     user = User.objects.create_user("bo")
     if right:
         codename = f"{right}_webhooktype"
@@ -235,12 +240,12 @@ def test_who_may_do_what(db: None, right: str | None, reads: int, uploads: int) 
 
     assert client.get(URL).status_code == reads
     assert client.post(f"{URL}/github/try", {}).status_code == reads
-    assert client.post(URL, {**LEAST, "slug": "shop"}).status_code == uploads
+    assert client.post(URL, {**MINIMAL, "slug": "shop"}).status_code == uploads
     assert client.delete(f"{URL}/shop").status_code == 403
 
 
 def test_an_uploaded_type_is_known_to_triggers(api: APIClient) -> None:
-    api.post(URL, {**LEAST, "slug": "shop"})
+    api.post(URL, {**MINIMAL, "slug": "shop"})
     agent = api.post("/api/v1/agents", {"name": "a", "backend": "memory"}).json()
     trigger = {"name": "t", "agent_id": agent["id"], "trigger_type": "event"}
 
@@ -252,7 +257,7 @@ def test_an_uploaded_type_is_known_to_triggers(api: APIClient) -> None:
     assert (known.status_code, unknown.status_code) == (201, 400)
 
 
-def test_a_trigger_is_told_which_config_its_type_requires(api: APIClient) -> None:
+def test_a_trigger_must_have_the_config_that_its_type_requires(api: APIClient) -> None:
     api.post(URL, PARCELS)
     agent = api.post("/api/v1/agents", {"name": "a", "backend": "memory"}).json()
     trigger = {

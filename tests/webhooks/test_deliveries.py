@@ -38,7 +38,7 @@ def listed(api: APIClient, **query: Any) -> list[str]:
     return [row["id"] for row in response.json()["results"]]
 
 
-def test_what_came_is_listed_newest_first(
+def test_deliveries_are_listed_newest_first(
     api: APIClient, endpoint: WebhookEndpoint
 ) -> None:
     event = accept(endpoint, X_Delivery_Id="d-1")
@@ -60,7 +60,7 @@ def test_what_came_is_listed_newest_first(
     assert (page["total_count"], page["at_least"]) == (3, False)
 
 
-def test_what_did_not_come_by_webhook_is_no_delivery(
+def test_events_of_other_sources_are_no_deliveries(
     api: APIClient, endpoint: WebhookEndpoint
 ) -> None:
     event = record(source=EventSource.EMIT)
@@ -81,7 +81,7 @@ def test_what_did_not_come_by_webhook_is_no_delivery(
         ({"redelivery": "true"}, []),
     ],
 )
-def test_a_filter_leaves_what_was_asked_for(
+def test_a_filter_keeps_the_matching_deliveries(
     api: APIClient, endpoint: WebhookEndpoint, query: dict[str, str], found: list[str]
 ) -> None:
     event = accept(endpoint, X_Delivery_Id="d-1")
@@ -105,7 +105,7 @@ def test_deliveries_are_found_by_endpoint_and_by_its_trigger(api: APIClient) -> 
     assert listed(api, trigger_id=uuid4()) == []
 
 
-def test_dates_bound_what_is_listed(api: APIClient, endpoint: WebhookEndpoint) -> None:
+def test_dates_limit_the_list(api: APIClient, endpoint: WebhookEndpoint) -> None:
     event, before = accept(endpoint), timezone.now() - timedelta(minutes=5)
     after = timezone.now() + timedelta(minutes=5)
 
@@ -123,7 +123,7 @@ def test_dates_bound_what_is_listed(api: APIClient, endpoint: WebhookEndpoint) -
         ("page_size", "0"),
     ],
 )
-def test_an_unreadable_filter_is_refused_by_name(
+def test_an_invalid_filter_is_rejected_by_name(
     api: APIClient, name: str, value: str
 ) -> None:
     response = api.get(URL, {name: value})
@@ -132,7 +132,7 @@ def test_an_unreadable_filter_is_refused_by_name(
     assert response.json()["errors"][0]["pointer"] == f"/{name}"
 
 
-def test_a_list_costs_the_same_however_long(
+def test_a_long_list_needs_no_more_queries(
     api: APIClient, endpoint: WebhookEndpoint, django_assert_num_queries: Any
 ) -> None:
     for _ in range(5):
@@ -144,7 +144,7 @@ def test_a_list_costs_the_same_however_long(
 
 
 @pytest.mark.parametrize("query", [{}, {"outcome": "accepted"}, {"endpoint_id": True}])
-def test_a_page_is_read_from_two_indexes_side_by_side(
+def test_a_page_is_read_from_two_indexes(
     endpoint: WebhookEndpoint, query: dict[str, Any]
 ) -> None:
     if "endpoint_id" in query:
@@ -159,7 +159,7 @@ def test_a_page_is_read_from_two_indexes_side_by_side(
     assert "Sort  (" not in plan
 
 
-def test_counting_ends_where_it_would_take_long(
+def test_the_count_of_a_long_list_is_limited(
     api: APIClient, endpoint: WebhookEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(views, "MAX_COUNTED", 3)
@@ -171,7 +171,7 @@ def test_counting_ends_where_it_would_take_long(
     assert (page["total_count"], page["at_least"], page["has_next"]) == (3, True, True)
 
 
-def test_the_detail_of_what_was_accepted(
+def test_the_detail_of_an_accepted_delivery(
     api: APIClient, endpoint: WebhookEndpoint
 ) -> None:
     event = accept(endpoint, b'{"b": 2}', query="?q=1", Authorization="Bearer abc")
@@ -192,7 +192,7 @@ def test_the_detail_of_what_was_accepted(
     assert (found["how_to_fix"], found["redelivered_as"]) == ("", [])
 
 
-def test_the_detail_of_what_was_rejected_says_what_to_do(
+def test_the_detail_of_a_rejected_delivery_suggests_a_fix(
     api: APIClient, endpoint: WebhookEndpoint
 ) -> None:
     rejection = reject(endpoint, body=b"hel", body_size=5)
@@ -210,7 +210,7 @@ def test_the_detail_of_what_was_rejected_says_what_to_do(
     assert (found["event_id"], found["executions_url"]) == (None, None)
 
 
-def test_odd_text_of_strangers_is_shown(
+def test_unusual_text_from_senders_is_shown(
     api: APIClient, endpoint: WebhookEndpoint
 ) -> None:
     rejection = reject(endpoint, headers={"x": "\ud800\x00"})
@@ -235,7 +235,7 @@ def test_the_raw_bytes_are_an_attachment(
 
 
 @pytest.mark.parametrize("path", ["", "/{id}", "/{id}/body"])
-def test_only_who_may_look_sees_deliveries(
+def test_deliveries_require_the_view_permission(
     endpoint: WebhookEndpoint, path: str
 ) -> None:
     address = URL + path.format(id=accept(endpoint).pk)
@@ -243,7 +243,9 @@ def test_only_who_may_look_sees_deliveries(
     assert visitor("view_event", "view_rejection").get(address).status_code == 403
 
 
-def test_who_may_look_can_not_redeliver(endpoint: WebhookEndpoint) -> None:
+def test_the_view_permission_does_not_allow_to_redeliver(
+    endpoint: WebhookEndpoint,
+) -> None:
     event, viewer = accept(endpoint), visitor("view_delivery")
 
     statuses = [

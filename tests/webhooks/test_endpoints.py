@@ -10,16 +10,16 @@ from tests.webhooks.senders import PUSH, SECRET, hex_hmac
 from webhooks.endpoints.lifecycle import (
     InvalidEndpoint,
     create_endpoint,
-    live_secrets,
     update_endpoint,
-    webhook_url,
 )
+from webhooks.endpoints.secrets import live_secrets
+from webhooks.endpoints.urls import webhook_url
 from webhooks.models import WebhookEndpoint
 
 pytestmark = pytest.mark.django_db
 
 
-def test_an_endpoint_has_a_url_of_its_own() -> None:
+def test_an_endpoint_has_its_own_url() -> None:
     first, second = create_endpoint().endpoint, create_endpoint().endpoint
 
     assert len(first.webhook_id) == len("wht_") + 32
@@ -36,7 +36,7 @@ def test_an_endpoint_has_a_url_of_its_own() -> None:
         ("never-heard-of", None, False),
     ],
 )
-def test_a_secret_is_made_where_the_type_signs_or_it_is_asked_for(
+def test_a_secret_is_generated_if_the_type_signs_or_on_request(
     type_slug: str, config: dict[str, object] | None, is_made: bool
 ) -> None:
     made = create_endpoint(type_slug=type_slug, config=config)
@@ -51,7 +51,7 @@ def test_a_secret_is_not_kept_in_the_config() -> None:
     assert endpoint.config == {"kept": 1}
 
 
-def test_a_secret_given_alone_leaves_the_config_as_it_is() -> None:
+def test_a_secret_without_a_config_keeps_the_config() -> None:
     endpoint = create_endpoint(type_slug="github", config={"note": "x"}).endpoint
 
     update_endpoint(endpoint_id=endpoint.pk, secret=SECRET)
@@ -69,7 +69,7 @@ def test_an_impossible_method_is_refused() -> None:
     assert not WebhookEndpoint.objects.exists()
 
 
-def test_a_new_secret_counts_at_once() -> None:
+def test_a_new_secret_is_valid_at_once() -> None:
     endpoint = create_endpoint(config={"secret": SECRET}).endpoint
     new = "another secret, quite as long"
 
@@ -80,7 +80,7 @@ def test_a_new_secret_counts_at_once() -> None:
 
 
 @pytest.mark.parametrize(("minutes_left", "status"), [(1, 200), (-1, 401)])
-def test_a_previous_secret_counts_until_its_date(
+def test_a_previous_secret_is_valid_until_its_date(
     minutes_left: int, status: int
 ) -> None:
     until = timezone.now() + timedelta(minutes=minutes_left)
@@ -92,7 +92,7 @@ def test_a_previous_secret_counts_until_its_date(
     assert deliver(endpoint, PUSH, **signed).status_code == status
 
 
-def test_an_endpoint_whose_last_secret_has_run_out_is_not_open() -> None:
+def test_an_endpoint_with_an_expired_secret_is_not_open() -> None:
     endpoint = create_endpoint(config={"secret": SECRET}).endpoint
     endpoint.secrets[0]["valid_until"] = timezone.now().isoformat()
     endpoint.save(update_fields=["secrets"])

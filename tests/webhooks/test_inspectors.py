@@ -16,7 +16,7 @@ from events.models import Event
 from senders.signatures import sign_request
 from tests.races import race
 from tests.webhooks.received import URL, make_endpoint, visitor
-from tests.webhooks.uploads import LEAST
+from tests.webhooks.uploads import MINIMAL
 from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.inspectors import inspection, store
 from webhooks.inspectors.store import open_inspector
@@ -32,7 +32,7 @@ def opened(api: APIClient, **sent: Any) -> dict[str, Any]:
     return answer
 
 
-def came(api: APIClient, inspector: dict[str, Any]) -> list[dict[str, Any]]:
+def received(api: APIClient, inspector: dict[str, Any]) -> list[dict[str, Any]]:
     found = api.get(f"{URL}/inspectors/{inspector['token']}").json()
     requests: list[dict[str, Any]] = found["requests"]
     return requests
@@ -53,23 +53,25 @@ def send(
     )
 
 
-def test_an_uploaded_type_says_what_it_would_make_of_a_request(api: APIClient) -> None:
-    upload_type(document={**LEAST, "slug": "shop", "json_schema": {"required": ["a"]}})
+def test_an_inspector_of_an_uploaded_type_previews_the_answer(api: APIClient) -> None:
+    upload_type(
+        document={**MINIMAL, "slug": "shop", "json_schema": {"required": ["a"]}}
+    )
     inspector = opened(api, type="Shop")
 
     send(inspector, b'{"b": 1}')
 
-    [shown] = came(api, inspector)
+    [shown] = received(api, inspector)
     assert shown["would_be"]["cause"] == "validation_failed"
     assert shown["would_be"]["event_type"] == "shop.unknown"
 
 
-def test_what_is_sent_is_shown_and_is_no_event(api: APIClient) -> None:
+def test_a_request_is_shown_and_becomes_no_event(api: APIClient) -> None:
     inspector = opened(api)
 
     answer = send(inspector, query="?q=1&q=2", method="PUT", X_Shop="7")
 
-    [shown] = came(api, inspector)
+    [shown] = received(api, inspector)
     assert answer.status_code == 200
     assert answer.json() == {"success": True, "status": "shown"}
     assert (shown["method"], shown["query"]) == ("PUT", {"q": ["1", "2"]})
@@ -79,13 +81,13 @@ def test_what_is_sent_is_shown_and_is_no_event(api: APIClient) -> None:
     assert not Event.objects.exists()
 
 
-def test_the_newest_is_shown_first(api: APIClient) -> None:
+def test_the_newest_request_is_shown_first(api: APIClient) -> None:
     inspector = opened(api)
 
     for number in (b"1", b"2"):
         send(inspector, number)
 
-    assert [shown["body"] for shown in came(api, inspector)] == ["2", "1"]
+    assert [shown["body"] for shown in received(api, inspector)] == ["2", "1"]
 
 
 def test_credentials_are_not_shown(api: APIClient) -> None:
@@ -97,7 +99,7 @@ def test_credentials_are_not_shown(api: APIClient) -> None:
     }
     send(inspector, query="?access_token=mnopqr", **credentials)
 
-    [shown] = came(api, inspector)
+    [shown] = received(api, inspector)
     assert shown["headers"]["authorization"] == "(not shown)"
     assert shown["headers"]["x-gitlab-token"] == "(not shown)"
     assert shown["query"] == {"access_token": "(not shown)"}
@@ -105,12 +107,12 @@ def test_credentials_are_not_shown(api: APIClient) -> None:
     assert "mnopqr" not in str(shown)
 
 
-def test_bytes_that_are_no_text_are_told_in_base64(api: APIClient) -> None:
+def test_a_body_that_is_no_text_is_shown_in_base64(api: APIClient) -> None:
     inspector = opened(api)
 
     send(inspector, b"\xff\x00")
 
-    [shown] = came(api, inspector)
+    [shown] = received(api, inspector)
     assert (shown["body"], shown["body_base64"]) == ("", "/wA=")
 
 
@@ -122,7 +124,7 @@ def test_bytes_that_are_no_text_are_told_in_base64(api: APIClient) -> None:
         (None, "refused", "invalid_signature"),
     ],
 )
-def test_it_says_what_the_door_would_say(
+def test_an_inspector_of_an_endpoint_previews_the_signature_check(
     api: APIClient, secret: str | None, signature: str, cause: str | None
 ) -> None:
     config = {"secret": "the right secret"}
@@ -139,19 +141,19 @@ def test_it_says_what_the_door_would_say(
 
     send(inspector, b"{}", **signed.headers)
 
-    [shown] = came(api, inspector)
+    [shown] = received(api, inspector)
     would = shown["would_be"]
     assert (would["signature"], would["cause"]) == (signature, cause)
     assert would["accepted"] is (cause is None)
     assert (would["event_type"], would["delivery_id"]) == ("github.push", "d-1")
 
 
-def test_an_unreadable_body_is_shown_with_its_fault(api: APIClient) -> None:
+def test_a_malformed_body_is_shown_with_its_cause(api: APIClient) -> None:
     inspector = opened(api, type="generic")
 
     send(inspector, b"{", X_Delivery_Id="d-1")
 
-    [shown] = came(api, inspector)
+    [shown] = received(api, inspector)
     assert shown["body"] == "{"
     assert shown["would_be"]["cause"] == "malformed_body"
     assert shown["would_be"]["event_type"] is None
@@ -165,7 +167,7 @@ def test_an_unknown_url_is_not_found(api: APIClient) -> None:
     assert api.get(f"{URL}/inspectors/guessed").status_code == 404
 
 
-def test_it_shows_no_more_than_its_requests(
+def test_an_inspector_stores_a_limited_number_of_requests(
     api: APIClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "MAX_REQUESTS", 2)
@@ -174,11 +176,11 @@ def test_it_shows_no_more_than_its_requests(
     statuses = [send(inspector).status_code for _ in range(3)]
 
     assert statuses == [200, 200, 429]
-    assert len(came(api, inspector)) == 2
+    assert len(received(api, inspector)) == 2
 
 
 @pytest.mark.django_db(transaction=True)
-def test_many_at_once_do_not_pass_the_limit(
+def test_concurrent_requests_do_not_exceed_the_limit(
     api: APIClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "MAX_REQUESTS", 5)
@@ -187,10 +189,10 @@ def test_many_at_once_do_not_pass_the_limit(
     statuses = race(lambda: send(inspector).status_code)
 
     assert sorted(statuses) == [200] * 5 + [429] * 3
-    assert len(came(api, inspector)) == 5
+    assert len(received(api, inspector)) == 5
 
 
-def test_it_holds_no_more_than_its_bytes(
+def test_an_inspector_stores_a_limited_number_of_bytes(
     api: APIClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "MAX_BYTES", 5000)
@@ -208,16 +210,16 @@ def test_a_large_body_is_refused(
     inspector = opened(api)
 
     assert send(inspector, b"x" * 11).status_code == 413
-    assert came(api, inspector) == []
+    assert received(api, inspector) == []
 
 
-def test_there_are_only_so_many_and_each_ends(
+def test_the_number_of_inspectors_is_limited_and_each_expires(
     api: APIClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "MAX_INSPECTORS", 2)
-    monkeypatch.setattr(store, "LIVES_SECONDS", -1)
+    monkeypatch.setattr(store, "LIFETIME_SECONDS", -1)
     open_inspector()
-    monkeypatch.setattr(store, "LIVES_SECONDS", 3600)
+    monkeypatch.setattr(store, "LIFETIME_SECONDS", 3600)
     inspector = opened(api)
     opened(api)
     send(inspector)
@@ -231,7 +233,7 @@ def test_there_are_only_so_many_and_each_ends(
     assert all(3500 < seconds <= 3601 for seconds in left)
 
 
-def test_without_redis_it_says_so(
+def test_inspectors_are_unavailable_without_redis(
     api: APIClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inspector = opened(api)
@@ -246,11 +248,11 @@ def test_without_redis_it_says_so(
     ("sent", "pointer"),
     [
         ({"endpoint_id": str(uuid4())}, "/endpoint_id"),
-        ({"type": "nobody"}, "/type"),
+        ({"type": "unknown"}, "/type"),
         ({"typ": "github"}, "/typ"),
     ],
 )
-def test_an_unusable_wish_is_refused(
+def test_an_invalid_request_is_refused(
     api: APIClient, sent: dict[str, str], pointer: str
 ) -> None:
     response = api.post(f"{URL}/inspectors", sent)
@@ -259,7 +261,7 @@ def test_an_unusable_wish_is_refused(
     assert response.json()["errors"][0]["pointer"] == pointer
 
 
-def test_only_who_may_opens_and_looks(api: APIClient) -> None:
+def test_inspectors_require_a_permission(api: APIClient) -> None:
     inspector = opened(api)
     viewer = visitor("view_event")
 
@@ -268,7 +270,7 @@ def test_only_who_may_opens_and_looks(api: APIClient) -> None:
     assert looked.status_code == 403
 
 
-def test_the_page_shows_what_arrives(client: Client, admin: User) -> None:
+def test_the_page_shows_the_requests(client: Client, admin: User) -> None:
     client.force_login(admin)
     endpoint = make_endpoint(type_slug="github")
     page = client.post(

@@ -1,4 +1,4 @@
-"""Uploads of an older version of the product, and the way back to it."""
+"""The migration of uploaded types, forward and backward."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ DOCUMENT = {"slug": "shop", "name": "Shop"}
 
 
 def migrate(name: str) -> Any:
-    """Go to a migration of webhooks; return the models of then."""
+    """Run the migrations of webhooks up to this one; return its models."""
     target = [("webhooks", name)]
     MigrationExecutor(connection).migrate(target)
     return MigrationExecutor(connection).loader.project_state(target).apps
 
 
-def test_what_was_there_becomes_the_first_version_kept() -> None:
+def test_an_existing_type_becomes_the_first_version() -> None:
     old = migrate(BEFORE).get_model("webhooks", "WebhookType")
     old.objects.create(slug="shop", definition=DOCUMENT, version=3)
 
@@ -30,7 +30,7 @@ def test_what_was_there_becomes_the_first_version_kept() -> None:
     assert (kept.slug, kept.version, kept.document) == ("shop", 3, DOCUMENT)
 
 
-def test_the_way_back_keeps_the_current_version() -> None:
+def test_the_reverse_migration_keeps_the_current_version() -> None:
     apps = migrate(AFTER)
     version = apps.get_model("webhooks", "WebhookTypeVersion").objects.create(
         slug="shop", version=3, document=DOCUMENT

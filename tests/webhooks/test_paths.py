@@ -14,7 +14,7 @@ from webhooks.endpoints.lifecycle import (
     create_endpoint,
     update_endpoint,
 )
-from webhooks.endpoints.rotation import renew_url
+from webhooks.endpoints.rotation import replace_url
 from webhooks.endpoints.urls import (
     WebhookUrlTaken,
     custom_path,
@@ -41,21 +41,21 @@ def test_a_path_receives(path: str) -> None:
     [
         (LONGEST + "a", "Must have at most 200 characters"),
         *(
-            (path, "May hold letters, digits, '-', '.', '_', '~' and '/'")
+            (path, "Can contain only letters, digits, '-', '.', '_', '~' and '/'")
             for path in ("a b", "a%2fb", "ä", "a?b", "a\\b", "a\x00b", "a\nb", "a:b")
         ),
         *(
-            (path, "Must not be empty, begin or end with '/', or hold '//'")
+            (path, "Must not be empty, begin or end with '/', or contain '//'")
             for path in ("", "/", "/a", "a/", "a//b")
         ),
         *(
-            (path, "Must not hold '.' or '..' as a part of its own")
+            (path, "Must not have '.' or '..' as a segment")
             for path in (".", "..", "a/../b", "./a", "a/.")
         ),
-        ("wht_0", "Must not begin with 'wht_': ids made here do"),
+        ("wht_0", "Must not begin with 'wht_', as generated ids do"),
     ],
 )
-def test_what_is_no_path_is_refused(path: str, detail: str) -> None:
+def test_an_invalid_path_is_refused(path: str, detail: str) -> None:
     assert [fault.detail for fault in find_path_faults(path)] == [detail]
     with pytest.raises(InvalidEndpoint) as refusal:
         create_endpoint(path=path)
@@ -63,7 +63,7 @@ def test_what_is_no_path_is_refused(path: str, detail: str) -> None:
     assert not WebhookEndpoint.objects.exists()
 
 
-def test_case_counts() -> None:
+def test_a_path_is_case_sensitive() -> None:
     lower = create_endpoint(path="orders").endpoint
 
     upper = create_endpoint(path="Orders").endpoint
@@ -72,7 +72,7 @@ def test_case_counts() -> None:
     assert deliver(WebhookEndpoint(webhook_id="ORDERS")).status_code == 404
 
 
-def test_a_path_of_a_disabled_endpoint_is_taken() -> None:
+def test_a_path_of_a_disabled_endpoint_stays_in_use() -> None:
     create_endpoint(path="orders")
     WebhookEndpoint.objects.update(is_active=False)
 
@@ -82,7 +82,7 @@ def test_a_path_of_a_disabled_endpoint_is_taken() -> None:
     assert WebhookEndpoint.objects.count() == 1
 
 
-def test_a_closed_endpoint_leaves_its_path_to_others() -> None:
+def test_a_closed_endpoint_releases_its_path() -> None:
     closed = create_endpoint(path="orders").endpoint
 
     close_endpoint(endpoint_id=closed.pk)
@@ -93,7 +93,7 @@ def test_a_closed_endpoint_leaves_its_path_to_others() -> None:
     assert deliver(other).status_code == 200
 
 
-def test_an_endpoint_that_closes_keeps_its_generated_id() -> None:
+def test_a_closed_endpoint_keeps_its_generated_id() -> None:
     endpoint = create_endpoint().endpoint
 
     close_endpoint(endpoint_id=endpoint.pk)
@@ -101,7 +101,7 @@ def test_an_endpoint_that_closes_keeps_its_generated_id() -> None:
     assert WebhookEndpoint.objects.get().webhook_id == endpoint.webhook_id
 
 
-def test_a_path_is_changed_and_given_up() -> None:
+def test_a_path_is_changed_and_removed() -> None:
     endpoint = create_endpoint().endpoint
 
     chosen = update_endpoint(endpoint_id=endpoint.pk, path="orders").endpoint
@@ -115,10 +115,10 @@ def test_a_path_is_changed_and_given_up() -> None:
     assert deliver(chosen).status_code == 404
 
 
-def test_a_new_url_is_generated_also_where_a_path_was_chosen() -> None:
+def test_a_new_url_replaces_a_chosen_path() -> None:
     endpoint = create_endpoint(path="orders").endpoint
 
-    renew_url(endpoint_id=endpoint.pk)
+    replace_url(endpoint_id=endpoint.pk)
 
     assert deliver(endpoint).status_code == 404
     assert create_endpoint(path="orders").endpoint.pk != endpoint.pk
@@ -141,7 +141,7 @@ def try_to_move(endpoint: WebhookEndpoint, path: str) -> bool:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_of_several_gets_a_path() -> None:
+def test_one_of_several_concurrent_calls_gets_a_path() -> None:
     for round_number in range(ROUNDS):
         path = f"orders/{round_number}"
         endpoints = [create_endpoint().endpoint for _ in range(THREADS)]

@@ -16,7 +16,7 @@ from tests.factories import make_agent, make_created
 from tests.races import ROUNDS, THREADS, race
 from tests.webhooks.received import URL, accept, make_endpoint, reject, repeat, visitor
 from triggers.models import Trigger
-from webhooks.deliveries.redelivery import choose, redeliver, redeliver_many
+from webhooks.deliveries.redelivery import redeliver, redeliver_many, select_accepted
 from webhooks.models import Delivery, WebhookEndpoint
 
 pytestmark = pytest.mark.django_db
@@ -63,7 +63,9 @@ def test_a_redelivery_is_a_new_event_of_the_same_request(
     assert Inbox.objects.filter(pk=again.pk).exists()
 
 
-def test_a_redelivery_is_judged_by_all_triggers_of_the_endpoint(api: APIClient) -> None:
+def test_a_redelivery_is_processed_by_all_triggers_of_the_endpoint(
+    api: APIClient,
+) -> None:
     trigger = make_trigger(
         parameter_mapping={"amount": "body.amount"},
         conditions=rules(rule("body.amount", "gt", 1000)),
@@ -85,7 +87,7 @@ def test_a_redelivery_is_judged_by_all_triggers_of_the_endpoint(api: APIClient) 
     assert [task.parameters["amount"] for task in tasks] == [1200, 1200]
 
 
-def test_a_redelivery_of_a_redelivery_goes_back_to_the_first(
+def test_a_redelivery_of_a_redelivery_names_the_first_event(
     api: APIClient, endpoint: WebhookEndpoint
 ) -> None:
     event = accept(endpoint, b'{"a": 2}')
@@ -99,7 +101,7 @@ def test_a_redelivery_of_a_redelivery_goes_back_to_the_first(
     assert api.get(f"{URL}/{event.pk}").json()["redelivered_as"] == [third, again]
 
 
-def test_a_duplicate_stands_for_the_event_that_it_repeats(
+def test_redelivering_a_duplicate_repeats_its_event(
     api: APIClient, endpoint: WebhookEndpoint
 ) -> None:
     event = accept(endpoint, X_Delivery_Id="d-1")
@@ -111,7 +113,7 @@ def test_a_duplicate_stands_for_the_event_that_it_repeats(
     assert Event.objects.get(pk=answer["event_id"]).replay_of == event.pk
 
 
-def test_what_was_rejected_is_refused_with_the_way_out(
+def test_redelivering_a_rejection_is_refused_with_a_suggestion(
     api: APIClient, endpoint: WebhookEndpoint
 ) -> None:
     rejection = reject(endpoint)
@@ -125,7 +127,7 @@ def test_what_was_rejected_is_refused_with_the_way_out(
     assert not Event.objects.exists()
 
 
-def test_what_is_not_kept_any_more_is_refused(
+def test_redelivering_a_deleted_body_is_refused(
     api: APIClient, endpoint: WebhookEndpoint
 ) -> None:
     event = accept(endpoint)
@@ -143,7 +145,7 @@ def test_what_is_not_kept_any_more_is_refused(
     assert Event.objects.count() == 1
 
 
-def test_a_key_makes_one_event_and_no_key_one_each(
+def test_one_idempotency_key_records_one_event(
     api: APIClient, endpoint: WebhookEndpoint
 ) -> None:
     event = accept(endpoint)
@@ -160,7 +162,7 @@ def test_a_key_makes_one_event_and_no_key_one_each(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_key_pressed_by_many_at_once_makes_one_event(
+def test_concurrent_calls_with_one_key_record_one_event(
     endpoint: WebhookEndpoint,
 ) -> None:
     endpoint = make_endpoint()
@@ -215,7 +217,7 @@ def test_a_dry_run_records_nothing(api: APIClient, endpoint: WebhookEndpoint) ->
     assert Event.objects.count() == 1
 
 
-def test_many_by_trigger_and_with_a_key(api: APIClient) -> None:
+def test_many_are_redelivered_by_trigger_and_with_a_key(api: APIClient) -> None:
     trigger = make_trigger()
     assert trigger.endpoint is not None
     event = accept(trigger.endpoint)
@@ -242,7 +244,7 @@ def test_many_by_trigger_and_with_a_key(api: APIClient) -> None:
         ({"endpont_id": "x"}, "/endpont_id"),
     ],
 )
-def test_an_unusable_filter_is_refused_and_nothing_redelivered(
+def test_an_invalid_filter_is_refused_and_redelivers_nothing(
     api: APIClient, endpoint: WebhookEndpoint, sent: dict[str, Any], pointer: str
 ) -> None:
     accept(endpoint)
@@ -255,14 +257,14 @@ def test_an_unusable_filter_is_refused_and_nothing_redelivered(
 
 
 @pytest.mark.parametrize("path", ["redeliver", "test", f"{uuid4()}/redeliver"])
-def test_what_is_no_object_is_refused(api: APIClient, path: str) -> None:
+def test_a_body_that_is_no_object_is_refused(api: APIClient, path: str) -> None:
     response = api.post(f"{URL}/{path}", [1])
 
     assert response.status_code == 400
     assert not Event.objects.exists()
 
 
-def test_many_cost_three_statements_for_each_five_hundred(
+def test_five_hundred_deliveries_take_three_statements(
     endpoint: WebhookEndpoint, django_assert_num_queries: Any
 ) -> None:
     ids = [accept(endpoint).pk for _ in range(12)]
@@ -271,7 +273,9 @@ def test_many_cost_three_statements_for_each_five_hundred(
         assert len(redeliver_many(delivery_ids=ids)) == 12
 
 
-def test_a_thousand_are_redelivered_at_once(endpoint: WebhookEndpoint) -> None:
+def test_a_thousand_deliveries_are_redelivered_in_one_call(
+    endpoint: WebhookEndpoint,
+) -> None:
     event = accept(endpoint)
     copies = [
         Event(
@@ -288,7 +292,7 @@ def test_a_thousand_are_redelivered_at_once(endpoint: WebhookEndpoint) -> None:
     ]
     Event.objects.bulk_create(copies)
 
-    chosen = choose(deliveries=Delivery.objects.all(), limit=1000)
+    chosen = select_accepted(deliveries=Delivery.objects.all(), limit=1000)
     done = redeliver_many(delivery_ids=chosen.delivery_ids)
 
     assert len(done) == 1000
@@ -296,7 +300,7 @@ def test_a_thousand_are_redelivered_at_once(endpoint: WebhookEndpoint) -> None:
     assert Event.objects.filter(replay_of__isnull=False).count() == 1000
 
 
-def test_nobody_delivers_to_agents_that_he_may_not_use() -> None:
+def test_a_user_cannot_deliver_to_agents_without_permission() -> None:
     agent = make_agent()
     agent.groups.add(Group.objects.create(name="ops"))
     trigger = make_trigger(agent=agent)

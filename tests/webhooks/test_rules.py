@@ -21,7 +21,7 @@ def pointers(rules: dict[str, Any]) -> list[str]:
         {"json_schema": {"type": "object", "required": ["id"]}},
     ],
 )
-def test_rules_that_are_fine(rules: dict[str, Any]) -> None:
+def test_valid_rules_have_no_faults(rules: dict[str, Any]) -> None:
     assert pointers(rules) == []
 
 
@@ -68,5 +68,5 @@ def test_a_rate_limit_is_a_whole_number_a_minute_or_an_hour(
         ),
     ],
 )
-def test_a_schema_must_be_one(schema: object, place: str) -> None:
+def test_a_schema_must_be_valid(schema: object, place: str) -> None:
     assert pointers({"json_schema": schema}) == [place]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.races import ROUNDS, THREADS, race, race_all
-from tests.webhooks.uploads import LEAST
+from tests.webhooks.uploads import MINIMAL
 from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import WebhookEndpoint, WebhookType, WebhookTypeVersion
 from webhooks.types import (
@@ -26,11 +26,11 @@ SIGNATURE = {
 }
 
 
-def test_uploads_at_one_moment_get_the_numbers_in_turn() -> None:
+def test_concurrent_uploads_get_consecutive_versions() -> None:
     texts = count()
 
     def upload() -> int:
-        document = {**LEAST, "description": str(next(texts))}
+        document = {**MINIMAL, "description": str(next(texts))}
         return upload_type(slug="shop", document=document).version
 
     for done in range(0, ROUNDS * THREADS, THREADS):
@@ -50,10 +50,10 @@ def delete(slug: str) -> bool:
     return True
 
 
-def test_no_endpoint_is_left_without_the_type_it_was_made_with() -> None:
+def test_no_endpoint_loses_its_type_to_a_concurrent_deletion() -> None:
     for number in range(ROUNDS):
         slug = f"shop-{number}"
-        upload_type(slug=slug, document=LEAST)
+        upload_type(slug=slug, document=MINIMAL)
 
         acts: list[Callable[[], Any]] = [
             partial(create_endpoint, type_slug=slug),
@@ -68,16 +68,16 @@ def test_no_endpoint_is_left_without_the_type_it_was_made_with() -> None:
 
 def demand_a_token(slug: str) -> bool:
     try:
-        upload_type(slug=slug, document={**LEAST, "signature": SIGNATURE})
+        upload_type(slug=slug, document={**MINIMAL, "signature": SIGNATURE})
     except WebhookTypeInUse:
         return False
     return True
 
 
-def test_no_endpoint_is_made_for_what_its_type_is_no_more() -> None:
+def test_no_endpoint_is_created_for_an_outdated_type() -> None:
     for number in range(ROUNDS):
         slug = f"shop-{number}"
-        upload_type(slug=slug, document=LEAST)
+        upload_type(slug=slug, document=MINIMAL)
 
         acts: list[Callable[[], Any]] = [
             partial(demand_a_token, slug),

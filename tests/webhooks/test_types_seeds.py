@@ -1,4 +1,4 @@
-"""The two kinds of upload that the requirements describe, whole, through the door."""
+"""The two examples of uploads in the requirements, from upload to a received event."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def make(api: APIClient, slug: str, document: Any, config: Any) -> WebhookEndpoi
     return WebhookEndpoint.objects.get(pk=made.json()["endpoint_id"])
 
 
-def test_a_bot_s_updates_come_in(api: APIClient) -> None:
+def test_the_updates_of_a_bot_are_accepted(api: APIClient) -> None:
     config = {"bot_token": "not-one", "allowed_updates": ["message"]}
     endpoint = make(api, "chatbot", CHAT, config)
     update = {"update_id": 7, "message": {"text": "hello"}}
@@ -77,7 +77,7 @@ def test_a_bot_s_updates_come_in(api: APIClient) -> None:
     assert find_body_faults(definition.json_schema, {}) != []
 
 
-def test_a_service_of_ones_own_is_described(api: APIClient) -> None:
+def test_a_custom_service_is_described(api: APIClient) -> None:
     config = {"api_key": "not-one", "filter_events": ["signed_up"]}
     endpoint = make(api, "my_service", SERVICE, config)
 

@@ -11,7 +11,7 @@ from senders.definitions import (
     shipped_document,
     shipped_slugs,
 )
-from tests.webhooks.uploads import LEAST, PARCELS, SIGNED
+from tests.webhooks.uploads import MINIMAL, PARCELS, SIGNED
 from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import WebhookType, WebhookTypeVersion
 from webhooks.types import (
@@ -37,8 +37,8 @@ def refused(**given: Any) -> TickhookError:
     return refusal.value
 
 
-def test_the_least_that_can_be_uploaded_is_a_type() -> None:  # R181, R182, R183
-    uploaded = upload_type(slug="My_Service", document=LEAST, by="ana")
+def test_a_minimal_document_is_a_type() -> None:  # R181, R182, R183
+    uploaded = upload_type(slug="My_Service", document=MINIMAL, by="ana")
 
     assert (uploaded.slug, uploaded.version, uploaded.is_new) == ("my_service", 1, True)
     definition = definition_of("MY_service")
@@ -52,7 +52,7 @@ def test_the_least_that_can_be_uploaded_is_a_type() -> None:  # R181, R182, R183
 @pytest.mark.parametrize("field", ["parser", "json_schema"])
 @pytest.mark.parametrize("value", ["missing", None])
 def test_a_required_field_is_named(field: str, value: object) -> None:  # R181
-    document = {**LEAST, field: value}
+    document = {**MINIMAL, field: value}
     if value == "missing":
         del document[field]
 
@@ -64,10 +64,10 @@ def test_a_required_field_is_named(field: str, value: object) -> None:  # R181
 
 @pytest.mark.parametrize("named", ["slug", "webhook_type"])
 def test_the_slug_may_be_in_the_document(named: str) -> None:
-    uploaded = upload_type(document={**LEAST, named: "Shop"})
+    uploaded = upload_type(document={**MINIMAL, named: "Shop"})
 
     assert uploaded.slug == "shop"
-    assert uploaded.document == {**LEAST, "slug": "shop", "name": "shop"}
+    assert uploaded.document == {**MINIMAL, "slug": "shop", "name": "shop"}
 
 
 @pytest.mark.parametrize(
@@ -92,10 +92,10 @@ def test_the_slug_may_be_in_the_document(named: str) -> None:
         ("shop", {"signature_required": True}, "/signature_required"),
     ],
 )
-def test_a_fault_is_told_by_its_place(
+def test_a_fault_is_reported_with_its_pointer(
     slug: str | None, change: dict[str, Any], pointer: str
 ) -> None:
-    error = refused(slug=slug, document={**LEAST, **change})
+    error = refused(slug=slug, document={**MINIMAL, **change})
 
     assert (error.http_status, error.code) == (400, "invalid_webhook_type")
     assert [fault.pointer for fault in error.faults] == [pointer]
@@ -104,7 +104,7 @@ def test_a_fault_is_told_by_its_place(
 def test_code_is_checked_by_the_sandbox() -> None:
     good = "def parse_it(body, headers, webhook_config):\n    return {}"
 
-    document = {**LEAST, "custom_parser_code": good, "validation_code": "def x(:"}
+    document = {**MINIMAL, "custom_parser_code": good, "validation_code": "def x(:"}
     error = refused(slug="shop", document=document)
 
     assert [fault.pointer for fault in error.faults] == ["/validation_code"]
@@ -133,22 +133,22 @@ CERTIFICATE = {
         ("signature", {"kind": "any", "of": [{"kind": "basic"}, CERTIFICATE]}),
     ],
 )
-def test_an_upload_chooses_no_address_to_be_asked(
+def test_an_upload_cannot_make_the_server_request_a_url(
     slug: str, field: str, value: dict[str, Any]
 ) -> None:
-    error = refused(slug=slug, document={**LEAST, field: value})
+    error = refused(slug=slug, document={**MINIMAL, field: value})
 
     assert [fault.pointer for fault in error.faults] == [f"/{field}"]
 
 
-def test_an_upload_may_keep_what_the_shipped_type_asks() -> None:
-    upload_type(slug="sns", document=LEAST)
+def test_an_upload_may_keep_the_requests_of_the_shipped_type() -> None:
+    upload_type(slug="sns", document=MINIMAL)
 
     assert definition_of("sns").confirmation == resolve("sns").confirmation
     assert definition_of("sns").signature == resolve("sns").signature
 
 
-def test_an_unsigned_handshake_signs_nothing_for_strangers() -> None:
+def test_an_unsigned_handshake_cannot_answer_with_a_signature() -> None:
     answer = {"json": {"token": ["{hmac_sha256_hex:query:crc_token}"]}}
     when = {"method": "GET", "present": [{"query": "crc_token"}]}
     handshake = {"when": when, "answer": answer, "signed": False}
@@ -160,8 +160,8 @@ def test_an_unsigned_handshake_signs_nothing_for_strangers() -> None:
     assert upload_type(slug="shop", document=signed).is_new
 
 
-def test_generic_can_be_neither_replaced_nor_deleted() -> None:  # R185
-    error = refused(slug="GENERIC", document=LEAST)
+def test_generic_cannot_be_replaced_or_deleted() -> None:  # R185
+    error = refused(slug="GENERIC", document=MINIMAL)
     with pytest.raises(TickhookError) as refusal:
         delete_type(slug="generic")
 
@@ -170,14 +170,14 @@ def test_generic_can_be_neither_replaced_nor_deleted() -> None:  # R185
 
 
 @pytest.mark.parametrize("slug", ["task", "trigger", "invoice", "INVOICE"])
-def test_a_slug_that_our_own_events_begin_with_is_refused(slug: str) -> None:
-    assert refused(slug=slug, document=LEAST).code == "webhook_type_slug_taken"
+def test_a_slug_of_our_own_events_is_refused(slug: str) -> None:
+    assert refused(slug=slug, document=MINIMAL).code == "webhook_type_slug_taken"
 
 
-def test_what_an_upload_leaves_unsaid_of_a_shipped_type_stays() -> None:
+def test_omitted_fields_of_a_shipped_type_stay() -> None:
     schema = {"type": "object", "required": ["action"]}
 
-    upload_type(slug="github", document={**LEAST, "json_schema": schema})
+    upload_type(slug="github", document={**MINIMAL, "json_schema": schema})
 
     shipped, now = get_shipped("github"), definition_of("github")
     assert shipped is not None
@@ -187,8 +187,8 @@ def test_what_an_upload_leaves_unsaid_of_a_shipped_type_stays() -> None:
     assert now.max_body_bytes == shipped.max_body_bytes
 
 
-def test_null_takes_a_field_of_a_shipped_type_away() -> None:
-    document = {**LEAST, "signature": None, "signature_required": None}
+def test_null_removes_a_field_of_a_shipped_type() -> None:
+    document = {**MINIMAL, "signature": None, "signature_required": None}
 
     upload_type(slug="github", document=document)
 
@@ -198,13 +198,13 @@ def test_null_takes_a_field_of_a_shipped_type_away() -> None:
 def test_every_shipped_document_can_be_uploaded() -> None:
     for slug in shipped_slugs():
         if slug != "generic":
-            whole = {**LEAST, **shipped_document(slug)}
+            whole = {**MINIMAL, **shipped_document(slug)}
             assert upload_type(document=whole).slug == slug
 
 
-def test_each_change_is_a_version_and_the_same_again_is_none() -> None:
+def test_each_change_makes_a_version_and_a_repeat_makes_none() -> None:
     numbers = [
-        upload_type(slug="shop", document={**LEAST, "description": text}).version
+        upload_type(slug="shop", document={**MINIMAL, "description": text}).version
         for text in ("one", "two", "two", "one")
     ]
 
@@ -214,16 +214,16 @@ def test_each_change_is_a_version_and_the_same_again_is_none() -> None:
     assert definition_of("shop").description == "one"
 
 
-def test_a_deleted_type_is_unknown_and_its_numbers_go_on() -> None:
-    upload_type(slug="shop", document=LEAST)
+def test_a_deleted_type_is_unknown_and_its_numbers_continue() -> None:
+    upload_type(slug="shop", document=MINIMAL)
     delete_type(slug="SHOP")
 
     assert definition_of("shop").slug == "generic"
-    assert upload_type(slug="shop", document=LEAST).version == 2
+    assert upload_type(slug="shop", document=MINIMAL).version == 2
 
 
-def test_a_deleted_override_brings_the_shipped_type_back() -> None:
-    upload_type(slug="github", document={**LEAST, "name": "Ours"})
+def test_deleting_an_override_restores_the_shipped_type() -> None:
+    upload_type(slug="github", document={**MINIMAL, "name": "Ours"})
     create_endpoint(type_slug="github")
 
     delete_type(slug="github")
@@ -233,9 +233,9 @@ def test_a_deleted_override_brings_the_shipped_type_back() -> None:
 
 @pytest.mark.parametrize(
     ("slug", "cause"),
-    [("github", "shipped_type_stays"), ("nobody", "webhook_type_not_found")],
+    [("github", "shipped_type_stays"), ("unknown", "webhook_type_not_found")],
 )
-def test_what_was_not_uploaded_can_not_be_deleted(slug: str, cause: str) -> None:
+def test_a_type_that_was_not_uploaded_cannot_be_deleted(slug: str, cause: str) -> None:
     with pytest.raises(TickhookError) as refusal:
         delete_type(slug=slug)
 
@@ -243,7 +243,7 @@ def test_what_was_not_uploaded_can_not_be_deleted(slug: str, cause: str) -> None
 
 
 def test_a_type_in_use_is_not_deleted() -> None:
-    upload_type(slug="shop", document=LEAST)
+    upload_type(slug="shop", document=MINIMAL)
     endpoint = create_endpoint(type_slug="shop").endpoint
 
     with pytest.raises(WebhookTypeInUse) as refusal:
@@ -253,8 +253,8 @@ def test_a_type_in_use_is_not_deleted() -> None:
     assert WebhookType.objects.filter(slug="shop").exists()
 
 
-def test_a_closed_endpoint_keeps_no_type() -> None:
-    upload_type(slug="shop", document=LEAST)
+def test_a_closed_endpoint_does_not_keep_its_type() -> None:
+    upload_type(slug="shop", document=MINIMAL)
     endpoint = create_endpoint(type_slug="shop").endpoint
     endpoint.is_active = False
     endpoint.save(update_fields=["is_active"])
@@ -281,7 +281,7 @@ def test_a_closed_endpoint_keeps_no_type() -> None:
         },
     ],
 )
-def test_how_requests_are_verified_stays_while_a_type_is_used(
+def test_the_verification_cannot_change_while_a_type_is_used(
     change: dict[str, Any],
 ) -> None:
     upload_type(slug="shop", document=SIGNED)
@@ -294,7 +294,7 @@ def test_how_requests_are_verified_stays_while_a_type_is_used(
     assert patch_type(slug="shop", document={"description": "x"}).version == 2
 
 
-def test_a_patch_changes_what_it_names() -> None:
+def test_a_patch_changes_the_given_fields() -> None:
     upload_type(document=PARCELS)
 
     patched = patch_type(
@@ -306,17 +306,17 @@ def test_a_patch_changes_what_it_names() -> None:
     assert patched.version == 2
 
 
-def test_a_patch_of_an_unknown_type_makes_none() -> None:
+def test_a_patch_does_not_create_a_type() -> None:
     with pytest.raises(TickhookError) as refusal:
-        patch_type(slug="nobody", document={"name": "x"})
+        patch_type(slug="unknown", document={"name": "x"})
 
     assert refusal.value.code == "webhook_type_not_found"
 
 
-def test_text_that_jsonb_refuses_is_kept() -> None:
+def test_text_that_jsonb_rejects_is_stored() -> None:
     schema = {"const": "\u0000\ud800"}
 
-    upload_type(slug="shop", document={**LEAST, "json_schema": schema})
+    upload_type(slug="shop", document={**MINIMAL, "json_schema": schema})
 
     assert current_type("shop").document["json_schema"] == schema
 
@@ -325,7 +325,7 @@ def test_all_types_are_listed_in_four_queries(
     django_assert_num_queries: Any,
 ) -> None:
     upload_type(document=PARCELS)
-    upload_type(slug="github", document=LEAST)
+    upload_type(slug="github", document=MINIMAL)
     create_endpoint(type_slug="github")
     summarize_types(known_slugs())
 
@@ -341,7 +341,7 @@ def test_all_types_are_listed_in_four_queries(
     assert (generic.source, generic.version) == ("shipped", None)
 
 
-def test_a_body_is_held_against_its_schema() -> None:  # R190
+def test_a_body_is_checked_against_its_schema() -> None:  # R190
     upload_type(document=PARCELS)
     definition = definition_of("parcels")
 
@@ -353,8 +353,8 @@ def test_a_body_is_held_against_its_schema() -> None:  # R190
     assert faults == [Fault("/body/event_type", "1 is not of type 'string'")]
 
 
-def test_no_body_fits_where_none_is_taken() -> None:
-    upload_type(slug="shop", document={**LEAST, "json_schema": False})
+def test_a_schema_of_false_accepts_no_body() -> None:
+    upload_type(slug="shop", document={**MINIMAL, "json_schema": False})
 
     [fault] = find_body_faults(definition_of("shop").json_schema, {})
 
@@ -363,19 +363,19 @@ def test_no_body_fits_where_none_is_taken() -> None:
 
 def test_true_and_one_are_not_the_same() -> None:
     for value in (1, True):
-        upload_type(slug="shop", document={**LEAST, "json_schema": {"const": value}})
+        upload_type(slug="shop", document={**MINIMAL, "json_schema": {"const": value}})
 
     assert current_type("shop").version == 2
 
 
-def test_a_patch_of_what_was_changed_meanwhile_is_refused(
+def test_a_patch_of_a_concurrently_changed_type_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    upload_type(slug="shop", document=LEAST)
+    upload_type(slug="shop", document=MINIMAL)
 
     def change_first(document: dict[str, Any]) -> list[Fault]:
         monkeypatch.undo()
-        upload_type(slug="shop", document={**LEAST, "description": "theirs"})
+        upload_type(slug="shop", document={**MINIMAL, "description": "theirs"})
         return []
 
     monkeypatch.setattr(upload, "find_code_faults", change_first)

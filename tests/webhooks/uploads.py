@@ -1,4 +1,4 @@
-"""Documents of webhook types, as people would upload them."""
+"""Documents of webhook types that tests upload."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ def parse_parcel(body, headers, webhook_config):
     return {'parcel_id': parcel.get('id'), 'is_late': 'late_since' in parcel}
 """
 
-# As little as may be uploaded.
-LEAST: dict[str, Any] = {"parser": "DynamicWebhookParser", "json_schema": {}}
+# The minimal upload.
+MINIMAL: dict[str, Any] = {"parser": "DynamicWebhookParser", "json_schema": {}}
 
 PARCELS: dict[str, Any] = {
     "slug": "parcels",
@@ -31,7 +31,7 @@ PARCELS: dict[str, Any] = {
 }
 
 SIGNED: dict[str, Any] = {
-    **LEAST,
+    **MINIMAL,
     "signature": {
         "kind": "hmac",
         "signed": "{body}",

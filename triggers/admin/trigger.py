@@ -29,7 +29,7 @@ from triggers.forms import TriggerForm
 from triggers.models import Trigger
 from triggers.services import lifecycle
 from webhooks.admin import curl_of
-from webhooks.endpoints.lifecycle import webhook_url
+from webhooks.endpoints.urls import webhook_url
 
 
 @admin.register(Trigger)

@@ -62,7 +62,7 @@ class EndpointView(APIView):
             raise PermissionDenied(FOREIGN_ENDPOINT)
         return trigger, trigger.endpoint
 
-    def answer(self, pk: UUID, renewed: rotation.RenewedEndpoint) -> Response:
+    def answer(self, pk: UUID, renewed: rotation.RotatedEndpoint) -> Response:
         """Answer with the trigger; a secret that was just set is shown this once."""
         trigger, _ = self.find(pk)
         context = {
@@ -131,7 +131,7 @@ class RegenerateWebhookView(EndpointView):
         _, endpoint = self.find(pk)
         given = _read(RegenerationSerializer(data=request.data))
         return self.answer(
-            pk, rotation.renew_url(endpoint_id=endpoint.pk, **given.validated_data)
+            pk, rotation.replace_url(endpoint_id=endpoint.pk, **given.validated_data)
         )
 
 

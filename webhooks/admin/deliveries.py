@@ -33,13 +33,13 @@ from common.errors import TickhookError
 from webhooks.admin.inspectors import inspector_urls
 from webhooks.deliveries.redelivery import (
     MAX_REDELIVERED,
-    choose,
     redeliver,
     redeliver_many,
+    select_accepted,
 )
 from webhooks.deliveries.selectors import (
     body_of,
-    readable,
+    decompressed,
     redeliveries_of,
     request_of,
     senders_of,
@@ -52,7 +52,7 @@ MAX_SHOWN_BYTES = 20_000
 
 
 class CauseFilter(DropdownFilter):  # type: ignore[misc]  # is untyped
-    """By why a delivery was not accepted."""
+    """Filters by the reason why a delivery was not accepted."""
 
     title = "cause"
     parameter_name = "cause"
@@ -82,7 +82,7 @@ class DeliveryAdmin(HistoryAdmin[Delivery]):
     )
     list_select_related = ("endpoint",)
     search_fields = ("delivery_id__exact", "event_type__startswith")
-    search_help_text = "A delivery id, how its event type starts, or any id"
+    search_help_text = "A delivery id, the start of an event type, or any id"
     ordering = ("-id",)
     actions = ("redeliver",)
     change_form_outer_before_template = "admin/tickhook/delivery_actions.html"
@@ -97,12 +97,12 @@ class DeliveryAdmin(HistoryAdmin[Delivery]):
                 )
             },
         ),
-        ("The answer", {"fields": ("status_sent", "cause", "detail", "remedy")}),
+        ("Answer", {"fields": ("status_sent", "cause", "detail", "suggested_fix")}),
         (
-            "The request",
+            "Request",
             {"fields": ("method_sent", "address", "headers_json", "query_json")},
         ),
-        ("The body", {"fields": ("size", "body_text", "body_file")}),
+        ("Body", {"fields": ("size", "body_text", "body_file")}),
     )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
@@ -116,45 +116,42 @@ class DeliveryAdmin(HistoryAdmin[Delivery]):
         return request.user.has_perm("webhooks.change_delivery")
 
     def is_open_to(self, request: HttpRequest, endpoint_ids: Set[UUID | None]) -> bool:
-        """Whether the user may deliver to all of these endpoints."""
+        """Return whether the user may deliver to all of these endpoints."""
         return True
 
     @admin.action(description="Redeliver", permissions=["redeliver"])
     def redeliver(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
-        chosen = list(queryset[:2])
+        selected = list(queryset[:2])
         try:
-            if len(chosen) == 1:
-                self._redeliver_one(request, chosen[0])
-            else:
+            if len(selected) > 1:
                 self._redeliver_many(request, queryset)
+            elif selected and self._is_allowed(request, {selected[0].endpoint_id}):
+                event_id = redeliver(delivery=selected[0]).event_id
+                new = page_link("webhooks_delivery", event_id, "a new event")
+                messages.success(request, format_html("Redelivered as {}.", new))
         except TickhookError as error:
             messages.error(request, error.detail)
-
-    def _redeliver_one(self, request: HttpRequest, delivery: Delivery) -> None:
-        if self._refused(request, {delivery.endpoint_id}):
-            return
-        event_id = redeliver(delivery=delivery).event_id
-        again = page_link("webhooks_delivery", event_id, "a new event")
-        messages.success(request, format_html("Redelivered as {}.", again))
 
     def _redeliver_many(
         self, request: HttpRequest, queryset: QuerySet[Delivery]
     ) -> None:
-        chosen = choose(deliveries=queryset, limit=MAX_REDELIVERED)
-        if self._refused(request, chosen.endpoint_ids):
+        selection = select_accepted(deliveries=queryset, limit=MAX_REDELIVERED)
+        if not self._is_allowed(request, selection.endpoint_ids):
             return
-        done = redeliver_many(delivery_ids=chosen.delivery_ids)
-        text = f"{len(done)} redelivered: those that were accepted."
+        done = redeliver_many(delivery_ids=selection.delivery_ids)
+        text = f"{len(done)} accepted deliveries were redelivered."
         messages.success(request, text)
-        if chosen.next_from:
-            text = f"The rest begins at {chosen.next_from:%Y-%m-%d %H:%M:%S} UTC."
+        if selection.next_from:
+            start = f"{selection.next_from:%Y-%m-%d %H:%M:%S} UTC"
+            text = f"The limit was reached; the remaining deliveries start at {start}."
             messages.warning(request, text)
 
-    def _refused(self, request: HttpRequest, endpoint_ids: Set[UUID | None]) -> bool:
-        if self.is_open_to(request, endpoint_ids):
-            return False
-        messages.error(request, "Agents would hear of it that you may not use")
-        return True
+    def _is_allowed(self, request: HttpRequest, endpoint_ids: Set[UUID | None]) -> bool:
+        is_open = self.is_open_to(request, endpoint_ids)
+        if not is_open:
+            text = "The event would go to agents that you are not allowed to use"
+            messages.error(request, text)
+        return is_open
 
     @admin.display(description="Outcome")
     def outcome_badge(self, delivery: Delivery) -> SafeString:
@@ -176,10 +173,10 @@ class DeliveryAdmin(HistoryAdmin[Delivery]):
 
     @admin.display(description="Redelivered as")
     def redelivered_as(self, delivery: Delivery) -> SafeString:
-        again = [
+        links = [
             (page_link("webhooks_delivery", pk),) for pk in redeliveries_of(delivery)
         ]
-        return format_html_join(", ", "{}", again) if again else NOTHING
+        return format_html_join(", ", "{}", links) if links else NOTHING
 
     @admin.display(description="Event")
     def event_link(self, delivery: Delivery) -> SafeString:
@@ -196,8 +193,8 @@ class DeliveryAdmin(HistoryAdmin[Delivery]):
     def status_sent(self, delivery: Delivery) -> int:
         return status_of(delivery, senders_of([delivery]))
 
-    @admin.display(description="What to do")
-    def remedy(self, delivery: Delivery) -> str:
+    @admin.display(description="How to fix it")
+    def suggested_fix(self, delivery: Delivery) -> str:
         return how_to_fix(delivery.cause) or NOTHING
 
     @admin.display(description="Method")
@@ -220,9 +217,9 @@ class DeliveryAdmin(HistoryAdmin[Delivery]):
     def body_text(self, delivery: Delivery) -> SafeString:
         body = body_of(delivery)
         if body is None:
-            return SafeString("It is not kept any more")
-        note = "<p>Only its first bytes were kept.</p>" if body.is_truncated else ""
-        return _laid_out(readable(delivery, body)) + SafeString(note)
+            return SafeString("The body is no longer stored")
+        note = "<p>Only the first bytes were stored.</p>" if body.is_truncated else ""
+        return _formatted(decompressed(delivery, body)) + SafeString(note)
 
     @admin.display(description="As a file")
     def body_file(self, delivery: Delivery) -> SafeString:
@@ -230,8 +227,8 @@ class DeliveryAdmin(HistoryAdmin[Delivery]):
         return link(url, "The raw bytes")
 
 
-def _laid_out(body: bytes) -> SafeString:
-    """Return JSON laid out, other text as it came."""
+def _formatted(body: bytes) -> SafeString:
+    """Return JSON indented, any other text unchanged; long bodies are cut."""
     if not body:
         return NOTHING
     if len(body) <= MAX_SHOWN_BYTES:

@@ -1,13 +1,11 @@
-"""Buttons of an endpoint's page that give it another secret or another URL."""
-
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin import ModelAdmin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -25,16 +23,17 @@ from unfold.widgets import (
 from common.admin.base import BaseAdmin
 from common.admin.display import NOTHING, badge, copyable, list_link, text_block
 from common.errors import TickhookError
+from senders.definitions.samples import sample_events
 from senders.signatures import OnlyTheSenderSigns
 from webhooks.endpoints.rotation import (
     KEEP_SECONDS,
     MAX_KEEP_SECONDS,
-    RenewedEndpoint,
-    renew_url,
+    RotatedEndpoint,
+    replace_url,
     revoke_secret,
     rotate_secret,
 )
-from webhooks.endpoints.sample_requests import sample_request
+from webhooks.endpoints.sample_requests import sample_command
 from webhooks.endpoints.secrets import SecretState, Which, live_entries, states_of
 from webhooks.endpoints.urls import webhook_url
 from webhooks.forms import EndpointForm, SecretField
@@ -44,17 +43,17 @@ from webhooks.rejections.recording import count_rejections
 HOUR_SECONDS = 3600
 
 if TYPE_CHECKING:
-    EndpointAdmin = ModelAdmin[WebhookEndpoint]
     DialogForm = forms.Form
 else:
-    EndpointAdmin = object
     DialogForm = BaseDialogForm
 
 
 class RotationForm(DialogForm):
-    secret = SecretField(help_text="Empty: a new one is made, and shown once.")
+    secret = SecretField(
+        help_text="Leave it empty to generate a secret, which is shown once."
+    )
     keep_hours = forms.IntegerField(
-        label="Hours for which the present one stays valid",
+        label="Hours for which the current secret stays valid",
         initial=KEEP_SECONDS // HOUR_SECONDS,
         min_value=0,
         max_value=MAX_KEEP_SECONDS // HOUR_SECONDS,
@@ -65,7 +64,7 @@ class RotationForm(DialogForm):
 
 class RevocationForm(DialogForm):
     which = forms.ChoiceField(
-        label="Which",
+        label="Secret to revoke",
         choices=[(which.value, which.value) for which in reversed(Which)],
         widget=UnfoldAdminSelectWidget,
     )
@@ -73,11 +72,24 @@ class RevocationForm(DialogForm):
 
 class NewUrlForm(DialogForm):
     rotate_secret = forms.BooleanField(
-        label="Also make a new secret",
+        label="Also generate a new secret",
         required=False,
-        help_text="All present ones end at once.",
+        help_text="All current secrets end at once.",
         widget=UnfoldBooleanWidget,
     )
+
+
+def curl_of(endpoint: WebhookEndpoint) -> SafeString:
+    """Show a curl command for an endpoint, with a button that copies it."""
+    try:
+        sample = sample_command(endpoint)
+    except OnlyTheSenderSigns as error:
+        return conditional_escape(error.detail)
+    note = ""
+    if sample.valid_seconds is not None:
+        minutes = sample.valid_seconds // 60
+        note = f"Valid for {minutes} minutes; then reload this page."
+    return copyable(sample.curl, note=note)
 
 
 def _dialog(form_class: type[forms.Form], title: str, text: str) -> dict[str, object]:
@@ -89,139 +101,23 @@ def _dialog(form_class: type[forms.Form], title: str, text: str) -> dict[str, ob
     }
 
 
-class RenewalActions(EndpointAdmin):
-    """Part of the endpoints' admin; each act asks first and says what it did."""
-
-    actions_detail = ("rotate", "revoke", "renew")
-
-    def has_renew_permission(self, request: HttpRequest, object_id: str) -> bool:
-        endpoint = self.get_object(request, object_id)
-        return endpoint is not None and self.has_change_permission(request, endpoint)
-
-    @action(  # type: ignore[untyped-decorator]  # unfold has no types
-        description="Rotate secret",
-        permissions=["renew"],
-        icon="key",
-        dialog=_dialog(
-            RotationForm,
-            "Rotate secret",
-            "The endpoint gets another secret; the present one stays for a while.",
-        ),
-    )
-    def rotate(
-        self, request: HttpRequest, form: forms.Form, object_id: str
-    ) -> HttpResponse:
-        given = form.cleaned_data
-        return self._renew(
-            request,
-            object_id,
-            lambda endpoint: rotate_secret(
-                endpoint_id=endpoint.pk,
-                secret=given["secret"] or None,
-                keep_previous_seconds=given["keep_hours"] * HOUR_SECONDS,
-            ),
-            done="The endpoint has another secret.",
-        )
-
-    @action(  # type: ignore[untyped-decorator]  # unfold has no types
-        description="Revoke secret",
-        permissions=["renew"],
-        icon="key_off",
-        dialog=_dialog(
-            RevocationForm,
-            "Revoke secret",
-            "Requests signed with it are refused at once; the other one stays.",
-        ),
-    )
-    def revoke(
-        self, request: HttpRequest, form: forms.Form, object_id: str
-    ) -> HttpResponse:
-        which = Which(form.cleaned_data["which"])
-        return self._renew(
-            request,
-            object_id,
-            lambda endpoint: revoke_secret(endpoint_id=endpoint.pk, which=which),
-            done=f"The {which} secret is revoked.",
-        )
-
-    @action(  # type: ignore[untyped-decorator]  # unfold has no types
-        description="New URL",
-        permissions=["renew"],
-        icon="link",
-        dialog=_dialog(
-            NewUrlForm, "New URL", "The present URL answers 404 from then on."
-        ),
-    )
-    def renew(
-        self, request: HttpRequest, form: forms.Form, object_id: str
-    ) -> HttpResponse:
-        is_rotated = form.cleaned_data["rotate_secret"]
-        return self._renew(
-            request,
-            object_id,
-            lambda endpoint: renew_url(
-                endpoint_id=endpoint.pk, rotate_secret=is_rotated
-            ),
-            done="The endpoint has another URL.",
-        )
-
-    def _renew(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        act: Callable[[WebhookEndpoint], RenewedEndpoint],
-        *,
-        done: str,
-    ) -> HttpResponse:
-        """Do it, say so, and go back to the endpoint's page."""
-        endpoint: Any = self.get_object(request, object_id)
-        try:
-            renewed = act(endpoint)
-        except TickhookError as error:
-            messages.error(request, error.detail)
-        else:
-            self.log_change(request, endpoint, done)
-            messages.success(request, done)
-            _show_once(request, renewed.secret)
-        page = reverse("admin:webhooks_webhookendpoint_change", args=[endpoint.pk])
-        return HttpResponse(headers={"HX-Redirect": page})
-
-
-def _show_once(request: HttpRequest, secret: str | None) -> None:
-    if secret is not None:
-        text = "Secret, shown this once: {}"
-        messages.warning(request, format_html(text, copyable(secret)))
-
-
-def curl_of(endpoint: WebhookEndpoint) -> SafeString:
-    """Show a line that tries an endpoint, with a button that copies it."""
-    try:
-        sample = sample_request(endpoint)
-    except OnlyTheSenderSigns as error:
-        return conditional_escape(error.detail)
-    note = ""
-    if sample.valid_seconds is not None:
-        minutes = sample.valid_seconds // 60
-        note = f"Good for {minutes} minutes; then load this page again."
-    return copyable(sample.curl, note=note)
-
-
-def _tell(state: SecretState) -> tuple[str]:
+def _dates(state: SecretState) -> str:
     dates = {"since": state.created_at, "until": state.valid_until}
-    told = [
+    shown = [
         f"{word} {date_format(at, 'DATETIME_FORMAT')}"
         for word, at in dates.items()
         if at is not None
     ]
-    return (", ".join([state.which, *told]),)
+    return ", ".join([state.which, *shown])
 
 
 @admin.register(WebhookEndpoint)
-class WebhookEndpointAdmin(RenewalActions, BaseAdmin[WebhookEndpoint]):
-    """Endpoints are made with their first trigger and closed with their last one."""
+class WebhookEndpointAdmin(BaseAdmin[WebhookEndpoint]):
+    """Endpoints are created with their first trigger and closed with their last one."""
 
     form = EndpointForm
     actions = None
+    actions_detail = ("rotate", "revoke", "new_url")
     change_form_outer_before_template = "admin/tickhook/endpoint_actions.html"
     list_display = (
         "webhook_id", "status", "type", "subject", "triggers", "events", "rejections",
@@ -230,14 +126,14 @@ class WebhookEndpointAdmin(RenewalActions, BaseAdmin[WebhookEndpoint]):
     list_filter = ("is_active", "type")
     search_fields = ("webhook_id", "type", "subject")
     readonly_fields = (
-        "id", "status", "url", "secrets_told", "curl", "subject", "triggers", "events",
-        "rejections", "refused", "created_at", "updated_at",
+        "id", "status", "url", "valid_secrets", "curl", "subject", "triggers", "events",
+        "rejections", "rejection_counts", "created_at", "updated_at",
     )  # fmt: skip
     fieldsets = (
         (None, {"fields": ("url", "status", "triggers", "events")}),
-        ("What was refused", {"fields": ("refused", "rejections")}),
-        ("The sender", {"fields": ("type", "secrets_told", "secret", "curl")}),
-        ("What is let in", {"fields": ("allowed_methods", "validation_rules")}),
+        ("Rejected requests", {"fields": ("rejection_counts", "rejections")}),
+        ("Sender", {"fields": ("type", "valid_secrets", "secret", "curl")}),
+        ("Validation", {"fields": ("allowed_methods", "validation_rules")}),
         ("Record", {"fields": ("id", "subject", "created_at", "updated_at")}),
     )
 
@@ -252,6 +148,24 @@ class WebhookEndpointAdmin(RenewalActions, BaseAdmin[WebhookEndpoint]):
     ) -> bool:
         return False
 
+    def has_change_secret_permission(
+        self, request: HttpRequest, object_id: str
+    ) -> bool:
+        endpoint = self.get_object(request, object_id)
+        return endpoint is not None and self.has_change_permission(request, endpoint)
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: WebhookEndpoint | None = None,
+    ) -> HttpResponse:
+        context["sample_events"] = sample_events(obj.type) if obj else []
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
     def save_model(
         self,
         request: HttpRequest,
@@ -259,7 +173,98 @@ class WebhookEndpointAdmin(RenewalActions, BaseAdmin[WebhookEndpoint]):
         form: forms.ModelForm[WebhookEndpoint],
         change: bool,
     ) -> None:
-        """Do nothing: the form's service has stored it."""
+        """Do nothing: the form's service has stored the endpoint."""
+
+    @action(  # type: ignore[untyped-decorator]  # unfold has no types
+        description="Rotate secret",
+        permissions=["change_secret"],
+        icon="key",
+        dialog=_dialog(
+            RotationForm,
+            "Rotate secret",
+            "The endpoint gets a new secret; the current one stays valid for a while.",
+        ),
+    )
+    def rotate(
+        self, request: HttpRequest, form: forms.Form, object_id: str
+    ) -> HttpResponse:
+        fields = form.cleaned_data
+        return self._change(
+            request,
+            object_id,
+            lambda endpoint_id: rotate_secret(
+                endpoint_id=endpoint_id,
+                secret=fields["secret"] or None,
+                keep_previous_seconds=fields["keep_hours"] * HOUR_SECONDS,
+            ),
+            done="The endpoint has a new secret.",
+        )
+
+    @action(  # type: ignore[untyped-decorator]  # unfold has no types
+        description="Revoke secret",
+        permissions=["change_secret"],
+        icon="key_off",
+        dialog=_dialog(
+            RevocationForm,
+            "Revoke secret",
+            "Requests signed with it are rejected at once; the other secret stays.",
+        ),
+    )
+    def revoke(
+        self, request: HttpRequest, form: forms.Form, object_id: str
+    ) -> HttpResponse:
+        which = Which(form.cleaned_data["which"])
+        return self._change(
+            request,
+            object_id,
+            lambda endpoint_id: revoke_secret(endpoint_id=endpoint_id, which=which),
+            done=f"The {which} secret is revoked.",
+        )
+
+    @action(  # type: ignore[untyped-decorator]  # unfold has no types
+        description="New URL",
+        permissions=["change_secret"],
+        icon="link",
+        url_path="renew",
+        dialog=_dialog(
+            NewUrlForm, "New URL", "The current URL returns 404 from then on."
+        ),
+    )
+    def new_url(
+        self, request: HttpRequest, form: forms.Form, object_id: str
+    ) -> HttpResponse:
+        is_rotated = form.cleaned_data["rotate_secret"]
+        return self._change(
+            request,
+            object_id,
+            lambda endpoint_id: replace_url(
+                endpoint_id=endpoint_id, rotate_secret=is_rotated
+            ),
+            done="The endpoint has a new URL.",
+        )
+
+    def _change(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        change: Callable[[UUID], RotatedEndpoint],
+        *,
+        done: str,
+    ) -> HttpResponse:
+        """Change an endpoint, show the result, and return to the endpoint's page."""
+        endpoint: Any = self.get_object(request, object_id)
+        try:
+            secret = change(endpoint.pk).secret
+        except TickhookError as error:
+            messages.error(request, error.detail)
+        else:
+            self.log_change(request, endpoint, done)
+            messages.success(request, done)
+            if secret is not None:
+                text = format_html("Secret, shown this once: {}", copyable(secret))
+                messages.warning(request, text)
+        page = reverse("admin:webhooks_webhookendpoint_change", args=[endpoint.pk])
+        return HttpResponse(headers={"HX-Redirect": page})
 
     @admin.display(description="Status", ordering="is_active")
     def status(self, endpoint: WebhookEndpoint) -> SafeString:
@@ -270,10 +275,10 @@ class WebhookEndpointAdmin(RenewalActions, BaseAdmin[WebhookEndpoint]):
         return copyable(webhook_url(endpoint))
 
     @admin.display(description="Valid secrets")
-    def secrets_told(self, endpoint: WebhookEndpoint) -> SafeString:
-        """Tell of each secret since when and until when it is valid, nothing more."""
-        told = [_tell(state) for state in states_of(live_entries(endpoint))]
-        return format_html_join(SafeString("<br>"), "{}", told) or SafeString("none")
+    def valid_secrets(self, endpoint: WebhookEndpoint) -> SafeString:
+        """Show since when and until when each secret is valid, never its text."""
+        lines = [(_dates(state),) for state in states_of(live_entries(endpoint))]
+        return format_html_join(SafeString("<br>"), "{}", lines) or SafeString("none")
 
     @admin.display(description="Try it")
     def curl(self, endpoint: WebhookEndpoint) -> SafeString:
@@ -288,9 +293,9 @@ class WebhookEndpointAdmin(RenewalActions, BaseAdmin[WebhookEndpoint]):
     def events(self, endpoint: WebhookEndpoint) -> SafeString:
         return list_link("events_event", "Events", endpoint_id__exact=endpoint.pk)
 
-    @admin.display(description="Requests")
-    def refused(self, endpoint: WebhookEndpoint) -> SafeString:
-        """Show how many were refused for each cause, in the last day and in all."""
+    @admin.display(description="Counts")
+    def rejection_counts(self, endpoint: WebhookEndpoint) -> SafeString:
+        """Show how many requests were rejected for each cause."""
         lines = [
             f"{row.cause}: {row.last_day:,} in the last 24 hours, {row.in_all:,} in all"
             for row in count_rejections(endpoint.pk)

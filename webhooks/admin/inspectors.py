@@ -1,4 +1,4 @@
-"""Pages beside deliveries: test events, and what arrives at test-mode URLs."""
+"""Admin pages that send test events and show requests to test-mode URLs."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from django.views.decorators.http import require_GET, require_POST
 
 from common.admin.display import json_block, page_link, text_block
 from common.errors import TickhookError
-from webhooks.endpoints.sending import Tested, send_test_event
-from webhooks.inspectors.store import find_inspector, open_inspector, shown_requests
+from webhooks.endpoints.sending import SentTestEvent, send_test_event
+from webhooks.inspectors.store import find_inspector, list_requests, open_inspector
 
 
 class PageOwner(Protocol):
-    """The admin of deliveries, as these pages know it."""
+    """The parts of the admin of deliveries that these pages use."""
 
     admin_site: AdminSite
 
@@ -65,13 +65,13 @@ class Pages:
         self._owner = owner
 
     def test(self, request: HttpRequest, endpoint_id: UUID) -> HttpResponse:
-        """Send a test event and say on the endpoint's page what the door answered."""
+        """Send a test event and show the answer on the endpoint's page."""
         owner = self._owner
         is_allowed = owner.has_redeliver_permission(request)
         if not (is_allowed and owner.is_open_to(request, {endpoint_id})):
             raise PermissionDenied
         try:
-            tested = send_test_event(
+            sent = send_test_event(
                 endpoint_id=endpoint_id,
                 event=request.POST.get("event", ""),
                 remote_address=request.META.get("REMOTE_ADDR", ""),
@@ -79,11 +79,11 @@ class Pages:
         except TickhookError as error:
             messages.error(request, error.detail)
         else:
-            _tell(request, tested)
+            _show_answer(request, sent)
         return _page_of(endpoint_id)
 
     def open(self, request: HttpRequest, endpoint_id: UUID) -> HttpResponse:
-        """Make a test-mode URL for an endpoint and show what arrives there."""
+        """Open a test-mode URL for an endpoint and show its page."""
         if not self._owner.has_redeliver_permission(request):
             raise PermissionDenied
         try:
@@ -97,15 +97,15 @@ class Pages:
         if not self._owner.has_view_permission(request):
             raise PermissionDenied
         try:
-            inspector, came = find_inspector(token), shown_requests(token)
+            inspector, requests = find_inspector(token), list_requests(token)
         except TickhookError as error:
             messages.error(request, error.detail)
             return redirect("admin:webhooks_delivery_changelist")
         context = {
             **self._owner.admin_site.each_context(request),
-            "title": "What arrives",
+            "title": "Incoming requests",
             "inspector": inspector,
-            "requests": [_laid_out(shown) for shown in came],
+            "requests": [_formatted(one) for one in requests],
         }
         return TemplateResponse(request, "admin/tickhook/inspector.html", context)
 
@@ -115,33 +115,30 @@ def _page_of(endpoint_id: UUID) -> HttpResponseRedirect:
     return HttpResponseRedirect(page)
 
 
-def _tell(request: HttpRequest, tested: Tested) -> None:
-    if tested.outcome == "accepted":
-        event = page_link("webhooks_delivery", tested.event_id, "its delivery")
+def _show_answer(request: HttpRequest, sent: SentTestEvent) -> None:
+    if sent.outcome == "accepted":
+        event = page_link("webhooks_delivery", sent.event_id, "its delivery")
         text = format_html("The test event was accepted: {}.", event)
         messages.success(request, text)
         return
     messages.error(
         request,
-        f"The test event was {tested.outcome} with {tested.status} ({tested.cause}): "
-        f"{tested.detail} {tested.how_to_fix}",
+        f"The test event was {sent.outcome} with {sent.status} ({sent.cause}): "
+        f"{sent.detail} {sent.how_to_fix}",
     )
 
 
-def _laid_out(shown: dict[str, Any]) -> dict[str, Any]:
-    return {
-        **shown,
-        "at": datetime.fromisoformat(shown["received_at"]),
-        "headers_block": json_block(shown["headers"]),
-        "query_block": json_block(shown["query"]),
-        "body_block": _body_block(shown),
-    }
-
-
-def _body_block(shown: dict[str, Any]) -> str:
-    raw = base64.b64decode(shown.get("body_base64", ""))
-    text = shown["body"] or raw.decode("utf-8", "replace")
+def _formatted(described: dict[str, Any]) -> dict[str, Any]:
+    raw = base64.b64decode(described.get("body_base64", ""))
+    text = described["body"] or raw.decode("utf-8", "replace")
     try:
-        return json_block(json.loads(text))
+        body = json_block(json.loads(text))
     except (ValueError, RecursionError):
-        return text_block(text)
+        body = text_block(text)
+    return {
+        **described,
+        "at": datetime.fromisoformat(described["received_at"]),
+        "headers_block": json_block(described["headers"]),
+        "query_block": json_block(described["query"]),
+        "body_block": body,
+    }

@@ -48,7 +48,10 @@ class RejectionAdmin(HistoryAdmin[Rejection]):
 
 @admin.register(Errand)
 class ErrandAdmin(HistoryAdmin[Errand]):
-    """What workers ask of senders; of a URL the host, as a path may hold a token."""
+    """Requests that workers make to senders.
+
+    Only the host is shown, because the path of a URL may contain a token.
+    """
 
     id_search_fields = ("pk", "endpoint_id")
     list_display = (

@@ -17,7 +17,7 @@ from webhooks.types import delete_type
 
 @admin.register(WebhookType)
 class WebhookTypeAdmin(GuardedDeletionAdmin[WebhookType]):
-    """The uploaded types; those that are shipped are files."""
+    """The uploaded types; the shipped types are files."""
 
     form = WebhookTypeForm
     actions = None
@@ -45,7 +45,7 @@ class WebhookTypeAdmin(GuardedDeletionAdmin[WebhookType]):
         change: bool = False,
         **kwargs: Any,
     ) -> type[forms.ModelForm[WebhookType]]:
-        """Return a form, made anew for each request, that knows who uploads."""
+        """Return a form class for this request, which knows the user who uploads."""
         form = super().get_form(request, obj, change, **kwargs)
         form.by = request.user.get_username()  # type: ignore[attr-defined]  # of ours
         return form
@@ -57,14 +57,14 @@ class WebhookTypeAdmin(GuardedDeletionAdmin[WebhookType]):
         form: forms.ModelForm[WebhookType],
         change: bool,
     ) -> None:
-        """Do nothing: the form's service has stored it."""
+        """Do nothing: the form's service has stored the type."""
 
     def delete_model(self, request: HttpRequest, obj: WebhookType) -> None:
         delete_type(slug=obj.slug)
 
     @admin.display(description="Document")
     def document(self, webhook_type: WebhookType) -> SafeString:
-        """Show it to those who may not change it; others have the form's field."""
+        """Show the document to users who cannot edit it in the form."""
         return json_block(webhook_type.current.document)
 
     @admin.display(description="Version")
@@ -84,7 +84,7 @@ class WebhookTypeAdmin(GuardedDeletionAdmin[WebhookType]):
 
 @admin.register(WebhookTypeVersion)
 class WebhookTypeVersionAdmin(HistoryAdmin[WebhookTypeVersion]):
-    """What was uploaded, and when; to bring one back, upload it again."""
+    """The uploaded versions; to restore one, upload it again."""
 
     list_display = ("slug", "version", "created_by", "created_at")
     search_fields = ("slug",)

@@ -1,11 +1,10 @@
-"""Delivers again what was accepted: a new event, judged anew by all it concerns."""
+"""Redelivers accepted deliveries: each becomes a new event."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import islice
 from uuid import UUID
 
 from django.db import transaction
@@ -22,18 +21,18 @@ from webhooks.models import Delivery, DeliveryOutcome
 from webhooks.rejections.fixes import how_to_fix
 
 MAX_REDELIVERED = 1000
-EVENTS_A_STATEMENT = 500
+EVENTS_PER_STATEMENT = 500
 
 
 class NotRedeliverable(Conflict):
-    """Only what was accepted can be delivered again."""
+    """Only an accepted delivery can be redelivered."""
 
     code = "not_redeliverable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redelivery:
-    """The new event of a delivery, or the one that its idempotency key made before."""
+    """The new event of a delivery, or the earlier one with its idempotency key."""
 
     delivery_id: UUID
     event_id: UUID
@@ -41,8 +40,8 @@ class Redelivery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
-    """What would be delivered again, to whom; `next_from` is when the rest begins."""
+class AcceptedSelection:
+    """The deliveries to redeliver; `next_from` is when the remaining ones begin."""
 
     delivery_ids: Sequence[UUID]
     endpoint_ids: Set[UUID | None]
@@ -50,33 +49,38 @@ class Chosen:
 
 
 def redeliver(*, delivery: Delivery, idempotency_key: str = "") -> Redelivery:
-    """Record a new event for a delivery, of its event's type, request and body.
+    """Record a new event with the type, request and body of a delivery's event.
 
-    A duplicate stands for the event that it repeats. With an idempotency key there is
-    one new event however often it is asked for. Raises NotRedeliverable.
+    For a duplicate, this is the event that it repeats. Calls with the same idempotency
+    key record one event. Raises NotRedeliverable.
     """
-    events = Event.objects.defer("body").filter(pk__in=_event_ids(delivery))
+    if delivery.outcome == DeliveryOutcome.REJECTED:
+        raise NotRedeliverable(
+            "This delivery was rejected, so there is no event to redeliver. "
+            f"{how_to_fix(delivery.cause)} Then let the sender deliver it again."
+        )
+    events = Event.objects.defer("body").filter(pk=delivery.event_id)
     with transaction.atomic():
         for redelivery in _record(events, idempotency_key):
             return replace(redelivery, delivery_id=delivery.pk)
     raise NotRedeliverable(
-        "The body of this delivery was removed by its age; have the sender deliver it "
-        "again"
+        "The body of this delivery was deleted when its retention ended; let the "
+        "sender deliver it again"
     )
 
 
-def choose(*, deliveries: QuerySet[Delivery], limit: int) -> Chosen:
-    """Return those of the deliveries that were accepted, oldest first.
+def select_accepted(*, deliveries: QuerySet[Delivery], limit: int) -> AcceptedSelection:
+    """Select the accepted deliveries, oldest first.
 
-    What is a redelivery itself is left out: what it repeats is among the others. So
-    is a delivery whose body was removed by its age.
+    Redeliveries are left out, because the deliveries that they repeat are included. So
+    are deliveries whose body was deleted when its retention ended.
     """
     accepted = deliveries.filter(outcome=DeliveryOutcome.ACCEPTED, replay_of=None)
     rows = accepted.alias(stored=Length("body")).filter(stored=F("body_size"))
     rows = rows.order_by("id").values_list("pk", "endpoint_id", "received_at")
     found = list(rows[: limit + 1])
     wanted, rest = found[:limit], found[limit:]
-    return Chosen(
+    return AcceptedSelection(
         delivery_ids=[pk for pk, _, _ in wanted],
         endpoint_ids={endpoint_id for _, endpoint_id, _ in wanted},
         next_from=rest[0][2] if rest else None,
@@ -86,40 +90,24 @@ def choose(*, deliveries: QuerySet[Delivery], limit: int) -> Chosen:
 def redeliver_many(
     *, delivery_ids: Sequence[UUID], idempotency_key: str = ""
 ) -> list[Redelivery]:
-    """Record a new event for each accepted delivery whose body is stored, or for none.
+    """Record a new event for each accepted delivery whose body is stored.
 
-    All are recorded in one transaction.
+    All events are recorded in one transaction, or none.
     """
+    redeliveries = []
     with transaction.atomic():
-        return [
-            redelivery
-            for ids in _portions(delivery_ids)
-            for redelivery in _record(
-                Event.objects.defer("body").filter(pk__in=ids).order_by("pk"),
-                idempotency_key,
-            )
-        ]
-
-
-def _event_ids(delivery: Delivery) -> list[UUID]:
-    if delivery.outcome == DeliveryOutcome.REJECTED:
-        raise NotRedeliverable(
-            "This delivery was rejected, so there is no event to deliver again. "
-            f"{how_to_fix(delivery.cause)} Then have the sender deliver it again."
-        )
-    return [delivery.event_id] if delivery.event_id else []
-
-
-def _portions(ids: Sequence[UUID]) -> Iterator[list[UUID]]:
-    rest = iter(ids)
-    while portion := list(islice(rest, EVENTS_A_STATEMENT)):
-        yield portion
+        for start in range(0, len(delivery_ids), EVENTS_PER_STATEMENT):
+            ids = delivery_ids[start : start + EVENTS_PER_STATEMENT]
+            events = Event.objects.defer("body").filter(pk__in=ids).order_by("pk")
+            redeliveries += _record(events, idempotency_key)
+    return redeliveries
 
 
 def _record(events: QuerySet[Event], key: str) -> list[Redelivery]:
-    """Record redeliveries of those events whose bodies are stored, and keep these so.
+    """Record redeliveries of the events whose bodies are stored.
 
-    The caller's transaction holds the bodies until the redeliveries are committed.
+    `hold_bodies` locks the bodies, so that they cannot be deleted before the caller's
+    transaction has committed the redeliveries.
     """
     kept = hold_bodies({event.replay_of or event.pk for event in events})
     new = [
@@ -141,9 +129,9 @@ def _record(events: QuerySet[Event], key: str) -> list[Redelivery]:
 
 
 def _new_event(event: Event, key: str) -> NewEvent:
-    """Return a redelivery of an event; its body stays where it is.
+    """Return a redelivery of an event; the body stays with the original event.
 
-    Under a key of the caller's; under none, asking twice is wanting two.
+    Without an idempotency key, each call records another event.
     """
     original = event.replay_of or event.pk
     scope = f"redelivery of {original}"

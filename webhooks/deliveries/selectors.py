@@ -1,4 +1,4 @@
-"""What came in: accepted, duplicate, or rejected with its cause."""
+"""Reads the request, body, answer and redeliveries of a delivery."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from webhooks.types.definitions import definitions_of
 
 Senders = Mapping[str, WebhookTypeDefinition]
 
-# The door keeps no more of what it refuses.
-KEPT_BYTES = 16 * 1024
+# The receiver stores no more bytes of a body that it rejects.
+MAX_STORED_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveredBody:
-    """The raw bytes that came, or the first of them."""
+    """The raw bytes of a body, or the first of them."""
 
     raw: bytes
     is_truncated: bool = False
@@ -31,7 +31,7 @@ class DeliveredBody:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentRequest:
-    """What is kept of a request: no header that carried a credential."""
+    """The stored parts of a request; headers with credentials are not stored."""
 
     method: str
     headers: Mapping[str, str]
@@ -57,12 +57,12 @@ def request_of(delivery: Delivery) -> SentRequest:
 
 
 def senders_of(deliveries: Iterable[Delivery]) -> Senders:
-    """Return how the senders of deliveries are described, asked for together."""
+    """Return the webhook types of these deliveries with one query."""
     return definitions_of({_slug(delivery) for delivery in deliveries} - {""})
 
 
 def status_of(delivery: Delivery, senders: Senders) -> int:
-    """Return the status that the sender was answered with."""
+    """Return the HTTP status that the receiver answered."""
     if delivery.status is not None:
         return delivery.status
     sender = senders.get(_slug(delivery))
@@ -70,23 +70,26 @@ def status_of(delivery: Delivery, senders: Senders) -> int:
 
 
 def body_of(delivery: Delivery) -> DeliveredBody | None:
-    """Return the body: of a redelivery or a duplicate that of the event it repeats.
+    """Return the body; None if it is no longer stored.
 
-    None if that is not kept any more.
+    A redelivery or duplicate has the body of the event that it repeats.
     """
-    if repeated := _repeated(delivery):
-        original = Event.objects.filter(pk=repeated).first()
-        is_kept = original is not None and is_stored(original)
-        return DeliveredBody(raw=bytes(original.body)) if original and is_kept else None
-    raw, whole = bytes(delivery.body), delivery.body_size
+    is_duplicate = delivery.outcome == DeliveryOutcome.DUPLICATE
+    original_id = delivery.event_id if is_duplicate else delivery.replay_of
+    if original_id is not None:
+        original = Event.objects.filter(pk=original_id).first()
+        if original is None or not is_stored(original):
+            return None
+        return DeliveredBody(raw=bytes(original.body))
+    raw, size = bytes(delivery.body), delivery.body_size
     if delivery.outcome == DeliveryOutcome.ACCEPTED:
-        return DeliveredBody(raw=raw) if len(raw) == whole else None
-    is_cut = len(raw) >= KEPT_BYTES if whole is None else len(raw) < whole
-    return DeliveredBody(raw=raw, is_truncated=is_cut)
+        return DeliveredBody(raw=raw) if len(raw) == size else None
+    is_truncated = len(raw) >= MAX_STORED_BYTES if size is None else len(raw) < size
+    return DeliveredBody(raw=raw, is_truncated=is_truncated)
 
 
-def readable(delivery: Delivery, body: DeliveredBody) -> bytes:
-    """Return the body as people read it: without gzip, where it was sent with it."""
+def decompressed(delivery: Delivery, body: DeliveredBody) -> bytes:
+    """Return the body without gzip, if it was sent with it and can be decompressed."""
     encoding = request_of(delivery).headers.get("content-encoding", "")
     try:
         return decode_body(body.raw, encoding)
@@ -94,18 +97,13 @@ def readable(delivery: Delivery, body: DeliveredBody) -> bytes:
         return body.raw
 
 
-def _slug(delivery: Delivery) -> str:
-    return delivery.event_type.partition(".")[0].lower()
-
-
-def _repeated(delivery: Delivery) -> UUID | None:
-    is_duplicate = delivery.outcome == DeliveryOutcome.DUPLICATE
-    return delivery.event_id if is_duplicate else delivery.replay_of
-
-
 def redeliveries_of(delivery: Delivery) -> list[UUID]:
-    """Return the events by which this one was delivered again, newest first."""
+    """Return the ids of at most 100 redeliveries of this event, newest first."""
     if delivery.event_id is None:
         return []
-    again = Event.objects.filter(replay_of=delivery.event_id).order_by("-id")
-    return list(again.values_list("pk", flat=True)[:100])
+    events = Event.objects.filter(replay_of=delivery.event_id).order_by("-id")
+    return list(events.values_list("pk", flat=True)[:100])
+
+
+def _slug(delivery: Delivery) -> str:
+    return delivery.event_type.partition(".")[0].lower()

@@ -3,6 +3,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
@@ -42,7 +43,7 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
 
     @cached_property
     def _senders(self) -> Senders:
-        """How the senders of all deliveries of a page are described."""
+        """The webhook types of all deliveries of this page, read with one query."""
         shown: Any = self.instance
         if isinstance(self.parent, serializers.ListSerializer):
             shown = self.parent.instance
@@ -69,7 +70,7 @@ class DeliveredRequestSerializer(serializers.Serializer[Any]):
 
 
 class DeliveredBodySerializer(serializers.Serializer[Any]):
-    """`size` is that of the whole body, null where it is not known."""
+    """`size` is the size of the whole body, null if it is not known."""
 
     size = serializers.IntegerField(allow_null=True)
     content_type = serializers.CharField()
@@ -84,7 +85,7 @@ class AnswerSerializer(serializers.Serializer[Any]):
 
 
 class DeliveryDetailSerializer(DeliverySerializer):
-    """A delivery, what it was answered, and what came of it."""
+    """A delivery with its request, the answer, and what followed from it."""
 
     request = serializers.SerializerMethodField()
     body = serializers.SerializerMethodField()
@@ -109,7 +110,11 @@ class DeliveryDetailSerializer(DeliverySerializer):
             "size": delivery.body_size,
             "content_type": delivery.content_type or headers.get("content-type", ""),
             "truncated": body is None or body.is_truncated,
-            "url": self._url("delivery-body", delivery.pk),
+            "url": reverse(
+                "delivery-body",
+                kwargs={"pk": delivery.pk},
+                request=self.context["request"],
+            ),
         }
 
     def get_answer(self, delivery: Delivery) -> AnswerSerializer:
@@ -131,19 +136,15 @@ class DeliveryDetailSerializer(DeliverySerializer):
         url = reverse("execution-list", request=self.context["request"])
         return f"{url}?event_id={delivery.event_id}"
 
-    def _url(self, name: str, pk: object) -> str:
-        request = self.context["request"]
-        return str(reverse(name, kwargs={"pk": pk}, request=request))
-
 
 class RedeliverSerializer(StrictSerializer):
-    """With an idempotency key (also as the header Idempotency-Key): at most once."""
+    """An idempotency key (or the header Idempotency-Key) allows one new event."""
 
     idempotency_key = serializers.CharField(required=False, max_length=1000)
 
 
 class RedeliverManySerializer(RedeliverSerializer):
-    """Filters as those of the list, at least one of them."""
+    """At least one of the filters of the list."""
 
     endpoint_id = serializers.CharField(required=False)
     delivery_id = serializers.CharField(required=False)
@@ -181,8 +182,9 @@ class TestEventSerializer(StrictSerializer):
     )
 
 
-class TestedSerializer(serializers.Serializer[Any]):
-    """How the door answered a test event."""
+@extend_schema_serializer(component_name="Tested")
+class SentTestEventSerializer(serializers.Serializer[Any]):
+    """How the receiver answered a test event."""
 
     outcome = serializers.CharField()
     status = serializers.IntegerField()

@@ -30,7 +30,7 @@ from common.api.lists import (
     UntilFilter,
 )
 from events.services.bodies import BodyRemoved
-from webhooks.deliveries.redelivery import choose, redeliver, redeliver_many
+from webhooks.deliveries.redelivery import redeliver, redeliver_many, select_accepted
 from webhooks.deliveries.selectors import body_of
 from webhooks.deliveries.serializers import (
     DeliveryDetailSerializer,
@@ -40,14 +40,16 @@ from webhooks.deliveries.serializers import (
     RedeliveredWithUrlSerializer,
     RedeliverManySerializer,
     RedeliverSerializer,
-    TestedSerializer,
+    SentTestEventSerializer,
     TestEventSerializer,
 )
 from webhooks.endpoints.sending import send_test_event
 from webhooks.models import Delivery, DeliveryOutcome
 
-# An id is made by the clock of the web process, `received_at` by the database's.
+# Ids are made by the clock of a web process, `received_at` by that of the database.
 CLOCK_SKEW = timedelta(hours=1)
+MAX_COUNTED = 10_000
+OCTET_STREAM = RawBytesRenderer.media_type
 
 
 class DeliveredSince(SinceFilter):
@@ -83,21 +85,18 @@ class DeliveryFilter(filters.FilterSet):
 
 
 def first_id_at(instant: datetime) -> UUID:
-    """Return the lowest UUIDv7 (RFC 9562) that can be made at an instant."""
+    """Return the lowest UUIDv7 (RFC 9562) of an instant."""
     milliseconds = max(0, int(instant.timestamp() * 1000))
     return UUID(int=min(milliseconds, (1 << 48) - 1) << 80)
 
 
 def _narrowed(rows: Any, look_up: str, at: datetime | None, skew: timedelta) -> Any:
-    """Narrow by the id, which begins with the time, and so by the primary key."""
+    """Also filter by the id, which begins with the time, to use the primary key."""
     return rows if at is None else rows.filter(**{look_up: first_id_at(at + skew)})
 
 
-MAX_COUNTED = 10_000
-
-
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # Django's is not generic
-    """Counts no further than 10,000: a count over millions takes seconds."""
+    """Counts at most 10,000 rows, because counting millions takes seconds."""
 
     @cached_property
     def count(self) -> int:
@@ -106,9 +105,9 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # Django's is not 
 
 
 class BoundedPagination(PageNumberPagination):
-    """Pages of what may be millions: `at_least` says that counting was given up.
+    """Pages over possibly millions of rows; `at_least` marks an incomplete count.
 
-    What lies further back is reached by `end_date`.
+    Clients reach rows further back with `end_date`.
     """
 
     django_paginator_class = BoundedPaginator
@@ -128,11 +127,8 @@ class BoundedPagination(PageNumberPagination):
         return described
 
 
-OCTET_STREAM = RawBytesRenderer.media_type
-
-
 class DeliveryViewSet(ReadOnlyModelViewSet[Delivery]):
-    """What came in by webhook: accepted, duplicate, or rejected with its cause."""
+    """The HTTP attempts of senders: accepted, duplicate, or rejected with a cause."""
 
     queryset = Delivery.objects.all()
     permission_classes = (ChangePermissions,)
@@ -152,7 +148,7 @@ class DeliveryViewSet(ReadOnlyModelViewSet[Delivery]):
     @extend_schema(responses={(200, OCTET_STREAM): OpenApiTypes.BINARY})
     @action(detail=True, renderer_classes=(JSONRenderer, RawBytesRenderer))
     def body(self, request: Request, pk: UUID) -> HttpResponse:
-        """Return the raw bytes; of what was rejected those that were kept."""
+        """Return the raw bytes; of a rejected request, those that were stored."""
         body = body_of(self.get_object())
         if body is None:
             raise BodyRemoved
@@ -167,7 +163,7 @@ class DeliveryViewSet(ReadOnlyModelViewSet[Delivery]):
     )
     @action(detail=True, methods=["post"])
     def redeliver(self, request: Request, pk: UUID) -> Response:
-        """Record what came once more, as a new event."""
+        """Record a new event with the request and body of this delivery."""
         fields = _read(RedeliverSerializer, request)
         delivery = self.get_object()
         self.check_endpoints({delivery.endpoint_id})
@@ -186,42 +182,42 @@ class DeliveryViewSet(ReadOnlyModelViewSet[Delivery]):
     )
     @action(detail=False, methods=["post"], url_path="redeliver")
     def redeliver_many(self, request: Request) -> Response:
-        """Record once more what the filters find of what was accepted."""
+        """Redeliver the accepted deliveries that the filters find."""
         fields = _read(self.many_serializer_class, request)
         limit, is_dry = fields.pop("limit"), fields.pop("dry_run")
         key = fields.pop("idempotency_key", "")
-        chosen = choose(deliveries=self._filtered(fields), limit=limit)
-        self.check_endpoints(chosen.endpoint_ids)
-        wanted = [] if is_dry else chosen.delivery_ids
+        selection = select_accepted(deliveries=self._filtered(fields), limit=limit)
+        self.check_endpoints(selection.endpoint_ids)
+        wanted = [] if is_dry else selection.delivery_ids
         answer = {
-            "count": len(chosen.delivery_ids),
+            "count": len(selection.delivery_ids),
             "dry_run": is_dry,
-            "delivery_ids": chosen.delivery_ids,
+            "delivery_ids": selection.delivery_ids,
             "redeliveries": redeliver_many(delivery_ids=wanted, idempotency_key=key),
-            "next_from": chosen.next_from,
+            "next_from": selection.next_from,
         }
         return Response(
             RedeliveredManySerializer(answer).data, status=status.HTTP_202_ACCEPTED
         )
 
     @extend_schema(
-        request=TestEventSerializer, responses=TestedSerializer, filters=False
+        request=TestEventSerializer, responses=SentTestEventSerializer, filters=False
     )
     @action(detail=False, methods=["post"])
     def test(self, request: Request) -> Response:
-        """Send a test event through the door, as the endpoint's sender would."""
+        """Send a test event to the receiver, as the endpoint's sender would."""
         fields = _read(TestEventSerializer, request, has_key=False)
         self.check_endpoints({fields["endpoint_id"]})
         address = request.META.get("REMOTE_ADDR", "")
-        tested = send_test_event(remote_address=address, **fields)
-        return Response(TestedSerializer(tested).data)
+        sent = send_test_event(remote_address=address, **fields)
+        return Response(SentTestEventSerializer(sent).data)
 
     def check_endpoints(self, endpoint_ids: Set[UUID | None]) -> None:
-        """Raise PermissionDenied where the user may not deliver to one of them."""
+        """Raise PermissionDenied if the user may not deliver to all these endpoints."""
 
     def _filtered(self, given: dict[str, Any]) -> QuerySet[Delivery]:
         if not given:
-            raise ValidationError("Name at least one filter, such as endpoint_id.")
+            raise ValidationError("Give at least one filter, such as endpoint_id.")
         filterset = self.filterset_class(given, queryset=Delivery.objects.all())
         if not filterset.is_valid():
             raise ValidationError(dict(filterset.errors))
@@ -231,7 +227,7 @@ class DeliveryViewSet(ReadOnlyModelViewSet[Delivery]):
 def _read(
     serializer_class: Any, request: Request, *, has_key: bool = True
 ) -> dict[str, Any]:
-    """Return the valid fields; the header Idempotency-Key stands for the field."""
+    """Return the valid fields; the header Idempotency-Key replaces a missing field."""
     data = request.data
     if not isinstance(data, Mapping):
         raise ValidationError("The request's body must be a JSON object.")

@@ -10,15 +10,12 @@ from common.errors import Fault, InvalidInput, join_faults
 from events.models import Event
 from senders.definitions import WebhookTypeDefinition
 from webhooks.endpoints.rules import find_rule_faults
-from webhooks.endpoints.secrets import find_secret_faults, live_secrets, set_secret
+from webhooks.endpoints.secrets import find_secret_faults, set_secret
 from webhooks.endpoints.urls import (
-    WebhookUrlTaken,
-    custom_path,
     find_path_faults,
     id_for_path,
     new_webhook_id,
-    own_url,
-    webhook_url,
+    unique_url,
 )
 from webhooks.models import WebhookEndpoint
 from webhooks.types import (
@@ -27,22 +24,6 @@ from webhooks.types import (
     find_config_faults,
     lock_type_shared,
 )
-
-__all__ = [
-    "API_NAMES",
-    "METHODS",
-    "EndpointFields",
-    "InvalidEndpoint",
-    "SavedEndpoint",
-    "WebhookUrlTaken",
-    "close_endpoint",
-    "create_endpoint",
-    "custom_path",
-    "find_endpoint_faults",
-    "live_secrets",
-    "update_endpoint",
-    "webhook_url",
-]
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 CHANGEABLE = (
@@ -66,9 +47,9 @@ class InvalidEndpoint(InvalidInput):
 
 
 class EndpointFields(TypedDict, total=False):
-    """What may be set of an endpoint; None and what is left out stay as they are.
+    """The fields that a caller can set; omitted fields and None change nothing.
 
-    But a `path` of None is a generated one.
+    One exception: a `path` of None asks for a generated path.
     """
 
     path: str | None
@@ -80,23 +61,23 @@ class EndpointFields(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedEndpoint:
-    """An endpoint as stored, and the secret that this act set: shown this once."""
+    """An endpoint as stored, and the secret if this call set one: shown only once."""
 
     endpoint: WebhookEndpoint
     secret: str | None
 
 
 def create_endpoint(
-    *, subject: str = "", **given: Unpack[EndpointFields]
+    *, subject: str = "", **fields: Unpack[EndpointFields]
 ) -> SavedEndpoint:
-    """Make an endpoint with a URL of its own; raise InvalidEndpoint, WebhookUrlTaken.
+    """Create an endpoint with its own URL; raise InvalidEndpoint, WebhookUrlTaken.
 
-    An unknown type is `generic`. A type that signs gets a secret unless
-    `config["secret"]` brings one; `generic` gets one only if asked (`true`).
+    An unknown type becomes `generic`. A type that signs gets a generated secret unless
+    `config["secret"]` contains one; `generic` gets one only if that is `true`.
     """
     endpoint = WebhookEndpoint(webhook_id=new_webhook_id(), subject=subject)
-    with own_url():
-        secret = _change(endpoint, **given)
+    with unique_url():
+        secret = _apply(endpoint, **fields)
         endpoint.save(force_insert=True)
     return SavedEndpoint(endpoint=endpoint, secret=secret)
 
@@ -106,49 +87,78 @@ def update_endpoint(
     endpoint_id: UUID,
     subject: str | None = None,
     secret: str | None = None,
-    **given: Unpack[EndpointFields],
+    **fields: Unpack[EndpointFields],
 ) -> SavedEndpoint:
-    """Change what is given of an endpoint; concerns every trigger it serves.
+    """Change the given fields of an endpoint, for every trigger that it serves.
 
-    A secret replaces the present ones at once; given beside no config, it leaves that
-    as it is. Raises InvalidEndpoint, WebhookUrlTaken.
+    A secret replaces all current secrets at once; without a `config` next to it, the
+    config stays unchanged. Raises InvalidEndpoint, WebhookUrlTaken.
     """
-    with own_url():
+    with unique_url():
         endpoint = WebhookEndpoint.objects.select_for_update().get(pk=endpoint_id)
         if subject is not None:
             endpoint.subject = subject
         if secret is not None:
-            config = given.get("config")
+            config = fields.get("config")
             kept = endpoint.config if config is None else config
-            given["config"] = {**kept, "secret": secret}
-        new_secret = _change(endpoint, **given)
+            fields["config"] = {**kept, "secret": secret}
+        new_secret = _apply(endpoint, **fields)
         endpoint.save(update_fields=CHANGEABLE)
     return SavedEndpoint(endpoint=endpoint, secret=new_secret)
 
 
 def find_endpoint_faults(
-    endpoint: WebhookEndpoint, **given: Unpack[EndpointFields]
+    endpoint: WebhookEndpoint, **fields: Unpack[EndpointFields]
 ) -> Iterator[Fault]:
-    """Find what is wrong with a change of an endpoint, by the API's fields."""
-    yield from _find_faults(endpoint, _definition(endpoint, given), given)
+    """Find what is wrong with a change; pointers use the names of the API."""
+    yield from _find_faults(endpoint, _definition_after(endpoint, fields), fields)
 
 
 def close_endpoint(*, endpoint_id: UUID) -> None:
-    """Receive nothing more at an endpoint; a path that was chosen is free again."""
+    """Stop receiving at an endpoint and release a path that was chosen for it."""
     endpoint = WebhookEndpoint.objects.only("webhook_id").get(pk=endpoint_id)
     endpoint.webhook_id = id_for_path(endpoint, None)
     endpoint.is_active = False
     endpoint.save(update_fields=("webhook_id", "is_active", "updated_at"))
 
 
-def _definition(
-    endpoint: WebhookEndpoint, given: EndpointFields
-) -> WebhookTypeDefinition:
-    """Return the definition of the type that a change names, else of the present one.
+def last_received_at(endpoint_id: UUID) -> datetime | None:
+    """Return when an endpoint received its last event; a replay does not count.
 
-    One that is not known is `generic`, unless the endpoint has it already.
+    The query reads one entry of an index, and those of replays since the last delivery.
     """
-    slug = (given.get("type_slug") or endpoint.type).lower()
+    received = Event.objects.filter(endpoint_id=endpoint_id, replay_of=None)
+    return received.order_by("-id").values_list("received_at", flat=True).first()
+
+
+def _apply(endpoint: WebhookEndpoint, **fields: Unpack[EndpointFields]) -> str | None:
+    """Set the given fields without saving; return the secret if this set one."""
+    lock_type_shared(fields.get("type_slug") or endpoint.type)
+    definition = _definition_after(endpoint, fields)
+    if faults := list(_find_faults(endpoint, definition, fields)):
+        detail = join_faults(faults, with_pointers=False)
+        raise InvalidEndpoint(detail, faults=faults)
+    if "path" in fields:
+        endpoint.webhook_id = id_for_path(endpoint, fields["path"])
+    if (methods := fields.get("allowed_methods")) is not None:
+        endpoint.allowed_methods = list(dict.fromkeys(map(str.upper, methods)))
+    if (rules := fields.get("validation_rules")) is not None:
+        endpoint.validation_rules = rules
+    if (config := fields.get("config")) is not None:
+        endpoint.config = {key: config[key] for key in config if key != "secret"}
+    secret = set_secret(endpoint, definition, (config or {}).get("secret"))
+    endpoint.type = definition.slug
+    return secret
+
+
+def _definition_after(
+    endpoint: WebhookEndpoint, fields: EndpointFields
+) -> WebhookTypeDefinition:
+    """Return the definition of the type that the endpoint has after a change.
+
+    A type that is no longer known becomes `generic`, unless the endpoint keeps it.
+    """
+    slug = (fields.get("type_slug") or endpoint.type).lower()
     is_kept = slug == endpoint.type and not endpoint._state.adding
     return definition_for(endpoint) if is_kept else definition_of(slug)
 
@@ -156,72 +166,34 @@ def _definition(
 def _find_faults(
     endpoint: WebhookEndpoint,
     definition: WebhookTypeDefinition,
-    given: EndpointFields,
+    fields: EndpointFields,
 ) -> Iterator[Fault]:
-    methods = given.get("allowed_methods")
+    methods, config = fields.get("allowed_methods"), fields.get("config")
     if methods is None:
         methods = endpoint.allowed_methods
     yield from _find_method_faults(definition, methods)
-    secret = (given.get("config") or {}).get("secret")
-    for fault in find_secret_faults(endpoint, definition, secret):
+    for fault in find_secret_faults(endpoint, definition, (config or {}).get("secret")):
         yield Fault(f"/webhook_config{fault.pointer}", fault.detail)
-    for fault in find_rule_faults(given.get("validation_rules") or {}):
+    for fault in find_rule_faults(fields.get("validation_rules") or {}):
         yield Fault(f"/validation_rules{fault.pointer}", fault.detail)
-    if (path := given.get("path")) is not None:
+    if (path := fields.get("path")) is not None:
         for fault in find_path_faults(path):
             yield Fault("/webhook_path", fault.detail)
-    yield from _find_config_faults(endpoint, definition, given)
-
-
-def _find_config_faults(
-    endpoint: WebhookEndpoint,
-    definition: WebhookTypeDefinition,
-    given: EndpointFields,
-) -> Iterator[Fault]:
-    """Find what the type requires of the config, where a change touches either."""
-    config, is_new = given.get("config"), endpoint._state.adding
-    if is_new or config is not None or definition.slug != endpoint.type:
+    # What the type requires of the config is checked if a change concerns either.
+    is_new, is_other_type = endpoint._state.adding, definition.slug != endpoint.type
+    if is_new or is_other_type or config is not None:
         kept = endpoint.config if config is None else config
         secret = {"secret": True} if endpoint.secrets else {}
         yield from find_config_faults(definition, {**secret, **kept})
-
-
-def _change(endpoint: WebhookEndpoint, **given: Unpack[EndpointFields]) -> str | None:
-    """Set what is given of an unsaved endpoint; return the secret if that set one."""
-    lock_type_shared(given.get("type_slug") or endpoint.type)
-    definition = _definition(endpoint, given)
-    if faults := list(_find_faults(endpoint, definition, given)):
-        detail = join_faults(faults, with_pointers=False)
-        raise InvalidEndpoint(detail, faults=faults)
-    if "path" in given:
-        endpoint.webhook_id = id_for_path(endpoint, given["path"])
-    if (methods := given.get("allowed_methods")) is not None:
-        endpoint.allowed_methods = list(dict.fromkeys(map(str.upper, methods)))
-    if (rules := given.get("validation_rules")) is not None:
-        endpoint.validation_rules = rules
-    if (config := given.get("config")) is not None:
-        endpoint.config = {key: config[key] for key in config if key != "secret"}
-    secret = set_secret(endpoint, definition, (config or {}).get("secret"))
-    endpoint.type = definition.slug
-    return secret
 
 
 def _find_method_faults(
     definition: WebhookTypeDefinition, methods: Sequence[str]
 ) -> Iterator[Fault]:
     possible = [name for name in METHODS if name in definition.default_methods]
-    detail = f"{definition.name} is received by: {', '.join(possible)}"
+    detail = f"{definition.name} can use: {', '.join(possible)}"
     if not methods:
-        yield Fault("/allowed_methods", f"Name at least one; {detail}")
-    for place, method in enumerate(methods):
+        yield Fault("/allowed_methods", f"Name at least one method; {detail}")
+    for index, method in enumerate(methods):
         if method.upper() not in possible:
-            yield Fault(f"/allowed_methods/{place}", detail)
-
-
-def last_received_at(endpoint_id: UUID) -> datetime | None:
-    """Return when the last event came by an endpoint: one step in an index.
-
-    A replay is not received; those since the last delivery are stepped over.
-    """
-    came = Event.objects.filter(endpoint_id=endpoint_id, replay_of=None)
-    return came.order_by("-id").values_list("received_at", flat=True).first()
+            yield Fault(f"/allowed_methods/{index}", detail)

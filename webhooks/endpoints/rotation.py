@@ -1,6 +1,6 @@
-"""Gives an endpoint another secret or another URL, for every trigger it serves.
+"""Replaces the secret or the URL of an endpoint, for every trigger that it serves.
 
-Each act holds the endpoint's row, so that of several at once none is lost.
+Each function locks the row of the endpoint, so that concurrent calls all take effect.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ from senders.definitions import WebhookTypeDefinition
 from senders.signatures import new_secret
 from webhooks.endpoints.lifecycle import InvalidEndpoint
 from webhooks.endpoints.secrets import (
-    SecretEntry,
     SecretState,
     Which,
-    can_make_secret,
-    explain_foreign_key,
+    can_generate_secret,
+    explain_public_key,
     find_secret_faults,
     is_live,
     live_entries,
@@ -44,14 +43,14 @@ class NoSuchSecret(Conflict):
 
 
 class OnlySecret(Conflict):
-    """It is the only secret: rotate it with keep_previous_seconds 0 instead."""
+    """This is the only secret: rotate it with keep_previous_seconds 0 instead."""
 
     code = "only_secret"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RenewedEndpoint:
-    """An endpoint as stored, its new secret (shown this once), and what this ended."""
+class RotatedEndpoint:
+    """An endpoint as stored, its new secret (shown only once), and ended secrets."""
 
     endpoint: WebhookEndpoint
     secret: str | None = None
@@ -63,64 +62,64 @@ def rotate_secret(
     endpoint_id: UUID,
     secret: str | None = None,
     keep_previous_seconds: int = KEEP_SECONDS,
-) -> RenewedEndpoint:
-    """Set another secret, by default a new one; the present one stays valid for long.
+) -> RotatedEndpoint:
+    """Set a new secret, by default a generated one; keep the current one for a while.
 
-    Two are live at most: one that was previous already ends at once. With nothing to
-    keep, so does the present one. Raises InvalidEndpoint.
+    At most two secrets are live: a previous one ends at once, and with
+    `keep_previous_seconds` 0 the current one, too. Raises InvalidEndpoint.
     """
     with transaction.atomic():
-        endpoint = _hold(endpoint_id)
-        chosen = _choose(endpoint, secret)
+        endpoint = _lock(endpoint_id)
+        chosen = _choose_secret(endpoint, secret)
         now = timezone.now()
-        ended = _push(endpoint, chosen, now=now, keep_seconds=keep_previous_seconds)
+        ended = _prepend(endpoint, chosen, now=now, keep_seconds=keep_previous_seconds)
         endpoint.save(update_fields=("secrets", "updated_at"))
-    return RenewedEndpoint(endpoint=endpoint, secret=chosen, ended=ended)
+    return RotatedEndpoint(endpoint=endpoint, secret=chosen, ended=ended)
 
 
-def revoke_secret(*, endpoint_id: UUID, which: Which) -> RenewedEndpoint:
-    """End one of two secrets; the other is then the current one, without an end.
+def revoke_secret(*, endpoint_id: UUID, which: Which) -> RotatedEndpoint:
+    """End one of two secrets; the other one becomes current and does not expire.
 
-    So to revoke the current one takes a rotation back. The only one can't be revoked.
-    Raises NoSuchSecret, OnlySecret.
+    Revoking the current secret therefore undoes a rotation. The only secret cannot be
+    revoked. Raises NoSuchSecret, OnlySecret.
     """
     with transaction.atomic():
-        endpoint = _hold(endpoint_id)
+        endpoint = _lock(endpoint_id)
         live = live_entries(endpoint)
-        place = list(Which).index(which)
-        if place >= len(live):
+        index = list(Which).index(which)
+        if index >= len(live):
             raise NoSuchSecret(f"The endpoint has no {which} secret")
         if len(live) == 1:
             raise OnlySecret
-        endpoint.secrets = [{**live[1 - place], "valid_until": None}]
+        endpoint.secrets = [{**live[1 - index], "valid_until": None}]
         endpoint.save(update_fields=("secrets", "updated_at"))
-    return RenewedEndpoint(endpoint=endpoint, ended=[states_of(live)[place]])
+    return RotatedEndpoint(endpoint=endpoint, ended=[states_of(live)[index]])
 
 
-def renew_url(*, endpoint_id: UUID, rotate_secret: bool = False) -> RenewedEndpoint:
-    """Move an endpoint to a new generated URL; the old one is unknown from now on.
+def replace_url(*, endpoint_id: UUID, rotate_secret: bool = False) -> RotatedEndpoint:
+    """Move an endpoint to a new generated URL; the old one returns 404 from now on.
 
-    Its secrets stay, unless they are to be replaced by a new one at once.
+    The secrets stay unless `rotate_secret` replaces them by a new one at once.
     """
     with transaction.atomic():
-        endpoint = _hold(endpoint_id)
+        endpoint = _lock(endpoint_id)
         endpoint.webhook_id = new_webhook_id()
         secret, ended = None, list[SecretState]()
         if rotate_secret:
-            secret = _choose(endpoint, None, pointer="/rotate_secret")
-            ended = _push(endpoint, secret, now=timezone.now(), keep_seconds=0)
+            secret = _choose_secret(endpoint, None, pointer="/rotate_secret")
+            ended = _prepend(endpoint, secret, now=timezone.now(), keep_seconds=0)
         endpoint.save(update_fields=("webhook_id", "secrets", "updated_at"))
-    return RenewedEndpoint(endpoint=endpoint, secret=secret, ended=ended)
+    return RotatedEndpoint(endpoint=endpoint, secret=secret, ended=ended)
 
 
-def _hold(endpoint_id: UUID) -> WebhookEndpoint:
+def _lock(endpoint_id: UUID) -> WebhookEndpoint:
     return WebhookEndpoint.objects.select_for_update().get(pk=endpoint_id)
 
 
-def _choose(
+def _choose_secret(
     endpoint: WebhookEndpoint, given: str | None, *, pointer: str = "/secret"
 ) -> str:
-    """Return the secret to set; raise InvalidEndpoint if there can be none."""
+    """Return the given secret or a new one; raise InvalidEndpoint if not valid."""
     definition = definition_for(endpoint)
     detail = _find_fault(endpoint, definition, given)
     if detail is not None:
@@ -133,32 +132,27 @@ def _find_fault(
     endpoint: WebhookEndpoint, definition: WebhookTypeDefinition, given: str | None
 ) -> str | None:
     if definition.signature is None:
-        return f"{definition.name} signs nothing: it has no secret"
+        return f"{definition.name} does not sign: the endpoint has no secret"
     if given is None:
-        is_ours = can_make_secret(definition.signature)
-        return None if is_ours else explain_foreign_key(definition)
+        can_generate = can_generate_secret(definition.signature)
+        return None if can_generate else explain_public_key(definition)
     for fault in find_secret_faults(endpoint, definition, given):
         return fault.detail
     if is_live(endpoint, given):
-        return "Is valid here already; give another one"
+        return "Is already valid for this endpoint; give another secret"
     return None
 
 
-def _push(
+def _prepend(
     endpoint: WebhookEndpoint, secret: str, *, now: datetime, keep_seconds: int
 ) -> list[SecretState]:
-    """Put a secret before the live ones, keep one of them; return which this ended."""
+    """Make a secret the current one, keep one of the others, return the ended ones."""
     live = live_entries(endpoint, now=now)
     kept = live[:1] if keep_seconds else []
     until = now + timedelta(seconds=keep_seconds)
-    previous = [_ending(entry, until) for entry in kept]
-    endpoint.secrets = [new_entry(secret, now=now), *previous]
+    for entry in kept:
+        own_end = entry["valid_until"]
+        if not own_end or datetime.fromisoformat(own_end) > until:
+            entry["valid_until"] = until.isoformat()
+    endpoint.secrets = [new_entry(secret, now=now), *kept]
     return states_of(live)[len(kept) :]
-
-
-def _ending(entry: SecretEntry, until: datetime) -> SecretEntry:
-    """Return an entry that ends then, unless it ends before."""
-    own_end = entry["valid_until"]
-    if own_end and datetime.fromisoformat(own_end) < until:
-        return entry
-    return {**entry, "valid_until": until.isoformat()}

@@ -17,19 +17,25 @@ MAX_HEADERS = 50
 MAX_HEADER_LENGTH = 100
 MAX_NETWORKS = 200
 MAX_RATE = 1_000_000
+# The characters of a token, such as a header name (RFC 9110, 5.6.2).
 _TOKEN = frozenset(string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~")
 
 
 def find_rule_faults(rules: Mapping[str, object]) -> Iterator[Fault]:
-    """Find what is wrong with an endpoint's validation rules; pointers into them."""
+    """Find what is wrong with validation rules; pointers are relative to the rules."""
     for key in sorted(set(rules) - set(RULES)):
-        place = json_pointer(key[:MAX_HEADER_LENGTH])
-        yield Fault(place, f"Unknown rule; known: {', '.join(RULES)}")
+        pointer = json_pointer(key[:MAX_HEADER_LENGTH])
+        yield Fault(pointer, f"Unknown rule; known: {', '.join(RULES)}")
     yield from _find_header_faults(rules.get("required_headers", []))
     if rules.get("body_format", BodyKind.JSON) not in BODY_FORMATS:
         yield Fault("/body_format", f"Must be one of: {', '.join(BODY_FORMATS)}")
     if "json_schema" in rules:
-        yield from _find_schema_faults(rules["json_schema"])
+        schema = rules["json_schema"]
+        if isinstance(schema, dict):
+            for fault in find_schema_faults(schema):
+                yield Fault(f"/json_schema{fault.pointer}", fault.detail)
+        else:
+            yield Fault("/json_schema", "Must be a JSON Schema that is an object")
     if "allowed_addresses" in rules:
         yield from _find_network_faults(rules["allowed_addresses"])
     if "rate_limit" in rules:
@@ -41,37 +47,23 @@ def _find_header_faults(headers: object) -> Iterator[Fault]:
         detail = f"Must be a list of at most {MAX_HEADERS} header names"
         yield Fault("/required_headers", detail)
         return
-    for place, name in enumerate(headers):
-        if not _is_header_name(name):
-            detail = "Must be a header's name, such as 'X-Request-Id'"
-            yield Fault(f"/required_headers/{place}", detail)
-
-
-def _is_header_name(name: object) -> bool:
-    """Whether this is a token (RFC 9110, 5.6.2) of bearable length."""
-    if not isinstance(name, str):
-        return False
-    return 0 < len(name) <= MAX_HEADER_LENGTH and _TOKEN.issuperset(name)
-
-
-def _find_schema_faults(schema: object) -> Iterator[Fault]:
-    if not isinstance(schema, dict):
-        yield Fault("/json_schema", "Must be a JSON Schema: an object")
-        return
-    for fault in find_schema_faults(schema):
-        yield Fault(f"/json_schema{fault.pointer}", fault.detail)
+    for index, name in enumerate(headers):
+        is_short = isinstance(name, str) and 0 < len(name) <= MAX_HEADER_LENGTH
+        if not is_short or not _TOKEN.issuperset(name):
+            detail = "Must be a header name, such as 'X-Request-Id'"
+            yield Fault(f"/required_headers/{index}", detail)
 
 
 def _find_network_faults(networks: object) -> Iterator[Fault]:
-    place = "/allowed_addresses"
+    pointer = "/allowed_addresses"
     if not isinstance(networks, list) or not 0 < len(networks) <= MAX_NETWORKS:
         detail = f"Must be a list of 1 to {MAX_NETWORKS} addresses or networks"
-        yield Fault(place, detail)
+        yield Fault(pointer, detail)
         return
-    for number, text in enumerate(networks):
+    for index, text in enumerate(networks):
         if not _is_network(text):
             detail = "Must be an address or a network, such as 192.0.2.0/24"
-            yield Fault(f"{place}/{number}", detail)
+            yield Fault(f"{pointer}/{index}", detail)
 
 
 def _is_network(text: object) -> bool:
@@ -90,9 +82,9 @@ def _find_rate_faults(rate: object) -> Iterator[Fault]:
         yield Fault("/rate_limit", detail)
         return
     for key, number in rate.items():
-        place = json_pointer("rate_limit", key[:MAX_HEADER_LENGTH])
+        pointer = json_pointer("rate_limit", key[:MAX_HEADER_LENGTH])
         if key not in ("per_minute", "per_hour"):
-            yield Fault(place, "Unknown; known: per_minute, per_hour")
+            yield Fault(pointer, "Unknown field; known fields: per_minute, per_hour")
         elif type(number) is not int or not 0 <= number <= MAX_RATE:
-            detail = f"Must be a whole number up to {MAX_RATE:,}; 0: no limit"
-            yield Fault(place, detail)
+            detail = f"Must be a whole number from 0 (no limit) to {MAX_RATE:,}"
+            yield Fault(pointer, detail)

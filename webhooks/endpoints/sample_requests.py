@@ -1,4 +1,4 @@
-"""A request as a sender would make it: from a sample, with an id of its own, signed."""
+"""Builds a request as a sender would send it: from a sample, with a new id, signed."""
 
 from __future__ import annotations
 
@@ -24,11 +24,13 @@ from senders.definitions.samples import SampleDelivery, sample_events, sample_of
 from senders.definitions.schemes import CertificateScheme, PublicKeyScheme
 from senders.parsing.finding import follow
 from senders.signatures import OnlyTheSenderSigns, sends_secret, sign_request
-from webhooks.endpoints.lifecycle import live_secrets, webhook_url
+from webhooks.endpoints.secrets import live_secrets
+from webhooks.endpoints.urls import webhook_url
 from webhooks.models import WebhookEndpoint
 from webhooks.types import definition_for
 
 FORM = "application/x-www-form-urlencoded"
+SECRET_PLACEHOLDER = "YOUR-SECRET"  # noqa: S105 - stands for one
 
 
 class UnknownSample(InvalidInput):
@@ -43,15 +45,15 @@ class CannotSign(OnlyTheSenderSigns):
     def __init__(self, definition: WebhookTypeDefinition) -> None:
         super().__init__(
             f"{definition.name} signs with a private key that only it has, so a test "
-            "event can't be signed here. Have it send one from its own settings, or "
+            "event cannot be signed here. Send one from the sender's own settings, or "
             "look at what it sends through a test-mode URL "
             "(POST /api/v1/deliveries/inspectors)."
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TestRequest:
-    """What is to be sent, byte for byte."""
+class SampleRequest:
+    """A signed request, byte for byte; `valid_seconds` is None if it never expires."""
 
     method: str
     url: str
@@ -61,14 +63,27 @@ class TestRequest:
     valid_seconds: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleCommand:
+    """A curl command; its signature is valid for `valid_seconds`, None is forever."""
+
+    curl: str
+    valid_seconds: int | None
+
+
 def sample_for(definition: WebhookTypeDefinition, event: str) -> SampleDelivery:
-    """Return the sample of an event, or the first; raise UnknownSample."""
+    """Return the sample of an event, or the first sample; raise UnknownSample."""
     sample = sample_of(definition.slug, event)
     if sample is None:
         known = ", ".join(sample_events(definition.slug))
         detail = f"{definition.name} has samples of: {known}"
         raise UnknownSample(detail, faults=[Fault("/event", detail)])
     return sample
+
+
+def sample_method(endpoint: WebhookEndpoint) -> str:
+    allowed = endpoint.allowed_methods or ["POST"]
+    return "POST" if "POST" in allowed else str(allowed[0])
 
 
 def build_request(
@@ -78,17 +93,23 @@ def build_request(
     secret: str | None,
     url: str,
     method: str = "POST",
-) -> TestRequest:
-    """Return a delivery of the sample that no one has seen before.
+) -> SampleRequest:
+    """Return a delivery of the sample with a new delivery id.
 
     Without a secret it is not signed. Raises CannotSign, and InvalidSignature if the
-    secret is not one.
+    secret is not valid.
     """
     if isinstance(definition.signature, PublicKeyScheme | CertificateScheme):
         raise CannotSign(definition)
     delivery_id = f"test-{uuid7()}"
-    body = b"" if method == "GET" else _with_own_id(definition, sample, delivery_id)
+    if method == "GET":
+        body = b""
+    elif sample.content_type == FORM:
+        body = _replace_id_in_form(definition, sample.body, delivery_id)
+    else:
+        body = _replace_id_in_json(definition, sample.body, delivery_id)
     content = {"Content-Type": sample.content_type} if body else {}
+    own_headers = _replace_id_in_headers(definition, sample, delivery_id)
     signed = sign_request(
         definition.slug,
         secret=secret,
@@ -98,9 +119,9 @@ def build_request(
         event_type=sample.event,
         method=method,
         url=url,
-        headers={**content, **_own_headers(definition, sample, delivery_id)},
+        headers={**content, **own_headers},
     )
-    return TestRequest(
+    return SampleRequest(
         method=method,
         url=url,
         headers=signed.headers,
@@ -110,21 +131,45 @@ def build_request(
     )
 
 
-def _with_own_id(
-    definition: WebhookTypeDefinition, sample: SampleDelivery, delivery_id: str
-) -> bytes:
-    """Return the sample's body, with a new id where the sender writes it there."""
-    if sample.content_type == FORM:
-        return _form_with(definition, sample.body, delivery_id)
-    return _json_with(definition, sample.body, delivery_id)
+def sample_command(endpoint: WebhookEndpoint) -> SampleCommand:
+    """Return a curl command that delivers a sample, signed if the type signs.
+
+    It never contains the secret: if the sender would send the secret itself, a
+    placeholder stands for it. Raises CannotSign.
+    """
+    definition = definition_for(endpoint)
+    scheme = definition.signature
+    secret = next(iter(live_secrets(endpoint)), None)
+    if secret is not None and scheme is not None and sends_secret(scheme, secret):
+        secret = SECRET_PLACEHOLDER
+    request = build_request(
+        definition,
+        sample=sample_for(definition, ""),
+        secret=secret,
+        url=webhook_url(endpoint),
+        method=sample_method(endpoint),
+    )
+    return SampleCommand(
+        curl=curl_command(request), valid_seconds=request.valid_seconds
+    )
 
 
-def _json_with(
+def curl_command(request: SampleRequest) -> str:
+    """Return the shell command that sends a request."""
+    parts = [f"curl -X {request.method} {shlex.quote(request.url)}"]
+    for name, text in request.headers.items():
+        parts.append(f"-H {shlex.quote(f'{name}: {text}')}")
+    if request.body:
+        parts.append(f"--data-raw {shlex.quote(request.body.decode())}")
+    return " \\\n  ".join(parts)
+
+
+def _replace_id_in_json(
     definition: WebhookTypeDefinition, sample: bytes, delivery_id: str
 ) -> bytes:
-    """Return the JSON with a new id; of an array, in each item.
+    """Return the JSON with a new id; in an array, every item gets the new id.
 
-    Where the bytes themselves are the id, a member is added.
+    If the id is a hash of the body, a member is added to change the hash.
     """
     try:
         body: Any = json.loads(sample)
@@ -132,26 +177,37 @@ def _json_with(
         return sample
     paths = [path for source in definition.delivery_id for path in _paths(source)]
     values = [body, *(body if isinstance(body, list) else [])]
-    is_changed = [_replace(one, path, delivery_id) for one in values for path in paths]
+    is_changed = [
+        _replace_id(one, path, delivery_id) for one in values for path in paths
+    ]
     if any(is_changed):
-        return _dump(body)
+        return json.dumps(body, ensure_ascii=False).encode()
     is_hashed = any(isinstance(s, BodyHashSource) for s in definition.delivery_id)
     if is_hashed and isinstance(body, dict):
-        return _dump({**body, "test_delivery_id": delivery_id})
+        body = {**body, "test_delivery_id": delivery_id}
+        return json.dumps(body, ensure_ascii=False).encode()
     return sample
 
 
-def _paths(source: Source) -> list[tuple[str, ...]]:
-    """Return the places in the body by which deliveries are told apart."""
-    if isinstance(source, JoinedSource):
-        return [path for part in source.sources for path in _paths(part)][:1]
-    return [source.path] if isinstance(source, BodySource) else []
+def _replace_id_in_form(
+    definition: WebhookTypeDefinition, body: bytes, delivery_id: str
+) -> bytes:
+    paths = [path for source in definition.delivery_id for path in _paths(source)]
+    names = {path[0] for path in paths}
+    changed = []
+    for name, value in parse_qsl(body.decode(), keep_blank_values=True):
+        if name == definition.form_json_field:
+            value = _replace_id_in_json(
+                definition, value.encode(), delivery_id
+            ).decode()
+        changed.append((name, delivery_id if name in names else value))
+    return urlencode(changed).encode()
 
 
-def _own_headers(
+def _replace_id_in_headers(
     definition: WebhookTypeDefinition, sample: SampleDelivery, delivery_id: str
 ) -> dict[str, str]:
-    """Return the sample's headers, with a new id where it is a part of one."""
+    """Return the sample's headers; a header that is part of a joined id is replaced."""
     joined = (s for s in definition.delivery_id if isinstance(s, JoinedSource))
     parts = {
         part.name.lower()
@@ -165,82 +221,21 @@ def _own_headers(
     }
 
 
-def _form_with(
-    definition: WebhookTypeDefinition, body: bytes, delivery_id: str
-) -> bytes:
-    paths = [path for source in definition.delivery_id for path in _paths(source)]
-    names = {path[0] for path in paths}
-    changed = []
-    for name, value in parse_qsl(body.decode(), keep_blank_values=True):
-        if name == definition.form_json_field:
-            value = _json_with(definition, value.encode(), delivery_id).decode()
-        changed.append((name, delivery_id if name in names else value))
-    return urlencode(changed).encode()
+def _paths(source: Source) -> list[tuple[str, ...]]:
+    """Return the paths in the body that the delivery id is read from."""
+    if isinstance(source, JoinedSource):
+        return [path for part in source.sources for path in _paths(part)][:1]
+    return [source.path] if isinstance(source, BodySource) else []
 
 
-def _replace(body: Any, path: tuple[str, ...], delivery_id: str) -> bool:
-    """Write a new id over the one that is there, of its kind; return whether one is."""
-    holder: Any = follow(body, path[:-1])
-    present = holder.get(path[-1]) if isinstance(holder, dict) else None
-    if isinstance(present, str):
-        holder[path[-1]] = delivery_id
-    elif isinstance(present, int) and not isinstance(present, bool):
-        holder[path[-1]] = time.time_ns() // 1000
+def _replace_id(body: Any, path: tuple[str, ...], delivery_id: str) -> bool:
+    """Replace the id at a path, keep its JSON type; return whether there is one."""
+    parent: Any = follow(body, path[:-1])
+    current = parent.get(path[-1]) if isinstance(parent, dict) else None
+    if isinstance(current, str):
+        parent[path[-1]] = delivery_id
+    elif isinstance(current, int) and not isinstance(current, bool):
+        parent[path[-1]] = time.time_ns() // 1000
     else:
         return False
     return True
-
-
-def _dump(body: object) -> bytes:
-    return json.dumps(body, ensure_ascii=False).encode()
-
-
-SECRET_PLACEHOLDER = "YOUR-SECRET"  # noqa: S105 - stands for one
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """A curl line, and for how long its signature is taken; None is for ever."""
-
-    curl: str
-    valid_seconds: int | None
-
-
-def sample_request(endpoint: WebhookEndpoint) -> Sample:
-    """Return a line that delivers a sample, signed where the type signs.
-
-    The line never holds the secret: where it travels itself, a word stands for it.
-    Raises CannotSign.
-    """
-    definition = definition_for(endpoint)
-    request = build_request(
-        definition,
-        sample=sample_for(definition, ""),
-        secret=_secret(endpoint, definition),
-        url=webhook_url(endpoint),
-        method=sample_method(endpoint),
-    )
-    return Sample(curl=curl_line(request), valid_seconds=request.valid_seconds)
-
-
-def curl_line(request: TestRequest) -> str:
-    """Return the shell's line that sends a request."""
-    parts = [f"curl -X {request.method} {shlex.quote(request.url)}"]
-    for name, text in request.headers.items():
-        parts.append(f"-H {shlex.quote(f'{name}: {text}')}")
-    if request.body:
-        parts.append(f"--data-raw {shlex.quote(request.body.decode())}")
-    return " \\\n  ".join(parts)
-
-
-def _secret(endpoint: WebhookEndpoint, definition: WebhookTypeDefinition) -> str | None:
-    live = live_secrets(endpoint)
-    scheme = definition.signature
-    if live and scheme is not None and sends_secret(scheme, live[0]):
-        return SECRET_PLACEHOLDER
-    return live[0] if live else None
-
-
-def sample_method(endpoint: WebhookEndpoint) -> str:
-    allowed = endpoint.allowed_methods or ["POST"]
-    return "POST" if "POST" in allowed else str(allowed[0])

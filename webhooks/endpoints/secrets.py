@@ -1,7 +1,7 @@
-"""The secrets of an endpoint: the current one, and the previous one until its end.
+"""The secrets of an endpoint: the current one, and the previous one until it expires.
 
-They are kept in this order, each as `{"secret", "created_at", "valid_until"}`. A list
-that was never empty stays so: an endpoint without secrets may be open to anybody.
+`WebhookEndpoint.secrets` lists them in this order. Once an endpoint has had a secret,
+the list is never emptied: without any secret, some types accept unsigned requests.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Which(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretState:
-    """What may be told of a secret: nothing of its text."""
+    """The dates of a secret, without its text."""
 
     which: Which
     created_at: datetime | None
@@ -44,6 +44,8 @@ class SecretState:
 
 
 class SecretEntry(TypedDict):
+    """One item of `WebhookEndpoint.secrets`; the dates are ISO 8601."""
+
     secret: str
     created_at: str | None
     valid_until: str | None
@@ -52,7 +54,7 @@ class SecretEntry(TypedDict):
 def live_secrets(
     endpoint: WebhookEndpoint, *, now: datetime | None = None
 ) -> list[str]:
-    """Return the secrets that count at this moment."""
+    """Return the secrets that have not expired, the current one first."""
     return [entry["secret"] for entry in live_entries(endpoint, now=now)]
 
 
@@ -72,11 +74,11 @@ def states_of(entries: list[SecretEntry]) -> list[SecretState]:
     """Describe the live secrets of an endpoint, the current one first."""
     return [
         SecretState(
-            which=Which.PREVIOUS if place else Which.CURRENT,
-            created_at=_instant(entry.get("created_at")),
-            valid_until=_instant(entry["valid_until"]),
+            which=Which.PREVIOUS if index else Which.CURRENT,
+            created_at=_parse_date(entry.get("created_at")),
+            valid_until=_parse_date(entry["valid_until"]),
         )
-        for place, entry in enumerate(entries)
+        for index, entry in enumerate(entries)
     ]
 
 
@@ -85,113 +87,110 @@ def new_entry(secret: str, *, now: datetime | None = None) -> SecretEntry:
     return {"secret": secret, "created_at": created_at, "valid_until": None}
 
 
-def can_make_secret(scheme: SignatureScheme) -> bool:
-    """Whether we may invent the secret: not if the sender alone makes its keys."""
+def is_live(endpoint: WebhookEndpoint, secret: str) -> bool:
+    live = live_secrets(endpoint)
+    return any(compare_digest(own.encode(), secret.encode()) for own in live)
+
+
+def can_generate_secret(scheme: SignatureScheme) -> bool:
+    """Return whether we can make the secret: not if the sender makes its own keys."""
     return not isinstance(_first(scheme), PublicKeyScheme | CertificateScheme)
 
 
 def find_secret_faults(
     endpoint: WebhookEndpoint, definition: WebhookTypeDefinition, given: object
 ) -> Iterator[Fault]:
-    """Find what is wrong with a secret: a text, `true` (make one), `false` (none)."""
+    """Find what is wrong with a given secret.
+
+    It can be a string, `true` (generate one), `false` (have none) or None (not given).
+    """
     scheme = definition.signature
     if given is None or given is True:
-        if _must_be_given(endpoint, definition, given):
-            yield Fault("/secret", explain_foreign_key(definition))
+        if scheme is None or can_generate_secret(scheme):
+            return
+        is_missing = not (
+            _has_certificate(scheme) or _keeps_secrets(endpoint, definition)
+        )
+        if given is True or is_missing:
+            yield Fault("/secret", explain_public_key(definition))
     elif given is False:
         if definition.signature_required:
-            yield Fault("/secret", f"{definition.name} can't be without a secret")
+            yield Fault("/secret", f"{definition.name} requires a secret")
     elif not isinstance(given, str):
-        yield Fault("/secret", "Must be a text, or true for a new one")
+        yield Fault("/secret", "Must be a string, or true to generate one")
     elif scheme is None or not is_usable_secret(scheme, given):
-        yield Fault("/secret", f"Is not a secret that {definition.name} could use")
+        yield Fault("/secret", f"Is not a secret that {definition.name} can use")
 
 
-def explain_foreign_key(definition: WebhookTypeDefinition) -> str:
+def explain_public_key(definition: WebhookTypeDefinition) -> str:
+    """Explain why the secret cannot be generated, and what to enter instead."""
     if _has_certificate(definition.signature):
-        return f"{definition.name} signs with certificates of its own: leave this out"
-    return f"{definition.name} shows you its public key: put it here"
+        return f"{definition.name} signs with its own certificates: omit the secret"
+    return f"{definition.name} shows you its public key: enter it as the secret"
 
 
 def set_secret(
     endpoint: WebhookEndpoint, definition: WebhookTypeDefinition, given: object
 ) -> str | None:
-    """Give an unsaved change of an endpoint its secret; return it if it is a new one.
+    """Set the secret of an unsaved change; return it if it is a new one.
 
-    The endpoint still has the type it had. Without a given one the present secrets
-    stay, where the new type can use them; else one is made if the type signs or it had
-    one, another only if asked (`true`). A new one replaces all there are at once.
+    `endpoint` still has its former type, `definition` is that of the new one. If no
+    secret is given, current secrets that the new type can use stay. Otherwise a secret
+    is generated if the type signs or the endpoint had one. A secret that is set
+    replaces all current ones at once.
     """
     if given is None and _keeps_secrets(endpoint, definition):
         return None
-    secret = _pick(endpoint, definition, given)
+    secret = _choose(endpoint, definition, given)
     endpoint.secrets = [] if secret is None else [new_entry(secret)]
     return secret
 
 
-def is_live(endpoint: WebhookEndpoint, secret: str) -> bool:
-    live = live_secrets(endpoint)
-    return any(compare_digest(own.encode(), secret.encode()) for own in live)
-
-
-def _pick(
+def _choose(
     endpoint: WebhookEndpoint, definition: WebhookTypeDefinition, given: object
 ) -> str | None:
-    """Return the secret that a change sets; None is to have none."""
+    """Return the secret that a change sets; None for no secret."""
     scheme = definition.signature
     if scheme is None or given is False:
         return None
     if isinstance(given, str):
         return given
-    is_wanted = given is True or _is_made_unasked(endpoint, definition)
+    # An endpoint that had a secret gets another one even if its type does not require
+    # it: otherwise the receiver would start to accept unsigned requests.
+    is_default = definition.secret_on_creation or bool(endpoint.secrets)
+    is_wanted = given is True or (is_default and can_generate_secret(scheme))
     return new_secret(scheme) if is_wanted else None
-
-
-def _must_be_given(
-    endpoint: WebhookEndpoint, definition: WebhookTypeDefinition, given: object
-) -> bool:
-    """Whether a secret is wanted that only the sender can make."""
-    scheme = definition.signature
-    if scheme is None or can_make_secret(scheme):
-        return False
-    is_missing = not (_has_certificate(scheme) or _keeps_secrets(endpoint, definition))
-    return given is True or is_missing
-
-
-def _is_made_unasked(
-    endpoint: WebhookEndpoint, definition: WebhookTypeDefinition
-) -> bool:
-    """Whether a secret of ours is wanted: also where the door would open without."""
-    is_wanted = definition.secret_on_creation or bool(endpoint.secrets)
-    return is_wanted and _is_ours(definition.signature)
-
-
-def _is_ours(scheme: SignatureScheme | None) -> bool:
-    return scheme is not None and can_make_secret(scheme)
-
-
-def _has_certificate(scheme: SignatureScheme | None) -> bool:
-    """Whether the sender says with each request what to verify it by."""
-    return isinstance(scheme and _first(scheme), CertificateScheme)
-
-
-def _first(scheme: SignatureScheme) -> SingleScheme:
-    """Return the scheme that a new secret is for."""
-    return scheme.of[0] if isinstance(scheme, AnyScheme) else scheme
 
 
 def _keeps_secrets(
     endpoint: WebhookEndpoint, definition: WebhookTypeDefinition
 ) -> bool:
-    """Whether its secrets go on: none as a public key, no public key as a secret."""
+    """Return whether a change of the type keeps the current secrets.
+
+    A shared secret never becomes a public key, nor a public key a shared secret.
+    """
     former, scheme = definition_for(endpoint).signature, definition.signature
     is_other_type = endpoint.type != definition.slug
-    if is_other_type and not (_is_ours(former) and _is_ours(scheme)):
+    if is_other_type and not (_is_shared(former) and _is_shared(scheme)):
         return False
     return scheme is not None and any(
         is_usable_secret(scheme, secret) for secret in live_secrets(endpoint)
     )
 
 
-def _instant(text: str | None) -> datetime | None:
+def _is_shared(scheme: SignatureScheme | None) -> bool:
+    return scheme is not None and can_generate_secret(scheme)
+
+
+def _has_certificate(scheme: SignatureScheme | None) -> bool:
+    """Return whether each request names the certificate that verifies it."""
+    return isinstance(scheme and _first(scheme), CertificateScheme)
+
+
+def _first(scheme: SignatureScheme) -> SingleScheme:
+    """Return the scheme that a new secret is made for."""
+    return scheme.of[0] if isinstance(scheme, AnyScheme) else scheme
+
+
+def _parse_date(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None

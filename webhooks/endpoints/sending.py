@@ -1,4 +1,4 @@
-"""Sends a test event through the door itself, so that its answer is the true one."""
+"""Sends sample requests: test events to an endpoint, and what `send_webhook` sends."""
 
 from __future__ import annotations
 
@@ -20,30 +20,39 @@ from common.errors import Fault, InvalidInput
 from common.ids import uuid7
 from events.models import Event
 from senders.definitions.samples import SampleDelivery
-from webhooks.endpoints.lifecycle import live_secrets, webhook_url
 from webhooks.endpoints.sample_requests import (
-    TestRequest,
+    SampleRequest,
     build_request,
     sample_for,
     sample_method,
 )
+from webhooks.endpoints.secrets import live_secrets
+from webhooks.endpoints.urls import webhook_url
 from webhooks.models import DeliveryOutcome, WebhookEndpoint
 from webhooks.rejections.fixes import DUPLICATE, how_to_fix
-from webhooks.types import definition_of, known_slugs
-from webhooks.types.definitions import definition_for
+from webhooks.types import definition_for, definition_of, known_slugs
 
 TEST_HEADER = "x-tickhook-test"
 
 
 class EndpointNotFound(InvalidInput):
-    """There is no such endpoint."""
+    """There is no endpoint with this id."""
 
     code = "endpoint_not_found"
 
 
+class InvalidOption(InvalidInput):
+    """An option of `send_webhook` is not valid."""
+
+    code = "cannot_send"
+
+    def __init__(self, option: str, detail: str) -> None:
+        super().__init__(f"--{option}: {detail}", faults=[Fault(f"/{option}", detail)])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tested:
-    """How the door answered; `cause` and `detail` say why it refused."""
+class SentTestEvent:
+    """The answer to a test event; `cause` and `detail` explain a rejection."""
 
     outcome: str
     status: int
@@ -59,114 +68,9 @@ class Tested:
         return how_to_fix(self.cause or "")
 
 
-def send_test_event(
-    *, endpoint_id: UUID, event: str = "", remote_address: str = ""
-) -> Tested:
-    """Deliver a sample to an endpoint as its sender would, signed with its secret.
-
-    It passes all checks, counts towards all limits, and is an event like any other,
-    but for the header X-Tickhook-Test. Raises EndpointNotFound, UnknownSample and
-    CannotSign.
-    """
-    endpoint = WebhookEndpoint.objects.filter(pk=endpoint_id).first()
-    if endpoint is None:
-        fault = Fault("/endpoint_id", "There is no such endpoint")
-        raise EndpointNotFound(faults=[fault])
-    definition, before = definition_for(endpoint), uuid7()
-    request = build_request(
-        definition,
-        sample=sample_for(definition, event),
-        secret=next(iter(live_secrets(endpoint)), None),
-        url=webhook_url(endpoint),
-        method=sample_method(endpoint),
-    )
-    response = _through_the_door(request, endpoint, remote_address, mark=before)
-    return _told(request, response, _recorded(endpoint, before))
-
-
-def _through_the_door(
-    request: TestRequest, endpoint: WebhookEndpoint, address: str, *, mark: UUID
-) -> HttpResponseBase:
-    path = reverse("webhook", args=[endpoint.webhook_id])
-    headers = {**request.headers, TEST_HEADER: str(mark)}
-    environ: dict[str, Any] = {
-        "REQUEST_METHOD": request.method,
-        "PATH_INFO": path,
-        "CONTENT_LENGTH": str(len(request.body)),
-        "SERVER_NAME": "localhost",
-        "SERVER_PORT": "80",
-        "REMOTE_ADDR": address,
-        "wsgi.url_scheme": request.url.partition(":")[0],
-        "wsgi.input": BytesIO(request.body),
-        **{_environ_name(name): value for name, value in headers.items()},
-    }
-    view = resolve_url(path)
-    response: HttpResponseBase = view.func(WSGIRequest(environ), **view.kwargs)
-    render = getattr(response, "render", None)
-    return response if render is None else render()
-
-
-def _environ_name(header: str) -> str:
-    name = header.upper().replace("-", "_")
-    return name if name == "CONTENT_TYPE" else f"HTTP_{name}"
-
-
-def _recorded(endpoint: WebhookEndpoint, mark: UUID) -> Event | None:
-    """Return the event that was just made: found by its mark, whatever the answer."""
-    rows = Event.objects.filter(endpoint_id=endpoint.pk, id__gt=mark)
-    for event in rows.only("id", "type", "delivery_id", "request")[:50]:
-        headers = event.request["headers"] if event.request else {}
-        if headers.get(TEST_HEADER) == str(mark):
-            return event
-    return None
-
-
-def _told(
-    request: TestRequest, response: HttpResponseBase, event: Event | None
-) -> Tested:
-    text = getattr(response, "content", b"").decode("utf-8", "replace")
-    answer = _as_object(text)
-    cause = answer.get("error_code") or _cause_of_success(answer)
-    is_refused = response.status_code >= 400
-    outcome = (
-        DeliveryOutcome.DUPLICATE if cause == DUPLICATE else DeliveryOutcome.ACCEPTED
-    )
-    return Tested(
-        outcome=DeliveryOutcome.REJECTED if is_refused else outcome,
-        status=response.status_code,
-        cause=cause,
-        detail=answer.get("detail", "") if is_refused else "",
-        event_id=event.pk if event else None,
-        event_type=event.type if event else "",
-        delivery_id=event.delivery_id if event else request.delivery_id,
-        answer=text,
-    )
-
-
-def _cause_of_success(answer: dict[str, Any]) -> str | None:
-    return DUPLICATE if answer.get("status") == DUPLICATE else None
-
-
-def _as_object(text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-class CannotSend(InvalidInput):
-    """This can't be sent."""
-
-    code = "cannot_send"
-
-    def __init__(self, option: str, detail: str) -> None:
-        super().__init__(f"--{option}: {detail}", faults=[Fault(f"/{option}", detail)])
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outbound:
-    """A number of deliveries to one address, each with an id of its own."""
+class SendOptions:
+    """What `send_webhook` sends: `count` deliveries to one URL, each with a new id."""
 
     type_slug: str
     event: str
@@ -178,70 +82,152 @@ class Outbound:
 
     @classmethod
     def read(cls, options: Mapping[str, Any]) -> Self:
-        """Read the command's options; raise CannotSend, OSError for the file."""
-        endpoint = _endpoint(options["endpoint"])
+        """Read the command's options; raise InvalidOption, or OSError for the file."""
+        endpoint = _find_endpoint(options["endpoint"])
         if options["count"] < 1:
-            raise CannotSend("count", "At least one")
+            raise InvalidOption("count", "Must be at least 1")
+        live = live_secrets(endpoint) if endpoint else []
         return cls(
-            type_slug=_type(options["type"], endpoint),
+            type_slug=_read_type(options["type"], endpoint),
             event=options["event"],
             url=webhook_url(endpoint) if endpoint else options["url"],
-            secret=options["secret"] or _secret(endpoint),
+            secret=options["secret"] or next(iter(live), None),
             body=_read_body(options["body"]),
             count=options["count"],
             headers=_read_headers(options["header"]),
         )
 
 
-def plan_requests(wanted: Outbound) -> Iterator[TestRequest]:
+def send_test_event(
+    *, endpoint_id: UUID, event: str = "", remote_address: str = ""
+) -> SentTestEvent:
+    """Deliver a sample to an endpoint as its sender would, signed with its secret.
+
+    The request runs through the receiver itself, so the answer is the real one. It
+    passes all checks, counts toward all limits, and becomes an event like any other,
+    except for the header X-Tickhook-Test. Raises EndpointNotFound, UnknownSample and
+    CannotSign.
+    """
+    endpoint = WebhookEndpoint.objects.filter(pk=endpoint_id).first()
+    if endpoint is None:
+        fault = Fault("/endpoint_id", "There is no endpoint with this id")
+        raise EndpointNotFound(faults=[fault])
+    definition, mark = definition_for(endpoint), uuid7()
+    request = build_request(
+        definition,
+        sample=sample_for(definition, event),
+        secret=next(iter(live_secrets(endpoint)), None),
+        url=webhook_url(endpoint),
+        method=sample_method(endpoint),
+    )
+    response = _call_receiver(request, endpoint, remote_address, mark=mark)
+    return _read_answer(request, response, _find_event(endpoint, mark))
+
+
+def build_requests(options: SendOptions) -> Iterator[SampleRequest]:
     """Return the requests, signed now; raise UnknownSample, CannotSign."""
-    definition = definition_of(wanted.type_slug)
-    sample = _sample(wanted)
-    for _ in range(wanted.count):
+    definition = definition_of(options.type_slug)
+    if options.body is None:
+        sample = sample_for(definition, options.event)
+    else:
+        sample = SampleDelivery(event=options.event or "test", body=options.body)
+    for _ in range(options.count):
         request = build_request(
-            definition, sample=sample, secret=wanted.secret, url=wanted.url
+            definition, sample=sample, secret=options.secret, url=options.url
         )
-        yield replace(request, headers={**request.headers, **wanted.headers})
+        yield replace(request, headers={**request.headers, **options.headers})
 
 
-def _sample(wanted: Outbound) -> SampleDelivery:
-    if wanted.body is None:
-        return sample_for(definition_of(wanted.type_slug), wanted.event)
-    return SampleDelivery(event=wanted.event or "test", body=wanted.body)
+def _call_receiver(
+    request: SampleRequest, endpoint: WebhookEndpoint, address: str, *, mark: UUID
+) -> HttpResponseBase:
+    path = reverse("webhook", args=[endpoint.webhook_id])
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": request.method,
+        "PATH_INFO": path,
+        "CONTENT_LENGTH": str(len(request.body)),
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "REMOTE_ADDR": address,
+        "wsgi.url_scheme": request.url.partition(":")[0],
+        "wsgi.input": BytesIO(request.body),
+    }
+    for header, value in {**request.headers, TEST_HEADER: str(mark)}.items():
+        name = header.upper().replace("-", "_")
+        environ[name if name == "CONTENT_TYPE" else f"HTTP_{name}"] = value
+    view = resolve_url(path)
+    response: HttpResponseBase = view.func(WSGIRequest(environ), **view.kwargs)
+    render = getattr(response, "render", None)
+    return response if render is None else render()
 
 
-def _endpoint(webhook_id: str | None) -> WebhookEndpoint | None:
+def _find_event(endpoint: WebhookEndpoint, mark: UUID) -> Event | None:
+    """Return the event of a test: its headers contain the mark.
+
+    The mark is also a lower bound of its id, because ids begin with the time.
+    """
+    rows = Event.objects.filter(endpoint_id=endpoint.pk, id__gt=mark)
+    for event in rows.only("id", "type", "delivery_id", "request")[:50]:
+        headers = event.request["headers"] if event.request else {}
+        if headers.get(TEST_HEADER) == str(mark):
+            return event
+    return None
+
+
+def _read_answer(
+    request: SampleRequest, response: HttpResponseBase, event: Event | None
+) -> SentTestEvent:
+    text = getattr(response, "content", b"").decode("utf-8", "replace")
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        answer = {}
+    if not isinstance(answer, dict):
+        answer = {}
+    is_duplicate = answer.get("status") == DUPLICATE
+    is_rejected = response.status_code >= 400
+    outcome = DeliveryOutcome.DUPLICATE if is_duplicate else DeliveryOutcome.ACCEPTED
+    return SentTestEvent(
+        outcome=DeliveryOutcome.REJECTED if is_rejected else outcome,
+        status=response.status_code,
+        cause=answer.get("error_code") or (DUPLICATE if is_duplicate else None),
+        detail=answer.get("detail", "") if is_rejected else "",
+        event_id=event.pk if event else None,
+        event_type=event.type if event else "",
+        delivery_id=event.delivery_id if event else request.delivery_id,
+        answer=text,
+    )
+
+
+def _find_endpoint(webhook_id: str | None) -> WebhookEndpoint | None:
     if webhook_id is None:
         return None
     found = WebhookEndpoint.objects.filter(webhook_id=webhook_id).first()
     if found is None:
-        raise CannotSend("endpoint", "There is none of this name")
+        raise InvalidOption("endpoint", "There is no endpoint with this id or path")
     return found
 
 
-def _type(given: str | None, endpoint: WebhookEndpoint | None) -> str:
+def _read_type(given: str | None, endpoint: WebhookEndpoint | None) -> str:
     if given is None:
         return endpoint.type if endpoint else "generic"
-    if given.lower() not in (known := known_slugs()):
-        raise CannotSend("type", f"Must be one of: {', '.join(sorted(known))}")
+    known = known_slugs()
+    if given.lower() not in known:
+        raise InvalidOption("type", f"Must be one of: {', '.join(sorted(known))}")
     return given.lower()
 
 
-def _secret(endpoint: WebhookEndpoint | None) -> str | None:
-    return next(iter(live_secrets(endpoint)), None) if endpoint else None
-
-
 def _read_body(name: str | None) -> bytes | None:
-    if name == "-":
-        return sys.stdin.buffer.read()
-    return None if name is None else Path(name).read_bytes()
+    if name is None:
+        return None
+    return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
 
 
-def _read_headers(given: Sequence[str]) -> dict[str, str]:
+def _read_headers(lines: Sequence[str]) -> dict[str, str]:
     headers = {}
-    for line in given:
+    for line in lines:
         name, colon, value = line.partition(":")
         if not colon or not name.strip():
-            raise CannotSend("header", f"Write 'Name: value', not {line!r}")
+            raise InvalidOption("header", f"Must be 'Name: value', not {line!r}")
         headers[name.strip()] = value.strip()
     return headers

@@ -1,4 +1,4 @@
-"""The addresses of endpoints: generated ids, and paths that people choose."""
+"""The URLs of endpoints: generated ids, and paths that people choose."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from webhooks.models import WebhookEndpoint
 
 GENERATED_PREFIX = "wht_"
 MAX_PATH_LENGTH = 200
-# What a URL can hold as it is (RFC 3986, 2.3): never another spelling of the same path.
+# The unreserved characters of RFC 3986 (2.3): they are never percent-encoded, so a path
+# has one spelling.
 _UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")
 
 
@@ -38,13 +39,13 @@ def new_webhook_id() -> str:
 
 
 def custom_path(endpoint: WebhookEndpoint) -> str | None:
-    """Return the path that somebody chose; None where the id is a generated one."""
+    """Return the path that a user chose; None if the id is a generated one."""
     is_generated = endpoint.webhook_id.startswith(GENERATED_PREFIX)
     return None if is_generated else endpoint.webhook_id
 
 
 def id_for_path(endpoint: WebhookEndpoint, path: str | None) -> str:
-    """Return the id that puts an endpoint at a path; None is any generated id."""
+    """Return the id that gives an endpoint this path; None asks for a generated id."""
     if path is not None:
         return path
     is_custom = custom_path(endpoint) is not None
@@ -52,23 +53,25 @@ def id_for_path(endpoint: WebhookEndpoint, path: str | None) -> str:
 
 
 def find_path_faults(path: str) -> Iterator[Fault]:
-    """Find what is wrong with a path below `/webhooks/`; its case counts."""
+    """Find what is wrong with a path below `/webhooks/`; it is case-sensitive."""
     segments = path.split("/")
     if len(path) > MAX_PATH_LENGTH:
         yield Fault("", f"Must have at most {MAX_PATH_LENGTH} characters")
     elif not _UNRESERVED.issuperset("".join(segments)):
-        yield Fault("", "May hold letters, digits, '-', '.', '_', '~' and '/'")
+        yield Fault("", "Can contain only letters, digits, '-', '.', '_', '~' and '/'")
     elif "" in segments:
-        yield Fault("", "Must not be empty, begin or end with '/', or hold '//'")
+        yield Fault("", "Must not be empty, begin or end with '/', or contain '//'")
     elif not {".", ".."}.isdisjoint(segments):
-        yield Fault("", "Must not hold '.' or '..' as a part of its own")
+        yield Fault("", "Must not have '.' or '..' as a segment")
     elif path.startswith(GENERATED_PREFIX):
-        yield Fault("", f"Must not begin with '{GENERATED_PREFIX}': ids made here do")
+        yield Fault(
+            "", f"Must not begin with '{GENERATED_PREFIX}', as generated ids do"
+        )
 
 
 @contextmanager
-def own_url() -> Iterator[None]:
-    """Save an endpoint's address within; raise WebhookUrlTaken if another has it."""
+def unique_url() -> Iterator[None]:
+    """Run a block in a transaction; raise WebhookUrlTaken if the URL is in use."""
     try:
         with transaction.atomic():
             yield

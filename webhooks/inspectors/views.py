@@ -14,59 +14,35 @@ from rest_framework.views import APIView
 from common.api.defaults import ChangePermissions
 from common.api.serializers import StrictSerializer
 from webhooks.endpoints.lifecycle import METHODS
-from webhooks.inspectors.inspection import received_by, show
+from webhooks.inspectors.inspection import describe, read_request
 from webhooks.inspectors.store import (
-    Inspector,
     find_inspector,
-    keep_request,
+    list_requests,
     open_inspector,
-    refuse_if_full,
-    shown_requests,
+    require_space,
+    store_request,
 )
 from webhooks.models import Delivery, WebhookEndpoint
 from webhooks.receiver.view import AlwaysJSON
 from webhooks.types import known_slugs
 
 
-class InspectorView(APIView):
-    """Receives by any method what is to be shown; bounded, and never an event."""
-
-    authentication_classes = ()
-    permission_classes = ()
-    renderer_classes = (JSONRenderer,)
-    content_negotiation_class = AlwaysJSON
-    http_method_names = [m.lower() for m in METHODS]  # noqa: RUF012 - its type in Django
-    schema = None
-
-    def receive(self, request: Request, token: str) -> Response:
-        inspector = find_inspector(token)
-        refuse_if_full(token)
-        delivery = received_by(inspector, request._request)
-        keep_request(token, show(inspector, delivery))
-        return Response({"success": True, "status": "shown"})
-
-    get = post = put = patch = delete = receive
-
-    def handle_exception(self, exc: Exception) -> Response:
-        response: Any = super().handle_exception(exc)
-        response.data |= {"success": False, "error": response.data["detail"]}
-        return response  # type: ignore[no-any-return]  # DRF's stub says Response
-
-
 class OpenInspectorSerializer(StrictSerializer):
-    """With an endpoint or a type, each request says what the door would say to it."""
+    """With an endpoint or a type, each request shows whether it would be accepted."""
 
     endpoint_id = serializers.UUIDField(required=False)
     type = serializers.CharField(required=False, max_length=50)
 
     def validate_endpoint_id(self, value: UUID) -> UUID:
         if not WebhookEndpoint.objects.filter(pk=value).exists():
-            raise serializers.ValidationError("There is no such endpoint.")
+            raise serializers.ValidationError("There is no endpoint with this id.")
         return value
 
     def validate_type(self, value: str) -> str:
         if value.lower() not in known_slugs():
-            raise serializers.ValidationError("There is no such webhook type.")
+            raise serializers.ValidationError(
+                "There is no webhook type with this name."
+            )
         return value.lower()
 
 
@@ -79,13 +55,13 @@ class InspectorSerializer(serializers.Serializer[Any]):
 
 
 class InspectedSerializer(InspectorSerializer):
-    """What came, newest first; a body that is not text is in `body_base64`."""
+    """The requests, newest first; a body that is not text is in `body_base64`."""
 
     requests = serializers.ListField(child=serializers.DictField())
 
 
 class InspectorsView(APIView):
-    """Makes test-mode URLs: what is sent to one is shown for an hour."""
+    """Opens test-mode URLs, which show the requests sent to them for an hour."""
 
     queryset = Delivery.objects.all()
     permission_classes = (ChangePermissions,)
@@ -111,17 +87,36 @@ class InspectorsView(APIView):
 
 
 class InspectorOfTokenView(APIView):
-    """What a test-mode URL has received so far."""
+    """Shows what a test-mode URL has received so far."""
 
     queryset = Delivery.objects.all()
 
     @extend_schema(responses=InspectedSerializer)
     def get(self, request: Request, token: str) -> Response:
+        inspector = InspectorSerializer(find_inspector(token)).data
+        return Response({**inspector, "requests": list_requests(token)})
+
+
+class InspectorView(APIView):
+    """The test-mode URL: it accepts any method and never creates an event."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    renderer_classes = (JSONRenderer,)
+    content_negotiation_class = AlwaysJSON
+    http_method_names = [m.lower() for m in METHODS]  # noqa: RUF012 - its type in Django
+    schema = None
+
+    def receive(self, request: Request, token: str) -> Response:
         inspector = find_inspector(token)
-        return Response(inspected(inspector))
+        require_space(token)
+        received = read_request(inspector, request._request)
+        store_request(token, describe(inspector, received))
+        return Response({"success": True, "status": "shown"})
 
+    get = post = put = patch = delete = receive
 
-def inspected(inspector: Inspector) -> dict[str, Any]:
-    """Return a test-mode URL and what came by it."""
-    requests = shown_requests(inspector.token)
-    return {**InspectorSerializer(inspector).data, "requests": requests}
+    def handle_exception(self, exc: Exception) -> Response:
+        response: Any = super().handle_exception(exc)
+        response.data |= {"success": False, "error": response.data["detail"]}
+        return response  # type: ignore[no-any-return]  # DRF's stub says Response

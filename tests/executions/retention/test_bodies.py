@@ -16,7 +16,7 @@ from tests.executions.retention.old import (
     make_execution,
     purge,
 )
-from webhooks.deliveries.redelivery import choose, redeliver_many
+from webhooks.deliveries.redelivery import redeliver_many, select_accepted
 from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import Delivery
 
@@ -117,7 +117,7 @@ def test_a_delivery_without_its_body_cannot_be_redelivered(api: APIClient) -> No
         "not_redeliverable",
     )
     assert api.get(f"/api/v1/deliveries/{old.pk}/body").status_code == 410
-    chosen = choose(deliveries=Delivery.objects.all(), limit=10)
+    chosen = select_accepted(deliveries=Delivery.objects.all(), limit=10)
     assert chosen.delivery_ids == [young.pk]
     assert redeliver_many(delivery_ids=[old.pk]) == []
     assert Event.objects.count() == 2

@@ -19,7 +19,7 @@ from tests.webhooks.types.builders import (
     sample,
     verify,
 )
-from webhooks.endpoints.lifecycle import webhook_url
+from webhooks.endpoints.urls import webhook_url
 
 TOKEN = "I-Twilio-Idempotency-Token"  # noqa: S105 - a header, not a secret
 

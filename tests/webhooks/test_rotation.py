@@ -20,7 +20,7 @@ from webhooks.endpoints.lifecycle import (
 from webhooks.endpoints.rotation import (
     NoSuchSecret,
     OnlySecret,
-    renew_url,
+    replace_url,
     revoke_secret,
     rotate_secret,
 )
@@ -41,7 +41,7 @@ def stored(endpoint: WebhookEndpoint) -> list[str]:
     return [entry["secret"] for entry in endpoint.secrets]
 
 
-def knock(endpoint: WebhookEndpoint, secret: str) -> int:
+def deliver_signed(endpoint: WebhookEndpoint, secret: str) -> int:
     signed = {"X-Webhook-Signature": hex_hmac(PUSH, secret)}
     return deliver(endpoint, PUSH, **signed).status_code
 
@@ -54,10 +54,13 @@ def test_two_secrets_are_valid_until_the_date_of_the_previous_one() -> None:
     assert rotated.secret is not None
     assert rotated.ended == []
     assert stored(endpoint) == [rotated.secret, SECRET]
-    assert (knock(endpoint, SECRET), knock(endpoint, rotated.secret)) == (200, 200)
+    assert (
+        deliver_signed(endpoint, SECRET),
+        deliver_signed(endpoint, rotated.secret),
+    ) == (200, 200)
     with time_machine.travel(timezone.now() + timedelta(seconds=61), tick=False):
-        assert knock(endpoint, SECRET) == 401
-        assert knock(endpoint, rotated.secret) == 200
+        assert deliver_signed(endpoint, SECRET) == 401
+        assert deliver_signed(endpoint, rotated.secret) == 200
 
 
 def test_a_third_secret_ends_the_oldest() -> None:
@@ -68,10 +71,10 @@ def test_a_third_secret_ends_the_oldest() -> None:
 
     assert stored(endpoint) == [THIRD, SECOND]
     assert [state.which for state in rotated.ended] == [Which.PREVIOUS]
-    assert knock(endpoint, SECRET) == 401
+    assert deliver_signed(endpoint, SECRET) == 401
 
 
-def test_nothing_kept_ends_all_at_once() -> None:
+def test_keeping_no_secret_ends_all_at_once() -> None:
     endpoint = make_endpoint()
     rotate_secret(endpoint_id=endpoint.pk, secret=SECOND)
 
@@ -81,10 +84,13 @@ def test_nothing_kept_ends_all_at_once() -> None:
 
     assert stored(endpoint) == [THIRD]
     assert [state.which for state in rotated.ended] == ["current", "previous"]
-    assert (knock(endpoint, SECRET), knock(endpoint, SECOND)) == (401, 401)
+    assert (deliver_signed(endpoint, SECRET), deliver_signed(endpoint, SECOND)) == (
+        401,
+        401,
+    )
 
 
-def test_a_secret_that_has_run_out_goes_with_the_next_change() -> None:
+def test_an_expired_secret_is_removed_by_the_next_rotation() -> None:
     endpoint = make_endpoint()
     rotate_secret(endpoint_id=endpoint.pk, secret=SECOND, keep_previous_seconds=1)
     with time_machine.travel(timezone.now() + timedelta(seconds=2), tick=False):
@@ -94,7 +100,7 @@ def test_a_secret_that_has_run_out_goes_with_the_next_change() -> None:
     assert rotated.ended == []
 
 
-def test_an_end_that_is_near_is_not_put_off() -> None:
+def test_an_earlier_expiry_is_not_extended() -> None:
     endpoint = make_endpoint()
     soon = (timezone.now() + timedelta(seconds=5)).isoformat()
     endpoint.secrets[0]["valid_until"] = soon
@@ -106,18 +112,21 @@ def test_an_end_that_is_near_is_not_put_off() -> None:
     assert endpoint.secrets[1]["valid_until"] == soon
 
 
-def test_a_revoked_previous_secret_is_refused_on_the_next_request() -> None:
+def test_a_revoked_secret_is_rejected_with_the_next_request() -> None:
     endpoint = make_endpoint()
     rotate_secret(endpoint_id=endpoint.pk, secret=SECOND)
-    assert knock(endpoint, SECRET) == 200
+    assert deliver_signed(endpoint, SECRET) == 200
 
     revoked = revoke_secret(endpoint_id=endpoint.pk, which=Which.PREVIOUS)
 
-    assert (knock(endpoint, SECRET), knock(endpoint, SECOND)) == (401, 200)
+    assert (deliver_signed(endpoint, SECRET), deliver_signed(endpoint, SECOND)) == (
+        401,
+        200,
+    )
     assert [state.which for state in revoked.ended] == [Which.PREVIOUS]
 
 
-def test_to_revoke_the_current_secret_takes_a_rotation_back() -> None:
+def test_revoking_the_current_secret_undoes_a_rotation() -> None:
     endpoint = make_endpoint()
     rotate_secret(endpoint_id=endpoint.pk, secret=SECOND, keep_previous_seconds=60)
 
@@ -125,13 +134,16 @@ def test_to_revoke_the_current_secret_takes_a_rotation_back() -> None:
 
     assert stored(endpoint) == [SECRET]
     assert endpoint.secrets[0]["valid_until"] is None
-    assert (knock(endpoint, SECRET), knock(endpoint, SECOND)) == (200, 401)
+    assert (deliver_signed(endpoint, SECRET), deliver_signed(endpoint, SECOND)) == (
+        200,
+        401,
+    )
 
 
 @pytest.mark.parametrize(
     ("which", "error"), [(Which.CURRENT, OnlySecret), (Which.PREVIOUS, NoSuchSecret)]
 )
-def test_the_only_secret_is_not_revoked_which_would_open_the_door(
+def test_the_only_secret_cannot_be_revoked(
     which: Which, error: type[Exception]
 ) -> None:
     endpoint = make_endpoint()
@@ -144,7 +156,7 @@ def test_the_only_secret_is_not_revoked_which_would_open_the_door(
     assert_nothing_happened()
 
 
-def test_a_previous_secret_that_has_run_out_is_not_there_to_be_made_current() -> None:
+def test_an_expired_secret_cannot_become_current() -> None:
     endpoint = make_endpoint()
     rotate_secret(endpoint_id=endpoint.pk, secret=SECOND, keep_previous_seconds=1)
 
@@ -155,7 +167,7 @@ def test_a_previous_secret_that_has_run_out_is_not_there_to_be_made_current() ->
         revoke_secret(endpoint_id=endpoint.pk, which=Which.CURRENT)
 
 
-def test_the_secret_in_use_is_no_rotation() -> None:
+def test_a_secret_cannot_be_rotated_to_itself() -> None:
     endpoint = make_endpoint()
 
     with pytest.raises(InvalidEndpoint) as refusal:
@@ -164,7 +176,7 @@ def test_the_secret_in_use_is_no_rotation() -> None:
     [fault] = refusal.value.faults
     assert (fault.pointer, fault.detail) == (
         "/secret",
-        "Is valid here already; give another one",
+        "Is already valid for this endpoint; give another secret",
     )
     assert stored(endpoint) == [SECRET]
 
@@ -177,7 +189,7 @@ def test_a_rotation_closes_an_open_endpoint() -> None:
 
     assert rotated.ended == []
     assert deliver(endpoint, PUSH).status_code == 401
-    assert knock(endpoint, rotated.secret or "") == 200
+    assert deliver_signed(endpoint, rotated.secret or "") == 200
 
 
 def test_a_secret_in_the_config_replaces_both_at_once() -> None:
@@ -187,10 +199,13 @@ def test_a_secret_in_the_config_replaces_both_at_once() -> None:
     update_endpoint(endpoint_id=endpoint.pk, config={"secret": THIRD})
 
     assert stored(endpoint) == [THIRD]
-    assert (knock(endpoint, SECRET), knock(endpoint, SECOND)) == (401, 401)
+    assert (deliver_signed(endpoint, SECRET), deliver_signed(endpoint, SECOND)) == (
+        401,
+        401,
+    )
 
 
-def test_another_setting_keeps_both_secrets_and_their_dates() -> None:
+def test_a_change_of_another_setting_keeps_both_secrets_and_dates() -> None:
     endpoint = make_endpoint()
     before = rotate_secret(endpoint_id=endpoint.pk, secret=SECOND).endpoint.secrets
 
@@ -201,7 +216,7 @@ def test_another_setting_keeps_both_secrets_and_their_dates() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_rotations_at_once_none_is_lost_and_two_secrets_are_live() -> None:
+def test_concurrent_rotations_all_take_effect() -> None:
     endpoint = make_endpoint()
 
     for _ in range(ROUNDS):
@@ -217,7 +232,7 @@ def test_of_rotations_at_once_none_is_lost_and_two_secrets_are_live() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_each_secret_ends_in_one_rotation_only() -> None:
+def test_each_secret_is_ended_by_one_rotation() -> None:
     endpoint = make_endpoint()
     act = partial(rotate_secret, endpoint_id=endpoint.pk, keep_previous_seconds=0)
 
@@ -230,7 +245,7 @@ def test_each_secret_ends_in_one_rotation_only() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_revocation_beside_another_change_is_not_undone() -> None:
+def test_a_concurrent_change_does_not_undo_a_revocation() -> None:
     for _ in range(ROUNDS):
         endpoint = make_endpoint()
         rotate_secret(endpoint_id=endpoint.pk, secret=SECOND)
@@ -247,48 +262,48 @@ def test_a_revocation_beside_another_change_is_not_undone() -> None:
         assert stored(endpoint) == [SECOND]
 
 
-def test_the_old_url_is_unknown_on_the_next_request() -> None:
+def test_the_old_url_is_unknown_with_the_next_request() -> None:
     endpoint = make_endpoint()
     old = WebhookEndpoint(webhook_id=endpoint.webhook_id)
 
-    moved = renew_url(endpoint_id=endpoint.pk)
+    moved = replace_url(endpoint_id=endpoint.pk)
 
     assert moved.secret is None
     assert moved.endpoint.webhook_id.startswith("wht_")
-    assert knock(old, SECRET) == 404
+    assert deliver_signed(old, SECRET) == 404
     assert_nothing_happened()
-    assert knock(moved.endpoint, SECRET) == 200
+    assert deliver_signed(moved.endpoint, SECRET) == 200
 
 
-def test_a_move_can_leave_the_secrets_behind() -> None:
+def test_a_new_url_can_come_with_a_new_secret() -> None:
     endpoint = make_endpoint()
     rotate_secret(endpoint_id=endpoint.pk, secret=SECOND)
 
-    moved = renew_url(endpoint_id=endpoint.pk, rotate_secret=True)
+    moved = replace_url(endpoint_id=endpoint.pk, rotate_secret=True)
 
     assert stored(endpoint) == [moved.secret]
     assert len(moved.ended) == 2
-    assert knock(endpoint, SECOND) == 401
+    assert deliver_signed(endpoint, SECOND) == 401
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_moves_at_once_one_url_is_left() -> None:
+def test_concurrent_moves_leave_one_url() -> None:
     endpoint = make_endpoint()
 
     for _ in range(ROUNDS):
-        moved = race(partial(renew_url, endpoint_id=endpoint.pk))
+        moved = race(partial(replace_url, endpoint_id=endpoint.pk))
         urls = {done.endpoint.webhook_id for done in moved}
         found = WebhookEndpoint.objects.filter(webhook_id__in=urls)
         assert len(urls) == THREADS
         assert found.get().pk == endpoint.pk
 
 
-def test_states_tell_nothing_of_the_text() -> None:
+def test_secret_states_do_not_contain_the_text() -> None:
     endpoint = make_endpoint()
-    renewed = rotate_secret(endpoint_id=endpoint.pk, secret=SECOND).endpoint
+    rotated = rotate_secret(endpoint_id=endpoint.pk, secret=SECOND).endpoint
 
-    told = states_of(live_entries(renewed))
+    states = states_of(live_entries(rotated))
 
-    assert [state.which for state in told] == ["current", "previous"]
-    assert SECRET not in repr(told)
-    assert SECOND not in repr(told)
+    assert [state.which for state in states] == ["current", "previous"]
+    assert SECRET not in repr(states)
+    assert SECOND not in repr(states)

@@ -1,4 +1,4 @@
-"""Buttons of an endpoint's page: another secret, another URL."""
+"""Buttons of an endpoint's page that replace the secret or the URL."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from agents.models import Agent
 from tests.factories import make_trigger
 from tests.triggers.test_api_permissions import group, restricted
 from tests.webhooks.deliveries import deliver
-from webhooks.endpoints.lifecycle import live_secrets
 from webhooks.endpoints.rotation import rotate_secret
+from webhooks.endpoints.secrets import live_secrets
 from webhooks.models import WebhookEndpoint
 
 __all__ = ["group", "restricted"]
@@ -24,7 +24,7 @@ __all__ = ["group", "restricted"]
 pytestmark = pytest.mark.django_db
 
 SECRET, SECOND = "the first secret, long enough", "the second secret, as long"
-ACTS = ("rotate", "revoke", "renew")
+ACTS = ("rotate", "revoke", "new_url")
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def act_on(endpoint: WebhookEndpoint, act: str) -> str:
 
 
 def press(pages: Client, endpoint: WebhookEndpoint, act: str, **fields: object) -> str:
-    """Send a dialog's form; return the page that it leads to."""
+    """Submit the form of a dialog; return the next page."""
     sent = {"_form_submitted": "True", **fields}
     response = pages.post(act_on(endpoint, act), sent)
     assert response.headers["HX-Redirect"] == page_of(endpoint)
@@ -58,7 +58,7 @@ def press(pages: Client, endpoint: WebhookEndpoint, act: str, **fields: object) 
     return pages.get(page_of(endpoint)).content.decode()
 
 
-def test_a_made_secret_is_shown_once_and_never_in_the_history(
+def test_a_generated_secret_is_shown_once_and_never_in_the_history(
     pages: Client, endpoint: WebhookEndpoint
 ) -> None:
     page = press(pages, endpoint, "rotate", secret="", keep_hours=24)
@@ -69,11 +69,11 @@ def test_a_made_secret_is_shown_once_and_never_in_the_history(
     assert made in page
     assertNotContains(pages.get(page_of(endpoint)), made)
     history = reverse("admin:webhooks_webhookendpoint_history", args=[endpoint.pk])
-    assertContains(pages.get(history), "The endpoint has another secret.")
+    assertContains(pages.get(history), "The endpoint has a new secret.")
     assert made not in str(list(LogEntry.objects.values()))
 
 
-def test_a_chosen_secret_can_end_the_present_one_at_once(
+def test_a_given_secret_can_end_the_current_one_at_once(
     pages: Client, endpoint: WebhookEndpoint
 ) -> None:
     press(pages, endpoint, "rotate", secret=SECOND, keep_hours=0)
@@ -81,7 +81,7 @@ def test_a_chosen_secret_can_end_the_present_one_at_once(
     assert live_secrets(endpoint) == [SECOND]
 
 
-def test_the_page_tells_since_when_and_until_when_secrets_are_valid(
+def test_the_page_shows_the_dates_of_secrets(
     pages: Client, endpoint: WebhookEndpoint
 ) -> None:
     rotate_secret(endpoint_id=endpoint.pk, secret=SECOND)
@@ -103,22 +103,22 @@ def test_a_secret_is_revoked(pages: Client, endpoint: WebhookEndpoint) -> None:
     assert "The previous secret is revoked." in page
 
 
-def test_what_the_service_refuses_is_told(
+def test_an_error_of_the_service_is_shown(
     pages: Client, endpoint: WebhookEndpoint
 ) -> None:
     page = press(pages, endpoint, "revoke", which="current")
 
-    assert "It is the only secret" in page
+    assert "This is the only secret" in page
     assert live_secrets(endpoint) == [SECRET]
     assert not LogEntry.objects.exists()
 
 
-def test_a_new_url_leaves_the_old_one_unknown(
+def test_the_old_url_is_unknown_after_a_new_one(
     pages: Client, endpoint: WebhookEndpoint
 ) -> None:
     old = WebhookEndpoint(webhook_id=endpoint.webhook_id)
 
-    page = press(pages, endpoint, "renew")
+    page = press(pages, endpoint, "new_url")
 
     assert f"http://testserver/webhooks/{endpoint.webhook_id}" in page
     assert deliver(old).status_code == 404
@@ -126,7 +126,7 @@ def test_a_new_url_leaves_the_old_one_unknown(
 
 
 def test_a_new_url_with_a_new_secret(pages: Client, endpoint: WebhookEndpoint) -> None:
-    page = press(pages, endpoint, "renew", rotate_secret=True)
+    page = press(pages, endpoint, "new_url", rotate_secret=True)
 
     [made] = live_secrets(endpoint)
     assert made != SECRET
@@ -134,7 +134,7 @@ def test_a_new_url_with_a_new_secret(pages: Client, endpoint: WebhookEndpoint) -
 
 
 @pytest.mark.parametrize("act", ACTS)
-def test_to_open_a_dialog_changes_nothing(
+def test_opening_a_dialog_changes_nothing(
     pages: Client, endpoint: WebhookEndpoint, act: str
 ) -> None:
     before = WebhookEndpoint.objects.values().get()
@@ -146,7 +146,7 @@ def test_to_open_a_dialog_changes_nothing(
 
 
 @pytest.mark.parametrize("act", ACTS)
-def test_a_request_without_the_form_is_refused(
+def test_a_request_without_the_csrf_token_is_refused(
     admin: User, endpoint: WebhookEndpoint, act: str
 ) -> None:
     strict = Client(enforce_csrf_checks=True)
@@ -160,7 +160,7 @@ def test_a_request_without_the_form_is_refused(
 
 
 @pytest.mark.parametrize("act", ACTS)
-def test_who_may_not_change_it_has_no_buttons(
+def test_a_user_without_permission_has_no_buttons(
     client: Client, endpoint: WebhookEndpoint, restricted: Agent, act: str
 ) -> None:
     make_trigger(trigger_type="webhook", endpoint=endpoint, agent=restricted)
@@ -178,7 +178,7 @@ def test_who_may_not_change_it_has_no_buttons(
     assert live_secrets(endpoint) == [SECRET]
 
 
-def test_an_endpoint_that_is_not_there_is_refused(pages: Client) -> None:
+def test_an_unknown_endpoint_is_refused(pages: Client) -> None:
     for pk in ("0190a0a0-0000-7000-8000-000000000000", "x"):
         url = reverse("admin:webhooks_webhookendpoint_rotate", args=[pk])
         assert pages.post(url, {"_form_submitted": "True"}).status_code == 403

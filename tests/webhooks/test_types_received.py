@@ -1,4 +1,4 @@
-"""Uploaded types at the door and in the workers: as they are now, in every process."""
+"""The receiver and the workers of every process use the current uploaded types."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from events.models import Event, EventSource
 from executions.pipeline.bodies import read_bodies
 from tests.webhooks.deliveries import assert_nothing_happened, deliver
 from tests.webhooks.senders import hex_hmac
-from tests.webhooks.uploads import LEAST, PARCELS, SIGNED
+from tests.webhooks.uploads import MINIMAL, PARCELS, SIGNED
 from webhooks.endpoints.lifecycle import (
     InvalidEndpoint,
     create_endpoint,
@@ -41,7 +41,7 @@ def endpoint_of(slug: str, document: dict[str, Any]) -> WebhookEndpoint:
 
 
 def change_elsewhere(slug: str, document: str) -> None:
-    """Do what another process does: no code of this one hears of it."""
+    """Do what another process does, without running code of this process."""
     with connection.cursor() as cursor:
         cursor.execute(
             "WITH new AS (INSERT INTO webhooks_webhooktypeversion"
@@ -53,8 +53,8 @@ def change_elsewhere(slug: str, document: str) -> None:
         )
 
 
-def test_the_door_sees_a_change_on_the_very_next_request() -> None:
-    endpoint = endpoint_of("shop", LEAST)
+def test_the_receiver_uses_a_change_with_the_next_request() -> None:
+    endpoint = endpoint_of("shop", MINIMAL)
     deliver(endpoint, BODY)
 
     patch_type(slug="shop", document={"event_type": [{"body": "/event_type"}]})
@@ -64,8 +64,8 @@ def test_the_door_sees_a_change_on_the_very_next_request() -> None:
     assert list(types) == ["shop.unknown", "shop.sent"]
 
 
-def test_a_change_by_another_process_counts_on_the_very_next_request() -> None:
-    endpoint = endpoint_of("shop", LEAST)
+def test_a_change_by_another_process_takes_effect_with_the_next_request() -> None:
+    endpoint = endpoint_of("shop", MINIMAL)
     deliver(endpoint, BODY)
 
     change_elsewhere("shop", '{"slug": "shop", "name": "s", "max_body_bytes": 5}')
@@ -75,8 +75,8 @@ def test_a_change_by_another_process_counts_on_the_very_next_request() -> None:
     assert Event.objects.count() == 1
 
 
-def test_an_uploaded_type_costs_no_query_at_the_door() -> None:
-    uploaded = endpoint_of("shop", LEAST)
+def test_an_uploaded_type_needs_no_query_in_the_receiver() -> None:
+    uploaded = endpoint_of("shop", MINIMAL)
     counts = []
     for endpoint in (create_endpoint().endpoint, uploaded):
         deliver(endpoint, BODY)
@@ -89,7 +89,7 @@ def test_an_uploaded_type_costs_no_query_at_the_door() -> None:
 
 
 def test_a_shipped_type_that_is_overridden_is_the_uploaded_one() -> None:
-    upload_type(slug="github", document={**LEAST, "default_methods": ["POST", "PUT"]})
+    upload_type(slug="github", document={**MINIMAL, "default_methods": ["POST", "PUT"]})
 
     row = WebhookType.objects.get(slug="github")
 
@@ -97,8 +97,8 @@ def test_a_shipped_type_that_is_overridden_is_the_uploaded_one() -> None:
     assert definition_of("github").default_methods == ("POST", "PUT")
 
 
-def test_a_version_is_read_once_in_a_process(django_assert_num_queries: Any) -> None:
-    upload_type(slug="shop", document=LEAST)
+def test_a_version_is_read_once_per_process(django_assert_num_queries: Any) -> None:
+    upload_type(slug="shop", document=MINIMAL)
     revision = WebhookType.objects.get().current_id
     first = definition_at("shop", revision)
 
@@ -108,21 +108,21 @@ def test_a_version_is_read_once_in_a_process(django_assert_num_queries: Any) -> 
 
 
 def test_an_unknown_type_is_generic() -> None:  # R32, R184
-    assert definition_of("nobody").slug == "generic"
-    assert definition_at("nobody", None) is definition_of("generic")
-    endpoint = create_endpoint(type_slug="nobody").endpoint
+    assert definition_of("unknown").slug == "generic"
+    assert definition_at("unknown", None) is definition_of("generic")
+    endpoint = create_endpoint(type_slug="unknown").endpoint
     assert (endpoint.type, deliver(endpoint, BODY).status_code) == ("generic", 200)
 
 
 def test_an_endpoint_that_lost_its_type_is_never_open() -> None:
-    endpoint = endpoint_of("shop", LEAST)
+    endpoint = endpoint_of("shop", MINIMAL)
     WebhookType.objects.all().delete()
 
     assert deliver(endpoint, BODY).status_code == 401
     assert_nothing_happened()
 
 
-def test_an_endpoint_that_lost_its_type_takes_what_is_signed_as_generic() -> None:
+def test_an_endpoint_that_lost_its_type_accepts_generic_signatures() -> None:
     upload_type(slug="shop", document=SIGNED)
     made = create_endpoint(type_slug="shop")
     WebhookType.objects.all().delete()
@@ -132,8 +132,8 @@ def test_an_endpoint_that_lost_its_type_takes_what_is_signed_as_generic() -> Non
     assert Event.objects.get().type == "shop.received"
 
 
-def test_a_type_that_can_not_be_read_any_more_is_our_fault() -> None:
-    endpoint = endpoint_of("shop", LEAST)
+def test_an_invalid_stored_type_is_a_server_error() -> None:
+    endpoint = endpoint_of("shop", MINIMAL)
     broken = WebhookTypeVersion.objects.create(slug="shop", version=2, document={})
     WebhookType.objects.update(current=broken)
 
@@ -146,10 +146,10 @@ def test_a_type_that_can_not_be_read_any_more_is_our_fault() -> None:
     assert definitions_of(["shop", "github"]).keys() == {"github"}
 
 
-def test_workers_read_bodies_as_the_uploaded_type_says(
+def test_workers_parse_bodies_with_the_uploaded_type(
     django_assert_num_queries: Any,
 ) -> None:
-    endpoint = endpoint_of("shop", {**LEAST, "form_json_field": "payload"})
+    endpoint = endpoint_of("shop", {**MINIMAL, "form_json_field": "payload"})
     body = b"payload=%7B%22a%22%3A1%7D"
     for _ in range(3):
         deliver(endpoint, body, content_type="application/x-www-form-urlencoded")
@@ -163,7 +163,9 @@ def test_workers_read_bodies_as_the_uploaded_type_says(
 
 
 @pytest.mark.parametrize("config", [None, {}, {"api_key": ""}, {"other": 1}])
-def test_required_config_is_asked_for(config: dict[str, Any] | None) -> None:  # R193
+def test_a_missing_required_config_is_refused(
+    config: dict[str, Any] | None,
+) -> None:  # R193
     upload_type(document=PARCELS)
 
     with pytest.raises(InvalidEndpoint) as refusal:
@@ -174,14 +176,14 @@ def test_required_config_is_asked_for(config: dict[str, Any] | None) -> None:  #
     assert not WebhookEndpoint.objects.exists()
 
 
-def test_a_type_that_was_deleted_is_not_given_to_a_new_endpoint() -> None:
-    upload_type(slug="shop", document=LEAST)
+def test_a_new_endpoint_cannot_get_a_deleted_type() -> None:
+    upload_type(slug="shop", document=MINIMAL)
     delete_type(slug="shop")
 
     assert create_endpoint(type_slug="shop").endpoint.type == "generic"
 
 
-def test_a_config_that_is_kept_need_not_be_given_again() -> None:
+def test_a_kept_config_satisfies_the_type() -> None:
     upload_type(document=PARCELS)
     made = create_endpoint(type_slug="parcels", config={"api_key": "k"})
 
@@ -193,8 +195,8 @@ def test_a_config_that_is_kept_need_not_be_given_again() -> None:
     assert made.endpoint.config == {"api_key": "k"}
 
 
-def test_a_type_that_came_to_require_more_asks_at_the_next_change_of_config() -> None:
-    endpoint = endpoint_of("shop", LEAST)
+def test_a_new_requirement_is_checked_at_the_next_change_of_config() -> None:
+    endpoint = endpoint_of("shop", MINIMAL)
     patch_type(slug="shop", document={"required_config_fields": ["region"]})
 
     update_endpoint(endpoint_id=endpoint.pk, subject="other")
@@ -204,8 +206,8 @@ def test_a_type_that_came_to_require_more_asks_at_the_next_change_of_config() ->
     assert [f.pointer for f in refusal.value.faults] == ["/webhook_config/region"]
 
 
-@pytest.mark.parametrize(("document", "is_taken"), [(SIGNED, True), (LEAST, False)])
-def test_a_required_secret_may_be_one_that_is_made(
+@pytest.mark.parametrize(("document", "is_taken"), [(SIGNED, True), (MINIMAL, False)])
+def test_a_required_secret_may_be_generated(
     document: dict[str, Any], is_taken: bool
 ) -> None:
     required = {**document, "required_config_fields": ["secret"]}

@@ -1,4 +1,4 @@
-"""Senders that make their keys themselves: we are given the public half, or none."""
+"""Senders that make their own keys and publish the public key, or a certificate."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tests.webhooks.deliveries import assert_nothing_happened, deliver
 from webhooks.endpoints.lifecycle import (
     InvalidEndpoint,
     create_endpoint,
-    live_secrets,
     update_endpoint,
 )
-from webhooks.endpoints.rotation import renew_url, rotate_secret
+from webhooks.endpoints.rotation import replace_url, rotate_secret
+from webhooks.endpoints.secrets import live_secrets
 from webhooks.models import WebhookEndpoint
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +41,7 @@ def stored(endpoint: WebhookEndpoint) -> list[str]:
 
 
 @pytest.mark.parametrize("secret", [None, True])
-def test_a_key_that_the_sender_makes_is_asked_for_never_invented(
+def test_a_key_that_the_sender_makes_is_required_and_never_generated(
     secret: object,
 ) -> None:
     with pytest.raises(InvalidEndpoint) as refusal:
@@ -49,7 +49,7 @@ def test_a_key_that_the_sender_makes_is_asked_for_never_invented(
 
     [fault] = refusal.value.faults
     assert fault.pointer == "/webhook_config/secret"
-    assert fault.detail == "Discord shows you its public key: put it here"
+    assert fault.detail == "Discord shows you its public key: enter it as the secret"
     assert not WebhookEndpoint.objects.exists()
 
 
@@ -60,12 +60,15 @@ def test_a_secret_never_becomes_a_public_key() -> None:
     with pytest.raises(InvalidEndpoint) as refusal:
         update_endpoint(endpoint_id=endpoint.pk, type_slug="discord")
 
-    assert refusal.value.detail == "Discord shows you its public key: put it here"
+    assert (
+        refusal.value.detail
+        == "Discord shows you its public key: enter it as the secret"
+    )
     endpoint.refresh_from_db()
     assert endpoint.type == "github"
 
 
-def test_the_key_stays_with_another_setting() -> None:
+def test_a_change_of_another_setting_keeps_the_key() -> None:
     endpoint = make_discord()
 
     update_endpoint(endpoint_id=endpoint.pk, type_slug="discord", config={"n": 1})
@@ -86,7 +89,7 @@ def test_a_public_key_never_becomes_a_secret(type_slug: str) -> None:
     assert_nothing_happened()
 
 
-def test_what_is_no_secret_of_such_a_sender_goes() -> None:
+def test_a_secret_that_the_new_type_cannot_use_is_removed() -> None:
     endpoint = create_endpoint(type_slug="github").endpoint
 
     update_endpoint(endpoint_id=endpoint.pk, type_slug="sns", config=TOPIC)
@@ -94,13 +97,13 @@ def test_what_is_no_secret_of_such_a_sender_goes() -> None:
     assert stored(endpoint) == []
 
 
-def test_a_key_that_the_sender_makes_is_rotated_only_to_a_given_one() -> None:
+def test_a_key_that_the_sender_makes_is_only_rotated_to_a_given_one() -> None:
     endpoint = make_discord()
 
     with pytest.raises(InvalidEndpoint, match="shows you its public key"):
         rotate_secret(endpoint_id=endpoint.pk)
     with pytest.raises(InvalidEndpoint) as refusal:
-        renew_url(endpoint_id=endpoint.pk, rotate_secret=True)
+        replace_url(endpoint_id=endpoint.pk, rotate_secret=True)
 
     assert [fault.pointer for fault in refusal.value.faults] == ["/rotate_secret"]
     assert stored(endpoint) == [DISCORD_KEY]
@@ -110,7 +113,7 @@ def test_a_key_that_the_sender_makes_is_rotated_only_to_a_given_one() -> None:
 
 def test_a_sender_with_certificates_has_no_secret() -> None:
     endpoint = create_endpoint(type_slug="sns", config=TOPIC).endpoint
-    text = "Amazon SNS signs with certificates of its own: leave this out"
+    text = "Amazon SNS signs with its own certificates: omit the secret"
 
     for act in (
         partial(create_endpoint, type_slug="sns", config={**TOPIC, "secret": True}),

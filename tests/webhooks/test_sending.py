@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import io
 import json
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.core.management import CommandError, call_command
+from pytest_django.live_server_helper import LiveServer
 from rest_framework.test import APIClient
 
 from events.models import Event, Inbox
@@ -12,13 +17,15 @@ from senders.definitions import load_definition, samples, shipped_slugs
 from senders.definitions.samples import SampleDelivery, sample_events
 from tests.contracts import webhook_samples as contracted
 from tests.webhooks.received import URL, make_endpoint
+from webhooks.endpoints import sending
 from webhooks.endpoints.sample_requests import build_request
+from webhooks.endpoints.urls import webhook_url
 from webhooks.models import WebhookEndpoint
 
 pytestmark = pytest.mark.django_db
 
-# Their private keys are their own.
-ONLY_THEY_SIGN = ("discord", "sendgrid", "sns")
+# Only these senders have the private keys that they sign with.
+ONLY_SENDER_SIGNS = ("discord", "sendgrid", "sns")
 
 every_sample = pytest.mark.parametrize(
     ("slug", "event"),
@@ -26,7 +33,7 @@ every_sample = pytest.mark.parametrize(
         (slug, event)
         for slug in shipped_slugs()
         for event in sample_events(slug) or [""]
-        if slug not in ONLY_THEY_SIGN
+        if slug not in ONLY_SENDER_SIGNS
     ],
 )
 
@@ -39,7 +46,7 @@ def send(api: APIClient, endpoint: WebhookEndpoint, **sent: Any) -> dict[str, An
 
 
 @every_sample
-def test_each_sample_is_taken_as_its_senders_own(
+def test_each_sample_is_accepted_as_a_request_of_its_sender(
     api: APIClient, slug: str, event: str
 ) -> None:
     config = contracted.sample_of(slug).config
@@ -62,8 +69,8 @@ def test_each_type_has_a_sample(slug: str) -> None:
     assert sample_events(slug)
 
 
-@pytest.mark.parametrize("slug", ONLY_THEY_SIGN)
-def test_what_only_its_sender_signs_is_refused_with_the_way_out(
+@pytest.mark.parametrize("slug", ONLY_SENDER_SIGNS)
+def test_a_request_that_only_the_sender_can_sign_is_refused_with_a_suggestion(
     api: APIClient, slug: str
 ) -> None:
     sample = contracted.sample_of(slug)
@@ -78,7 +85,7 @@ def test_what_only_its_sender_signs_is_refused_with_the_way_out(
     assert not Event.objects.exists()
 
 
-def test_a_test_event_is_an_event_like_any_other_but_marked(api: APIClient) -> None:
+def test_a_test_event_is_an_ordinary_event_with_a_header(api: APIClient) -> None:
     endpoint = make_endpoint(type_slug="github", config={"secret": "a long secret"})
 
     answer = send(api, endpoint, event="push")
@@ -92,7 +99,7 @@ def test_a_test_event_is_an_event_like_any_other_but_marked(api: APIClient) -> N
     assert [row["is_test"] for row in api.get(URL).json()["results"]] == [True]
 
 
-def test_what_the_door_refuses_is_told_as_it_is(api: APIClient) -> None:
+def test_a_rejected_test_event_shows_the_cause_and_a_fix(api: APIClient) -> None:
     rules = {"required_headers": ["X-Shop"]}
     endpoint = make_endpoint(validation_rules=rules)
 
@@ -106,14 +113,14 @@ def test_what_the_door_refuses_is_told_as_it_is(api: APIClient) -> None:
     assert not Event.objects.exists()
 
 
-def test_a_disabled_endpoint_is_not_found_by_its_sender_either(api: APIClient) -> None:
+def test_a_test_event_to_a_disabled_endpoint_is_not_found(api: APIClient) -> None:
     endpoint = make_endpoint()
     WebhookEndpoint.objects.update(is_active=False)
 
     assert send(api, endpoint)["status"] == 404
 
 
-def test_an_endpoint_that_takes_only_get_is_tested_by_get(api: APIClient) -> None:
+def test_an_endpoint_that_allows_only_get_is_tested_with_get(api: APIClient) -> None:
     endpoint = make_endpoint(allowed_methods=["GET"])
 
     assert send(api, endpoint)["outcome"] == "accepted"
@@ -129,7 +136,7 @@ def test_an_endpoint_that_takes_only_get_is_tested_by_get(api: APIClient) -> Non
         ({"evnt": "push"}, 400, "invalid"),
     ],
 )
-def test_an_unusable_wish_is_refused(
+def test_an_invalid_request_is_refused(
     api: APIClient, sent: dict[str, str], status: int, code: str
 ) -> None:
     endpoint = make_endpoint(type_slug="github")
@@ -141,7 +148,7 @@ def test_an_unusable_wish_is_refused(
     assert not Event.objects.exists()
 
 
-def test_a_type_without_samples_is_greeted(
+def test_a_type_without_samples_gets_a_default_sample(
     api: APIClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(samples, "_samples", lambda slug: {})
@@ -162,7 +169,7 @@ def test_a_type_without_samples_is_greeted(
         ({"body": "/0/id"}, b'[{"id": "evt_1"}]', (0, "id")),
     ],
 )
-def test_an_id_in_the_body_is_a_new_one_each_time(
+def test_an_id_in_the_body_is_replaced_each_time(
     source: dict[str, str], body: bytes, place: tuple[Any, ...]
 ) -> None:
     definition = load_definition(
@@ -176,3 +183,83 @@ def test_an_id_in_the_body_is_a_new_one_each_time(
     for name in place:
         value = value[name]
     assert value not in ("evt_1", 7)
+
+
+def run(*arguments: str) -> str:
+    stdout = io.StringIO()
+    call_command("send_webhook", *arguments, stdout=stdout)
+    return stdout.getvalue().strip()
+
+
+@pytest.fixture
+def served(live_server: LiveServer, settings: Any) -> WebhookEndpoint:
+    settings.PUBLIC_URL = live_server.url
+    return make_endpoint(type_slug="github")
+
+
+def test_each_request_becomes_its_own_event(served: WebhookEndpoint) -> None:
+    output = run("--endpoint", served.webhook_id, "--count", "3", "--header", "X-A: b")
+
+    events = list(Event.objects.all())
+    assert output.startswith(f"Sent 3 to {webhook_url(served)}; answered 200: 3")
+    assert [event.type for event in events] == ["github.issues"] * 3
+    assert {event.request["headers"]["x-a"] for event in events} == {"b"}
+
+
+def test_a_wrong_secret_shows_the_answer_of_the_receiver(
+    served: WebhookEndpoint,
+) -> None:
+    output = run("--endpoint", served.webhook_id, "--secret", "another secret")
+
+    assert "answered 401: 1" in output
+    assert "invalid_signature" in output
+    assert not Event.objects.exists()
+
+
+def test_a_given_body_is_signed_too(
+    served: WebhookEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "body.json"
+    file.write_bytes(b'{"own": 1}')
+    stdin = SimpleNamespace(buffer=io.BytesIO(b'{"own": 2}'))
+    monkeypatch.setattr(sending, "sys", SimpleNamespace(stdin=stdin))
+
+    run("--endpoint", served.webhook_id, "--event", "fork", "--body", str(file))
+    run("--endpoint", served.webhook_id, "--body", "-")
+
+    assert [(e.type, bytes(e.body)) for e in Event.objects.order_by("pk")] == [
+        ("github.fork", b'{"own": 1}'),
+        ("github.test", b'{"own": 2}'),
+    ]
+
+
+def test_print_shows_the_request_and_sends_nothing() -> None:
+    to = ["--url", "http://127.0.0.1:1/x", "--secret", "s" * 20]
+
+    output = run("--type", "github", *to, "--print")
+
+    assert output.startswith("curl -X POST http://127.0.0.1:1/x")
+    assert "X-Hub-Signature-256: sha256=" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--endpoint", "wht_none"],
+            "--endpoint: There is no endpoint with this id",
+        ),
+        (["--url", "http://x", "--type", "unknown"], "--type: Must be one of: "),
+        (["--url", "http://x", "--type", "github", "--event", "x"], "has samples of"),
+        (["--url", "http://x", "--count", "0"], "--count: Must be at least 1"),
+        (
+            ["--url", "http://x", "--header", "odd"],
+            "--header: Must be 'Name: value'",
+        ),
+        (["--url", "http://x", "--body", "/nowhere"], "No such file"),
+        (["--url", "http://127.0.0.1:1/x"], "http://127.0.0.1:1/x does not answer"),
+    ],
+)
+def test_an_invalid_option_is_reported(arguments: list[str], message: str) -> None:
+    with pytest.raises(CommandError, match=message):
+        run(*arguments)

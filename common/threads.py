@@ -36,6 +36,7 @@ class BackgroundThread:
         self._name = name
         self._every_seconds = every_seconds
         self._at_exit = at_exit
+        self._thread: threading.Thread | None = None
         self._forget_parent()
         _all_threads.add(self)
 
@@ -44,7 +45,8 @@ class BackgroundThread:
         if self.is_alive() and not self.is_stopping():
             return
         with self._lock:
-            self.join()
+            if self.is_stopping():
+                self.join()
             if self.is_alive():
                 return
             self._woken.clear()
@@ -81,8 +83,8 @@ class BackgroundThread:
         self._woken.set()
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait until a thread that was stopped has ended."""
-        if self._thread and self.is_stopping():
+        """Wait until the thread has ended; it ends after `stop`."""
+        if self._thread is not None:
             self._thread.join(timeout)
 
     def is_alive(self) -> bool:
@@ -114,7 +116,7 @@ class BackgroundThread:
         self._lock = threading.Lock()
         self._woken = threading.Event()
         self._stopped = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread = None
 
 
 _all_threads: WeakSet[BackgroundThread] = WeakSet()

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 DOTTED_PATHS = (
     "TICKHOOK_ON_NEWS",
     "TICKHOOK_ON_TASK_FINISHED",
-    "TICKHOOK_WHAT_BECAME_OF",
+    "TICKHOOK_FINAL_EXECUTIONS",
     "TICKHOOK_CLOCK",
 )
 

@@ -40,7 +40,7 @@ def read_logic(
     return None
 
 
-def judge_all(logic: Logic, operands: Sequence[CompiledCondition]) -> JudgeAll:
+def evaluate_events(logic: Logic, operands: Sequence[CompiledCondition]) -> JudgeAll:
     """Compile operands into one that judges cheap ones first and stops when sure.
 
     The traces come back in the order of `operands`.

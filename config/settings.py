@@ -172,8 +172,8 @@ SPECTACULAR_SETTINGS = {
 
 # The three calls against the direction of imports.
 TICKHOOK_ON_NEWS = "executions.tasks.drain_inbox"
-TICKHOOK_ON_TASK_FINISHED = "executions.services.outcomes.tasks_finished"
-TICKHOOK_WHAT_BECAME_OF = "executions.services.following.what_became_of"
+TICKHOOK_ON_TASK_FINISHED = "executions.services.callbacks.tasks_finished"
+TICKHOOK_FINAL_EXECUTIONS = "executions.services.callbacks.find_final_executions"
 
 # For how many days rows are kept; None: age does not delete them.
 HISTORY_RETENTION_DAYS = retention_days("HISTORY_RETENTION_DAYS", default=90)

@@ -11,17 +11,15 @@ from common.api.errors import UnknownPathView
 from common.api.openapi import CachedSchemaView
 from config.health import livez, readyz
 from events.api.views import EventTypeViewSet
-from executions.api.ledger_views import (
-    AuditView,
-    BackfillView,
-    TriggerHealthView,
-    TriggerStatusView,
-)
 from executions.api.views import (
+    BackfillView,
     EventWithExecutionsViewSet,
     ExecutionsOfTriggerView,
     ExecutionViewSet,
+    LedgerView,
     RunView,
+    TriggerHealthView,
+    TriggerStatusView,
 )
 from triggers.api.deliveries import DeliveriesOfTriggersViewSet
 from triggers.api.schedules import ScheduleViewSet
@@ -55,7 +53,7 @@ api_urlpatterns = [
         name="trigger-validate-cron",
     ),
     path("triggers/health", TriggerHealthView.as_view(), name="trigger-health"),
-    path("triggers/<uuid:pk>/audit", AuditView.as_view(), name="trigger-audit"),
+    path("triggers/<uuid:pk>/audit", LedgerView.as_view(), name="trigger-audit"),
     path(
         "triggers/<uuid:pk>/backfill", BackfillView.as_view(), name="trigger-backfill"
     ),

@@ -10,7 +10,7 @@ from conditions.building import (
     condition_types,
 )
 from conditions.document import Document
-from conditions.logic import Logic, judge_all, read_logic
+from conditions.logic import Logic, evaluate_events, read_logic
 from conditions.outcomes import OPPOSITE, CompiledCondition, Judge, Outcome, Trace
 
 KEYS = frozenset({"type", "conditions", "logic"})
@@ -56,7 +56,7 @@ def _combined(logic: Logic, operands: Sequence[CompiledCondition]) -> CompiledCo
 
 
 def _judge(logic: Logic, operands: Sequence[CompiledCondition], label: Trace) -> Judge:
-    judge_operands = judge_all(logic, operands)
+    judge_operands = evaluate_events(logic, operands)
     negates = logic is Logic.NOT
 
     def judge(document: Document) -> tuple[Outcome, Trace]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from conditions.building import ConditionType, Place, condition_types
 from conditions.document import Document
-from conditions.logic import Logic, judge_all, read_logic
+from conditions.logic import Logic, evaluate_events, read_logic
 from conditions.outcomes import CompiledCondition, Judge, Outcome, Trace
 from conditions.rules import build_rule
 
@@ -42,7 +42,7 @@ def _joined(logic: Logic, rules: Sequence[CompiledCondition]) -> CompiledConditi
 
 
 def _judge(logic: Logic, rules: Sequence[CompiledCondition], label: Trace) -> Judge:
-    judge_rules = judge_all(logic, rules)
+    judge_rules = evaluate_events(logic, rules)
 
     def judge(document: Document) -> tuple[Outcome, Trace]:
         outcome, traces = judge_rules(document)

@@ -114,7 +114,7 @@ def test_a_trigger_is_added_run_and_followed_to_its_event(page: Page) -> None:
     page.get_by_role("link", name="weekly report").first.click()
 
     page.get_by_role("button", name="Run now").click()
-    expect(page.get_by_text("is asked to run")).to_be_visible()
+    expect(page.get_by_text("weekly report will run")).to_be_visible()
     drain()
     page.reload()
 

@@ -42,7 +42,7 @@ def clockwork(stack: Stack, client: Api) -> Clockwork:
     return make_clockwork(stack, client, list(kinds) * (TRIGGERS // 2))
 
 
-def test_beats_that_are_killed_and_stopped_hold_nobody_up(
+def test_beats_that_are_killed_and_stopped_hold_up_no_instant(
     stack: Stack, clockwork: Clockwork, note_figure: Note
 ) -> None:
     chance = dice(1)

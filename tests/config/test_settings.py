@@ -21,9 +21,7 @@ READ = re.compile(
 
 
 def test_env_example_names_every_variable_that_is_read() -> None:
-    sources = [
-        ROOT / "config" / f"{name}.py" for name in ("settings", "env")
-    ]
+    sources = [ROOT / "config" / f"{name}.py" for name in ("settings", "env")]
     read = {name for path in sources for name in READ.findall(path.read_text())}
     example = (ROOT / ".env.example").read_text()
 

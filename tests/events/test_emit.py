@@ -9,10 +9,9 @@ from common.errors import InvalidInput
 from common.ids import uuid7
 from events.models import Event, EventSource, EventType, Inbox
 from events.services.emit import IdempotencyKeyConflict, UnknownEventType, emit
-from executions.models import TriggerExecution
+from executions.models import Reason, TriggerExecution
 from executions.pipeline.drain import drain
-from executions.pipeline.judge import MAX_DEPTH
-from executions.pipeline.outcome import Reason
+from executions.pipeline.guard import MAX_DEPTH
 from tests.factories import make_listener, record
 from tests.races import ROUNDS, race
 

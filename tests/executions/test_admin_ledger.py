@@ -29,14 +29,14 @@ def page_of(trigger: Trigger) -> str:
 
 
 @pytest.mark.parametrize(
-    ("expression", "told"),
+    ("expression", "expected"),
     [
         ("0 * * * *", "In the last 24 hours: 24 waiting"),
         ("* * * * * *", "In the last minute: 60 waiting"),
     ],
 )
 def test_a_schedules_page_shows_its_ledger(
-    pages: Client, expression: str, told: str
+    pages: Client, expression: str, expected: str
 ) -> None:
     two_days_ago = timezone.now() - 2 * DAY
     trigger = make_due(cron_expression=expression, due_at=two_days_ago)
@@ -44,7 +44,7 @@ def test_a_schedules_page_shows_its_ledger(
 
     page = pages.get(page_of(trigger))
 
-    assertContains(page, told)
+    assertContains(page, expected)
     assertContains(page, "Scheduled for")
 
 

@@ -21,7 +21,7 @@ def ask(event_id: UUID) -> Executions | None:
 
 @pytest.fixture(autouse=True)
 def _asked(settings: Settings) -> None:
-    settings.TICKHOOK_WHAT_BECAME_OF = f"{__name__}.ask"
+    settings.TICKHOOK_FINAL_EXECUTIONS = f"{__name__}.ask"
     waiting._places.cache_clear()
 
 

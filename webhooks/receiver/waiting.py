@@ -49,7 +49,7 @@ def wait_for_executions(event_id: UUID, *, seconds: float) -> Executions | None:
 
 def _poll(event_id: UUID, *, deadline: float) -> Executions | None:
     ask: Callable[[UUID], Executions | None] = import_string(
-        settings.TICKHOOK_WHAT_BECAME_OF
+        settings.TICKHOOK_FINAL_EXECUTIONS
     )
     pause = FIRST_PAUSE_SECONDS
     while True:

@@ -1,0 +1,164 @@
+"""Admits the runs of triggers under flow control, per trigger and in event order.
+
+Overlap policy and hourly limit depend on the runs admitted before, so admission of the
+triggers is locked until the transaction ends. Triggers without flow control are not
+touched. The number of queries is the same for any number of runs.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from uuid import UUID
+
+from agents.services.concurrency import busy_keys, cancel_tasks
+from executions.models import ExecutionStatus, Reason
+from executions.pipeline.flow_control import (
+    MAX_WAITING,
+    EarlierRun,
+    count_waiting,
+    find_earlier,
+    has_flow_control,
+    left_this_hour,
+    lock_admission,
+    policy_of,
+)
+from executions.pipeline.new_execution import NewExecution
+from triggers.models import Overlap
+
+REPLACED = "Cancelled: the trigger's next run replaced it (overlap: cancel_previous)"
+
+
+def admit(executions: Sequence[NewExecution]) -> None:
+    """Decide which executions that have a task start, wait, or end without a task."""
+    groups = _under_flow_control(executions)
+    if not groups:
+        return
+    lock_admission(groups)
+    admissions = _load_admissions(groups)
+    for trigger_id, group in groups.items():
+        for execution in group:
+            admissions[trigger_id].admit(execution)
+    cancelled = [task_id for a in admissions.values() for task_id in a.cancelled]
+    if cancelled:
+        cancel_tasks(task_ids=cancelled, error=REPLACED)
+
+
+def _under_flow_control(
+    executions: Iterable[NewExecution],
+) -> Mapping[UUID, list[NewExecution]]:
+    """Return, by trigger, the executions with a task if any is under flow control."""
+    groups: dict[UUID, list[NewExecution]] = defaultdict(list)
+    for execution in executions:
+        if execution.task:
+            groups[execution.pair.trigger.id].append(execution)
+    return {
+        trigger_id: group
+        for trigger_id, group in groups.items()
+        if any(has_flow_control(execution.pair) for execution in group)
+    }
+
+
+def _load_admissions(
+    groups: Mapping[UUID, Sequence[NewExecution]],
+) -> dict[UUID, TriggerAdmission]:
+    left = left_this_hour(group[0].pair.trigger for group in groups.values())
+    policies = {i: {policy_of(e.pair) for e in group} for i, group in groups.items()}
+    exclusive = [i for i, found in policies.items() if found != {Overlap.ALLOW}]
+    replacing = [i for i in exclusive if Overlap.CANCEL_PREVIOUS in policies[i]]
+    busy = busy_keys(exclusive) if exclusive else set()
+    waiting = count_waiting(exclusive) if exclusive else {}
+    earlier = find_earlier(replacing) if replacing else {}
+    return {
+        i: TriggerAdmission(
+            is_busy=i in busy,
+            waiting=waiting.get(i, 0),
+            left=left.get(i),
+            earlier=earlier.get(i, []),
+        )
+        for i in groups
+    }
+
+
+@dataclass(slots=True, kw_only=True)
+class TriggerAdmission:
+    """The runs of one trigger: those stored before, and those that a batch admits.
+
+    `left` is what the hourly limit leaves, None without a limit. `cancelled` are the
+    stored tasks that a run replaces.
+    """
+
+    is_busy: bool = False
+    waiting: int = 0
+    left: int | None = None
+    earlier: list[EarlierRun] = field(default_factory=list)
+    admitted: list[NewExecution] = field(default_factory=list)
+    cancelled: list[UUID] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """If runs wait although none is running, count the first one as running."""
+        if self.waiting and not self.is_busy:
+            self.is_busy, self.waiting = True, self.waiting - 1
+
+    def admit(self, execution: NewExecution) -> None:
+        """Start, hold or end a run, as if the runs before it had been stored."""
+        if self.left == 0:
+            execution.skip(Reason.RATE_LIMITED)
+            return
+        _POLICIES[policy_of(execution.pair)](self, execution)
+        if self.left is not None and execution.status != ExecutionStatus.SKIPPED:
+            self.left -= 1
+
+    def start(self, execution: NewExecution) -> None:
+        self.is_busy = True
+        self.admitted.append(execution)
+
+    def start_or_skip(self, execution: NewExecution) -> None:
+        if self.is_busy:
+            execution.skip(Reason.OVERLAP)
+        else:
+            self.start(execution)
+
+    def buffer_one(self, execution: NewExecution) -> None:
+        if self.waiting:
+            execution.skip(Reason.OVERLAP)
+        else:
+            self.buffer(execution)
+
+    def buffer(self, execution: NewExecution) -> None:
+        if not self.is_busy:
+            self.start(execution)
+            return
+        if self.waiting >= MAX_WAITING:
+            execution.skip(Reason.OVERLAP)
+            return
+        execution.hold()
+        self.waiting += 1
+        self.admitted.append(execution)
+
+    def replace(self, execution: NewExecution) -> None:
+        """Start in place of all earlier runs, unless a run of a later event exists."""
+        event_id = execution.pair.event.id
+        if any(run.event_id > event_id for run in self.earlier):
+            execution.cancel()
+            return
+        self.cancelled += [run.task_id for run in self.earlier]
+        for run in self.admitted:
+            run.cancel()
+        self.earlier, self.admitted, self.waiting = [], [], 0
+        self.start(execution)
+
+
+_POLICIES: Mapping[str, Callable[[TriggerAdmission, NewExecution], None]] = (
+    MappingProxyType(
+        {
+            Overlap.ALLOW: TriggerAdmission.start,
+            Overlap.SKIP: TriggerAdmission.start_or_skip,
+            Overlap.BUFFER_ONE: TriggerAdmission.buffer_one,
+            Overlap.BUFFER_ALL: TriggerAdmission.buffer,
+            Overlap.CANCEL_PREVIOUS: TriggerAdmission.replace,
+        }
+    )
+)

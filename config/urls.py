@@ -6,11 +6,11 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.routers import DefaultRouter
 
-from agents.api.views import AgentTaskViewSet, AgentViewSet
+from agents.api import AgentTaskViewSet, AgentViewSet
 from common.api.errors import UnknownPathView
 from common.api.openapi import CachedSchemaView
 from config.health import livez, readyz
-from events.api.views import EventTypeViewSet
+from events.api import EventTypeViewSet
 from executions.api.views import (
     BackfillView,
     EventWithExecutionsViewSet,

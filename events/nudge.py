@@ -1,12 +1,11 @@
-"""Tells the pipeline that the inbox has news: at most one message in two seconds.
+"""Nudges the pipeline when the inbox has new events: at most once in two seconds.
 
-The worker takes the nudge back before it first looks, so whoever stores an event after
-that look sends the next one. A nudge that is lost costs time, never an event.
+The worker deletes the nudge before it reads the inbox, so an event that is stored after
+that read causes the next nudge. A lost nudge costs time, never an event.
 """
 
 from __future__ import annotations
 
-import logging
 from typing import Any, cast
 
 from celery import Task
@@ -17,15 +16,13 @@ from common.redis import ask_redis
 from common.tasks import enqueue
 from common.threads import BackgroundThread
 
-logger = logging.getLogger(__name__)
-
 KEY = "tickhook:nudge"
 LIFETIME_MS = 2000
 PAUSE_SECONDS = 0.01
 
 
 def nudge() -> None:
-    """Publish one drain message, unless one is under way."""
+    """Publish one drain message, unless one is already published and not yet read."""
     if ask_redis(
         lambda r: bool(r.set(KEY, 1, nx=True, px=LIFETIME_MS)), otherwise=False
     ):
@@ -33,15 +30,15 @@ def nudge() -> None:
 
 
 def nudge_soon() -> None:
-    """Nudge from a background thread, so that the caller does not wait for Redis.
+    """Nudge from a thread of this process, so that no caller waits for Redis or broker.
 
-    Calls within 10 ms share one nudge, which is sent after the last of them.
+    Calls within 10 ms cause one nudge, after the last of them.
     """
     _nudger.wake()
 
 
 def take_nudge() -> None:
-    """Forget the nudge, so that the next event sends one again."""
+    """Delete the nudge, so that the next event causes another."""
     ask_redis(lambda r: bool(r.delete(KEY)), otherwise=False)
 
 

@@ -15,11 +15,19 @@ from collections.abc import Callable
 
 from django.db import Error, close_old_connections
 
-from agents.services.heartbeat import forget_old_workers, has_watched_long_enough
-from agents.services.lost import resubmit_lost
-from agents.services.run import give_up_deadly, take_back_silent, time_out_overdue
-from agents.services.submit import submit_overdue
-from agents.services.turns import rest, take_turn
+from agents.services.resubmit import resubmit_lost_tasks
+from agents.services.run import (
+    fail_tasks_out_of_attempts,
+    resubmit_tasks_of_dead_workers,
+    time_out_overdue_tasks,
+)
+from agents.services.submit import submit_due_tasks
+from agents.services.workers import (
+    can_detect_dead_workers,
+    delete_old_workers,
+    finish_turn,
+    take_turn,
+)
 from common.database.errors import DatabaseAway, error_kind
 from common.threads import BackgroundThread
 from executions.pipeline.drain import drain
@@ -47,18 +55,22 @@ def watch_agents() -> int:
     After an outage of the database, this waits until workers that hold a result have
     had the time to report it.
     """
-    if not has_watched_long_enough():
+    if not can_detect_dead_workers():
         return 0
-    taken = take_back_silent() + give_up_deadly() + time_out_overdue()
-    return taken + forget_old_workers()
+    taken = (
+        resubmit_tasks_of_dead_workers()
+        + fail_tasks_out_of_attempts()
+        + time_out_overdue_tasks()
+    )
+    return taken + delete_old_workers()
 
 
 PROCESS_STEPS: tuple[Step, ...] = (reclaim_orphans, drain)
 INSTALLATION_STEPS: tuple[Step, ...] = (
     watch_agents,
     start_unblocked,
-    resubmit_lost,
-    submit_overdue,
+    resubmit_lost_tasks,
+    submit_due_tasks,
     fold_stats,
 )
 
@@ -112,7 +124,7 @@ def _sweep_installation() -> None:
     if not keeps:
         _held_since = None
     pause = max(EVERY_SECONDS * 0.75, REST_FACTOR * idle_seconds)
-    rest(TURN, seconds=min(pause, MAX_REST_SECONDS), keeps=keeps)
+    finish_turn(TURN, seconds=min(pause, MAX_REST_SECONDS), keeps=keeps)
 
 
 def _run_step(step: Step) -> int | None:

@@ -6,15 +6,15 @@ import pytest
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
-from agents.services import heartbeat
-from agents.services.lost import submitted_tasks
-from agents.services.run import running_tasks
-from agents.services.submit import due_tasks
+from agents.services import workers
+from agents.services.resubmit import submitted_floor
+from agents.services.run import running_floor
+from agents.services.submit import due_floor
 from common.redis import ask_redis
 from events.nudge import nudge
 from events.services import record
-from senders.sandbox import alone, calls
-from senders.sandbox.limits import Limits
+from senders.sandbox import calls, limits
+from senders.sandbox.limits import TimeLimits
 from tests import memory_backend as memory_backend  # registers itself
 from webhooks.limits import requests, store
 from webhooks.rejections import recording
@@ -51,25 +51,25 @@ def _ample_time_for_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _no_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give each test a new worker, whose heartbeats are sent only by the test."""
-    monkeypatch.setattr(heartbeat, "_current", None)
-    monkeypatch.setattr(heartbeat._heartbeats, "start", lambda: None)
+    monkeypatch.setattr(workers, "_current", None)
+    monkeypatch.setattr(workers._heartbeats, "start", lambda: None)
 
 
 @pytest.fixture(autouse=True)
 def _look_at_everything() -> None:
     """Let each test's first looks find tasks of any age."""
-    for floor in (due_tasks, submitted_tasks, running_tasks):
+    for floor in (due_floor, submitted_floor, running_floor):
         floor.forget()
 
 
 @pytest.fixture
 def _ample_time_for_code(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give uploaded code 30 s: on a busy machine 50 ms can pass before it starts."""
-    ample = Limits(run_seconds=30, wait_seconds=30)
+    ample = TimeLimits(run_seconds=30, wait_seconds=30)
     monkeypatch.setattr(calls, "PARSER", ample)
     monkeypatch.setattr(calls, "VALIDATOR", ample)
-    monkeypatch.setattr(alone, "VALIDATOR", ample)
-    monkeypatch.setattr(alone, "MAX_WAIT_SECONDS", 30.0)
+    monkeypatch.setattr(limits, "VALIDATOR", ample)
+    monkeypatch.setattr(limits, "MAX_WAIT_SECONDS", 30.0)
 
 
 @pytest.fixture

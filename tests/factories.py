@@ -6,7 +6,7 @@ from factory.declarations import Sequence
 from factory.django import DjangoModelFactory
 
 from agents.models import Agent, AgentTask
-from agents.services.create import NewTask, create_tasks
+from agents.services.submit import NewTask, create_tasks
 from common.ids import uuid7
 from events.models import Event, EventSource
 from events.services.record import NewEvent, record_events

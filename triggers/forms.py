@@ -10,7 +10,7 @@ from unfold.widgets import (
     UnfoldAdminTextareaWidget,
 )
 
-from agents.selectors import usable_agents
+from agents.services.agents import usable_agents
 from common.admin.forms import LinesField, ServiceForm
 from triggers.models import Trigger, TriggerType
 from triggers.services.endpoints import FOREIGN_ENDPOINT, is_open_to

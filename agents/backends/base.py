@@ -9,7 +9,7 @@ from common.registry import Registry
 
 
 class SubmissionFailed(TickhookError):
-    """The agent's backend did not take the task."""
+    """The backend of the agent did not accept the task."""
 
     code = "submission_failed"
     http_status = 503
@@ -20,28 +20,28 @@ class SubmissionFailed(TickhookError):
 
 
 class AgentBackend(ABC):
-    """How tasks reach an agent. Stateless; an instance is made for each call."""
+    """Submits tasks to agents of one kind. Stateless: each call uses a new instance."""
 
     @abstractmethod
     def check_config(self, config: Mapping[str, object]) -> list[Fault]:
-        """Return what is wrong with an agent's config; pointers into the config."""
+        """Return the faults of an agent's config, with pointers into it."""
 
     @abstractmethod
     def submit(self, tasks: Sequence[AgentTask]) -> None:
-        """Hand tasks over; raise SubmissionFailed if they were not taken.
+        """Submit tasks; raise SubmissionFailed if the agent did not accept them.
 
-        A task may be handed over again: the receiver sees the same idempotency key.
+        A task may be submitted again; its idempotency key is then the same.
         """
 
     def queue_of(self, agent: Agent) -> str | None:
-        """Return the name of the queue on which an agent's tasks wait for a worker.
+        """Return the name of the queue in which an agent's tasks wait for a worker.
 
-        None, the default, if the backend has no queue that can lose tasks.
+        Return None, the default, if the backend has no queue that can lose tasks.
         """
         return None
 
     def count_messages(self, queues: Collection[str]) -> dict[str, int]:
-        """Return how many tasks each queue holds, without those a worker has taken.
+        """Return how many tasks each queue contains, without those that workers hold.
 
         A queue that cannot be read is absent. Never raises.
         """

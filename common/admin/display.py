@@ -27,7 +27,7 @@ _KINDS: Mapping[str, str] = MappingProxyType(
         "unaccounted": "danger",
         "timeout": "danger",
         "auto-disabled": "danger",
-        "silent": "danger",
+        "no heartbeat": "danger",
         "rejected": "danger",
         "running": "info",
         "submitted": "info",

@@ -11,7 +11,7 @@ from rest_framework.reverse import reverse
 
 from agents.models import TaskStatus
 from common.api.serializers import JSONObjectField, StrictSerializer
-from events.api.serializers import EVENT_FIELDS, EventSerializer
+from events.api import EVENT_FIELDS, EventSerializer
 from events.models import Event
 from executions.models import ExecutionTrace, TriggerExecution
 

@@ -24,7 +24,7 @@ from common.api.lists import (
     UntilFilter,
 )
 from common.errors import Fault, InvalidInput
-from events.api.views import EventViewSet
+from events.api import EventViewSet
 from executions.api.ledger_serializers import (
     BackfillRequestSerializer,
     BackfillSerializer,

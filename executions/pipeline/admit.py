@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from uuid import UUID
 
-from agents.services.concurrency import busy_keys, cancel_tasks
+from agents.services.run import busy_keys, cancel_tasks
 from executions.models import ExecutionStatus, Reason
 from executions.pipeline.flow_control import (
     MAX_WAITING,

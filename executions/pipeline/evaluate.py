@@ -12,12 +12,12 @@ from uuid import UUID
 from celery.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 
-from agents.services.create import NewTask
+from agents.services.submit import NewTask
 from common.errors import clean_text
 from common.fields import dump_json
 from conditions.document import Document
 from conditions.engine import compile_condition
-from conditions.outcomes import CompiledCondition, Outcome
+from conditions.evaluation import CompiledCondition, EvaluationOutcome
 from events.models import Event
 from executions.models import ExecutionStatus, Reason
 from executions.pipeline.document import (
@@ -135,9 +135,9 @@ def _conditions_allow(execution: NewExecution, document: Document) -> bool:
         return True
     evaluation = _condition_of(pair.trigger).evaluate(document)
     execution.trace = evaluation.trace
-    if evaluation.outcome == Outcome.MET:
+    if evaluation.outcome == EvaluationOutcome.MET:
         return True
-    if evaluation.outcome == Outcome.NOT_MET:
+    if evaluation.outcome == EvaluationOutcome.NOT_MET:
         execution.skip(Reason.CONDITIONS_NOT_MET)
         return False
     match pair.trigger.on_condition_error:

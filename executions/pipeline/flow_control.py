@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from agents.services.concurrency import tasks_under_way
+from agents.services.run import busy_tasks
 from executions.models import WAITS_FOR_ITS_TURN, TriggerExecution
 from executions.pipeline.new_execution import Pair
 from executions.pipeline.parameters import options_of
@@ -107,7 +107,7 @@ def count_waiting(trigger_ids: Collection[UUID]) -> Mapping[UUID, int]:
 
 def find_earlier(trigger_ids: Collection[UUID]) -> Mapping[UUID, list[EarlierRun]]:
     """Return the runs of each trigger that are under way or wait for their turn."""
-    under_way = TriggerExecution.objects.filter(task__in=tasks_under_way(trigger_ids))
+    under_way = TriggerExecution.objects.filter(task__in=busy_tasks(trigger_ids))
     waiting = TriggerExecution.objects.filter(
         WAITS_FOR_ITS_TURN, trigger_id__in=list(trigger_ids)
     )

@@ -30,7 +30,7 @@ from django.db import Error, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from agents.services.heartbeat import worker_name
+from agents.services.workers import worker_name
 from common.ids import uuid7
 from events.models import Inbox
 from executions.models import DrainLease

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
-from agents.services.create import NewTask
+from agents.services.submit import NewTask
 from common.errors import clean_text
 from common.ids import derived_uuid7
 from events.models import Event

@@ -13,8 +13,7 @@ from typing import Any
 import orjson
 
 from common.fields import dump_json
-from conditions.document import Document
-from conditions.fields import Find, parse_field
+from conditions.document import Document, Find, parse_field
 from conditions.values import MISSING
 from events.models import Event, EventSource
 from executions.pipeline.document import iso, schedule_values

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from agents.services.create import create_tasks
-from agents.services.heartbeat import worker_name
+from agents.services.submit import create_tasks
+from agents.services.workers import worker_name
 from common.database.sql import insert_rows
 from common.fields import dump_json
 from executions.models import ExecutionStatus, ExecutionTrace, TriggerExecution

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from agents.services.concurrency import busy_keys, cancel_tasks, release_tasks
+from agents.services.run import busy_keys, cancel_tasks, release_tasks
 from agents.services.submit import submit_tasks
 from executions.models import (
     WAITS_FOR_ITS_TURN,

@@ -15,7 +15,7 @@ from tests.acceptance.client import Answer, Api, Request, path_of, send
 from tests.acceptance.stack import Stack
 from tests.acceptance.waiting import wait_until_equal
 from tests.conditions.builders import rule, rules
-from tests.webhooks.senders import hex_hmac
+from tests.senders.requests import hex_hmac
 
 pytestmark = pytest.mark.acceptance
 

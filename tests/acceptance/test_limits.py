@@ -9,7 +9,7 @@ import pytest
 from tests.acceptance.client import Answer, Api, Request, path_of, send, send_all
 from tests.acceptance.stack import Stack
 from tests.acceptance.waiting import wait_until_equal
-from tests.webhooks.senders import SECRET, hex_hmac
+from tests.senders.requests import SECRET, hex_hmac
 
 pytestmark = pytest.mark.acceptance
 

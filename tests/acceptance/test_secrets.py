@@ -8,7 +8,7 @@ import pytest
 
 from tests.acceptance.client import Api, Request, path_of, send, send_all
 from tests.acceptance.stack import Stack
-from tests.webhooks.senders import hex_hmac
+from tests.senders.requests import hex_hmac
 
 pytestmark = pytest.mark.acceptance
 

@@ -56,7 +56,7 @@ def test_tasks_that_died_with_their_worker_run_again_marked_as_such(
     payloads = make_payloads(dice(seed), EVENTS // 4)
     hook.send(payloads)
     wait_for(lambda: is_frozen_at_work(stack), timeout_seconds=60)
-    running = running_tasks(stack)
+    running = running_floor(stack)
 
     stack.kill("agents")
 
@@ -85,13 +85,13 @@ def count_held_up(stack: Stack) -> int:
 def is_frozen_at_work(stack: Stack) -> bool:
     """Freeze the agents' worker with a task running; thaw it again if there is none."""
     stack.freeze("agents")
-    if running_tasks(stack):
+    if running_floor(stack):
         return True
     stack.thaw("agents")
     return False
 
 
-def running_tasks(stack: Stack) -> set[str]:
+def running_floor(stack: Stack) -> set[str]:
     query = "SELECT id::text FROM agents_agenttask WHERE status = 'running'"
     return {row[0] for row in stack.rows(query)}
 

@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 
 from agents.models import AgentTask, TaskStatus
 from agents.services.run import claim_task, finish_task
-from agents.services.submit import submit_overdue
+from agents.services.submit import submit_due_tasks
 from common.fields import dump_json
 from events.services.record import record_events
 from executions.models import TriggerExecution
@@ -62,7 +62,7 @@ def test_a_buffered_run_has_a_task_that_is_not_submitted() -> None:
     assert execution.execution_time_ms is None
     held = AgentTask.objects.get(execution=execution)
     assert (held.status, held.next_attempt_at) == (TaskStatus.PENDING, None)
-    assert submit_overdue() == 0
+    assert submit_due_tasks() == 0
 
 
 def test_with_cancel_previous_the_next_run_cancels_the_one_under_way() -> None:

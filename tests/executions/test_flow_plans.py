@@ -9,7 +9,7 @@ from django.db.models import Model
 from django.test.utils import CaptureQueriesContext
 
 from agents.models import AgentTask, TaskStatus
-from agents.services.concurrency import busy_keys
+from agents.services.run import busy_keys
 from executions.models import TriggerExecution
 from executions.pipeline.flow_control import count_waiting, find_earlier
 from executions.services.callbacks import tasks_finished

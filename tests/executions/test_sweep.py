@@ -8,7 +8,7 @@ import pytest
 from django.db import OperationalError
 
 from agents.models import AgentTask, TaskStatus, Turn
-from agents.services.heartbeat import current_worker
+from agents.services.workers import current_worker
 from common.database.errors import DatabaseAway
 from events.models import Inbox
 from executions import sweep as sweeping
@@ -78,8 +78,8 @@ def test_tasks_are_submitted_after_they_are_created() -> None:
     names = [step.__name__ for step in (*PROCESS_STEPS, *INSTALLATION_STEPS)]
 
     assert names.index("reclaim_orphans") < names.index("drain")
-    assert names.index("drain") < names.index("submit_overdue")
-    assert names.index("resubmit_lost") < names.index("submit_overdue")
+    assert names.index("drain") < names.index("submit_due_tasks")
+    assert names.index("resubmit_lost_tasks") < names.index("submit_due_tasks")
 
 
 class Counted:
@@ -140,7 +140,7 @@ def test_sweeps_that_find_nothing_take_a_twentieth_of_the_time(
     monkeypatch.setattr(sweeping, "time", clock)
     pauses: list[float] = []
     monkeypatch.setattr(
-        sweeping, "rest", lambda _, *, seconds, keeps: pauses.append(seconds)
+        sweeping, "finish_turn", lambda _, *, seconds, keeps: pauses.append(seconds)
     )
 
     sweep()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from agents.services.create import NewTask
+from agents.services.submit import NewTask
 from common.ids import uuid7
 from events.models import Event
 from executions.models import ExecutionStatus

@@ -8,8 +8,8 @@ import pytest
 
 from senders.definitions import load_definition
 from senders.definitions.schemes import SignatureScheme
-from senders.signatures import Cause, InvalidSignature, verify
-from tests.webhooks.senders import NOW, PUSH, SECRET
+from senders.signatures import FailureReason, InvalidSignature, verify
+from tests.senders.requests import NOW, PUSH, SECRET
 
 JSON = "application/json"
 
@@ -43,7 +43,7 @@ def check_scheme(
 
 def cause_of(
     scheme: SignatureScheme, headers: dict[str, str], **others: object
-) -> Cause:
+) -> FailureReason:
     with pytest.raises(InvalidSignature) as refused:
         check_scheme(scheme, headers, **others)  # type: ignore[arg-type]  # as they come
-    return refused.value.cause
+    return refused.value.reason

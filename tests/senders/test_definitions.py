@@ -18,8 +18,12 @@ from senders.definitions import (
     resolve,
     shipped_slugs,
 )
-from senders.definitions.answers import Placeholder
-from senders.definitions.handshakes import Conditions, ConfigMatch, Expected
+from senders.definitions.answers import (
+    ConfigMatch,
+    ExpectedValue,
+    Placeholder,
+    RequestCriteria,
+)
 from senders.definitions.schemes import (
     Encoding,
     HeaderEntries,
@@ -246,7 +250,7 @@ def test_a_handshake_and_an_answer_are_read_from_data() -> None:
     token = QuerySource(name="token")
     assert handshake.is_signed
     assert handshake.when.expected == (
-        Expected(source=BodySource(path=("type",)), value=1),
+        ExpectedValue(source=BodySource(path=("type",)), value=1),
     )
     assert handshake.when.present == (token,)
     assert handshake.matches == (ConfigMatch(source=token, key="verify_token"),)
@@ -295,7 +299,7 @@ def test_any_head_request_can_be_a_handshake() -> None:
 
     [handshake] = load_definition({**MINIMAL, "handshakes": handshakes}).handshakes
 
-    assert (handshake.method, handshake.when) == ("HEAD", Conditions())
+    assert (handshake.method, handshake.when) == ("HEAD", RequestCriteria())
 
 
 def test_a_token_can_have_a_pattern_that_takes_linear_time() -> None:

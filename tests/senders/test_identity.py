@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import pytest
 
 from senders.definitions import WebhookTypeDefinition, load_definition, resolve
-from senders.parsing import Finder, Identity, extract, parse_body
-from tests.webhooks.senders import NOW, PUSH
+from senders.parsing import DeliveryIdentity, Finder, extract_identity, parse_body
+from tests.senders.requests import NOW, PUSH
 
 JSON = "application/json"
 
@@ -18,13 +18,13 @@ def identify(
     *,
     query: Mapping[str, object] | None = None,
     now: float = NOW,
-) -> Identity:
+) -> DeliveryIdentity:
     request = Finder(
         headers={name.lower(): value for name, value in headers.items()},
         query=query or {},
         body=parse_body(body, JSON).value,
     )
-    return extract(definition, request, raw_body=body, now=now)
+    return extract_identity(definition, request, raw_body=body, now=now)
 
 
 def made(**fields: object) -> WebhookTypeDefinition:
@@ -125,7 +125,7 @@ def test_a_type_can_be_the_first_of_several_keys() -> None:
     definition = made(event_type=[{"first_key": ["message", "edited_message"]}])
 
     assert identify(definition, {}, b'{"edited_message": {}, "message": 1}') == (
-        Identity(event_type="acme.message", delivery_id=None)
+        DeliveryIdentity(event_type="acme.message", delivery_id=None)
     )
     assert identify(definition, {}, b'{"poll": {}}').event_type == "acme.unknown"
     assert identify(definition, {}, b'["message"]').event_type == "acme.unknown"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from senders.parsing import BodyKind, MalformedBody, ParsedBody, parse_body
-from tests.webhooks.senders import PUSH
+from tests.senders.requests import PUSH
 
 JSON = "application/json"
 
@@ -123,7 +123,7 @@ def test_json_may_be_a_hundred_levels_deep_and_no_more(
 def test_json_that_costs_too_much_is_refused_unparsed(
     monkeypatch: pytest.MonkeyPatch, body: bytes, detail: str
 ) -> None:
-    monkeypatch.setattr("senders.parsing.json_values.orjson.loads", None)
+    monkeypatch.setattr("senders.parsing.json_bodies.orjson.loads", None)
 
     assert detail_of(body).startswith(f"The JSON has more than {detail}")
 

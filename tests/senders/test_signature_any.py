@@ -8,15 +8,13 @@ import pytest
 
 from senders.definitions import load_definition, resolve
 from senders.signatures import (
-    Cause,
+    FailureReason,
     InvalidSignature,
     is_usable_secret,
     new_secret,
     sends_secret,
 )
-from tests.senders.schemes import cause_of, check_scheme, scheme_of
-from tests.senders.sender_keys import ed25519_key, raw_public
-from tests.webhooks.senders import (
+from tests.senders.requests import (
     NOW,
     PUSH,
     SECRET,
@@ -25,6 +23,8 @@ from tests.webhooks.senders import (
     hex_hmac,
     standard_headers,
 )
+from tests.senders.schemes import cause_of, check_scheme, scheme_of
+from tests.senders.sender_keys import ed25519_key, raw_public
 
 HMAC = {
     "kind": "hmac",
@@ -56,21 +56,21 @@ def test_one_of_the_schemes_is_enough(headers: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("headers", "cause"),
     [
-        ({}, Cause.MISSING_HEADER),
-        ({"X-Signature": "zz"}, Cause.MALFORMED_HEADER),
-        ({"X-Signature": hex_hmac(b"other", secret=USER)}, Cause.NO_MATCH),
-        ({"Authorization": "Bearer x"}, Cause.NO_MATCH),
+        ({}, FailureReason.MISSING_HEADER),
+        ({"X-Signature": "zz"}, FailureReason.MALFORMED_HEADER),
+        ({"X-Signature": hex_hmac(b"other", secret=USER)}, FailureReason.NO_MATCH),
+        ({"Authorization": "Bearer x"}, FailureReason.NO_MATCH),
     ],
 )
 def test_the_scheme_that_read_furthest_tells_why(
-    headers: dict[str, str], cause: Cause
+    headers: dict[str, str], cause: FailureReason
 ) -> None:
     assert cause_of(SCHEME, headers, secrets=[USER]) == cause
 
 
 def test_without_a_secret_no_scheme_verifies() -> None:
     for headers in ({"Authorization": "Bearer "}, {"X-Signature": hex_hmac(PUSH)}):
-        assert cause_of(SCHEME, headers, secrets=[""]) == Cause.NO_SECRET
+        assert cause_of(SCHEME, headers, secrets=[""]) == FailureReason.NO_SECRET
 
 
 def test_each_scheme_says_in_which_header_the_secret_travels() -> None:
@@ -95,7 +95,7 @@ def test_a_signing_token_of_gitlab_is_not_taken_as_a_secret_token() -> None:
     with pytest.raises(InvalidSignature) as refused:
         check("gitlab", {"X-Gitlab-Token": WHSEC}, secrets=[WHSEC])
 
-    assert refused.value.cause == Cause.MISSING_HEADER
+    assert refused.value.reason == FailureReason.MISSING_HEADER
 
 
 def test_a_secret_of_gitlab_travels_only_where_it_is_a_token() -> None:

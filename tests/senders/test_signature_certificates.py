@@ -10,15 +10,17 @@ import pytest
 from senders.definitions import resolve
 from senders.parsing import decode_body
 from senders.signatures import (
-    Cause,
     CertificateUnknown,
+    FailureReason,
     InvalidSignature,
     is_usable_secret,
     verify_request,
 )
+from tests.senders.requests import NOW
 from tests.senders.sender_keys import certificate, p256_key, pem, rsa_signature
-from tests.senders.signed_requests import CERTIFICATE_URL, sns_content, sns_message
-from tests.webhooks.senders import NOW
+from tests.senders.signers import sns_content, sns_message
+
+CERTIFICATE_URL = sns_message()["SigningCertURL"]
 
 
 def publish(
@@ -44,10 +46,10 @@ def publish(
     )
 
 
-def cause_of(**given: object) -> Cause:
+def cause_of(**given: object) -> FailureReason:
     with pytest.raises(InvalidSignature) as refused:
         publish(**given)  # type: ignore[arg-type]  # checked by publish itself
-    return refused.value.cause
+    return refused.value.reason
 
 
 def test_a_certificate_that_was_not_fetched_is_asked_for() -> None:
@@ -55,7 +57,7 @@ def test_a_certificate_that_was_not_fetched_is_asked_for() -> None:
         publish(certificates={CERTIFICATE_URL + "x": certificate()})
 
     assert refused.value.url == CERTIFICATE_URL
-    assert refused.value.cause == Cause.CERTIFICATE_UNKNOWN
+    assert refused.value.reason == FailureReason.CERTIFICATE_UNKNOWN
     assert refused.value.http_status == 503
 
 
@@ -84,7 +86,7 @@ def test_a_certificate_that_was_not_fetched_is_asked_for() -> None:
 def test_a_certificate_of_another_place_is_never_asked_for(url: str) -> None:
     cause = cause_of(SigningCertURL=url, certificates={url: certificate()})
 
-    assert cause == Cause.CERTIFICATE_REFUSED
+    assert cause == FailureReason.CERTIFICATE_REFUSED
 
 
 def test_a_certificate_of_a_chinese_region_counts() -> None:
@@ -99,14 +101,14 @@ def test_a_certificate_counts_only_while_it_is_valid(now: float | None) -> None:
 
     publish(certificates=known)
 
-    assert cause_of(certificates=known, now=now) == Cause.CERTIFICATE_REFUSED
+    assert cause_of(certificates=known, now=now) == FailureReason.CERTIFICATE_REFUSED
 
 
 @pytest.mark.parametrize("text", ["", "x", "\ud800", pem(p256_key())])
 def test_a_text_that_is_no_certificate_is_refused(text: str) -> None:
     cause = cause_of(certificates={CERTIFICATE_URL: text})
 
-    assert cause == Cause.CERTIFICATE_REFUSED
+    assert cause == FailureReason.CERTIFICATE_REFUSED
 
 
 def test_a_short_key_is_refused() -> None:
@@ -114,7 +116,7 @@ def test_a_short_key_is_refused() -> None:
 
     cause = cause_of(certificates=known, bits=1024)
 
-    assert cause == Cause.CERTIFICATE_REFUSED
+    assert cause == FailureReason.CERTIFICATE_REFUSED
 
 
 def test_the_version_decides_the_hash() -> None:
@@ -123,7 +125,7 @@ def test_the_version_decides_the_hash() -> None:
     publish(certificates=known, SignatureVersion="1", hash_name="sha1")
 
     cause = cause_of(certificates=known, SignatureVersion="2", hash_name="sha1")
-    assert cause == Cause.NO_MATCH
+    assert cause == FailureReason.NO_MATCH
 
 
 @pytest.mark.parametrize("version", ["3", "", "sha1"])
@@ -132,7 +134,7 @@ def test_another_version_is_refused(version: str) -> None:
         certificates={CERTIFICATE_URL: certificate()}, SignatureVersion=version
     )
 
-    assert cause in {Cause.MALFORMED_BODY, Cause.MISSING_FIELD}
+    assert cause in {FailureReason.MALFORMED_BODY, FailureReason.MISSING_FIELD}
 
 
 def test_a_certificate_may_be_set_as_a_secret() -> None:
@@ -174,4 +176,4 @@ def test_a_signed_form_in_the_header_of_gzip_does_not_vouch_for_what_it_decodes(
             now=NOW,
             certificates={CERTIFICATE_URL: certificate()},
         )
-    assert refused.value.cause == Cause.MALFORMED_BODY
+    assert refused.value.reason == FailureReason.MALFORMED_BODY

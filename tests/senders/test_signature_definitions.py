@@ -74,7 +74,7 @@ def test_a_certificate_scheme_is_read_in_full() -> None:
                 "read_from": HEADER,
                 "timestamp": TIME,
             },
-            "beside signed_by",
+            "if signed_by is used",
         ),
         ({"kind": "any", "of": [HMAC, {**HASH, "signed": "{body}"}]}, "{secret}"),
     ],

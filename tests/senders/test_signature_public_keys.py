@@ -7,7 +7,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from senders.definitions.schemes import SignatureScheme
-from senders.signatures import Cause, is_usable_secret
+from senders.signatures import FailureReason, is_usable_secret
+from tests.senders.requests import PUSH
 from tests.senders.schemes import cause_of, check_scheme, scheme_of
 from tests.senders.sender_keys import (
     ecdsa_signature,
@@ -17,7 +18,6 @@ from tests.senders.sender_keys import (
     raw_public,
     spki,
 )
-from tests.webhooks.senders import PUSH
 
 ED25519 = {
     "hex": raw_public(ed25519_key()).hex(),
@@ -57,7 +57,7 @@ def test_a_key_may_be_written_in_several_forms(
     check_scheme(scheme, signature_of(kind), secrets=["old", keys[encoding]])
 
     other = signature_of(kind, b"other")
-    assert cause_of(scheme, other, secrets=[keys[encoding]]) == Cause.NO_MATCH
+    assert cause_of(scheme, other, secrets=[keys[encoding]]) == FailureReason.NO_MATCH
     assert is_usable_secret(scheme, keys[encoding])
 
 
@@ -90,7 +90,9 @@ def other_curve() -> str:
 def test_a_text_that_is_no_such_key_is_no_secret(kind: str, key: str) -> None:
     scheme = public_scheme(kind, "base64")
 
-    assert cause_of(scheme, signature_of(kind), secrets=[key]) == Cause.NO_SECRET
+    assert (
+        cause_of(scheme, signature_of(kind), secrets=[key]) == FailureReason.NO_SECRET
+    )
     assert not is_usable_secret(scheme, key)
 
 
@@ -108,7 +110,7 @@ def test_a_signature_of_the_wrong_form_is_refused(kind: str, sent: str) -> None:
 
     cause = cause_of(scheme, {"X-Signature": sent}, secrets=[key])
 
-    assert cause in {Cause.NO_MATCH, Cause.MALFORMED_HEADER}
+    assert cause in {FailureReason.NO_MATCH, FailureReason.MALFORMED_HEADER}
 
 
 def test_a_required_prefix_is_part_of_the_form() -> None:
@@ -117,4 +119,7 @@ def test_a_required_prefix_is_part_of_the_form() -> None:
 
     check_scheme(scheme, signature_of("ed25519"), secrets=["whpk_" + key])
 
-    assert cause_of(scheme, signature_of("ed25519"), secrets=[key]) == Cause.NO_SECRET
+    assert (
+        cause_of(scheme, signature_of("ed25519"), secrets=[key])
+        == FailureReason.NO_SECRET
+    )

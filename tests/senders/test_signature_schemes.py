@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from senders.signatures import Cause, InvalidSignature, verify
+from senders.signatures import FailureReason, InvalidSignature, verify
+from tests.senders.requests import NOW, PUSH, SECRET, hex_hmac
 from tests.senders.schemes import cause_of, check_scheme, scheme_of
-from tests.webhooks.senders import NOW, PUSH, SECRET, hex_hmac
 
 
 def test_one_header_can_carry_the_timestamp_and_several_signatures() -> None:
@@ -38,7 +38,7 @@ def test_two_timestamps_are_refused() -> None:
     with pytest.raises(InvalidSignature) as refused:
         check_scheme(scheme, {"Acme-Signature": f"t={NOW},t=1,v1={signature}"})
 
-    assert refused.value.cause == Cause.MALFORMED_HEADER
+    assert refused.value.reason == FailureReason.MALFORMED_HEADER
 
 
 def test_method_url_and_milliseconds_can_be_signed() -> None:
@@ -106,7 +106,9 @@ def test_base64url_may_be_without_its_padding() -> None:
     check_scheme(scheme, {"X-Signature": text})
     check_scheme(scheme, {"X-Signature": text.rstrip("=")})
 
-    assert cause_of(scheme, {"X-Signature": text + "="}) == Cause.MALFORMED_HEADER
+    assert (
+        cause_of(scheme, {"X-Signature": text + "="}) == FailureReason.MALFORMED_HEADER
+    )
 
 
 def test_base64_must_be_canonical() -> None:
@@ -122,7 +124,9 @@ def test_base64_must_be_canonical() -> None:
     assert base64.b64decode(text[:-2] + last + "=") == raw
 
     for other in (text[:-2] + last + "=", text[:-1], text[:9] + " " + text[9:]):
-        assert cause_of(scheme, {"X-Signature": other}) == Cause.MALFORMED_HEADER
+        assert (
+            cause_of(scheme, {"X-Signature": other}) == FailureReason.MALFORMED_HEADER
+        )
 
 
 @pytest.mark.parametrize("name", ["sha1", "sha256", "sha384", "sha512"])
@@ -139,7 +143,10 @@ def test_the_prefix_may_name_the_hash(name: str) -> None:
     check_scheme(scheme, {"X-Hub-Signature": f"{name}={digest}"})
 
     for other in (f"md5={digest}", digest, f"sha224={digest}"):
-        assert cause_of(scheme, {"X-Hub-Signature": other}) == Cause.MALFORMED_HEADER
+        assert (
+            cause_of(scheme, {"X-Hub-Signature": other})
+            == FailureReason.MALFORMED_HEADER
+        )
 
 
 def test_a_digest_counts_only_as_the_hash_that_its_prefix_names() -> None:
@@ -151,7 +158,7 @@ def test_a_digest_counts_only_as_the_hash_that_its_prefix_names() -> None:
     )
     headers = {"X-Hub-Signature": "sha512=" + hex_hmac(PUSH)}
 
-    assert cause_of(scheme, headers) == Cause.MALFORMED_HEADER
+    assert cause_of(scheme, headers) == FailureReason.MALFORMED_HEADER
 
 
 def test_a_plain_hash_holds_the_secret() -> None:
@@ -165,8 +172,10 @@ def test_a_plain_hash_holds_the_secret() -> None:
 
     check_scheme(scheme, headers, url="https://a.example/", secrets=["old", SECRET])
 
-    assert cause_of(scheme, headers, url="https://a.example/x") == Cause.NO_MATCH
-    assert cause_of(scheme, headers, secrets=[""]) == Cause.NO_SECRET
+    assert (
+        cause_of(scheme, headers, url="https://a.example/x") == FailureReason.NO_MATCH
+    )
+    assert cause_of(scheme, headers, secrets=[""]) == FailureReason.NO_SECRET
 
 
 def test_only_the_escapes_that_are_known_are_decoded_in_a_url() -> None:
@@ -195,10 +204,10 @@ def test_a_signature_may_lie_in_the_body() -> None:
     check_scheme(scheme, {}, body=json.dumps(body).encode())
 
     changed = json.dumps({**body, "number": 8}).encode()
-    assert cause_of(scheme, {}, body=changed) == Cause.NO_MATCH
-    assert cause_of(scheme, {}, body=b"{}") == Cause.MISSING_FIELD
+    assert cause_of(scheme, {}, body=changed) == FailureReason.NO_MATCH
+    assert cause_of(scheme, {}, body=b"{}") == FailureReason.MISSING_FIELD
     malformed = {"Content-Type": "application/json"}
-    assert cause_of(scheme, malformed, body=b"{") == Cause.MALFORMED_BODY
+    assert cause_of(scheme, malformed, body=b"{") == FailureReason.MALFORMED_BODY
 
 
 @pytest.mark.parametrize("now", [None, 0, NOW, 1e300])
@@ -213,7 +222,9 @@ def test_a_timestamp_without_a_tolerance_may_be_of_any_time(now: float | None) -
 
     check_scheme(scheme, headers, now=now)
 
-    assert cause_of(scheme, {**headers, "X-Time": "x"}) == Cause.MALFORMED_HEADER
+    assert (
+        cause_of(scheme, {**headers, "X-Time": "x"}) == FailureReason.MALFORMED_HEADER
+    )
 
 
 def test_a_timestamp_may_lie_in_the_signed_body() -> None:
@@ -229,9 +240,9 @@ def test_a_timestamp_may_lie_in_the_signed_body() -> None:
     check_scheme(scheme, headers, body=body)
 
     late = cause_of(scheme, headers, body=body, now=NOW + 1)
-    assert late == Cause.TIMESTAMP_OUTSIDE_TOLERANCE
+    assert late == FailureReason.TIMESTAMP_OUTSIDE_TOLERANCE
     unknown = cause_of(scheme, headers, body=body, now=None)
-    assert unknown == Cause.TIMESTAMP_OUTSIDE_TOLERANCE
+    assert unknown == FailureReason.TIMESTAMP_OUTSIDE_TOLERANCE
 
 
 @pytest.mark.parametrize(
@@ -248,7 +259,7 @@ def test_a_timestamp_in_the_body_is_a_whole_number(body: bytes) -> None:
 
     cause = cause_of(scheme, headers, body=body)
 
-    assert cause in {Cause.MALFORMED_HEADER, Cause.MISSING_FIELD}
+    assert cause in {FailureReason.MALFORMED_HEADER, FailureReason.MISSING_FIELD}
 
 
 def test_a_token_may_lie_in_a_body_of_any_form() -> None:
@@ -259,8 +270,8 @@ def test_a_token_may_lie_in_a_body_of_any_form() -> None:
     check_scheme(scheme, form, body=b"token=" + SECRET.replace(" ", "+").encode())
 
     for body in (b'{"token": ""}', b'{"token": null}', b"", b'{"token": ["a"]}'):
-        assert cause_of(scheme, {}, body=body) == Cause.MISSING_FIELD
-    assert cause_of(scheme, {}, body=b'{"token": "other"}') == Cause.NO_MATCH
+        assert cause_of(scheme, {}, body=body) == FailureReason.MISSING_FIELD
+    assert cause_of(scheme, {}, body=b'{"token": "other"}') == FailureReason.NO_MATCH
 
 
 def basic(credentials: str, scheme: str = "Basic") -> dict[str, str]:
@@ -279,17 +290,17 @@ def test_user_and_password_verify() -> None:
 @pytest.mark.parametrize(
     ("headers", "cause"),
     [
-        (basic("gull:b"), Cause.NO_MATCH),
-        (basic("Gull:a"), Cause.NO_MATCH),
-        (basic("gull:a", "Bearer"), Cause.MALFORMED_HEADER),
-        ({"Authorization": "Basic"}, Cause.MALFORMED_HEADER),
-        ({"Authorization": "Basic !!"}, Cause.MALFORMED_HEADER),
-        ({"Authorization": "Basic \u20ac"}, Cause.MALFORMED_HEADER),
-        ({"X-Authorization": "Basic x"}, Cause.MISSING_HEADER),
+        (basic("gull:b"), FailureReason.NO_MATCH),
+        (basic("Gull:a"), FailureReason.NO_MATCH),
+        (basic("gull:a", "Bearer"), FailureReason.MALFORMED_HEADER),
+        ({"Authorization": "Basic"}, FailureReason.MALFORMED_HEADER),
+        ({"Authorization": "Basic !!"}, FailureReason.MALFORMED_HEADER),
+        ({"Authorization": "Basic \u20ac"}, FailureReason.MALFORMED_HEADER),
+        ({"X-Authorization": "Basic x"}, FailureReason.MISSING_HEADER),
     ],
 )
 def test_another_user_or_password_is_refused(
-    headers: dict[str, str], cause: Cause
+    headers: dict[str, str], cause: FailureReason
 ) -> None:
     assert cause_of(scheme_of(kind="basic"), headers, secrets=["gull:a"]) == cause
 
@@ -298,4 +309,4 @@ def test_another_user_or_password_is_refused(
 def test_a_secret_without_a_password_protects_nothing(secret: str) -> None:
     cause = cause_of(scheme_of(kind="basic"), basic(":"), secrets=[secret])
 
-    assert cause == Cause.NO_SECRET
+    assert cause == FailureReason.NO_SECRET

@@ -8,15 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from senders.definitions import shipped_slugs
-from senders.signatures import Cause, InvalidSignature
-from tests.senders.sender_keys import (
-    certificate,
-    ed25519_key,
-    p256_key,
-    raw_public,
-    spki,
-)
-from tests.webhooks.senders import (
+from senders.signatures import FailureReason, InvalidSignature
+from tests.senders.requests import (
     NOW,
     PUSH,
     SECRET,
@@ -25,12 +18,19 @@ from tests.webhooks.senders import (
     hex_hmac,
     standard_headers,
 )
+from tests.senders.sender_keys import (
+    certificate,
+    ed25519_key,
+    p256_key,
+    raw_public,
+    spki,
+)
 
 
-def cause_of(slug: str, headers: dict[str, str], **others: Any) -> Cause:
+def cause_of(slug: str, headers: dict[str, str], **others: Any) -> FailureReason:
     with pytest.raises(InvalidSignature) as refused:
         check(slug, headers, **others)
-    return refused.value.cause
+    return refused.value.reason
 
 
 @pytest.mark.parametrize(
@@ -54,13 +54,13 @@ def test_github_verifies_a_push() -> None:  # R217
 def test_github_refuses_a_signature_without_its_prefix() -> None:
     headers = {"X-Hub-Signature-256": hex_hmac(PUSH)}
 
-    assert cause_of("github", headers) == Cause.MALFORMED_HEADER
+    assert cause_of("github", headers) == FailureReason.MALFORMED_HEADER
 
 
 def test_a_changed_body_does_not_match() -> None:
     headers = {"X-Hub-Signature-256": "sha256=" + hex_hmac(PUSH)}
 
-    assert cause_of("github", headers, body=PUSH + b" ") == Cause.NO_MATCH
+    assert cause_of("github", headers, body=PUSH + b" ") == FailureReason.NO_MATCH
 
 
 def test_a_refusal_is_a_401_that_does_not_tell_the_expected_value() -> None:
@@ -69,7 +69,7 @@ def test_a_refusal_is_a_401_that_does_not_tell_the_expected_value() -> None:
 
     error = refused.value
     assert (error.http_status, error.code) == (401, "invalid_signature")
-    assert error.cause == "no_match"
+    assert error.reason == "no_match"
     assert error.detail == "The signature does not match."
 
 
@@ -84,7 +84,7 @@ def test_any_live_secret_verifies(secrets: list[str]) -> None:
 def test_without_a_usable_secret_everything_is_refused(secrets: list[str]) -> None:
     headers = {"X-Hub-Signature-256": "sha256=" + hex_hmac(PUSH, secret="")}
 
-    assert cause_of("github", headers, secrets=secrets) == Cause.NO_SECRET
+    assert cause_of("github", headers, secrets=secrets) == FailureReason.NO_SECRET
 
 
 @pytest.mark.parametrize("slug", shipped_slugs())
@@ -98,7 +98,7 @@ def test_a_request_without_a_signature_is_refused(slug: str) -> None:
 
     cause = cause_of(slug, {}, secrets=secrets)
 
-    assert cause in {Cause.MISSING_HEADER, Cause.MISSING_FIELD}
+    assert cause in {FailureReason.MISSING_HEADER, FailureReason.MISSING_FIELD}
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_request_without_a_signature_is_refused(slug: str) -> None:
 def test_a_malformed_signature_is_refused(value: str) -> None:
     cause = cause_of("github", {"X-Hub-Signature-256": value})
 
-    assert cause == Cause.MALFORMED_HEADER
+    assert cause == FailureReason.MALFORMED_HEADER
 
 
 @pytest.mark.parametrize("secret", [WHSEC, WHSEC.removeprefix("whsec_")])
@@ -141,7 +141,7 @@ def test_standard_webhooks_counts_no_other_version() -> None:
 
     cause = cause_of("standardwebhooks", headers, secrets=[WHSEC])
 
-    assert cause == Cause.MALFORMED_HEADER
+    assert cause == FailureReason.MALFORMED_HEADER
 
 
 def test_more_than_twenty_signatures_are_refused() -> None:
@@ -150,7 +150,7 @@ def test_more_than_twenty_signatures_are_refused() -> None:
 
     cause = cause_of("standardwebhooks", headers, secrets=[WHSEC])
 
-    assert cause == Cause.MALFORMED_HEADER
+    assert cause == FailureReason.MALFORMED_HEADER
 
 
 @pytest.mark.parametrize("name", ["Webhook-Id", "Webhook-Timestamp"])
@@ -162,7 +162,7 @@ def test_a_signed_header_must_be_there(name: str, is_empty: bool) -> None:
 
     cause = cause_of("standardwebhooks", headers, secrets=[WHSEC])
 
-    assert cause == Cause.MISSING_HEADER
+    assert cause == FailureReason.MISSING_HEADER
 
 
 @pytest.mark.parametrize("sent", ["a" * 8193, "\u20ac", "\udcff"])
@@ -171,7 +171,7 @@ def test_a_signed_header_that_is_too_long_or_unreadable_is_refused(sent: str) ->
 
     cause = cause_of("standardwebhooks", headers, secrets=[WHSEC])
 
-    assert cause == Cause.MALFORMED_HEADER
+    assert cause == FailureReason.MALFORMED_HEADER
 
 
 @pytest.mark.parametrize("offset", [-300, 300])
@@ -187,7 +187,7 @@ def test_a_timestamp_beyond_the_tolerance_is_refused(offset: int) -> None:
 
     cause = cause_of("standardwebhooks", headers, secrets=[WHSEC])
 
-    assert cause == Cause.TIMESTAMP_OUTSIDE_TOLERANCE
+    assert cause == FailureReason.TIMESTAMP_OUTSIDE_TOLERANCE
 
 
 @pytest.mark.parametrize(
@@ -198,14 +198,14 @@ def test_a_timestamp_that_is_no_plain_integer_is_refused(signed_at: str) -> None
 
     cause = cause_of("standardwebhooks", headers, secrets=[WHSEC])
 
-    assert cause == Cause.MALFORMED_HEADER
+    assert cause == FailureReason.MALFORMED_HEADER
 
 
 @pytest.mark.parametrize("secret", ["whsec_", "whsec_!!!", "whsec_\u00e9", "whsec_a"])
 def test_a_secret_that_is_not_base64_is_no_secret(secret: str) -> None:
     cause = cause_of("standardwebhooks", standard_headers(), secrets=[secret])
 
-    assert cause == Cause.NO_SECRET
+    assert cause == FailureReason.NO_SECRET
 
 
 HEADER_NAMES = st.sampled_from(

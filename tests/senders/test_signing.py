@@ -15,7 +15,7 @@ from senders.signatures import (
     new_secret,
     sign_request,
 )
-from tests.webhooks.senders import (
+from tests.senders.requests import (
     NOW,
     PUSH,
     SECRET,

@@ -13,9 +13,9 @@ from rest_framework.test import APIClient
 
 from agents.models import Agent
 from tests.factories import make_created, make_trigger
+from tests.senders.requests import PUSH, hex_hmac
 from tests.triggers.test_api_permissions import client_of, group, restricted
 from tests.webhooks.deliveries import deliver
-from tests.webhooks.senders import PUSH, hex_hmac
 from triggers.models import Trigger
 from triggers.services.endpoints import FOREIGN_ENDPOINT
 from webhooks.endpoints.secrets import live_secrets

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from senders.definitions import WebhookTypeDefinition, load_definition, resolve
-from senders.definitions.answers import load_answer
-from senders.definitions.handshakes import load_matches
+from senders.definitions.answers import load_answer, load_matches
 from senders.parsing import Finder
 from webhooks.receiver.answers import Filler, render
 from webhooks.receiver.handshakes import (

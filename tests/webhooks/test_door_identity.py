@@ -10,8 +10,8 @@ from executions.models import TriggerExecution
 from executions.pipeline.drain import drain
 from tests.factories import make_trigger
 from tests.races import ROUNDS, race
+from tests.senders.requests import PUSH, SECRET, WHSEC, hex_hmac, standard_headers
 from tests.webhooks.deliveries import assert_nothing_happened, deliver
-from tests.webhooks.senders import PUSH, SECRET, WHSEC, hex_hmac, standard_headers
 from triggers.services.lifecycle import disable_trigger
 from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import Rejection, WebhookEndpoint

@@ -11,8 +11,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from common.redis import ask_redis
 from events.models import Event
+from tests.senders.requests import SECRET, hex_hmac
 from tests.webhooks.deliveries import assert_nothing_happened
-from tests.webhooks.senders import SECRET, hex_hmac
 from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.limits import store
 from webhooks.limits.outage import Outage

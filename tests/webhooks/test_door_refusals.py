@@ -11,8 +11,8 @@ import pytest
 from django.conf import LazySettings
 from django.test import Client
 
+from tests.senders.requests import SECRET, hex_hmac
 from tests.webhooks.deliveries import assert_nothing_happened
-from tests.webhooks.senders import SECRET, hex_hmac
 from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import Rejection, RejectionCount, WebhookEndpoint
 from webhooks.rejections.recording import flush_rejections

@@ -8,7 +8,7 @@ import pytest
 
 from senders.definitions import resolve
 from senders.sandbox import SandboxUnavailable
-from senders.sandbox.alone import alone
+from senders.sandbox.limits import exclusive_run
 from webhooks.receiver.validation import ValidationRefused, check_validation_code
 
 COMPARES_KEYS = (
@@ -78,10 +78,10 @@ def test_a_delivery_that_is_not_accepted_is_refused(code: str) -> None:
 def test_a_second_delivery_to_a_busy_endpoint_gets_503(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("senders.sandbox.alone.MAX_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("senders.sandbox.limits.MAX_WAIT_SECONDS", 0.01)
     endpoint_id = uuid4()
 
-    with alone(endpoint_id):
+    with exclusive_run(endpoint_id):
         with pytest.raises(SandboxUnavailable) as refused:
             check(endpoint_id=endpoint_id)
         assert check() is True

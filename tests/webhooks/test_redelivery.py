@@ -123,7 +123,7 @@ def test_redelivering_a_rejection_is_refused_with_a_suggestion(
     assert response.status_code == 409
     assert response.json()["error_code"] == "not_redeliverable"
     assert "Enter the same secret on both sides" in response.json()["detail"]
-    assert "have the sender deliver it again" in response.json()["detail"]
+    assert "let the sender deliver it again" in response.json()["detail"]
     assert not Event.objects.exists()
 
 

@@ -14,7 +14,7 @@ from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
 )
 
-from agents.selectors import usable_agents
+from agents.services.agents import usable_agents
 from common.admin.base import BaseAdmin
 from common.admin.display import badge, copyable, list_link, page_link
 from triggers.admin.display import starts_by, state_of

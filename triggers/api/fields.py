@@ -7,7 +7,7 @@ from django.utils import timezone
 from rest_framework import serializers
 
 from agents.models import Agent
-from agents.selectors import usable_agents
+from agents.services.agents import usable_agents
 from common.api.serializers import AnyCaseChoiceField
 from triggers.models import TriggerType
 from triggers.services.event_types import explain_unsupported

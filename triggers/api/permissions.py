@@ -4,7 +4,7 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from agents.selectors import usable_agents
+from agents.services.agents import usable_agents
 from triggers.models import Trigger
 
 

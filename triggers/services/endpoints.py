@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
-from agents.selectors import usable_agents
+from agents.services.agents import usable_agents
 from common.errors import Fault
 from triggers.models import Trigger, TriggerType
 from triggers.services.validation import InvalidTrigger

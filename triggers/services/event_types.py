@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import get_close_matches
 
-from events.families import INTERNAL_FAMILIES
 from events.models import EventType
+from events.services.emit import INTERNAL_NAMESPACES
 from triggers.services.validation import is_pattern
 from webhooks.types import known_slugs
 
@@ -19,16 +19,16 @@ def explain_unsupported(patterns: Sequence[str]) -> dict[int, str]:
     if not patterns:
         return {}
     catalogue = set(EventType.objects.values_list("name", flat=True))
-    families = {*INTERNAL_FAMILIES, *known_slugs()}
+    namespaces = {*INTERNAL_NAMESPACES, *known_slugs()}
     return {
         place: _explain(pattern, catalogue)
         for place, pattern in enumerate(patterns)
-        if is_pattern(pattern) and not _is_supported(pattern, catalogue, families)
+        if is_pattern(pattern) and not _is_supported(pattern, catalogue, namespaces)
     }
 
 
-def _is_supported(pattern: str, catalogue: set[str], families: set[str]) -> bool:
-    if pattern == "*" or pattern.split(".")[0] in families:
+def _is_supported(pattern: str, catalogue: set[str], namespaces: set[str]) -> bool:
+    if pattern == "*" or pattern.split(".")[0] in namespaces:
         return True
     if not pattern.endswith(".*"):
         return pattern in catalogue

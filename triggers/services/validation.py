@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from common.errors import Fault, InvalidInput, join_faults
 from common.json_schema import UnusableSchema, find_value_faults
+from conditions.document import UnreadableFieldError, parse_field
 from conditions.engine import validate_condition
-from conditions.fields import UnreadableFieldError, parse_field
 from triggers.models import ScheduleType, Trigger, TriggerType
 from triggers.schedules import InvalidSchedule
 from triggers.services.scheduling import schedule_of

@@ -23,7 +23,7 @@ from unfold.widgets import (
 from common.admin.base import BaseAdmin
 from common.admin.display import NOTHING, badge, copyable, list_link, text_block
 from common.errors import TickhookError
-from senders.definitions.samples import sample_events
+from senders.definitions.shipped import sample_events
 from senders.signatures import OnlyTheSenderSigns
 from webhooks.endpoints.rotation import (
     KEEP_SECONDS,

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from common.errors import NotFound, TickhookError, clean_text
 from common.ids import uuid7
-from senders.definitions.model import CREDENTIAL_PARAMETERS
+from senders.definitions.webhook_types import CREDENTIAL_PARAMETERS
 from senders.signatures import verify
 from webhooks.endpoints.secrets import live_secrets
 from webhooks.inspectors.store import Inspector
@@ -91,18 +91,17 @@ def _preview_answer(request: Delivery) -> dict[str, Any]:
         is_refused = _first_refusal(request, _check_signature) is not None
         signature = "refused" if is_refused else "verified"
     try:
-        event_type = request.identity.event_type
-        delivery_id = request.identity.delivery_id
-    except TickhookError:
-        event_type = delivery_id = None
+        identity = request.identity
+    except TickhookError:  # the body is malformed
+        identity = None
     return {
         "accepted": refusal is None,
         "cause": refusal.code if refusal else None,
         "detail": refusal.detail if refusal else "",
         "how_to_fix": how_to_fix(refusal.code) if refusal else "",
         "signature": signature,
-        "event_type": event_type,
-        "delivery_id": delivery_id,
+        "event_type": identity.event_type if identity else None,
+        "delivery_id": identity.delivery_id if identity else None,
     }
 
 

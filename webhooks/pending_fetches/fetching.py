@@ -16,7 +16,7 @@ from django.utils import timezone
 from common.errors import TickhookError, clean_text
 from common.outgoing import Unreachable, fetch
 from common.tasks import enqueue
-from senders.signatures.certificates import load_certificate
+from senders.signatures.public_keys import load_certificate
 from webhooks.models import Errand, ErrandKind, ErrandStatus
 
 logger = logging.getLogger(__name__)

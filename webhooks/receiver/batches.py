@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping
 from uuid import UUID
 
 from common.errors import TickhookError
-from events.services.keys import KnownEvent, find_known
-from events.services.record import NewEvent, record_events
-from senders.definitions.model import Batch
-from senders.parsing.batches import split_array
+from events.services.record import KnownEvent, NewEvent, find_known, record_events
+from senders.definitions.webhook_types import BatchFormat
+from senders.parsing.json_bodies import split_array
 from webhooks.receiver.events import new_event, request_json
 from webhooks.receiver.record import DeliveryIdConflict, Recorded, recorded_before
 from webhooks.receiver.refusals import note_refusal
@@ -28,7 +27,7 @@ class BatchTooLarge(TickhookError):
     http_status = 413
 
 
-def record_batch(delivery: Delivery, batch: Batch) -> list[Recorded]:
+def record_batch(delivery: Delivery, batch: BatchFormat) -> list[Recorded]:
     """Record each item of a JSON array, all or none, in one statement.
 
     Raise MalformedBody if it is none; BatchTooLarge; DeliveryIdConflict if all that it
@@ -47,7 +46,7 @@ def record_batch(delivery: Delivery, batch: Batch) -> list[Recorded]:
     return recorded
 
 
-def _events(delivery: Delivery, batch: Batch) -> Iterator[NewEvent]:
+def _events(delivery: Delivery, batch: BatchFormat) -> Iterator[NewEvent]:
     request = request_json(delivery, without=OF_THE_WHOLE)
     items = split_array(delivery.content)
     if len(request) * len(items) > MAX_REPEATED_BYTES:

@@ -14,9 +14,9 @@ from typing import Any
 from django.conf import settings
 
 from common.errors import Fault, InvalidInput, TickhookError
+from senders.errors import CertificateUnknown
 from senders.parsing import BodyKind
 from senders.signatures import InvalidSignature, verify
-from senders.signatures.errors import CertificateUnknown
 from webhooks.limits.requests import count_delivery, count_forgery, refuse_if_over
 from webhooks.models import ErrandKind, WebhookEndpoint
 from webhooks.pending_fetches.certificates import FetchedCertificates

@@ -6,8 +6,8 @@ from common.errors import clean_text
 from common.fields import dump_json
 from events.models import EventSource
 from events.services.record import NewEvent, dedupe_key
-from senders.definitions.model import CREDENTIAL_PARAMETERS
-from senders.parsing import Identity
+from senders.definitions.webhook_types import CREDENTIAL_PARAMETERS
+from senders.parsing import DeliveryIdentity
 from webhooks.receiver.request import Delivery
 from webhooks.receiver.validation import VALIDATED
 
@@ -15,7 +15,7 @@ from webhooks.receiver.validation import VALIDATED
 def new_event(
     delivery: Delivery,
     *,
-    identity: Identity,
+    identity: DeliveryIdentity,
     body: bytes,
     content_type: str,
     request: str,

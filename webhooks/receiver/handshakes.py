@@ -9,11 +9,11 @@ from typing import Any
 import re2
 
 from senders.definitions import WebhookTypeDefinition
-from senders.definitions.handshakes import (
-    Conditions,
+from senders.definitions.answers import (
     ConfigMatch,
-    Expected,
+    ExpectedValue,
     Handshake,
+    RequestCriteria,
 )
 from senders.parsing import Finder
 
@@ -57,13 +57,13 @@ def confirmation_url(definition: WebhookTypeDefinition, request: Finder) -> str 
     return url if found and re2.fullmatch(asked.host, found[1]) else None
 
 
-def fits(when: Conditions, request: Finder) -> bool:
+def fits(when: RequestCriteria, request: Finder) -> bool:
     return all(_is_as_expected(one, request) for one in when.expected) and all(
         request.value(source) is not None for source in when.present
     )
 
 
-def _is_as_expected(expected: Expected, request: Finder) -> bool:
+def _is_as_expected(expected: ExpectedValue, request: Finder) -> bool:
     value = request.value(expected.source)
     return type(value) is type(expected.value) and value == expected.value
 

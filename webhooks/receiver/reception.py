@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.http import HttpResponse
 
 from common.errors import TickhookError
-from senders.definitions.handshakes import Handshake
-from senders.definitions.model import Batch
+from senders.definitions.answers import Handshake
+from senders.definitions.webhook_types import BatchFormat
 from webhooks.receiver.accepted import answer_accepted, answer_batch
 from webhooks.receiver.answers import Filler, render
 from webhooks.receiver.batches import record_batch
@@ -47,7 +47,7 @@ def _take(delivery: Delivery) -> HttpResponse:
     return answer_accepted(delivery, recorded)
 
 
-def _take_batch(delivery: Delivery, batch: Batch) -> HttpResponse:
+def _take_batch(delivery: Delivery, batch: BatchFormat) -> HttpResponse:
     recorded = record_batch(delivery, batch)
     if recorded and all(one.status == DUPLICATE for one in recorded):
         note_duplicate(delivery, recorded[0].event_id)

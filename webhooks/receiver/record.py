@@ -6,8 +6,7 @@ from uuid import UUID
 from django.db import transaction
 
 from common.errors import Conflict, ServiceUnavailable
-from events.services.keys import KnownEvent, find_known
-from events.services.record import NewEvent, record_events
+from events.services.record import KnownEvent, NewEvent, find_known, record_events
 from webhooks.models import ErrandKind
 from webhooks.pending_fetches.fetching import request_errand
 from webhooks.receiver.events import new_event, request_json

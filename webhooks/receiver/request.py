@@ -12,18 +12,17 @@ from django.http import HttpRequest
 from common.addresses import Address, parse_address
 from common.errors import TickhookError
 from senders.definitions import WebhookTypeDefinition
-from senders.definitions.handshakes import Handshake
+from senders.definitions.answers import Handshake
 from senders.parsing import (
+    DeliveryIdentity,
     Finder,
-    Identity,
     MalformedBody,
     ParsedBody,
     decode_body,
-    extract,
+    extract_identity,
     parse_body,
 )
-from senders.parsing.content_types import parse_header
-from senders.parsing.forms import collect
+from senders.parsing.forms import collect, parse_header
 from webhooks.endpoints.secrets import live_secrets
 from webhooks.models import WebhookEndpoint
 from webhooks.receiver.handshakes import first_fitting, handshakes_by
@@ -170,7 +169,7 @@ class Delivery:
         asked = handshakes_by(self.definition, method=self.method, is_signed=is_signed)
         if not asked:
             return None
-        read_body = any(one.when.read_body for one in asked)
+        read_body = any(one.when.needs_body for one in asked)
         request = self.finder if read_body else self._finder_without_body
         return first_fitting(asked, request)
 
@@ -179,16 +178,16 @@ class Delivery:
         return Finder(headers=self.headers, query=self.query, body=None)
 
     @cached_property
-    def identity(self) -> Identity:
-        return extract(
+    def identity(self) -> DeliveryIdentity:
+        return extract_identity(
             self.definition, self.finder, raw_body=self.body, now=time.time()
         )
 
-    def identity_of_item(self, place: int, raw: bytes) -> Identity:
+    def identity_of_item(self, place: int, raw: bytes) -> DeliveryIdentity:
         """Return what the sender says of one item of a batch."""
         assert isinstance(self.parsed.value, list)  # noqa: S101 - split before
         item = replace(self.finder, body=self.parsed.value[place])
-        return extract(self.definition, item, raw_body=raw, now=time.time())
+        return extract_identity(self.definition, item, raw_body=raw, now=time.time())
 
     @property
     def content_type(self) -> str:

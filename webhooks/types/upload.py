@@ -13,7 +13,7 @@ from django.db.models import Max
 from common.errors import Conflict, Fault, join_faults
 from common.fields import dump_json
 from common.json_cost import is_deeper_than
-from events.families import is_own_family
+from events.services.emit import is_reserved_namespace
 from senders.definitions import (
     GENERIC,
     InvalidDefinition,
@@ -181,7 +181,7 @@ def _load_valid(document: Document) -> WebhookTypeDefinition:
     faults = [*_find_fetch_faults(definition), *find_code_faults(document)]
     if faults:
         raise _with_pointers(faults)
-    if get_shipped(definition.slug) is None and is_own_family(definition.slug):
+    if get_shipped(definition.slug) is None and is_reserved_namespace(definition.slug):
         raise SlugReserved
     return definition
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from agents.models import AgentTask, TaskStatus
-from agents.services.create import create_tasks
+from agents.services.submit import create_tasks
 from common.ids import first_id_at, uuid7
 from events.models import Event, Inbox
 from events.services.record import record_events

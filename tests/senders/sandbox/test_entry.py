@@ -4,7 +4,7 @@ import pytest
 
 from common.errors import Fault
 from senders.sandbox import CodeKind, SandboxRefused, find_code_faults, run_parser
-from senders.sandbox.entry import find_entry
+from senders.sandbox.entry_points import find_entry_point
 from tests.senders.sandbox.code import PARSE_CHAT, VALIDATE_HMAC
 
 
@@ -63,7 +63,7 @@ def test_code_without_one_function_to_call_is_refused(code: str, found: int) -> 
 )
 def test_a_parameter_that_is_not_known_is_refused(parameters: str, named: str) -> None:
     assert fault_of(f"def validate({parameters}): return True", "validator") == (
-        f"`validate` has a parameter `{named}`; it may have: "
+        f"`validate` has a parameter `{named}`; the allowed parameters are: "
         "body, headers, webhook_config, config, query, method"
     )
 
@@ -111,7 +111,7 @@ def test_code_that_is_no_text_is_refused(code: str) -> None:
 )
 def test_no_code_keeps_us_long(piece: str) -> None:
     with pytest.raises(SandboxRefused):
-        find_entry(piece * (64_000 // len(piece)), "parser")
+        find_entry_point(piece * (64_000 // len(piece)), "parser")
 
 
 def test_code_with_a_fault_is_not_run() -> None:

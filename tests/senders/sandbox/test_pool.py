@@ -19,7 +19,7 @@ from senders.sandbox import (
     run_parser,
     run_validator,
 )
-from senders.sandbox.alone import _slow, alone
+from senders.sandbox.limits import _slow, exclusive_run
 from tests.acceptance.waiting import wait_for
 from tests.races import ROUNDS, race
 from tests.senders.sandbox.code import ECHO, LOOPS, YES, parser_of
@@ -160,12 +160,15 @@ def test_calls_under_a_key_wait_for_their_turn() -> None:
 
 def test_a_call_does_not_wait_behind_slow_code(monkeypatch: pytest.MonkeyPatch) -> None:
     # A call that waits ends in the test's own time limit.
-    monkeypatch.setattr("senders.sandbox.alone.MAX_WAIT_SECONDS", 1000.0)
+    monkeypatch.setattr("senders.sandbox.limits.MAX_WAIT_SECONDS", 1000.0)
     endless = "def validate():\n    while True: pass"
     with pytest.raises(SandboxTimedOut):
         run_validator(endless, headers={}, body={}, config={}, one_at_a_time="slow")
 
-    with alone("slow"), pytest.raises(SandboxUnavailable, match="just running"):
+    with (
+        exclusive_run("slow"),
+        pytest.raises(SandboxUnavailable, match="already running"),
+    ):
         validate(one_at_a_time="slow")
 
 
@@ -179,11 +182,11 @@ def test_slow_code_does_not_close_its_key() -> None:
 
 @pytest.mark.usefixtures("_ample_time_for_code")
 def test_one_call_at_a_time_runs_under_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("senders.sandbox.alone.MAX_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("senders.sandbox.limits.MAX_WAIT_SECONDS", 0.01)
     entered, leave = Event(), Event()
 
     def hold() -> None:
-        with alone("endpoint"):
+        with exclusive_run("endpoint"):
             entered.set()
             leave.wait(60)
 
@@ -191,7 +194,7 @@ def test_one_call_at_a_time_runs_under_a_key(monkeypatch: pytest.MonkeyPatch) ->
     holder.start()
     entered.wait(60)
     try:
-        with pytest.raises(SandboxUnavailable, match="just running"):
+        with pytest.raises(SandboxUnavailable, match="already running"):
             validate(one_at_a_time="endpoint")
         assert validate(one_at_a_time="another") is True
         assert validate() is True

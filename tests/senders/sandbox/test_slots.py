@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from senders.sandbox import SandboxUnavailable
-from senders.sandbox.slots import Slots
+from senders.sandbox.limits import Slots
 from tests.acceptance.waiting import wait_for, wait_until_equal
 from tests.races import ROUNDS, race
 

@@ -14,7 +14,7 @@ from unfold.contrib.filters.admin import (
 )
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
-from agents.backends.base import backends
+from agents.backends import backends
 from agents.models import Agent, AgentTask, Worker
 from agents.services.agents import delete_agent, save_agent
 from agents.services.workers import HEARTBEAT_TIMEOUT

@@ -1,4 +1,4 @@
-"""What the triggers of both sides ask, and what came with the body."""
+"""The request body and the conditions that both sides use."""
 
 from __future__ import annotations
 

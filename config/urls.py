@@ -22,8 +22,7 @@ from executions.api.views import (
     TriggerStatusView,
 )
 from triggers.api.deliveries import DeliveriesOfTriggersViewSet
-from triggers.api.schedules import ScheduleViewSet
-from triggers.api.validate_cron import ValidateCronView
+from triggers.api.schedules import ScheduleViewSet, ValidateCronView
 from triggers.api.views import TriggerViewSet
 from triggers.api.webhooks import (
     RegenerateWebhookView,

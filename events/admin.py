@@ -31,7 +31,7 @@ REMOVED = "Removed: the event is older than EVENT_BODY_RETENTION_DAYS."
 
 @admin.register(EventType)
 class EventTypeAdmin(HistoryAdmin[EventType]):
-    """The catalog of event types that may be emitted; each release ships it."""
+    """The catalogue of event types that may be emitted; each release ships it."""
 
     id_search_fields = ()
     list_display = ("name", "title", "category", "description")

@@ -219,7 +219,7 @@ class RunnableTriggerAdmin(TriggerAdmin):
 
     @admin.action(description="Run now", permissions=["change"])
     def run_now(self, request: HttpRequest, queryset: QuerySet[Trigger]) -> None:
-        for trigger in self.workable(request, queryset):
+        for trigger in self.usable_triggers(request, queryset):
             try:
                 event_id = run_trigger(trigger_id=trigger.pk)
             except TickhookError as error:

@@ -11,7 +11,7 @@ from django.conf import settings
 from kombu import Connection, Producer, Queue
 from kombu.exceptions import KombuError
 
-from agents.backends.base import AgentBackend, SubmissionFailed, backends
+from agents.backends import AgentBackend, SubmissionFailed, backends
 from agents.models import Agent, AgentTask
 from common.errors import Fault
 

@@ -7,7 +7,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
-from agents.backends.base import UnknownBackend, get_backend
+from agents.backends import UnknownBackend, get_backend
 from agents.models import Agent
 from common.errors import Conflict, Fault, InvalidInput, NotFound, join_faults
 from common.json_schema import find_schema_faults

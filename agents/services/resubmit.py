@@ -22,7 +22,7 @@ from uuid import UUID
 
 from django.db import DatabaseError, connection
 
-from agents.backends.base import get_backend
+from agents.backends import get_backend
 from agents.models import Agent
 from agents.services.scan_floor import ScanFloor, ScanRange
 from agents.services.submit import (

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db import Error, connection
 
-from agents.backends.base import SubmissionFailed, get_backend
+from agents.backends import SubmissionFailed, get_backend
 from agents.models import Agent, AgentTask, TaskStatus
 from agents.services.run import finish_task
 from agents.services.scan_floor import ScanFloor

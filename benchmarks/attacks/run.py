@@ -15,9 +15,9 @@ from benchmarks.reset import reset_all
 from benchmarks.servers import WebServer, shipped_web_server
 
 PER_SECOND = 100
-ALONE = "alone"
+NO_ATTACK = "no attack"
 LONGEST_P99_MS = 250
-TIMES_ALONE = 5
+TIMES_WITHOUT_ATTACK = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,18 +36,18 @@ def measure_attacks(*, seconds: float, settle: float, only: str) -> dict[str, Ru
     """Measure deliveries without and with each attack, each on a fresh server."""
     return {
         name: _measure(name, seconds=seconds, settle=settle)
-        for name in (ALONE, *(name for name in ATTACKS if only in name))
+        for name in (NO_ATTACK, *(name for name in ATTACKS if only in name))
     }
 
 
 def attack_targets(runs: dict[str, Run]) -> list[Target]:
-    longest = max(TIMES_ALONE * runs[ALONE].p99_ms, LONGEST_P99_MS)
+    longest = max(TIMES_WITHOUT_ATTACK * runs[NO_ATTACK].p99_ms, LONGEST_P99_MS)
     times = [
         Target(
             what=f"p99 next to {name}", figure=run.p99_ms, unit="ms", at_most=longest
         )
         for name, run in runs.items()
-        if name != ALONE
+        if name != NO_ATTACK
     ]
     failed = sum(run.answered - run.with_200 for run in runs.values())
     return [*times, Target(what="Not accepted", figure=failed, unit="", at_most=0.5)]
@@ -70,7 +70,7 @@ def _measure(name: str, *, seconds: float, settle: float) -> Run:
 def _attacked(
     name: str, web: WebServer, open_side: Side, seconds: float
 ) -> Iterator[None]:
-    if name == ALONE:
+    if name == NO_ATTACK:
         yield
         return
     victim = Victim(port=web.port, open_path=open_side.path)

@@ -18,7 +18,7 @@ from benchmarks.schedule.entries import (
 from benchmarks.schedule.side import Lateness, Side, delete_entries
 from benchmarks.schedule.stock import make_crontabs
 from events.models import Event
-from triggers.clocks.names import MIRROR_PREFIX, mirror_name
+from triggers.clocks.mirror import MIRROR_PREFIX, mirror_name
 from triggers.models import ScheduleType, ScheduleVersion, Trigger, TriggerType
 from triggers.services.lifecycle import create_trigger, update_trigger
 

@@ -9,7 +9,7 @@ from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from benchmarks.reset import broker, queue_length, reset_all
 from benchmarks.schedule.entries import QUEUE, Due
-from triggers.clocks.names import HEARTBEAT_NAME, SWEEP_NAME
+from triggers.clocks.mirror import HEARTBEAT_NAME, SWEEP_NAME
 from triggers.models import Trigger
 
 

@@ -17,7 +17,7 @@ from benchmarks.schedule.entries import (
     settle,
 )
 from benchmarks.schedule.side import Side, delete_entries
-from triggers.clocks.names import HEARTBEAT_NAME, SWEEP_NAME
+from triggers.clocks.mirror import HEARTBEAT_NAME, SWEEP_NAME
 
 _MAKE_DUE = """
 UPDATE django_celery_beat_periodictask

@@ -47,8 +47,7 @@ from executions.models import ExecutionStatus, TriggerExecution
 from executions.services.ledger import read_ledger
 from executions.services.run import backfill_trigger, find_trigger, run_trigger
 from executions.services.status import check_health, read_status
-from triggers.api.filters import TriggerTypeFilter
-from triggers.api.permissions import AgentPermission
+from triggers.api.views import AgentPermission, TriggerTypeFilter
 from triggers.models import Trigger, TriggerType
 
 SORTABLE = {

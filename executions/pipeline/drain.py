@@ -21,9 +21,8 @@ from django.db import transaction
 
 from agents.services.submit import submit_tasks
 from events.nudge import nudge, take_nudge
-from executions.pipeline.admit import admit
+from executions.pipeline.admit import admit, has_flow_control, lock_admission
 from executions.pipeline.evaluate import evaluate_events
-from executions.pipeline.flow_control import has_flow_control, lock_admission
 from executions.pipeline.leases import (
     Lease,
     LeaseLost,

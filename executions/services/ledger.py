@@ -34,7 +34,7 @@ from executions.services.ledger_entries import (
 from executions.services.retention.state import history_horizon
 from executions.services.run import find_trigger
 from triggers.models import Trigger
-from triggers.services.history import History, Planned, read_history
+from triggers.services.schedule_history import History, Planned, read_history
 
 MAX_ENTRIES = 10_000
 _INSTANT = timedelta(microseconds=1)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from executions.models import OPEN_STATUSES, ExecutionStatus, Reason
-from triggers.services.history import Planned
+from triggers.services.schedule_history import Planned
 
 _OVERDUE_AFTER = timedelta(seconds=60)
 
@@ -134,8 +134,8 @@ def _by_execution(execution: ExecutionFacts) -> OccurrenceStatus:
 
 
 def _by_plan(entry: LedgerEntry, facts: OccurrenceFacts) -> LedgerEntry:
-    if facts.planned is not None and facts.planned.hold is not None:
-        reason = facts.planned.hold.value
+    if facts.planned is not None and facts.planned.skip_reason is not None:
+        reason = facts.planned.skip_reason.value
         return replace(entry, status=OccurrenceStatus.SKIPPED, reason=reason)
     if not facts.is_unclaimed:
         return replace(entry, note="there is no event")

@@ -16,13 +16,12 @@ from common.fields import dump_json
 from events.models import Event, EventSource
 from events.services.record import NewEvent, record_events
 from executions.models import ExecutionStatus, TriggerExecution
-from executions.pipeline.flow_control import used_this_hour
+from executions.pipeline.admit import used_this_hour
 from executions.services.retention.state import history_horizon
 from triggers.models import Trigger
 from triggers.schedules import occurrences
 from triggers.services.lifecycle import TriggerNotFound
-from triggers.services.occurrences import backfill_events
-from triggers.services.scheduling import jitter_of, schedule_of
+from triggers.services.scheduling import backfill_events, jitter_of, schedule_of
 
 HOUR = timedelta(hours=1)
 MAX_COUNTED = 10_000

@@ -14,7 +14,7 @@ from common.database.sql import database_now
 from common.snapshots import SnapshotHolder, find_snapshot_holder
 from events.models import Event, Inbox
 from executions.models import FAILED_STATUSES, ExecutionStatus, TriggerExecution
-from triggers.clocks.base import get_clock
+from triggers.clock import get_clock
 from triggers.models import Trigger
 from triggers.schedules import occurrences
 from triggers.services.lifecycle import TriggerNotFound

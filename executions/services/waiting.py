@@ -16,7 +16,7 @@ from executions.models import (
     Reason,
     TriggerExecution,
 )
-from executions.pipeline.flow_control import lock_admission
+from executions.pipeline.admit import lock_admission
 from executions.pipeline.guard import is_requested, was_active
 from triggers.models import Overlap, Trigger
 from triggers.services.stats import Run, record_runs

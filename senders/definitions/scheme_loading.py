@@ -59,19 +59,18 @@ def load_scheme(data: Mapping[str, Any]) -> SignatureScheme | None:
     return _LOADERS[data["kind"]](data)
 
 
-def _load_hmac(data: Mapping[str, Any]) -> HmacScheme:
-    scheme = HmacScheme(
+def _load_digest(data: Mapping[str, Any]) -> HmacScheme | HashScheme:
+    fields = {
         **_load_signed(data),
-        **_load_hashes(data),
-        secret=_load_secret(data.get("secret", {})),
-    )
+        "hash": HashName(data.get("hash", HashName.SHA256)),
+        "hashes": _load_named_hashes(data.get("hashes", {})),
+    }
+    if data["kind"] == "hash":
+        hash_scheme = HashScheme(**fields)
+        _check_signed(hash_scheme, needs_secret=True)
+        return hash_scheme
+    scheme = HmacScheme(**fields, secret=_load_secret(data.get("secret", {})))
     _check_signed(scheme)
-    return scheme
-
-
-def _load_hash(data: Mapping[str, Any]) -> HashScheme:
-    scheme = HashScheme(**_load_signed(data), **_load_hashes(data))
-    _check_signed(scheme, needs_secret=True)
     return scheme
 
 
@@ -109,8 +108,8 @@ def _load_token(data: Mapping[str, Any]) -> TokenScheme:
 
 
 _LOADERS: Mapping[str, Callable[[Mapping[str, Any]], SingleScheme]] = {
-    "hmac": _load_hmac,
-    "hash": _load_hash,
+    "hmac": _load_digest,
+    "hash": _load_digest,
     "ed25519": _load_public_key,
     "ecdsa": _load_public_key,
     "rsa-cert": _load_certificate,
@@ -143,13 +142,6 @@ def _load_timestamp(data: Mapping[str, Any]) -> TimestampRule:
         unit=TimestampUnit(data.get("unit", TimestampUnit.SECONDS)),
         tolerance_seconds=None if tolerance is None else int(tolerance),
     )
-
-
-def _load_hashes(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "hash": HashName(data.get("hash", HashName.SHA256)),
-        "hashes": _load_named_hashes(data.get("hashes", {})),
-    }
 
 
 def _load_named_hashes(data: Mapping[str, str]) -> tuple[tuple[str, HashName], ...]:

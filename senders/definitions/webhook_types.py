@@ -108,6 +108,7 @@ def load_definition(data: Mapping[str, Any]) -> WebhookTypeDefinition:
     scheme = _load_signature(data)
     if scheme is not None and (faults := list(_find_oracles(data))):
         raise InvalidDefinition(faults=faults)
+    credentials = [*data.get("credential_headers", []), *headers_with_secret(scheme)]
     return WebhookTypeDefinition(
         slug=data["slug"].lower(),
         name=data["name"],
@@ -124,7 +125,7 @@ def load_definition(data: Mapping[str, Any]) -> WebhookTypeDefinition:
         max_body_bytes=int(data.get("max_body_bytes", DEFAULT_MAX_BODY_BYTES)),
         response_format=data.get("response_format", "json"),
         form_json_field=data.get("form_json_field"),
-        credential_headers=_credential_headers(data, scheme),
+        credential_headers=ALWAYS_CREDENTIALS | set(map(str.lower, credentials)),
         **_load_answers(data),
         **_load_validation(data),
     )
@@ -170,13 +171,6 @@ def _load_signature(data: Mapping[str, Any]) -> SignatureScheme | None:
         )
         raise InvalidDefinition(faults=[Fault("/form_json_field", detail)])
     return scheme
-
-
-def _credential_headers(
-    data: Mapping[str, Any], scheme: SignatureScheme | None
-) -> frozenset[str]:
-    named = [*data.get("credential_headers", []), *headers_with_secret(scheme)]
-    return ALWAYS_CREDENTIALS | {name.lower() for name in named}
 
 
 def find_document_faults(data: Mapping[str, Any]) -> list[Fault]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from senders.definitions import (
     WebhookTypeDefinition,
 )
 
-MAX_INDEX_DIGITS = 6
+INDEX = re.compile(r"[0-9]{1,6}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +68,8 @@ def resolve_pointer(value: object, path: tuple[str, ...]) -> object:
     for token in path:
         if isinstance(value, dict):
             value = value.get(token)
-        elif isinstance(value, list) and _is_index(token) and int(token) < len(value):
-            value = value[int(token)]
+        elif isinstance(value, list) and INDEX.fullmatch(token):
+            value = value[int(token)] if int(token) < len(value) else None
         else:
             return None
     return value
@@ -79,10 +80,6 @@ def as_text(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
     return str(value).strip().encode("utf-8", "backslashreplace").decode()
-
-
-def _is_index(token: str) -> bool:
-    return token.isascii() and token.isdigit() and len(token) <= MAX_INDEX_DIGITS
 
 
 MAX_EVENT_TYPE_LENGTH = 200
@@ -109,16 +106,14 @@ def extract_identity(
     `now` is in seconds since the epoch.
     """
     texts = map(request.text, definition.event_type)
+    sent = next(filter(None, texts), UNKNOWN_EVENT_TYPE).replace("\n", ".")
+    event_type = f"{definition.slug}.{sent}"[:MAX_EVENT_TYPE_LENGTH]
     return DeliveryIdentity(
-        event_type=_full_event_type(definition, next(filter(None, texts), None)),
+        event_type="".join(
+            c if c in EVENT_TYPE_CHARACTERS else "_" for c in event_type
+        ),
         delivery_id=_delivery_id(definition, request, raw_body, now),
     )
-
-
-def _full_event_type(definition: WebhookTypeDefinition, sent: str | None) -> str:
-    words = (sent or UNKNOWN_EVENT_TYPE).replace("\n", ".")
-    full = f"{definition.slug}.{words}"[:MAX_EVENT_TYPE_LENGTH]
-    return "".join(c if c in EVENT_TYPE_CHARACTERS else "_" for c in full)
 
 
 def _delivery_id(

@@ -93,7 +93,10 @@ def _read_part(part: bytes) -> tuple[str, object]:
             f"or more than {MAX_PART_HEADER_BYTES:,} bytes of them."
         )
         raise MalformedBody(detail)
-    headers = dict(_read_headers(part[:end]))
+    headers: dict[str, str] = {}
+    for line in part[:end].decode("utf-8", "replace").split("\r\n"):
+        name, _, value = line.partition(":")
+        headers[name.strip().lower()] = value.strip()
     content = part[end + 4 :]
     disposition, parameters = parse_header(headers.get("content-disposition", ""))
     if disposition != "form-data" or "name" not in parameters:
@@ -109,12 +112,6 @@ def _read_part(part: bytes) -> tuple[str, object]:
     return parameters["name"], metadata
 
 
-def _read_headers(head: bytes) -> Iterator[tuple[str, str]]:
-    for line in head.decode("utf-8", "replace").split("\r\n"):
-        name, _, value = line.partition(":")
-        yield name.strip().lower(), value.strip()
-
-
 def parse_header(value: str) -> tuple[str, dict[str, str]]:
     """Split `text/plain; charset="utf-8"` into its lower-case value and parameters.
 
@@ -125,7 +122,10 @@ def parse_header(value: str) -> tuple[str, dict[str, str]]:
     parameters: dict[str, str] = {}
     for piece in rest:
         name, _, text = piece.partition("=")
-        parameters.setdefault(name.strip().lower(), _unquote(text.strip()))
+        text = text.strip()
+        if len(text) >= 2 and text.startswith('"') and text.endswith('"'):
+            text = text[1:-1].replace('\\"', '"').replace("\\\\", "\\")
+        parameters.setdefault(name.strip().lower(), text)
     return first.partition(",")[0].strip().lower(), parameters
 
 
@@ -142,9 +142,3 @@ def _split_outside_quotes(value: str) -> Iterator[str]:
             yield value[start:index]
             start = index + 1
     yield value[start:]
-
-
-def _unquote(text: str) -> str:
-    if len(text) < 2 or not (text.startswith('"') and text.endswith('"')):
-        return text
-    return text[1:-1].replace('\\"', '"').replace("\\\\", "\\")

@@ -46,7 +46,12 @@ def find_entry_point(code: str, kind: CodeKind) -> EntryPoint:
     """Return the function to call; raise SandboxRefused if there is not exactly one."""
     if len(code.encode(errors="replace")) > MAX_CODE_BYTES:
         raise SandboxRefused(f"The code is larger than {MAX_CODE_BYTES // 1024} KB")
-    functions, prefix = list(_functions(code)), PREFIXES[kind]
+    prefix, functions, tokens = PREFIXES[kind], [], tokens_of(code)
+    for token in tokens:
+        if token.text == "def" and token.begins_line:  # neither `async def` nor nested
+            name = next(tokens, None)
+            parameters = tuple(_parameters(tokens))
+            functions.append(EntryPoint(name.text if name else "", parameters))
     named = [function for function in functions if function.name.startswith(prefix)]
     candidates = named or functions
     if len(candidates) != 1:
@@ -66,15 +71,6 @@ def _check_parameters(function: EntryPoint) -> None:
                 f"`{function.name}` has a parameter `{name[:50]}`; the allowed "
                 f"parameters are: {', '.join(PARAMETERS)}"
             )
-
-
-def _functions(code: str) -> Iterator[EntryPoint]:
-    """Yield the functions that `def`, not `async def`, defines at the top level."""
-    tokens = tokens_of(code)
-    for token in tokens:
-        if token.text == "def" and token.begins_line:
-            name = next(tokens, None)
-            yield EntryPoint(name.text if name else "", tuple(_parameters(tokens)))
 
 
 def _parameters(tokens: Iterator[Token]) -> Iterator[str]:

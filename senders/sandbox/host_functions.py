@@ -108,12 +108,19 @@ def _digest(digestmod: str) -> str:
 
 def urllib_module(guard: HostCallGuard) -> ExternalModule:
     """Return `urllib` with those functions of `urllib.parse` that take a text."""
+
+    def parse_qs(qs: str, keep_blank_values: bool = False) -> dict[str, list[str]]:
+        return urllib.parse.parse_qs(qs, keep_blank_values, max_num_fields=MAX_FIELDS)
+
+    def parse_qsl(qs: str, keep_blank_values: bool = False) -> list[tuple[str, str]]:
+        return urllib.parse.parse_qsl(qs, keep_blank_values, max_num_fields=MAX_FIELDS)
+
     return ExternalModule(
         {
             "parse": ExternalModule(
                 {
-                    "parse_qs": guard(_parse_qs),
-                    "parse_qsl": guard(_parse_qsl),
+                    "parse_qs": guard(parse_qs),
+                    "parse_qsl": guard(parse_qsl),
                     "quote": guard(urllib.parse.quote),
                     "quote_plus": guard(urllib.parse.quote_plus),
                     "unquote": guard(urllib.parse.unquote),
@@ -122,11 +129,3 @@ def urllib_module(guard: HostCallGuard) -> ExternalModule:
             )
         }
     )
-
-
-def _parse_qs(qs: str, keep_blank_values: bool = False) -> dict[str, list[str]]:
-    return urllib.parse.parse_qs(qs, keep_blank_values, max_num_fields=MAX_FIELDS)
-
-
-def _parse_qsl(qs: str, keep_blank_values: bool = False) -> list[tuple[str, str]]:
-    return urllib.parse.parse_qsl(qs, keep_blank_values, max_num_fields=MAX_FIELDS)

@@ -164,17 +164,16 @@ def worker_program() -> str | None:
     scripts = sysconfig.get_path("scripts")
     monty = shutil.which("monty", path=scripts) or shutil.which("monty")
     if prlimit and setpriv and monty:
-        script = _keep_in_memory(_script(prlimit, setpriv, monty))
+        limits = f"--as={MAX_ADDRESS_SPACE} --nofile={MAX_OPEN_FILES} --fsize=0"
+        prlimit, setpriv, monty = map(shlex.quote, (prlimit, setpriv, monty))
+        script = _keep_in_memory(
+            "#!/bin/sh\n"
+            f'exec {prlimit} {limits} {setpriv} --no-new-privs {monty} "$@"\n'
+        )
         if script is not None:
             return script
     logger.warning("Monty runs without the limits of prlimit and setpriv (util-linux)")
     return None
-
-
-def _script(prlimit: str, setpriv: str, monty: str) -> str:
-    limits = f"--as={MAX_ADDRESS_SPACE} --nofile={MAX_OPEN_FILES} --fsize=0"
-    prlimit, setpriv, monty = map(shlex.quote, (prlimit, setpriv, monty))
-    return f'#!/bin/sh\nexec {prlimit} {limits} {setpriv} --no-new-privs {monty} "$@"\n'
 
 
 def _keep_in_memory(text: str) -> str | None:

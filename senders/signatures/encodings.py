@@ -21,43 +21,38 @@ def decode_signature(encodings: tuple[Encoding, ...], text: bytes) -> Iterator[b
     """
     for encoding in encodings:
         try:
-            raw = _SIGNATURE_DECODERS[encoding](text)
+            raw = _decode(encoding, text)
         except binascii.Error:
             continue
         if raw:
             yield raw
 
 
+def _decode(encoding: Encoding, text: bytes) -> bytes:
+    match encoding:
+        case Encoding.HEX:
+            return binascii.unhexlify(text)
+        case Encoding.BASE64:
+            raw = base64.b64decode(text, validate=True)
+            canonical = base64.b64encode(raw)
+        case Encoding.BASE64URL:
+            padding = b"=" * (-len(text) % 4)
+            raw = base64.b64decode(text + padding, altchars=b"-_")
+            canonical = base64.urlsafe_b64encode(raw)
+            if not text.endswith(b"="):
+                canonical = canonical.rstrip(b"=")
+    if text != canonical:
+        raise binascii.Error("not canonical")
+    return raw
+
+
 def encode_signature(encoding: Encoding, raw: bytes) -> str:
-    return _SIGNATURE_ENCODERS[encoding](raw).decode()
-
-
-def _decode_base64(text: bytes) -> bytes:
-    raw = base64.b64decode(text, validate=True)
-    if base64.b64encode(raw) != text:
-        raise binascii.Error("not canonical")
-    return raw
-
-
-def _decode_base64url(text: bytes) -> bytes:
-    raw = base64.b64decode(text + b"=" * (-len(text) % 4), altchars=b"-_")
-    canonical = base64.urlsafe_b64encode(raw)
-    if text not in (canonical, canonical.rstrip(b"=")):
-        raise binascii.Error("not canonical")
-    return raw
-
-
-_SIGNATURE_DECODERS: Mapping[Encoding, Callable[[bytes], bytes]] = {
-    Encoding.HEX: binascii.unhexlify,
-    Encoding.BASE64: _decode_base64,
-    Encoding.BASE64URL: _decode_base64url,
-}
-
-_SIGNATURE_ENCODERS: Mapping[Encoding, Callable[[bytes], bytes]] = {
-    Encoding.HEX: binascii.hexlify,
-    Encoding.BASE64: base64.b64encode,
-    Encoding.BASE64URL: base64.urlsafe_b64encode,
-}
+    encoders: Mapping[Encoding, Callable[[bytes], bytes]] = {
+        Encoding.HEX: binascii.hexlify,
+        Encoding.BASE64: base64.b64encode,
+        Encoding.BASE64URL: base64.urlsafe_b64encode,
+    }
+    return encoders[encoding](raw).decode()
 
 
 def usable_keys(secret_format: SecretFormat, secrets: Sequence[str]) -> list[bytes]:
@@ -83,19 +78,13 @@ def decode_secret(secret_format: SecretFormat, secret: str) -> bytes:
         return b""
     text = secret.removeprefix(secret_format.prefix)
     try:
-        return _SECRET_DECODERS[secret_format.encoding](text)
+        match secret_format.encoding:
+            case SecretEncoding.UTF8 | SecretEncoding.PEM:
+                return text.encode()
+            case SecretEncoding.HEX:
+                return binascii.unhexlify(text)
+            case SecretEncoding.BASE64:
+                padding = "=" * (-len(text) % 4)  # many dashboards omit it
+                return base64.b64decode(text + padding, validate=True)
     except ValueError:
         return b""
-
-
-def _decode_base64_secret(text: str) -> bytes:
-    padding = "=" * (-len(text) % 4)  # many dashboards show secrets without it
-    return base64.b64decode(text + padding, validate=True)
-
-
-_SECRET_DECODERS: Mapping[SecretEncoding, Callable[[str], bytes]] = {
-    SecretEncoding.UTF8: str.encode,
-    SecretEncoding.BASE64: _decode_base64_secret,
-    SecretEncoding.HEX: binascii.unhexlify,
-    SecretEncoding.PEM: str.encode,
-}

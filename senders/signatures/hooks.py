@@ -70,12 +70,18 @@ def twilio_contents(request: RawRequest) -> list[bytes]:
     must match it.
     """
     kind, _ = parse_header(request.content_type)
-    sent_hash = _query_value(request.url, BODY_HASH)
+    query = request.url.partition("#")[0].partition("?")[2]
+    parameters = (parameter.partition("=") for parameter in query.split("&"))
+    sent_hash = next((value for name, _, value in parameters if name == BODY_HASH), "")
     fields = b""
     if kind == "application/x-www-form-urlencoded" and not sent_hash:
         fields = _sorted_fields(request.body)
     elif request.body or sent_hash:
-        _check_body_hash(request.body, sent_hash)
+        digest = hashlib.sha256(request.body).hexdigest().encode()
+        given = sent_hash.lower().encode("utf-8", "surrogatepass")
+        if not hmac.compare_digest(digest, given):
+            detail = f"The body does not match {BODY_HASH} in the URL."
+            raise InvalidSignature(FailureReason.NO_MATCH, detail)
     return [
         url.encode("utf-8", "surrogatepass") + fields
         for url in (request.url, _with_other_port(request.url))
@@ -98,20 +104,6 @@ def _sorted_fields(body: bytes) -> bytes:
     return "".join(name + value for name, value in sorted(set(pairs))).encode(
         "utf-8", "surrogatepass"
     )
-
-
-def _check_body_hash(body: bytes, sent: str) -> None:
-    digest = hashlib.sha256(body).hexdigest().encode()
-    given = sent.lower().encode("utf-8", "surrogatepass")
-    if not hmac.compare_digest(digest, given):
-        detail = f"The body does not match {BODY_HASH} in the URL."
-        raise InvalidSignature(FailureReason.NO_MATCH, detail)
-
-
-def _query_value(url: str, name: str) -> str:
-    query = url.partition("#")[0].partition("?")[2]
-    values = (field.partition("=") for field in query.split("&"))
-    return next((value for key, _, value in values if key == name), "")
 
 
 def _with_other_port(url: str) -> str:

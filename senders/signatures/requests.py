@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Self
 
-from senders.definitions.schemes import BodyField, HeaderEntries, ReadFrom
+from senders.definitions.schemes import BodyField, ReadFrom
 from senders.errors import FailureReason, InvalidSignature, MalformedBody
 from senders.parsing import parse_body
 from senders.parsing.finding import resolve_pointer
@@ -112,13 +112,18 @@ class RawRequest:
         if not present:
             detail = f"The header {' or '.join(source.headers)} is missing."
             raise InvalidSignature(FailureReason.MISSING_HEADER, detail)
-        found = [
-            value for name in present for value in _split(self.header(name), source)
-        ]
+        found: list[bytes] = []
+        for name in present:
+            value = self.header(name)
+            if source.separator is not None:
+                found += value.split(source.separator.encode(), MAX_ENTRIES + 1)
+            else:
+                found.append(value)
         if len(found) > MAX_ENTRIES:
             detail = f"The request has more than {MAX_ENTRIES} signatures."
             raise InvalidSignature(FailureReason.MALFORMED_HEADER, detail)
-        return list(_with_prefix(found, source.prefixes))
+        stripped = [value.strip(BLANKS) for value in found]
+        return list(_with_prefix(stripped, source.prefixes))
 
 
 def _wire_bytes(value: str) -> bytes | None:
@@ -127,13 +132,6 @@ def _wire_bytes(value: str) -> bytes | None:
         return value.encode("latin-1")
     except UnicodeEncodeError:
         return None
-
-
-def _split(value: bytes, source: HeaderEntries) -> list[bytes]:
-    if source.separator is None:
-        return [value.strip(BLANKS)]
-    entries = value.split(source.separator.encode(), MAX_ENTRIES + 1)
-    return [entry.strip(BLANKS) for entry in entries]
 
 
 def _with_prefix(values: list[bytes], prefixes: tuple[str, ...]) -> Iterator[SentEntry]:

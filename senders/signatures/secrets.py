@@ -65,9 +65,12 @@ def own_secrets(
     A secret with a prefix that another scheme requires belongs to that scheme only.
     """
     others = [
-        prefix
+        each.secret.prefix
         for each in scheme.of
-        if each is not one and (prefix := _required_prefix(each))
+        if each is not one
+        and isinstance(each, HmacScheme | PublicKeyScheme)
+        and each.secret.prefix_required
+        and each.secret.prefix
     ]
     return [text for text in secrets if not text.startswith(tuple(others))]
 
@@ -95,9 +98,3 @@ def _random_text(secret_format: SecretFormat) -> str:
     if secret_format.encoding is SecretEncoding.BASE64:
         return secret_format.prefix + base64.b64encode(key).decode()
     return secret_format.prefix + key.hex()
-
-
-def _required_prefix(scheme: SingleScheme) -> str:
-    if isinstance(scheme, HmacScheme | PublicKeyScheme):
-        return scheme.secret.prefix if scheme.secret.prefix_required else ""
-    return ""

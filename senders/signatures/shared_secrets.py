@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import re2
 
@@ -100,11 +100,11 @@ def verify_token(
 def verify_basic(request: RawRequest, *, secrets: Sequence[str]) -> None:
     """Raise InvalidSignature unless the user and password are one of the secrets."""
     keys = usable_keys(PLAIN, [text for text in secrets if is_user_password(text)])
-    candidates = [
-        credentials
-        for entry in request.entries(AUTHORIZATION)
-        for credentials in _credentials(entry.value)
-    ]
+    candidates: list[bytes] = []
+    for entry in request.entries(AUTHORIZATION):
+        kind, _, credentials = entry.value.partition(b" ")
+        if kind.lower() == b"basic":
+            candidates += decode_signature((Encoding.BASE64,), credentials.strip(b" "))
     if not candidates:
         detail = "The header Authorization has no Basic credentials."
         raise InvalidSignature(FailureReason.MALFORMED_HEADER, detail)
@@ -120,12 +120,6 @@ def is_sendable(scheme: TokenScheme, secret: str) -> bool:
 def is_user_password(secret: str) -> bool:
     """Return whether this is `user:password` with a password that is not empty."""
     return bool(secret.partition(":")[2])
-
-
-def _credentials(value: bytes) -> Iterator[bytes]:
-    kind, _, text = value.partition(b" ")
-    if kind.lower() == b"basic":
-        yield from decode_signature((Encoding.BASE64,), text.strip(b" "))
 
 
 def _check_match(keys: list[bytes], candidates: list[bytes]) -> None:

@@ -23,14 +23,14 @@ from senders.signatures.shared_secrets import verify_basic, verify_digest, verif
 
 NO_CERTIFICATES: Mapping[str, str] = MappingProxyType({})
 
-# If several schemes reject a request, the error of the one that got furthest is raised:
-# these reasons come first, in this order, and all others later.
-_EARLY_REASONS = (
-    FailureReason.NO_SECRET,
-    FailureReason.MISSING_HEADER,
-    FailureReason.MISSING_FIELD,
-    FailureReason.MALFORMED_HEADER,
-)
+# If several schemes reject a request, the error of the one that got furthest is raised.
+# These reasons come early, in this order; all others come later.
+_PROGRESS = {
+    FailureReason.NO_SECRET: 0,
+    FailureReason.MISSING_HEADER: 1,
+    FailureReason.MISSING_FIELD: 2,
+    FailureReason.MALFORMED_HEADER: 3,
+}
 
 
 def verify_request(
@@ -124,10 +124,4 @@ def _verify_any(
             errors.append(error)
         else:
             return
-    raise max(errors, key=_progress)
-
-
-def _progress(error: InvalidSignature) -> int:
-    if error.reason in _EARLY_REASONS:
-        return _EARLY_REASONS.index(error.reason)
-    return len(_EARLY_REASONS)
+    raise max(errors, key=lambda error: _PROGRESS.get(error.reason, len(_PROGRESS)))

@@ -1,4 +1,4 @@
-"""Answers with the environ that it was called with; run by the web server itself."""
+"""An application that returns its environ; the web server runs it for test_wire."""
 
 from __future__ import annotations
 

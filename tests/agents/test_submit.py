@@ -11,7 +11,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from pytest_django import Settings
 
-from agents.backends.base import SubmissionFailed, get_backend
+from agents.backends import SubmissionFailed, get_backend
 from agents.models import Agent, AgentTask, TaskStatus
 from agents.services.submit import BATCH, create_tasks, submit_due_tasks, submit_tasks
 from common.ids import uuid7

@@ -1,6 +1,6 @@
-"""The project's Celery app without time-outs, and with a watchdog in a hurry.
+"""The project's Celery app without timeouts, and with an impatient watchdog.
 
-Without them a worker never notices that the answers of its broker do not arrive.
+Without timeouts, a worker never notices that its broker's answers do not arrive.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import pytest
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
-from agents.backends.base import SubmissionFailed, backends
+from agents.backends import SubmissionFailed, backends
 from conditions.building import condition_types
 from conditions.document import ROOTS, Document
 from conditions.engine import compile_condition, validate_condition

@@ -61,11 +61,11 @@ def test_an_idempotency_key_belongs_to_its_subject() -> None:
 
 
 def test_an_unknown_type_is_rejected_with_a_suggestion() -> None:
-    with pytest.raises(UnknownEventType) as refusal:
+    with pytest.raises(UnknownEventType) as raised:
         emit("invoice.payed", {})
 
-    assert refusal.value.faults[0].pointer == "/type"
-    assert "did you mean 'invoice.paid'?" in refusal.value.detail
+    assert raised.value.faults[0].pointer == "/type"
+    assert "did you mean 'invoice.paid'?" in raised.value.detail
     assert not Event.objects.exists()
 
 
@@ -79,10 +79,10 @@ def test_any_unknown_text_is_rejected_as_a_type(name: str) -> None:
 
 @pytest.mark.parametrize("subject", ["\x00", "\ud800", "s" * 256])
 def test_a_subject_that_cannot_be_stored_is_rejected(subject: str) -> None:
-    with pytest.raises(InvalidInput) as refusal:
+    with pytest.raises(InvalidInput) as raised:
         emit("invoice.paid", {}, subject=subject)
 
-    assert refusal.value.faults[0].pointer == "/subject"
+    assert raised.value.faults[0].pointer == "/subject"
     assert not Event.objects.exists()
 
 
@@ -138,10 +138,10 @@ def test_an_explicit_cause_overrides_the_surrounding_one() -> None:
 
 
 def test_an_unknown_cause_is_rejected() -> None:
-    with pytest.raises(InvalidInput) as refusal:
+    with pytest.raises(InvalidInput) as raised:
         emit("invoice.sent", {}, cause_id=uuid7())
 
-    assert [fault.pointer for fault in refusal.value.faults] == ["/cause_id"]
+    assert [fault.pointer for fault in raised.value.faults] == ["/cause_id"]
     assert not Event.objects.exists()
 
 

@@ -78,10 +78,10 @@ def test_a_deleted_body_is_compared_by_its_size() -> None:
 
 
 def test_a_key_that_expires_during_the_request_asks_for_a_retry() -> None:
-    with pytest.raises(ServiceUnavailable) as refusal:
+    with pytest.raises(ServiceUnavailable) as raised:
         find_known([KEY])
 
-    assert refusal.value.code == "key_expired"
+    assert raised.value.code == "key_expired"
 
 
 def test_a_repeated_emit_names_the_event_that_is_deleted() -> None:

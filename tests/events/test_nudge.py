@@ -65,38 +65,38 @@ def test_many_events_publish_one_message(
 def test_a_thread_of_the_process_nudges_once_for_a_burst(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: Queue[str] = Queue()
+    calls: Queue[str] = Queue()
     is_over = threading.Event()
 
     def nudge() -> None:
-        asked.put(threading.current_thread().name)
+        calls.put(threading.current_thread().name)
         is_over.wait(60)
 
     monkeypatch.setattr(nudges, "nudge", nudge)
 
     nudge_soon()
-    assert asked.get(timeout=60) == "nudge"
+    assert calls.get(timeout=60) == "nudge"
     for _ in range(500):
         nudge_soon()
     is_over.set()
-    assert asked.get(timeout=60) == "nudge"
+    assert calls.get(timeout=60) == "nudge"
     # If the thread answers the next burst, it had nothing left to do.
     nudge_soon()
-    assert asked.get(timeout=60) == "nudge"
-    assert asked.empty()
+    assert calls.get(timeout=60) == "nudge"
+    assert calls.empty()
 
 
 def test_a_call_during_a_nudge_causes_another_nudge(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: Queue[None] = Queue()
-    monkeypatch.setattr(nudges, "nudge", lambda: asked.put(None))
+    calls: Queue[None] = Queue()
+    monkeypatch.setattr(nudges, "nudge", lambda: calls.put(None))
     nudge_soon()
-    asked.get(timeout=10)
+    calls.get(timeout=10)
 
     nudge_soon()
 
-    assert asked.get(timeout=10) is None
+    assert calls.get(timeout=10) is None
 
 
 def test_a_duplicate_publishes_no_message(published: list[str]) -> None:
@@ -131,15 +131,15 @@ def test_after_the_nudge_is_deleted_the_next_event_nudges_again(
 def test_a_drain_deletes_the_nudge_before_it_reads_the_inbox(
     published: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[int] = []
+    calls: list[int] = []
     with CaptureQueriesContext(connection) as queries:
         monkeypatch.setattr(
             "executions.pipeline.drain.take_nudge",
-            lambda: asked.append(len(queries.captured_queries)),
+            lambda: calls.append(len(queries.captured_queries)),
         )
         drain()
 
-    assert asked == [0]
+    assert calls == [0]
     assert len(queries.captured_queries) > 0
 
 
@@ -168,20 +168,20 @@ def test_a_redis_that_failed_is_not_used_for_five_seconds(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    asked: list[float] = []
+    calls: list[float] = []
     clock = iter([100.0, 100.0, 104.9, 105.1, 105.1])
     standing = SimpleNamespace(monotonic=lambda: next(clock))
     monkeypatch.setattr(hints, "time", standing)
 
     def ask(client: redis.Redis) -> bool:
-        asked.append(1)
+        calls.append(1)
         return bool(client.ping())
 
     with caplog.at_level(logging.WARNING, logger="common.redis"):
         answers = [hints.ask_redis(ask, otherwise=False) for _ in range(3)]
 
     assert answers == [False, False, False]
-    assert len(asked) == 2
+    assert len(calls) == 2
     assert len(caplog.records) == 2
 
 

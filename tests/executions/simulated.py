@@ -14,12 +14,12 @@ from executions.services.ledger import Ledger, read_ledger
 from executions.services.ledger_entries import LedgerEntry
 from tests.factories import make_trigger
 from triggers.models import Trigger
-from triggers.services import auto_disable, claim, lifecycle
+from triggers.services import claim, lifecycle, stats
 from triggers.services.claim import claim_due
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-READERS = (lifecycle, auto_disable, claim, guard, ledger, run)
+READERS = (lifecycle, stats, claim, guard, ledger, run)
 
 
 class SimulatedClock:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from pytest_django.asserts import assertContains, assertNotContains
 
 from tests.factories import make_trigger
-from tests.triggers.due import make_due
+from tests.triggers.due_triggers import make_due
 from triggers.models import ScheduleVersion, Trigger
 
 pytestmark = pytest.mark.django_db

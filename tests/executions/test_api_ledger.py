@@ -14,8 +14,8 @@ from events.models import Event
 from executions.models import TriggerExecution
 from executions.pipeline.drain import drain
 from tests.factories import make_agent, make_trigger, record
-from tests.triggers.due import NOON, make_due
-from triggers.clocks.names import HEARTBEAT_NAME
+from tests.triggers.due_triggers import NOON, make_due
+from triggers.clocks.mirror import HEARTBEAT_NAME
 from triggers.models import ScheduleVersion, Trigger
 from triggers.services.claim import claim_due
 

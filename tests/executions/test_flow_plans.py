@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from agents.models import AgentTask, TaskStatus
 from agents.services.run import busy_keys
 from executions.models import TriggerExecution
-from executions.pipeline.flow_control import count_waiting, find_earlier
+from executions.pipeline.admit import count_waiting, find_earlier
 from executions.services.callbacks import tasks_finished
 from executions.services.waiting import start_unblocked
 from tests.executions.flow import deliver_event, under_way

@@ -14,10 +14,10 @@ from events.models import Inbox
 from executions.pipeline.leases import claim_batch, close_lease, has_suspects
 from tests.factories import record
 from tests.snapshots import buffers_of, held_snapshot
-from tests.triggers.due import make_due
+from tests.triggers.due_triggers import make_due
 from triggers.models import Trigger
 from triggers.services.claim import claim_while_due
-from triggers.services.due import DueFloor, find_due, seconds_until_due
+from triggers.services.due_index import DueFloor, find_due, seconds_until_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,7 +13,7 @@ from events.models import Event
 from executions.models import TriggerExecution
 from executions.services.ledger import read_ledger
 from executions.services.status import read_status
-from tests.triggers.due import NOON, make_due
+from tests.triggers.due_triggers import NOON, make_due
 from triggers.models import Trigger
 
 pytestmark = pytest.mark.django_db

@@ -59,7 +59,7 @@ def test_a_year_of_seconds_takes_as_few_queries_as_a_minute(
 def test_more_versions_than_are_read_at_once_end_the_page(
     clock: SimulatedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("triggers.services.history.MAX_VERSIONS", 2)
+    monkeypatch.setattr("triggers.services.schedule_history.MAX_VERSIONS", 2)
     trigger = make_minutely()
     for _ in range(2):
         clock.run(minutes=2)

@@ -12,7 +12,7 @@ from executions.pipeline.match import find_pairs
 from tests.factories import make_listener, make_trigger, record
 from triggers.models import Subscription, Trigger, TriggerStats
 from triggers.services.claim import claim_due
-from triggers.services.due import seconds_until_due
+from triggers.services.due_index import seconds_until_due
 
 pytestmark = pytest.mark.django_db
 

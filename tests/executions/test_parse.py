@@ -191,4 +191,4 @@ def test_an_unusable_schema_is_an_error(define: Define) -> None:
     found = parsed()
 
     assert found["schema_valid"] is False
-    assert found["schema_error"].endswith("that is not usable")
+    assert found["schema_error"].endswith("is not usable")

@@ -13,7 +13,7 @@ from executions.services.run import Backfill, NoSchedule, backfill_trigger, run_
 from tests.executions.simulated import MINUTE, NOON, SimulatedClock, make_minutely
 from tests.factories import make_listener, make_trigger
 from tests.races import ROUNDS, race_all
-from tests.triggers.due import fired, make_due
+from tests.triggers.due_triggers import fired, make_due
 from triggers.models import Trigger
 from triggers.services.claim import claim_due
 from triggers.services.lifecycle import (

@@ -7,7 +7,7 @@ import pytest
 from events.models import Inbox
 from events.services.record import record_events
 from executions.models import TriggerExecution
-from executions.pipeline import type_code
+from executions.pipeline import parse
 from executions.pipeline.drain import drain
 from senders.sandbox import SandboxUnavailable
 from tests.executions.flow import history
@@ -38,7 +38,7 @@ def test_an_unavailable_sandbox_defers_only_the_events_that_need_it(
     record_events([new_delivery(trigger), new_event(), new_delivery(trigger)])
 
     with monkeypatch.context() as broken:
-        broken.setattr(type_code, f"run_{kind}", unavailable)
+        broken.setattr(parse, f"run_{kind}", unavailable)
         assert drain() == 1
         assert drain() == 0
         assert (history(trigger), history(other)) == ([], ["success"])
@@ -59,7 +59,7 @@ def test_an_unavailable_sandbox_is_called_once_per_batch(
         calls.append(code)
         raise SandboxUnavailable
 
-    monkeypatch.setattr(type_code, "run_parser", note)
+    monkeypatch.setattr(parse, "run_parser", note)
     trigger = make_receiver()
     record_events([new_delivery(trigger) for _ in range(5)])
 
@@ -74,7 +74,7 @@ def test_deferred_events_do_not_hold_up_a_full_batch(
 ) -> None:
     define(custom_parser_code=PARSES)
     monkeypatch.setattr("executions.pipeline.leases.MAX_EVENTS", 2)
-    monkeypatch.setattr(type_code, "run_parser", unavailable)
+    monkeypatch.setattr(parse, "run_parser", unavailable)
     trigger, other = make_receiver(), make_listener()
     record_events([*[new_delivery(trigger) for _ in range(2)], new_event()])
 
@@ -92,7 +92,7 @@ def test_an_event_processed_by_trigger_is_deferred_too(
     event = deliver(trigger)
 
     def fail(*_: object) -> None:
-        monkeypatch.setattr(type_code, "run_parser", unavailable)
+        monkeypatch.setattr(parse, "run_parser", unavailable)
         raise RuntimeError
 
     monkeypatch.setattr("executions.pipeline.drain.admit", fail)

@@ -11,7 +11,7 @@ from executions.pipeline.drain import drain
 from executions.services.run import backfill_trigger
 from executions.services.status import read_status
 from tests.factories import make_agent, make_trigger
-from tests.triggers.due import NOON, make_due
+from tests.triggers.due_triggers import NOON, make_due
 from triggers.models import Trigger
 from triggers.services.claim import claim_due
 from triggers.services.lifecycle import (

@@ -11,8 +11,7 @@ from agents.services.submit import NewTask
 from common.ids import uuid7
 from events.models import Event
 from executions.models import ExecutionStatus
-from executions.pipeline.admit import TriggerAdmission
-from executions.pipeline.flow_control import MAX_WAITING, EarlierRun
+from executions.pipeline.admit import MAX_WAITING, EarlierRun, TriggerAdmission
 from executions.pipeline.new_execution import NewExecution, Pair
 from triggers.models import Trigger
 

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from events.models import Inbox
 from events.services.record import record_events
-from executions.pipeline import evaluate, type_code
+from executions.pipeline import evaluate, parse
 from executions.pipeline.drain import drain
 from tests.executions.flow import history
 from tests.executions.poison import refused_executions
@@ -39,13 +39,13 @@ NO = "def validate(headers): return headers['x-level'] == '8'"
 def counted(monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
     """Record each run of a function of the sandbox."""
     runs: list[str] = []
-    run = getattr(type_code, name)
+    run = getattr(parse, name)
 
     def note(*args: Any, **kwargs: Any) -> Any:
         runs.append(name)
         return run(*args, **kwargs)
 
-    monkeypatch.setattr(type_code, name, note)
+    monkeypatch.setattr(parse, name, note)
     return runs
 
 
@@ -141,7 +141,7 @@ def test_code_that_does_not_end_holds_up_no_other_event(
 ) -> None:
     define(custom_parser_code=LOOPS)
     monkeypatch.setattr("executions.pipeline.drain.MAX_BATCHES", 1)
-    monkeypatch.setattr("executions.pipeline.drain._work_suspects", lambda: 0)
+    monkeypatch.setattr("executions.pipeline.drain._process_next_suspects", lambda: 0)
     slow, other = make_receiver(), make_receiver()
     record_events([new_delivery(slow) for _ in range(8)])
     record_events([new_delivery(other, type="generic.received")])

@@ -1,4 +1,4 @@
-"""Schemes made from data, and requests held against them."""
+"""Helpers that load a scheme and verify a request with it."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def check_scheme(
     )
 
 
-def cause_of(
+def reason_of(
     scheme: SignatureScheme, headers: dict[str, str], **others: object
 ) -> FailureReason:
-    with pytest.raises(InvalidSignature) as refused:
+    with pytest.raises(InvalidSignature) as raised:
         check_scheme(scheme, headers, **others)  # type: ignore[arg-type]  # as they come
-    return refused.value.reason
+    return raised.value.reason

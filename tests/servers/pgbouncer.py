@@ -42,7 +42,7 @@ tcp_keepcnt = 3
 
 
 def find_pgbouncer() -> Path:
-    """Return the program; skip the test where it is missing, but fail in CI."""
+    """Return the program's path; if it is missing, skip the test, or fail it in CI."""
     found = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
     if found is None and not os.environ.get("CI"):
         pytest.skip("needs pgbouncer")
@@ -60,7 +60,7 @@ def pgbouncer(
     password: str = "",
     database_url: str | None = None,
 ) -> Iterator[str]:
-    """Run PgBouncer; yield the URL of a database (the tests' own) through it."""
+    """Run PgBouncer; yield the URL of a database (by default the tests') through it."""
     program = find_pgbouncer()
     direct = database_url or os.environ["DATABASE_URL"]
     place = make_server_folder(folder)

@@ -287,6 +287,6 @@ def test_the_command_says_that_it_may_be_run_again(
 
     monkeypatch.setattr(purge, "_walk", fail)
 
-    with pytest.raises(CommandError, match="run this again"):
+    with pytest.raises(CommandError, match="Run the command again"):
         output_of()
     assert Retention.objects.get().claimed_by is None

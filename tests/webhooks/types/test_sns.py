@@ -23,13 +23,13 @@ SHA256 = SENDERS["sns"].forms["sha256"]
 
 
 @pytest.fixture(autouse=True)
-def _nothing_remembered() -> None:
+def _empty_cache() -> None:
     certificates._load.cache_clear()
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Let Amazon answer with the certificate; return the URLs that it is asked for."""
+def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Answer each fetch with the certificate; return the URLs that were fetched."""
     urls: list[str] = []
 
     def fetch(url: str, *, max_bytes: int) -> bytes:
@@ -51,7 +51,7 @@ def subscribed() -> WebhookEndpoint:
 
 
 def with_certificate(number: int) -> Sent:
-    """Return a message that names a certificate of the sender which does not exist."""
+    """Return a message with the allowed URL of a certificate that does not exist."""
     name = f"SimpleNotificationService-{number:032x}.pem"
     return NOTIFICATION.with_fields(
         SigningCertURL=f"https://sns.eu-west-1.amazonaws.com/{name}"
@@ -76,15 +76,15 @@ def test_no_signed_field_of_a_confirmation_can_be_changed(name: str) -> None:
     )
 
 
-def test_a_raw_message_is_not_signed_and_not_taken() -> None:
+def test_a_raw_message_is_not_signed_and_is_rejected() -> None:
     raw = NOTIFICATION.but(body=b"The weekly report is ready")
 
     assert failure(raw) == FailureReason.MISSING_FIELD
 
 
 @pytest.mark.django_db
-def test_an_unknown_certificate_is_fetched_by_a_worker_and_then_known(
-    asked: list[str],
+def test_a_worker_fetches_an_unknown_certificate(
+    fetched: list[str],
 ) -> None:
     endpoint = subscribed()
 
@@ -94,33 +94,35 @@ def test_an_unknown_certificate_is_fetched_by_a_worker_and_then_known(
     assert_nothing_happened()
     errand = Errand.objects.get()
     assert (errand.kind, errand.url) == (ErrandKind.CERTIFICATE, PEM_URL)
-    assert asked == []
+    assert fetched == []
 
     run_errands()
     again = send(endpoint, NOTIFICATION)
 
-    assert asked == [PEM_URL]
+    assert fetched == [PEM_URL]
     assert again.status_code == 200
     assert Event.objects.get().type == "sns.Notification"
 
 
 @pytest.mark.django_db
-def test_a_subscription_is_recorded_and_confirmed_by_a_worker(asked: list[str]) -> None:
+def test_a_subscription_is_recorded_and_a_worker_confirms_it(
+    fetched: list[str],
+) -> None:
     known_certificate()
 
     answer = send(subscribed(), CONFIRMATION)
 
     assert answer.status_code == 200
     assert Event.objects.get().type == "sns.SubscriptionConfirmation"
-    assert asked == []
+    assert fetched == []
     run_errands()
-    assert asked == [SUBSCRIBE_URL]
+    assert fetched == [SUBSCRIBE_URL]
     errand = Errand.objects.get(kind=ErrandKind.CONFIRMATION)
     assert (errand.status, errand.result) == (ErrandStatus.DONE, "")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_subscription_is_recorded_together_with_its_errand_or_not_at_all(
+def test_a_subscription_and_its_pending_fetch_are_recorded_in_one_transaction(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     known_certificate()
@@ -140,8 +142,8 @@ OTHER = "arn:aws:sns:eu-west-1:999999999999:reports"
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("sent", [NOTIFICATION, CONFIRMATION])
-def test_another_topic_is_refused_and_never_confirmed(sent: Sent) -> None:
-    """Anybody can have Amazon sign messages of a topic of their own."""
+def test_another_topic_is_rejected_and_never_confirmed(sent: Sent) -> None:
+    """Everyone can let Amazon sign messages of their own topic."""
     known_certificate()
 
     answer = send(subscribed(), SHA256.sign(sent.with_fields(TopicArn=OTHER)))
@@ -152,7 +154,7 @@ def test_another_topic_is_refused_and_never_confirmed(sent: Sent) -> None:
 
 
 @pytest.mark.django_db
-def test_a_forged_message_is_refused(asked: list[str]) -> None:
+def test_a_forged_message_is_rejected(fetched: list[str]) -> None:
     known_certificate()
 
     answer = send(subscribed(), NOTIFICATION.with_fields(Message="another"))
@@ -174,7 +176,7 @@ def test_an_unknown_certificate_counts_as_a_forgery(settings: Settings) -> None:
 
 
 @pytest.mark.django_db
-def test_made_up_certificates_do_not_keep_the_genuine_one_out(asked: list[str]) -> None:
+def test_invented_certificates_do_not_block_the_genuine_one(fetched: list[str]) -> None:
     endpoint = subscribed()
     for number in range(30):
         send(endpoint, with_certificate(number))
@@ -183,12 +185,12 @@ def test_made_up_certificates_do_not_keep_the_genuine_one_out(asked: list[str]) 
     run_errands()
 
     assert send(endpoint, NOTIFICATION).status_code == 200
-    assert len(asked) == fetching.MAX_PENDING_OF_ENDPOINT
+    assert len(fetched) == fetching.MAX_PENDING_OF_ENDPOINT
 
 
 @pytest.mark.django_db
-def test_a_subscription_that_no_worker_has_room_for_comes_again(
-    asked: list[str], monkeypatch: pytest.MonkeyPatch
+def test_a_subscription_gets_503_while_too_many_fetches_are_pending(
+    fetched: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known_certificate()
     monkeypatch.setattr(fetching, "MAX_PENDING", 0)

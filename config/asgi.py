@@ -1,4 +1,4 @@
-"""The ASGI application of the web server: it reads bodies and calls the WSGI one."""
+"""The ASGI application: it reads requests completely and runs the WSGI application."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from django.urls import get_resolver
 from config.wsgi import application as wsgi_application
 
 # isort: split
-# These imports need a Django that is set up.
+# The imports below need a configured Django.
 from common.pooling import StatementsMixedUp, refuse_wrong_pooler
 from config.celery import shorten_broker_timeouts
+from config.request_classes import request_classes
 from webserver.adapter import BufferedApplication
 from webserver.descriptors import allow_all_connections
 from webserver.limits import Limits
@@ -23,7 +24,7 @@ from webserver.limits import Limits
 try:
     refuse_wrong_pooler()
 except StatementsMixedUp:
-    # Otherwise granian starts this process again and again.
+    # granian would restart this process again and again.
     granian = multiprocessing.parent_process()
     if granian and granian.pid:
         os.kill(granian.pid, signal.SIGTERM)
@@ -33,15 +34,13 @@ allow_all_connections()
 
 application = BufferedApplication(
     wsgi_application,
-    limits=Limits(
-        body_seconds=settings.TICKHOOK_BODY_SECONDS,
-        max_api_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
-    ),
+    classes=request_classes(max_api_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE),
+    limits=Limits(body_seconds=settings.TICKHOOK_BODY_SECONDS),
     threads=settings.TICKHOOK_WEB_THREADS,
 )
 
-# Objects that live as long as the process are made now and then ignored by the garbage
-# collector: otherwise they make each full collection slow.
+# Create everything that lives as long as the process now, and exclude it from garbage
+# collection: otherwise each full collection would walk through all of it.
 _ = get_resolver().url_patterns
 gc.collect()
 gc.freeze()

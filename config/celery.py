@@ -62,6 +62,7 @@ app = Celery("tickhook")
 # A function, because Django's settings import this package before they can be read.
 app.add_defaults(_celery_settings)
 app.autodiscover_tasks()
+app.autodiscover_tasks(["webhooks"], related_name="pending_fetches")
 
 # Connections outlive a Celery task; the handler below closes only a broken one.
 app.conf["CELERY_DB_REUSE_MAX"] = sys.maxsize

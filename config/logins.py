@@ -29,9 +29,8 @@ from django.utils.crypto import salted_hmac
 from common.addresses import parse_address, subject_of
 from common.errors import RateLimited
 from common.redis import ask_redis
-from webhooks.limits import Use, Window
-from webhooks.limits.store import ask
-from webhooks.limits.windows import OPEN
+from webhooks.limits.store import count_in_windows
+from webhooks.limits.windows import NOT_LIMITED, Use, Window
 
 WINDOW_SECONDS = 300
 MAX_FAILURES_OF_PAIR = 5
@@ -112,7 +111,7 @@ class Attempt:
     def undo(self) -> None:
         """Remove it from the counts: it succeeded, or its password was not checked."""
         uses = dict.fromkeys(self.windows, Use.COUNT)
-        if ask(uses, wanted=0, unspent=1) is OPEN:
+        if count_in_windows(uses, wanted=0, unspent=1) is NOT_LIMITED:
             process_windows.undo_count(self.windows)
 
 
@@ -133,11 +132,11 @@ def begin_attempt(*, address: str, name: str) -> Attempt:
             of_name,
         ]
     )
-    answer = ask(dict.fromkeys(attempt.windows, Use.COUNT))
-    if answer is OPEN:
+    result = count_in_windows(dict.fromkeys(attempt.windows, Use.COUNT))
+    if result is NOT_LIMITED:
         wait = process_windows.count(attempt.windows)
     else:
-        wait = 0 if answer.is_allowed else answer.retry_after_seconds
+        wait = 0 if result.is_allowed else result.retry_after_seconds
     if wait:
         raise LoginThrottled(wait)
     is_delayed = _has_more_than(FAILURES_OF_NAME_WITHOUT_DELAY, of_name)
@@ -206,10 +205,10 @@ process_windows = ProcessWindows()
 
 def _has_more_than(count: int, window: Window) -> bool:
     """Return whether a window has counted more than that, whatever its limit is."""
-    answer = ask({window._replace(limit=count + 1): Use.LOOK})
-    if answer is OPEN:
+    result = count_in_windows({window._replace(limit=count + 1): Use.LOOK})
+    if result is NOT_LIMITED:
         return process_windows.has_more_than(count, window)
-    return not answer.is_allowed
+    return not result.is_allowed
 
 
 class Delays:

@@ -71,7 +71,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "common.middleware.ForwardedRequests",
-    "webhooks.receiver.middleware.StraightToTheDoor",
+    "webhooks.receiver.view.WebhookMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "common.middleware.ContentSecurityPolicy",
     "common.middleware.CompressedAdmin",

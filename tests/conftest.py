@@ -129,7 +129,7 @@ def _flush_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
     """Store rejections only when a test flushes them, not in a background thread."""
     monkeypatch.setattr(recording, "flush_soon", lambda: None)
     recording._buffer(os.getpid()).take()
-    requests.memory.forget()
+    requests.full_windows.clear()
     requests.leases.forget()
 
 

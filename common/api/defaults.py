@@ -48,7 +48,7 @@ class BoundedJSONParser(BaseParser):
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         body: bytes = stream.read(limit + 1)
         if len(body) > limit:
-            raise RequestTooLarge(f"The body must not exceed {limit:,} bytes")
+            raise RequestTooLarge(f"At most {limit:,} bytes are accepted here")
         try:
             return parse_within_cost(body, _parse)
         except RecursionError as error:

@@ -55,10 +55,10 @@ def _redis(
 
 
 def use_new_connections() -> None:
-    vars(store._own).clear()
+    vars(store._thread).clear()
     common_redis._client.cache_clear()
-    store.redis_outage.end()
-    common_redis._closed_until = 0.0
+    store.breaker.close()
+    common_redis.breaker.close()
 
 
 @pytest.fixture

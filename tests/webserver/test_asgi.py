@@ -13,7 +13,7 @@ print(type(application).__name__, gc.get_freeze_count())
 """
 
 
-def test_what_a_web_process_keeps_is_not_collected_again() -> None:
+def test_objects_created_at_startup_are_excluded_from_garbage_collection() -> None:
     answer = subprocess.run(  # noqa: S603 - this Python, our script
         [sys.executable, "-c", COUNT_FROZEN],
         cwd=ROOT,

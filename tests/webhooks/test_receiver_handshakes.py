@@ -14,7 +14,7 @@ from webhooks.types import upload_type
 
 pytestmark = pytest.mark.django_db
 
-SECRET = "of the tests alone"  # noqa: S105 - made up for the tests
+SECRET = "only for the tests"  # noqa: S105 - made up for the tests
 SIGNED_GET = {
     "when": {"method": "GET", "equals": [{"query": "mode", "is": "hello"}]},
     "answer": {"text": "{query:mode}"},
@@ -23,7 +23,7 @@ SIGNED_GET = {
 
 @pytest.fixture
 def endpoint() -> WebhookEndpoint:
-    """An endpoint for POST, whose sender also asks by a signed GET."""
+    """An endpoint for POST whose sender also sends a signed GET as a handshake."""
     upload_type(
         slug="greeter", document={**SIGNED, "handshakes": [SIGNED_GET]}, by="ana"
     )
@@ -50,14 +50,14 @@ def test_a_signed_handshake_is_answered_and_counted(endpoint: WebhookEndpoint) -
     assert_nothing_happened()
 
 
-def test_a_handshake_that_must_be_signed_is_not_answered_without(
+def test_a_signed_handshake_with_a_wrong_signature_gets_401(
     endpoint: WebhookEndpoint,
 ) -> None:
     assert ask(endpoint, "?mode=hello", signature(b"x"))[0] == 401
     assert_nothing_happened()
 
 
-def test_the_method_of_a_handshake_is_no_way_in_for_deliveries(
+def test_a_delivery_cannot_use_the_method_of_a_handshake(
     endpoint: WebhookEndpoint,
 ) -> None:
     assert ask(endpoint, "?mode=other", signature())[0] == 405

@@ -9,14 +9,13 @@ from django.conf import LazySettings
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from common.redis import ask_redis
+from common.redis import CircuitBreaker, ask_redis
 from events.models import Event
 from tests.senders.requests import SECRET, hex_hmac
 from tests.webhooks.deliveries import assert_nothing_happened
 from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.limits import store
-from webhooks.limits.outage import Outage
-from webhooks.limits.requests import memory
+from webhooks.limits.requests import full_windows
 from webhooks.models import Rejection, WebhookEndpoint
 from webhooks.rejections.fixes import how_to_fix
 from webhooks.rejections.recording import flush_rejections
@@ -54,14 +53,14 @@ def statuses(endpoint: WebhookEndpoint, times: int, **how: Any) -> list[int]:
     return [send(endpoint, **how).status_code for _ in range(times)]
 
 
-def test_exactly_the_limit_of_an_endpoint_is_taken() -> None:
+def test_exactly_the_limit_of_an_endpoint_is_accepted() -> None:
     endpoint = signed_endpoint(rate_limit={"per_minute": 10})
 
     assert statuses(endpoint, 30) == [200] * 10 + [429] * 20
     assert Event.objects.count() == 10
 
 
-def test_a_refusal_says_when_to_try_again() -> None:
+def test_a_refusal_says_when_to_retry() -> None:
     endpoint = signed_endpoint(rate_limit={"per_minute": 1})
     send(endpoint)
 
@@ -75,7 +74,7 @@ def test_a_refusal_says_when_to_try_again() -> None:
     assert answer.json()["error_code"] == "endpoint_rate_limited"
 
 
-def test_what_is_taken_is_told_what_is_left() -> None:
+def test_an_accepted_request_gets_what_is_left_of_the_limit() -> None:
     endpoint = signed_endpoint(rate_limit={"per_minute": 10})
 
     answers = [send(endpoint) for _ in range(2)]
@@ -84,14 +83,14 @@ def test_what_is_taken_is_told_what_is_left() -> None:
     assert left == ['"endpoint";r=9;t=60', '"endpoint";r=8;t=60']
 
 
-def test_the_limit_of_an_hour_holds_beside_that_of_a_minute() -> None:
+def test_the_limits_per_hour_and_per_minute_both_apply() -> None:
     endpoint = signed_endpoint(rate_limit={"per_minute": 5, "per_hour": 2})
 
     assert statuses(endpoint, 3) == [200, 200, 429]
     assert int(send(endpoint).headers["Retry-After"]) > 3000
 
 
-def test_an_endpoint_without_a_limit_of_its_own_has_the_servers(
+def test_an_endpoint_without_its_own_limit_has_that_of_the_server(
     settings: LazySettings,
 ) -> None:
     settings.TICKHOOK_ENDPOINT_LIMIT = 2
@@ -100,7 +99,7 @@ def test_an_endpoint_without_a_limit_of_its_own_has_the_servers(
     assert statuses(signed_endpoint(rate_limit={"per_minute": 0}), 3) == [200] * 3
 
 
-def test_the_limit_of_all_is_one_for_all_endpoints(settings: LazySettings) -> None:
+def test_all_endpoints_share_the_global_limit(settings: LazySettings) -> None:
     settings.TICKHOOK_GLOBAL_LIMIT = 2
     endpoints = [signed_endpoint() for _ in range(3)]
 
@@ -110,7 +109,9 @@ def test_the_limit_of_all_is_one_for_all_endpoints(settings: LazySettings) -> No
     assert answers[2].json()["error_code"] == "global_rate_limited"
 
 
-def test_an_address_has_a_limit_and_another_is_served(settings: LazySettings) -> None:
+def test_the_limit_of_an_address_does_not_affect_another(
+    settings: LazySettings,
+) -> None:
     settings.TICKHOOK_ADDRESS_LIMIT = 2
     endpoint = signed_endpoint()
 
@@ -130,7 +131,7 @@ def test_an_ipv6_sender_is_limited_by_its_network(settings: LazySettings) -> Non
     assert send(endpoint, address="192.0.2.1").status_code == 429
 
 
-def test_forgers_spend_nothing_of_their_victims() -> None:
+def test_forged_requests_do_not_count_for_the_endpoint() -> None:
     endpoint = signed_endpoint(rate_limit={"per_minute": 2})
 
     assert set(statuses(endpoint, 20, is_forged=True)) == {401}
@@ -158,13 +159,13 @@ def test_another_process_refuses_that_address_too(settings: LazySettings) -> Non
     endpoint = signed_endpoint()
     statuses(endpoint, 2, is_forged=True)
 
-    memory.forget()
+    full_windows.clear()
 
     assert send(endpoint).status_code == 429
     assert_nothing_happened()
 
 
-def test_who_asks_for_unknown_webhooks_is_refused_in_the_end(
+def test_requests_to_unknown_webhooks_count_as_forgeries(
     settings: LazySettings,
 ) -> None:
     settings.TICKHOOK_FORGERY_LIMIT = 2
@@ -174,20 +175,22 @@ def test_who_asks_for_unknown_webhooks_is_refused_in_the_end(
     assert statuses(signed_endpoint(), 1) == [429]
 
 
-def test_who_is_known_to_be_over_its_limit_costs_neither_redis_nor_a_signature(
+def test_an_address_known_to_be_over_its_limit_costs_no_redis_call_and_no_signature(
     settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.TICKHOOK_FORGERY_LIMIT = 1
     endpoint = signed_endpoint()
     statuses(endpoint, 2, is_forged=True)
 
-    monkeypatch.setattr(store, "_ask", None)
+    monkeypatch.setattr(store, "_call", None)
     monkeypatch.setattr("webhooks.receiver.checks.verify", None)
 
     assert send(endpoint, is_forged=True).status_code == 429
 
 
-def test_a_stranger_cannot_speak_for_another_address(settings: LazySettings) -> None:
+def test_x_forwarded_for_of_an_untrusted_client_is_ignored(
+    settings: LazySettings,
+) -> None:
     settings.TICKHOOK_ADDRESS_LIMIT = 2
     endpoint = signed_endpoint()
 
@@ -198,7 +201,7 @@ def test_a_stranger_cannot_speak_for_another_address(settings: LazySettings) -> 
     assert answered == [200, 200, 429]
 
 
-def test_a_trusted_proxy_speaks_for_its_clients(settings: LazySettings) -> None:
+def test_x_forwarded_for_of_a_trusted_proxy_counts(settings: LazySettings) -> None:
     settings.TICKHOOK_ADDRESS_LIMIT = 1
     settings.TRUSTED_PROXIES = [ip_network(HERE)]
     endpoint = signed_endpoint()
@@ -209,22 +212,22 @@ def test_a_trusted_proxy_speaks_for_its_clients(settings: LazySettings) -> None:
     assert answered == [200, 200, 429]
 
 
-def test_a_question_is_one_round_trip(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[object] = []
+def test_counting_a_request_is_one_round_trip(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[object] = []
     exchange = store._exchange
 
-    def noting(*command: Any) -> bytes:
-        asked.append(command)
+    def record_call(*command: Any) -> bytes:
+        calls.append(command)
         return exchange(*command)
 
     endpoint = signed_endpoint(rate_limit={"per_minute": 9, "per_hour": 9})
     send(endpoint)
-    monkeypatch.setattr(store, "_exchange", noting)
+    monkeypatch.setattr(store, "_exchange", record_call)
 
     send(endpoint)
     send(endpoint, is_forged=True)
 
-    assert len(asked) == 2
+    assert len(calls) == 2
 
 
 @pytest.mark.parametrize(("is_forged", "queries"), [(False, 2), (True, 1)])
@@ -237,13 +240,13 @@ def test_limits_cost_no_query(
         send(endpoint, is_forged=is_forged)
 
 
-def test_without_limits_redis_is_not_asked(
+def test_without_limits_redis_is_not_called(
     settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("ADDRESS", "FORGERY", "ENDPOINT", "GLOBAL"):
         setattr(settings, f"TICKHOOK_{name}_LIMIT", 0)
     settings.TICKHOOK_ENDPOINT_BYTES_PER_HOUR = 0
-    monkeypatch.setattr(store, "_ask", None)
+    monkeypatch.setattr(store, "_call", None)
 
     answer = send(signed_endpoint())
 
@@ -251,7 +254,7 @@ def test_without_limits_redis_is_not_asked(
     assert "RateLimit" not in answer.headers
 
 
-def test_a_server_that_tells_no_address_limits_by_endpoint_only() -> None:
+def test_without_an_address_only_the_endpoint_is_limited() -> None:
     endpoint = signed_endpoint(rate_limit={"per_minute": 1})
 
     assert statuses(endpoint, 2, address="") == [200, 429]
@@ -282,7 +285,7 @@ def test_forged_bytes_are_not_counted(settings: LazySettings) -> None:
     assert send(endpoint).status_code == 200
 
 
-def test_a_refusal_by_bytes_is_noted_with_what_to_do(settings: LazySettings) -> None:
+def test_a_refusal_by_bytes_is_recorded_with_a_fix(settings: LazySettings) -> None:
     settings.TICKHOOK_ENDPOINT_BYTES_PER_HOUR = 1
     endpoint = signed_endpoint()
 
@@ -298,11 +301,12 @@ def test_without_redis_no_bytes_are_refused(
     settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.TICKHOOK_ENDPOINT_BYTES_PER_HOUR = 1
-    monkeypatch.setattr(store, "redis_outage", Outage(store.probe, redis.RedisError))
+    breaker = CircuitBreaker(store.probe, consequence="")
+    monkeypatch.setattr(store, "breaker", breaker)
 
     def fail(*_: Any) -> None:
         raise redis.ConnectionError
 
-    monkeypatch.setattr(store, "_ask", fail)
+    monkeypatch.setattr(store, "_call", fail)
 
     assert statuses(signed_endpoint(), 3) == [200] * 3

@@ -1,4 +1,4 @@
-"""Every refusal: its status and code, and what is kept of it."""
+"""Every refusal: its status and code, and what is stored of it."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def send(endpoint: WebhookEndpoint, case: Case, body: bytes | None = None) -> An
         "X-Webhook-Signature": "0" * 64 if case.is_forged else hex_hmac(sent),
         "Webhook-Id": "msg_1",
         "Authorization": f"Bearer {SECRET}",
-        "X-Told": f"my secret is {SECRET}",
+        "X-Note": f"my secret is {SECRET}",
     }
     return Client(REMOTE_ADDR="203.0.113.7").generic(
         case.method,
@@ -117,7 +117,7 @@ def test_a_refusal_has_its_status_and_code(code: str, settings: LazySettings) ->
 
 
 @pytest.mark.parametrize("code", CASES)
-def test_a_refusal_is_counted_and_kept_without_a_secret(
+def test_a_refusal_is_counted_and_stored_without_a_secret(
     code: str, settings: LazySettings
 ) -> None:
     endpoint, _ = refused(CASES[code], settings)
@@ -126,11 +126,11 @@ def test_a_refusal_is_counted_and_kept_without_a_secret(
     assert RejectionCount.objects.get(cause=code).count == 1
     assert (kept.endpoint_id, kept.status) == (endpoint.id, CASES[code].status)
     assert kept.remote_address == "203.0.113.7"
-    assert kept.headers["x-told"] == "my secret is [secret]"
+    assert kept.headers["x-note"] == "my secret is [secret]"
     assert SECRET not in f"{kept.headers}{kept.detail}{bytes(kept.body)!r}"
 
 
-def test_a_secret_in_a_body_is_not_kept(settings: LazySettings) -> None:
+def test_a_secret_in_a_body_is_not_stored(settings: LazySettings) -> None:
     case = Case(status=401, is_forged=True, body=f'["{SECRET}"]'.encode())
 
     refused(case, settings)
@@ -138,13 +138,13 @@ def test_a_secret_in_a_body_is_not_kept(settings: LazySettings) -> None:
     assert bytes(Rejection.objects.get().body) == b'["[secret]"]'
 
 
-def test_what_is_kept_of_a_body_is_cut(settings: LazySettings) -> None:
+def test_only_the_start_of_a_large_body_is_stored(settings: LazySettings) -> None:
     refused(Case(status=401, is_forged=True, body=b"x" * 100_000), settings)
 
     assert bytes(Rejection.objects.get().body) == b"x" * 16_384
 
 
-def test_a_refused_id_is_kept(settings: LazySettings) -> None:
+def test_the_delivery_id_of_a_refused_request_is_stored(settings: LazySettings) -> None:
     refused(CASES["delivery_id_conflict"], settings)
 
     assert Rejection.objects.get().delivery_id == "msg_1"
@@ -178,7 +178,9 @@ def test_a_refused_head_is_counted() -> None:
         ("", 403),
     ],
 )
-def test_an_endpoint_may_name_who_can_send(address: str, status: int) -> None:
+def test_an_endpoint_accepts_only_its_allowed_addresses(
+    address: str, status: int
+) -> None:
     allowed = ["192.0.2.0/24", "2001:db8::5"]
     endpoint = create_endpoint(validation_rules={"allowed_addresses": allowed}).endpoint
 
@@ -198,7 +200,7 @@ def test_an_endpoint_may_name_who_can_send(address: str, status: int) -> None:
         ("203.0.113.7", "https", 403),
     ],
 )
-def test_behind_a_proxy_only_https_is_taken(
+def test_behind_a_proxy_only_https_is_accepted(
     address: str, scheme: str, status: int, settings: LazySettings
 ) -> None:
     settings.HTTPS, settings.TRUSTED_PROXIES = True, [ip_network("10.0.0.0/8")]
@@ -214,7 +216,7 @@ def test_behind_a_proxy_only_https_is_taken(
     assert answer.status_code == status
 
 
-def test_a_body_is_held_against_the_schema() -> None:
+def test_a_body_is_checked_against_the_schema() -> None:
     schema = {"properties": {"a": {"type": "string"}}, "required": ["b"]}
     endpoint = create_endpoint(validation_rules={"json_schema": schema}).endpoint
 
@@ -225,7 +227,7 @@ def test_a_body_is_held_against_the_schema() -> None:
     assert_nothing_happened()
 
 
-def test_a_text_cannot_fit_a_schema() -> None:
+def test_a_text_never_meets_a_schema() -> None:
     endpoint = create_endpoint(validation_rules={"json_schema": NEEDS_B}).endpoint
 
     answer = Client().post(f"/webhooks/{endpoint.webhook_id}", b"hi", "text/plain")

@@ -4,14 +4,26 @@ import base64
 import hashlib
 import hmac
 import json
+import threading
+from collections.abc import Iterator
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
+from django.db import connection
+from pytest_django import Settings
 
 from senders.definitions import WebhookTypeDefinition, load_definition, resolve
 from senders.definitions.answers import load_answer, load_matches
 from senders.parsing import Finder
-from webhooks.receiver.answers import Filler, render
+from webhooks.receiver import answers as answers_module
+from webhooks.receiver.answers import (
+    Executions,
+    Filler,
+    preferred_wait_seconds,
+    render,
+    wait_for_executions,
+)
 from webhooks.receiver.handshakes import (
     confirmation_url,
     first_fitting,
@@ -44,7 +56,7 @@ def test_a_text_is_filled_from_the_request() -> None:
     assert response["X-Content-Type-Options"] == "nosniff"
 
 
-def test_a_lone_placeholder_keeps_its_type() -> None:
+def test_a_single_placeholder_keeps_its_type() -> None:
     template = {"id": "{body:/id}", "all": ["{body:/id}!", 1, None], "no": "{query:x}"}
 
     response = render(
@@ -82,7 +94,7 @@ def test_lone_surrogates_can_be_echoed() -> None:
     assert as_json.content == b'{"c":"\\udcff"}'
 
 
-def test_a_handshake_is_known_by_method_and_values() -> None:
+def test_a_handshake_is_recognized_by_method_and_values() -> None:
     definition = with_handshakes(CHALLENGE, PING)
     challenge, ping = definition.handshakes
 
@@ -103,7 +115,7 @@ def test_a_handshake_is_known_by_method_and_values() -> None:
     ("config", "wrong"),
     [({"token": "t"}, []), ({"token": "T"}, ["token"]), ({}, ["token"])],
 )
-def test_what_the_config_says_must_be_sent(
+def test_a_value_of_the_config_must_be_sent(
     config: dict[str, str], wrong: list[str]
 ) -> None:
     matches = load_matches([{"query": "verify", "config": "token"}])
@@ -113,7 +125,7 @@ def test_what_the_config_says_must_be_sent(
     assert mismatches(matches, finder(verify=""), {"token": ""}) == ["token"]
 
 
-def test_an_optional_value_counts_where_the_config_has_it() -> None:
+def test_an_optional_value_must_match_if_the_config_has_it() -> None:
     matches = load_matches([{"query": "topic", "config": "topic", "optional": True}])
 
     assert mismatches(matches, finder(topic="a"), {}) == []
@@ -132,7 +144,7 @@ def test_an_answer_can_be_xml() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "is_asked"),
+    ("url", "is_confirmed"),
     [
         ("https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&Token=t", 1),
         ("https://sns.eu-west-1.amazonaws.com.evil.example/?Token=t", 0),
@@ -144,16 +156,108 @@ def test_an_answer_can_be_xml() -> None:
         ("", 0),
     ],
 )
-def test_only_urls_of_the_sender_are_asked(url: str, is_asked: bool) -> None:
+def test_only_urls_of_the_sender_are_confirmed(url: str, is_confirmed: bool) -> None:
     body = {"Type": "SubscriptionConfirmation", "SubscribeURL": url}
 
     found = confirmation_url(resolve("sns"), finder(body))
 
-    assert found == (url if is_asked else None)
+    assert found == (url if is_confirmed else None)
 
 
-def test_a_notification_asks_for_nothing() -> None:
+def test_a_notification_has_no_confirmation_url() -> None:
     url = "https://sns.eu-west-1.amazonaws.com/"
     body = {"Type": "Notification", "SubscribeURL": url}
 
     assert confirmation_url(resolve("sns"), finder(body)) is None
+
+
+DONE: Executions = [{"execution_id": "e", "status": "success"}]
+lookups: Iterator[Executions | None]
+
+
+def find_executions(event_id: UUID) -> Executions | None:
+    return next(lookups)
+
+
+@pytest.fixture(autouse=True)
+def _lookup_of_the_test(settings: Settings) -> None:
+    settings.TICKHOOK_FINAL_EXECUTIONS = f"{__name__}.find_executions"
+    answers_module._waiting_slots.cache_clear()
+
+
+def set_lookups(*given: Executions | None) -> None:
+    global lookups
+    lookups = iter(given)
+
+
+@pytest.mark.parametrize(
+    ("prefer", "seconds"),
+    [
+        ("wait=5", 5),
+        ("respond-async, Wait = 3; foo=bar", 3),
+        ('wait="7"', 7),
+        ("wait=2, wait=9", 2),
+        ("", 0),
+        ("wait", 0),
+        ("wait=-1", 0),
+        ("wait=1.5", 0),
+        ("wait=٣", 0),
+        ("wait=" + "9" * 5000, 0),
+        ("waiting=5", 0),
+    ],
+)
+def test_the_seconds_of_a_prefer_header(prefer: str, seconds: int) -> None:
+    assert preferred_wait_seconds(prefer) == seconds
+
+
+def test_waiting_ends_when_all_executions_are_decided() -> None:
+    set_lookups(None, DONE)
+
+    assert wait_for_executions(uuid4(), seconds=5) == DONE
+
+
+def test_waiting_ends_after_the_preferred_time() -> None:
+    set_lookups(None, None, None)
+
+    assert wait_for_executions(uuid4(), seconds=0.06) is None
+
+
+def test_without_waiting_executions_are_not_looked_up() -> None:
+    set_lookups()
+
+    assert wait_for_executions(uuid4(), seconds=0) is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_connection_is_held_while_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[bool] = []
+    connection.ensure_connection()
+    monkeypatch.setattr(
+        "time.sleep", lambda _: held.append(connection.connection is not None)
+    )
+    set_lookups(None, None, DONE)
+
+    assert wait_for_executions(uuid4(), seconds=5) == DONE
+    assert held == [False, False]
+
+
+def test_at_most_a_quarter_of_the_threads_wait() -> None:
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold(_: float) -> None:
+        inside.set()
+        leave.wait(10)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("time.sleep", hold)
+        set_lookups(None, DONE)
+        first = threading.Thread(
+            target=wait_for_executions, args=(uuid4(),), kwargs={"seconds": 5}
+        )
+        first.start()
+        assert inside.wait(10)
+        assert wait_for_executions(uuid4(), seconds=5) is None
+        leave.set()
+        first.join()
+    set_lookups(DONE)
+    assert wait_for_executions(uuid4(), seconds=5) == DONE

@@ -61,7 +61,7 @@ def test_an_unknown_path_is_not_found(path: str) -> None:
     assert_nothing_happened()
 
 
-def test_a_disabled_endpoint_is_as_unknown_as_any(endpoint: WebhookEndpoint) -> None:
+def test_a_disabled_endpoint_is_not_found(endpoint: WebhookEndpoint) -> None:
     WebhookEndpoint.objects.update(is_active=False)
 
     response = deliver(endpoint)
@@ -75,7 +75,7 @@ def test_a_disabled_endpoint_is_as_unknown_as_any(endpoint: WebhookEndpoint) -> 
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "HEAD", "TRACE"])
-def test_another_method_is_refused_with_those_allowed(
+def test_a_method_that_is_not_allowed_gets_405_with_the_allowed_ones(
     method: str, endpoint: WebhookEndpoint
 ) -> None:
     response = deliver(endpoint, b"", method=method)
@@ -86,7 +86,7 @@ def test_another_method_is_refused_with_those_allowed(
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
-def test_a_method_that_is_allowed_is_taken(method: str) -> None:
+def test_an_allowed_method_is_accepted(method: str) -> None:
     endpoint = make_endpoint(allowed_methods=[method])
 
     assert deliver(endpoint, b"", method=method).status_code == 200
@@ -138,7 +138,7 @@ def test_a_malformed_body_is_refused(
         (b'{"s": "\\u0000 \\ud800"}', "application/json"),
     ],
 )
-def test_any_kind_of_body_is_kept_as_it_came(
+def test_any_kind_of_body_is_stored_unchanged(
     body: bytes, content_type: str, endpoint: WebhookEndpoint
 ) -> None:
     response = deliver(endpoint, body, content_type=content_type)
@@ -147,20 +147,22 @@ def test_any_kind_of_body_is_kept_as_it_came(
     assert bytes(Event.objects.get().body) == body
 
 
-def test_an_odd_query_is_kept(endpoint: WebhookEndpoint) -> None:
+def test_an_unusual_query_is_stored(endpoint: WebhookEndpoint) -> None:
     deliver(endpoint, query="?a=%00&b=%ff&c")
 
     assert Event.objects.get().request["query"] == {"a": "\x00", "b": "\ufffd", "c": ""}
 
 
-def test_a_query_of_too_many_fields_is_refused(endpoint: WebhookEndpoint) -> None:
+def test_a_query_with_too_many_fields_is_refused(endpoint: WebhookEndpoint) -> None:
     response = deliver(endpoint, query="?" + "&".join(["a=1"] * 1001))
 
     assert response.status_code == 400
     assert_nothing_happened()
 
 
-def test_what_is_announced_as_too_large_is_not_read(endpoint: WebhookEndpoint) -> None:
+def test_a_body_that_is_announced_as_too_large_is_not_read(
+    endpoint: WebhookEndpoint,
+) -> None:
     response = send_raw(endpoint, FailingInput(), CONTENT_LENGTH=str(10 * 2**20 + 1))
 
     assert response.status_code == 413
@@ -173,7 +175,7 @@ class FailingInput(BytesIO):
 
 
 def send_raw(endpoint: WebhookEndpoint, body: BytesIO, **meta: str) -> Any:
-    """Call the view with the WSGI input and variables that a server would hand it."""
+    """Call the view with the WSGI input and variables that a server passes to it."""
     path = f"/webhooks/{endpoint.webhook_id}"
     request = RequestFactory().post(path, content_type="application/json")
     request.META.update({"wsgi.input": body, **meta})
@@ -190,7 +192,7 @@ def test_a_body_in_chunks_is_read_to_its_end(endpoint: WebhookEndpoint) -> None:
     assert bytes(Event.objects.get().body) == b'{"a":1}'
 
 
-def test_a_body_in_chunks_is_bounded_too(endpoint: WebhookEndpoint) -> None:
+def test_the_size_of_a_body_in_chunks_is_limited_too(endpoint: WebhookEndpoint) -> None:
     chunked = {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked"}
 
     response = send_raw(endpoint, BytesIO(b" " * (10 * 2**20 + 1)), **chunked)
@@ -209,7 +211,7 @@ def test_a_body_that_ends_early_is_refused(
     assert_nothing_happened()
 
 
-def test_validation_rules_name_what_is_wrong() -> None:
+def test_validation_rules_name_each_fault() -> None:
     endpoint = make_endpoint(
         validation_rules={"required_headers": ["X-Team"], "body_format": "json"}
     )
@@ -223,7 +225,7 @@ def test_validation_rules_name_what_is_wrong() -> None:
     assert deliver(endpoint, X_Team="a").status_code == 200
 
 
-def test_a_gzipped_body_is_kept_as_it_came_and_read_as_it_was() -> None:
+def test_a_gzipped_body_is_stored_unchanged_and_parsed() -> None:
     endpoint = make_endpoint(validation_rules={"body_format": "json"})
     body = gzip.compress(b'{"a": 1}')
 
@@ -253,7 +255,7 @@ def test_an_encoded_body_that_can_not_be_read_is_refused(
 
 
 @pytest.mark.parametrize("seconds", [-1, 11, "5", True, None])
-def test_how_long_a_sender_may_wait_is_bounded(seconds: Any) -> None:
+def test_the_waiting_time_of_an_endpoint_is_limited(seconds: Any) -> None:
     with pytest.raises(InvalidEndpoint) as refused:
         make_endpoint(config={"max_wait_seconds": seconds})
 
@@ -262,7 +264,7 @@ def test_how_long_a_sender_may_wait_is_bounded(seconds: Any) -> None:
 
 
 @pytest.mark.parametrize(("slug", "method"), [("websub", "POST"), ("meta", "GET")])
-def test_a_strangers_body_is_not_unpacked_to_look_for_a_handshake(
+def test_an_unverified_body_is_not_decompressed_to_find_a_handshake(
     monkeypatch: pytest.MonkeyPatch, slug: str, method: str
 ) -> None:
     monkeypatch.setattr("webhooks.receiver.request.decode_body", _never)
@@ -276,4 +278,4 @@ def test_a_strangers_body_is_not_unpacked_to_look_for_a_handshake(
 
 
 def _never(*_: object) -> NoReturn:
-    raise AssertionError("the body of a stranger was unpacked")
+    raise AssertionError("an unverified body was decompressed")

@@ -1,4 +1,4 @@
-"""What becomes of a WSGI application's answer."""
+"""How the answer of a WSGI application is sent."""
 
 from __future__ import annotations
 
@@ -7,21 +7,27 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.webserver.edge import LIMITS, Sender, ask, make_scope, of_length
-from webserver.adapter import ApplicationFailed, BufferedApplication
-from webserver.environ import Environ
+from tests.webserver.edge import (
+    Sender,
+    ask,
+    buffer_application,
+    class_of,
+    make_scope,
+    of_length,
+)
+from webserver.adapter import ApplicationFailed
+from webserver.wsgi import Environ
 
 MEGABYTE = 1024 * 1024
 Start = Callable[..., Any]
 
 
 class Body:
-    """An iterable answer that knows whether it was closed."""
+    """An iterable answer that records whether it was closed."""
 
     def __init__(self, *pieces: bytes, fails: bool = False) -> None:
         self._pieces = pieces
@@ -66,7 +72,7 @@ def test_a_large_answer_is_sent_in_pieces() -> None:
     assert body.is_closed
 
 
-def test_head_gets_the_head() -> None:
+def test_the_answer_to_head_has_no_body() -> None:
     sender = answer(body := Body(b"x" * 2 * MEGABYTE, b"y"), method="HEAD")
 
     assert (sender.status, sender.body) == (201, b"")
@@ -82,7 +88,7 @@ def test_an_answer_that_fails_is_closed_and_not_sent() -> None:
     assert body.is_closed
 
 
-def test_what_is_written_comes_before_what_is_returned() -> None:
+def test_written_pieces_come_before_returned_ones() -> None:
     def application(environ: Environ, start_response: Start) -> list[bytes]:
         write = start_response("200 OK", [])
         write(b"a")
@@ -145,14 +151,14 @@ def test_the_application_runs_in_a_thread_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("error", [SystemExit, StopIteration])
-def test_no_error_of_an_application_costs_a_thread(error: type[BaseException]) -> None:
+def test_no_error_of_an_application_ends_a_thread(error: type[BaseException]) -> None:
     def application(environ: Environ, start_response: Start) -> list[bytes]:
         if environ["PATH_INFO"] == "/bad":
             raise error
         start_response("200 OK", [])
         return [b"good"]
 
-    buffered = BufferedApplication(application, limits=LIMITS, threads=1)
+    buffered = buffer_application(application)
     bad, good = Sender([]), Sender([])
 
     async def play() -> None:
@@ -165,7 +171,7 @@ def test_no_error_of_an_application_costs_a_thread(error: type[BaseException]) -
     assert (bad.sent, good.body) == ([], b"good")
 
 
-def test_a_delivery_whose_turn_does_not_come_in_time_is_asked_to_come_again() -> None:
+def test_a_delivery_that_gets_no_thread_in_time_gets_503_and_never_runs() -> None:
     begun: list[str] = []
     is_over = threading.Event()
 
@@ -175,8 +181,7 @@ def test_a_delivery_whose_turn_does_not_come_in_time_is_asked_to_come_again() ->
         start_response("200 OK", [])
         return []
 
-    limits = replace(LIMITS, delivery_seconds=0.05)
-    buffered = BufferedApplication(hanging, limits=limits, threads=1)
+    buffered = buffer_application(hanging, answer_seconds=0.05)
     senders = [Sender([b"{}"]), Sender([b"{}"])]
 
     async def deliver() -> None:
@@ -193,9 +198,10 @@ def test_a_delivery_whose_turn_does_not_come_in_time_is_asked_to_come_again() ->
     assert begun == ["/webhooks/0", "/api/v1/x"]
 
 
-def test_who_prefers_to_wait_is_given_the_time() -> None:
+def test_a_prefer_header_extends_the_time_for_a_webhook() -> None:
     prefers = [(b"prefer", b"wait=10")]
 
-    assert LIMITS.answer_seconds(make_scope("/webhooks/x")) == 8
-    assert LIMITS.answer_seconds(make_scope("/webhooks/x", headers=prefers)) == 18
-    assert LIMITS.answer_seconds(make_scope("/admin/")) is None
+    webhooks = class_of("/webhooks/x")
+    assert webhooks.seconds_to_answer([]) == 8
+    assert webhooks.seconds_to_answer(prefers) == 18
+    assert class_of("/admin/").seconds_to_answer(prefers) is None

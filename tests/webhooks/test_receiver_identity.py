@@ -54,7 +54,7 @@ def test_eight_deliveries_of_one_id_are_one_event() -> None:
     assert Event.objects.count() == ROUNDS
 
 
-def test_an_id_with_another_body_is_a_conflict_that_is_kept() -> None:
+def test_an_id_with_another_body_is_a_conflict_that_is_recorded() -> None:
     endpoint = create_endpoint().endpoint
     deliver(endpoint, b"[1]", webhook_id="1")
 
@@ -128,7 +128,7 @@ def test_a_standard_webhook_is_verified_with_its_time(
 @pytest.mark.parametrize(
     "header", ["X-Webhook-Signature", "X-Signature-256", "X-Hub-Signature-256"]
 )
-def test_a_generic_endpoint_with_a_secret_wants_a_signature(header: str) -> None:
+def test_a_generic_endpoint_with_a_secret_requires_a_signature(header: str) -> None:
     endpoint = create_endpoint(config={"secret": SECRET}).endpoint
 
     assert deliver(endpoint, PUSH).status_code == 401
@@ -160,7 +160,7 @@ def test_query_parameters_that_carry_credentials_are_never_stored() -> None:
     assert Event.objects.get().request["query"] == {"a": "1"}
 
 
-def test_a_disabled_triggers_sender_is_answered_and_the_event_skipped() -> None:
+def test_a_delivery_to_a_disabled_trigger_is_accepted_and_skipped() -> None:
     trigger = make_trigger(trigger_type="webhook")
     assert trigger.endpoint is not None
     disable_trigger(trigger_id=trigger.id)

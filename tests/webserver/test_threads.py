@@ -1,4 +1,4 @@
-"""Which requests work while all the threads of others are taken."""
+"""Which requests are answered while others use all their threads."""
 
 from __future__ import annotations
 
@@ -10,22 +10,20 @@ from typing import Any
 
 import pytest
 
-from tests.webserver.edge import LIMITS, Sender, make_scope
-from webserver.adapter import BufferedApplication
-from webserver.environ import Environ
-from webserver.limits import Limits
+from tests.webserver.edge import LIMITS, Sender, buffer_application, make_scope
+from webserver.wsgi import Environ
 
 DEADLINE_SECONDS = 20
 
 
-class Held:
-    """A WSGI application that answers some paths only once they are released."""
+class BlockingApplication:
+    """A WSGI application that answers some paths only once the test releases them."""
 
     def __init__(self, *prefixes: str) -> None:
         self._prefixes = prefixes
         self.released = threading.Event()
         self.running: list[str] = []
-        self.most = 0
+        self.most_running = 0
         self._lock = threading.Lock()
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Any:
@@ -33,7 +31,7 @@ class Held:
         if path.startswith(self._prefixes):
             with self._lock:
                 self.running.append(path)
-                self.most = max(self.most, len(self.running))
+                self.most_running = max(self.most_running, len(self.running))
             assert self.released.wait(DEADLINE_SECONDS)
             with self._lock:
                 self.running.remove(path)
@@ -42,11 +40,13 @@ class Held:
 
 
 class Server:
-    """One process of the server; requests are sent next to each other."""
+    """One process of the server, which gets several requests at once."""
 
-    def __init__(self, held: Held, *, threads: int, limits: Limits = LIMITS) -> None:
-        self._buffered = BufferedApplication(held, limits=limits, threads=threads)
-        self._held = held
+    def __init__(
+        self, application: BlockingApplication, *, threads: int, **how: Any
+    ) -> None:
+        self._buffered = buffer_application(application, threads=threads, **how)
+        self._application = application
         self._tasks: list[asyncio.Task[Sender]] = []
 
     async def answer(self, path: str) -> Sender:
@@ -59,15 +59,15 @@ class Server:
 
     async def wait_until_running(self, count: int) -> None:
         async with asyncio.timeout(DEADLINE_SECONDS):
-            while len(self._held.running) < count:
+            while len(self._application.running) < count:
                 await asyncio.sleep(0.001)
 
     async def finish(self) -> list[Sender]:
-        self._held.released.set()
+        self._application.released.set()
         return await asyncio.gather(*self._tasks)
 
 
-def play(scene: Callable[[], Awaitable[None]]) -> None:
+def run_scene(scene: Callable[[], Awaitable[None]]) -> None:
     async def run() -> None:
         await asyncio.wait_for(scene(), DEADLINE_SECONDS)
 
@@ -76,10 +76,10 @@ def play(scene: Callable[[], Awaitable[None]]) -> None:
 
 @pytest.mark.parametrize("path", ["/admin/login/", "/api/schema", "/livez/x"])
 def test_pages_use_at_most_half_of_the_threads(path: str) -> None:
-    held = Held(path)
+    application = BlockingApplication(path)
 
     async def scene() -> None:
-        server = Server(held, threads=4)
+        server = Server(application, threads=4)
         for _ in range(24):
             server.send(path)
         await server.wait_until_running(2)
@@ -88,40 +88,40 @@ def test_pages_use_at_most_half_of_the_threads(path: str) -> None:
         pages = await server.finish()
         assert [page.status for page in pages] == [200] * 24
 
-    play(scene)
+    run_scene(scene)
 
-    assert held.most == 2
+    assert application.most_running == 2
 
 
 def test_webhooks_use_all_threads() -> None:
-    held = Held("/webhooks/")
+    application = BlockingApplication("/webhooks/")
 
     async def scene() -> None:
-        server = Server(held, threads=4)
+        server = Server(application, threads=4)
         for number in range(6):
             server.send(f"/webhooks/{number}")
         await server.wait_until_running(4)
         await server.finish()
 
-    play(scene)
+    run_scene(scene)
 
-    assert held.most == 4
+    assert application.most_running == 4
 
 
 def test_with_one_thread_pages_are_still_answered() -> None:
     async def scene() -> None:
-        server = Server(Held("/never"), threads=1)
+        server = Server(BlockingApplication("/never"), threads=1)
         assert (await server.answer("/admin/")).status == 200
 
-    play(scene)
+    run_scene(scene)
 
 
 @pytest.mark.parametrize("probe", ["/livez", "/readyz"])
-def test_probes_are_answered_while_all_threads_are_taken(probe: str) -> None:
-    held = Held("/webhooks/", "/admin/")
+def test_probes_are_answered_while_all_threads_are_busy(probe: str) -> None:
+    application = BlockingApplication("/webhooks/", "/admin/")
 
     async def scene() -> None:
-        server = Server(held, threads=2, limits=replace(LIMITS, max_requests=12))
+        server = Server(application, threads=2, limits=replace(LIMITS, max_requests=12))
         for number in range(6):
             server.send(f"/webhooks/{number}")
             server.send(f"/admin/{number}")
@@ -130,29 +130,28 @@ def test_probes_are_answered_while_all_threads_are_taken(probe: str) -> None:
         assert (await server.answer(probe)).body == probe.encode()
         await server.finish()
 
-    play(scene)
+    run_scene(scene)
 
 
-def test_a_readyz_that_hangs_holds_up_no_livez() -> None:
-    held = Held("/readyz")
+def test_a_hanging_readyz_does_not_delay_livez() -> None:
+    application = BlockingApplication("/readyz")
 
     async def scene() -> None:
-        limits = replace(LIMITS, delivery_seconds=0.05)
-        server = Server(held, threads=2, limits=limits)
+        server = Server(application, threads=2, answer_seconds=0.05)
         server.send("/readyz")
         await server.wait_until_running(1)
         assert (await server.answer("/livez")).status == 200
         assert (await server.answer("/readyz")).status == 503
         await server.finish()
 
-    play(scene)
+    run_scene(scene)
 
 
-def test_more_pages_than_may_wait_are_asked_to_come_again() -> None:
-    held = Held("/admin/")
+def test_pages_beyond_the_limit_of_waiting_ones_get_503() -> None:
+    application = BlockingApplication("/admin/")
 
     async def scene() -> None:
-        server = Server(held, threads=2, limits=replace(LIMITS, waiting_pages=1))
+        server = Server(application, threads=2, max_waiting=1)
         server.send("/admin/running")
         await server.wait_until_running(1)
         server.send("/admin/waiting")
@@ -161,7 +160,7 @@ def test_more_pages_than_may_wait_are_asked_to_come_again() -> None:
         assert (refused.status, refused.headers["retry-after"]) == (503, "5")
         assert [page.status for page in await server.finish()] == [200, 200]
 
-    play(scene)
+    run_scene(scene)
 
 
 def throttle(environ: Environ, start_response: Callable[..., Any]) -> list[bytes]:
@@ -170,35 +169,35 @@ def throttle(environ: Environ, start_response: Callable[..., Any]) -> list[bytes
     return [b""]
 
 
-def test_a_throttled_page_is_held_back_without_a_thread_or_a_place() -> None:
-    limits = replace(LIMITS, held_back_seconds=3600, max_requests=1)
-    buffered = BufferedApplication(throttle, limits=limits, threads=1)
-    held, other = Sender([]), Sender([])
+def test_the_delay_of_a_429_uses_no_thread_and_no_capacity() -> None:
+    limits = replace(LIMITS, throttle_delay_seconds=3600, max_requests=1)
+    buffered = buffer_application(throttle, limits=limits)
+    delayed, other = Sender([]), Sender([])
 
     async def scene() -> None:
         scope = make_scope("/admin/login/", query_string=b"throttled")
-        holding = asyncio.create_task(buffered(scope, held.receive, held.send))
-        while not buffered.held_back:
+        delaying = asyncio.create_task(buffered(scope, delayed.receive, delayed.send))
+        while not buffered.delayed_answers:
             await asyncio.sleep(0.001)
         await buffered(make_scope("/admin/"), other.receive, other.send)
-        holding.cancel()
-        await asyncio.gather(holding, return_exceptions=True)
+        delaying.cancel()
+        await asyncio.gather(delaying, return_exceptions=True)
 
-    play(scene)
+    run_scene(scene)
 
-    assert (held.sent, other.status, buffered.held_back) == ([], 200, 0)
+    assert (delayed.sent, other.status, buffered.delayed_answers) == ([], 200, 0)
 
 
 @pytest.mark.parametrize(
-    ("path", "held_back", "seconds"),
+    ("path", "max_delayed", "seconds"),
     [("/webhooks/x", 1, 3600), ("/admin/login/", 0, 3600), ("/admin/login/", 1, 0)],
-    ids=["a webhook", "too many", "time is over"],
+    ids=["a webhook", "too many are delayed", "the delay is over"],
 )
-def test_other_throttled_requests_are_answered(
-    path: str, held_back: int, seconds: float
+def test_other_429_answers_are_sent_at_once(
+    path: str, max_delayed: int, seconds: float
 ) -> None:
-    limits = replace(LIMITS, held_back=held_back, held_back_seconds=seconds)
-    buffered = BufferedApplication(throttle, limits=limits, threads=1)
+    limits = replace(LIMITS, max_delayed=max_delayed, throttle_delay_seconds=seconds)
+    buffered = buffer_application(throttle, limits=limits)
     sender = Sender([])
     scope = make_scope(path, query_string=b"throttled")
 

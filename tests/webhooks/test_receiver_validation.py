@@ -5,11 +5,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.test import RequestFactory
 
 from senders.definitions import resolve
 from senders.sandbox import SandboxUnavailable
 from senders.sandbox.limits import exclusive_run
-from webhooks.receiver.validation import ValidationRefused, check_validation_code
+from webhooks.models import WebhookEndpoint
+from webhooks.receiver.checks import ValidationRefused, check_validation_code
+from webhooks.receiver.request import build_request, parse_content, read_body
 
 COMPARES_KEYS = (
     "def validate_shop(headers, body, webhook_config):\n"
@@ -22,19 +25,26 @@ def check(
     *,
     key: str = "k",
     endpoint_id: UUID | None = None,
+    is_verified: bool = True,
     **fields: Any,
 ) -> bool:
+    """Run the check on a verified request."""
     definition = replace(
         resolve("generic"),
         **{"validation_code": code, "validation_required": True, **fields},
     )
-    return check_validation_code(
-        definition,
-        headers={"x-key": key},
-        body={"ok": True},
-        config={"key": "k"},
-        endpoint_id=endpoint_id or uuid4(),
+    request = build_request(
+        RequestFactory().post(
+            "/", {"ok": True}, content_type="application/json", headers={"X-Key": key}
+        ),
+        endpoint=WebhookEndpoint(id=endpoint_id or uuid4(), config={"key": "k"}),
+        definition=definition,
+        url="",
     )
+    request.body = read_body(request)
+    request.content = parse_content(request)
+    request.is_verified = is_verified
+    return check_validation_code(request)
 
 
 @pytest.mark.usefixtures("_ample_time_for_code")
@@ -45,10 +55,14 @@ def test_a_delivery_that_the_code_accepts_passes() -> None:
 @pytest.mark.parametrize(
     "fields", [{"validation_required": False}, {"validation_code": ""}]
 )
-def test_without_code_that_is_required_there_is_nothing_to_say(
+def test_without_required_code_nothing_is_validated(
     fields: dict[str, Any],
 ) -> None:
     assert check(key="wrong", **fields) is False
+
+
+def test_the_code_does_not_run_for_an_unverified_sender() -> None:
+    assert check(key="wrong", is_verified=False) is False
 
 
 @pytest.mark.parametrize(
@@ -70,7 +84,7 @@ def test_a_delivery_that_is_not_accepted_is_refused(code: str) -> None:
         400,
     )
     assert refused.value.detail == (
-        "The validation code of this webhook's type doesn't accept the request."
+        "The validation code of this webhook's type does not accept the request."
     )
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.webserver.edge import CHUNKED, make_scope
-from webserver.environ import build_environ
+from webserver.wsgi import build_environ
 
 
 def test_path_and_query_are_decoded_once_and_kept_raw() -> None:
@@ -17,7 +17,7 @@ def test_path_and_query_are_decoded_once_and_kept_raw() -> None:
     assert environ["REQUEST_URI"] == "/webhooks/a%2Fb%C3%A9%ff?x=%41&y"
 
 
-def test_who_asks_whom_and_how() -> None:
+def test_addresses_and_protocol_become_variables() -> None:
     environ = build_environ(make_scope(http_version="2", scheme="https"), b"")
 
     assert (environ["REMOTE_ADDR"], environ["REMOTE_PORT"]) == ("192.0.2.1", "4711")
@@ -33,7 +33,7 @@ def test_a_socket_without_addresses_has_empty_ones() -> None:
     assert (environ["REMOTE_ADDR"], environ["SERVER_NAME"]) == ("", "")
 
 
-def test_the_length_is_that_of_the_body_also_if_it_came_in_chunks() -> None:
+def test_the_content_length_is_that_of_the_body_even_if_it_came_in_chunks() -> None:
     environ = build_environ(make_scope(headers=CHUNKED), b"hello")
 
     assert environ["CONTENT_LENGTH"] == "5"

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from local.options import ROOT
+from local.environment import ROOT
 from tests.acceptance.databases import program_environment
 
 COUNT_FROZEN = """

@@ -73,7 +73,7 @@ def test_an_inactive_user_gets_no_token(client: Client, admin: User) -> None:
     assert not ApiToken.objects.exists()
 
 
-def test_only_superusers_handle_the_tokens_of_others(
+def test_only_superusers_manage_the_tokens_of_others(
     client: Client, admin: User, bo: User
 ) -> None:
     client.force_login(bo)

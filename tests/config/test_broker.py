@@ -13,7 +13,7 @@ def test_a_worker_waits_longer_than_its_request_for_messages_blocks() -> None:
     assert "confirm_publish" not in options
 
 
-def test_rabbitmq_confirms_and_is_given_none_of_the_options_of_redis() -> None:
+def test_rabbitmq_confirms_and_has_none_of_the_options_of_redis() -> None:
     options = transport_options("amqps://host//")
 
     assert options["confirm_publish"]

@@ -9,7 +9,7 @@ from config.celery import app
 from local.environment import ROOT
 
 
-def test_celery_has_its_own_settings_and_no_others() -> None:
+def test_celery_has_only_its_own_settings() -> None:
     names = set(app.conf.table())
 
     assert {"broker_url", "task_routes", "task_acks_late"} <= names

@@ -126,7 +126,7 @@ def world(api: APIClient) -> World:
     )
 
 
-def test_every_get_answers_as_documented(api: APIClient, world: World) -> None:
+def test_every_get_returns_what_is_documented(api: APIClient, world: World) -> None:
     found = {
         f"{url}: {fault}"
         for method, path, _ in operations()
@@ -138,7 +138,7 @@ def test_every_get_answers_as_documented(api: APIClient, world: World) -> None:
     assert found == set()
 
 
-def test_every_other_operation_answers_as_documented(
+def test_every_other_operation_returns_what_is_documented(
     api: APIClient, world: World
 ) -> None:
     bodies = world.bodies()
@@ -170,7 +170,7 @@ def test_every_error_is_documented(status: int) -> None:
             assert faults_of(method, path, response) == [], (method, path)
 
 
-def test_every_operation_documents_the_errors_that_can_come() -> None:
+def test_every_operation_documents_its_possible_errors() -> None:
     for method, path, operation in operations():
         documented = set(map(int, operation["responses"]))
 

@@ -20,7 +20,7 @@ PAGE = "first-trigger.md"
 
 
 @pytest.mark.usefixtures("programs", "transactional_db")
-def test_the_page_leads_to_a_task(
+def test_following_the_page_creates_a_task(
     live_server: LiveServer, admin: User, settings: Settings
 ) -> None:
     settings.PUBLIC_URL = live_server.url

@@ -72,7 +72,7 @@ def test_a_killed_process_is_started_again(
     ]
 
 
-def test_a_process_that_keeps_failing_is_started_ever_more_rarely(
+def test_a_process_that_keeps_failing_is_started_less_and_less_often(
     supervisor: Supervisor, talk: _Talk, python_service: Callable[..., Service]
 ) -> None:
     supervisor.start(python_service("raise SystemExit(3)"))
@@ -108,7 +108,7 @@ def _refuse() -> subprocess.Popen[bytes]:
     raise OSError("no disk")
 
 
-def test_what_a_dead_process_left_behind_is_killed_before_its_restart(
+def test_children_of_a_dead_process_are_killed_before_its_restart(
     supervisor: Supervisor, tmp_path: Path, python_service: Callable[..., Service]
 ) -> None:
     supervisor.start(python_service(STUBBORN_FAMILY))
@@ -150,7 +150,7 @@ def test_stopping_sends_each_service_its_own_signal(
 @pytest.mark.parametrize(
     ("timeout_seconds", "in_a_hurry"), [(0.2, False), (60, True)], ids=["late", "hurry"]
 )
-def test_who_does_not_end_in_time_or_on_a_second_request_is_killed_with_its_group(
+def test_a_service_that_does_not_end_is_killed_with_its_group(
     supervisor: Supervisor,
     tmp_path: Path,
     python_service: Callable[..., Service],

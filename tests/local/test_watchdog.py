@@ -58,7 +58,7 @@ def test_groups_end_when_their_stack_is_killed(
     assert family.wait(timeout=60) == -9
 
 
-def test_a_killed_watchdog_is_replaced_and_knows_the_groups(
+def test_a_killed_watchdog_is_replaced_with_the_same_groups(
     family: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
     lock = os.open(tmp_path / "lock", os.O_CREAT | os.O_RDWR)

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def bo(db: None) -> User:
-    """A member of staff who may handle tokens, but is no superuser."""
+    """A member of staff who may manage tokens, but is not a superuser."""
     user = User.objects.create_user("bo", password="secret", is_staff=True)  # noqa: S106
     may = Permission.objects.filter(content_type__app_label="access")
     user.user_permissions.set(may)

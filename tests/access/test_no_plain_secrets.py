@@ -1,4 +1,4 @@
-"""Secrets go in through every way there is; then every column is searched for them."""
+"""Stores secrets in all possible ways, then searches every column for them."""
 
 from __future__ import annotations
 

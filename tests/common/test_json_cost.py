@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common import json_cost
-from common.json_cost import JSONTooCostly, parse_within_cost
+from common.json_cost import JSONTooCostly, is_deeper_than, parse_within_cost
 
 MANY = b"[" + b"[]," * 2000 + b"1]"
 JSON_VALUES = st.recursive(
@@ -120,3 +120,26 @@ def test_a_disabled_collector_stays_disabled() -> None:
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+def nested(levels: int) -> object:
+    value: object = 1
+    for _ in range(levels):
+        value = {"a": [value]}
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "is_deeper"),
+    [
+        (1, 0, False),
+        ([], 0, True),
+        ([], 1, False),
+        (nested(2), 4, False),
+        (nested(2), 3, True),
+        (nested(10_000), 100, True),
+    ],
+    ids=range(6),
+)
+def test_nesting_is_measured(value: object, limit: int, is_deeper: bool) -> None:
+    assert is_deeper_than(value, limit) is is_deeper

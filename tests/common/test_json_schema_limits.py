@@ -1,4 +1,4 @@
-"""Schemas and values made to hold up the one who checks them."""
+"""Schemas and values whose checks would take very long."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def test_a_reference_out_of_an_unchecked_schema_is_not_followed() -> None:
 
 
 def doubling_by_names(levels: int) -> dict[str, Any]:
-    """Reach each next subschema by two names, of which neither is a keyword's check."""
+    """Reach each subschema on two ways, neither of which checks a keyword."""
     definitions: dict[str, Any] = {f"d{levels}": {}}
     for n in range(levels):
         next_one = {"$ref": f"#/$defs/d{n + 1}"}

@@ -30,7 +30,7 @@ SECRET = "a secret from before the rotation"  # noqa: S105 - made up for the tes
 
 @pytest.fixture
 def keys(settings: Settings) -> Settings:
-    """Two keys from now on, the new one in front; rows from before have the old one."""
+    """Use two keys, the new one first; existing rows have the old one."""
     make_agent(config={"token": "t"})
     create_endpoint(config={"secret": SECRET, "chat": 1})
     settings.FIELD_ENCRYPTION_KEYS = [NEW_KEY, *settings.FIELD_ENCRYPTION_KEYS]

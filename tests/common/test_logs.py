@@ -30,7 +30,7 @@ LOGGERS = [logging.getLogger(name) for name in ("django.security", "django.reque
 
 
 class Console(logging.Handler):
-    """Keeps the lines that the handler of the settings would write."""
+    """Collects the lines that the handler of the settings would write."""
 
     def __init__(self) -> None:
         super().__init__()

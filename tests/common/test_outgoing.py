@@ -132,7 +132,7 @@ def test_no_connection_goes_to_a_private_address_among_others(
     settings.TICKHOOK_ALLOWED_NETWORKS = [ip_network("127.0.0.2/32")]
     resolve_to(monkeypatch, "127.0.0.1", "127.0.0.2")
 
-    # The site listens on 127.0.0.1 alone: the allowed address refuses.
+    # The site listens only on 127.0.0.1: the other allowed address does not answer.
     with pytest.raises(Unreachable, match="Connection refused"):
         get(site)
 

@@ -1,4 +1,4 @@
-"""Connections through a real PgBouncer: what is refused, and what works."""
+"""Connections through a real PgBouncer: which are rejected, and which work."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ IDLE = f"SHOW {pooling.IDLE_SETTING}"
 
 @contextmanager
 def opened(url: str) -> Iterator[BaseDatabaseWrapper]:
-    """Yield an open Django connection of the product's settings for a URL."""
+    """Yield an open Django connection for a URL, with the settings of the product."""
     made = connections.create_connection("default")
     settings = {**made.settings_dict, **read_database("DATABASE_URL", url)}
     made.settings_dict = settings
@@ -91,7 +91,7 @@ def test_transaction_pooling_without_prepared_statements_works(tmp_path: Path) -
 def test_a_pooler_that_renames_statements_is_accepted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # PgBouncer 1.21 and newer do; to the server a statement has another name.
+    # PgBouncer 1.21 and newer do: on the server a statement has another name.
     monkeypatch.setattr(pooling, "_SEEN", "SELECT %s = ''")
 
     with pgbouncer(tmp_path / "pgbouncer") as url, opened(url) as made:

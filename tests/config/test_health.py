@@ -32,7 +32,7 @@ def _probe_without_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def answer() -> tuple[int, str]:
-    """Return the status code of /readyz and what it says of the database."""
+    """Return the status code of /readyz and its state of the database."""
     response = readyz(RequestFactory().get("/readyz"))
     return response.status_code, json.loads(response.content)["database"]
 

@@ -1,4 +1,4 @@
-"""What is added to pages for people, and not to what senders get."""
+"""Headers and compression of pages for people, but not of responses to senders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each program ends at its start, and says why, if a pooler would mix up statements."""
+"""Each program ends at its start with a reason if a pooler would mix up statements."""
 
 from __future__ import annotations
 

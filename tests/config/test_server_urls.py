@@ -1,4 +1,4 @@
-"""Passwords of any characters, and URLs that cannot be read."""
+"""Passwords with any characters, and URLs that cannot be parsed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ VARIABLES = {
 
 @pytest.fixture
 def redis_urls(tmp_path: Path) -> Iterator[list[str]]:
-    """A Valkey that asks for the password: over TCP and over its socket."""
+    """A Valkey that requires the password, over TCP and over its socket."""
     server = start_valkey(tmp_path / "valkey")
     port, socket = free_port(), server.url.removeprefix("unix://")
     try:

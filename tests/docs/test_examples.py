@@ -1,4 +1,4 @@
-"""Runs what the pages show: a page that is not true fails here."""
+"""Runs the examples of the pages: a wrong page fails here."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.factories import AgentFactory, make_task
 
 
 def load(text: str, folder: Path, name: str = "shown") -> ModuleType:
-    """Import a Python block as a module of this name."""
+    """Import a Python block as a module with this name."""
     path = folder / "shown.py"
     path.write_text(text)
     spec = spec_from_file_location(name, path)

@@ -37,7 +37,7 @@ def test_following_the_page_creates_a_task(
 
 
 def run_beside_a_worker(script: str, *, url: str, token: str) -> str:
-    """Run the page's commands while the inbox is drained; return what they print."""
+    """Run the commands of the page while the inbox is drained; return their output."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     with subprocess.Popen(  # noqa: S603 - our own page
         ["bash", "-euo", "pipefail", "-c", script],  # noqa: S607 - whichever there is

@@ -34,7 +34,7 @@ from tests.config.processes import is_gone
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder inside one that only its owner may enter, like a home."""
+    """A folder inside of one that only its owner can enter, like a home."""
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
     yield home

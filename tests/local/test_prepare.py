@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def prepare(data: Path) -> str:
-    """Run the step on the tests' database; it fails, and this is what it says."""
+    """Run the step, which fails, on the tests' database; return its output."""
     server = os.environ["DATABASE_URL"].rpartition("/")[0]
     url = f"{server}/{connection.settings_dict['NAME']}"
     outcome = subprocess.run(

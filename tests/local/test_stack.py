@@ -60,7 +60,7 @@ def stack(tmp_path: Path, said: list[str]) -> Iterator[Stack]:
 
 @pytest.fixture
 def unwritable(tmp_path: Path) -> Callable[[bool], None]:
-    """Make `stack.json` impossible to write, for root too, and possible again."""
+    """Make `stack.json` unwritable, also for root, and writable again."""
     blocked = tmp_path / "data" / "stack.json.partial"
     return lambda is_blocked: blocked.mkdir() if is_blocked else blocked.rmdir()
 

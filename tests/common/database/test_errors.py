@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def raised_with(state: str) -> Error:
-    """Have the server raise an error with a SQLSTATE, and return it."""
+    """Make the server raise an error with a SQLSTATE, and return it."""
     with pytest.raises(Error) as raised, connection.cursor() as cursor:
         cursor.execute(f"DO $$ BEGIN RAISE 'a row' USING ERRCODE = '{state}'; END $$")
     return raised.value

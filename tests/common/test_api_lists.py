@@ -8,7 +8,7 @@ from tests.factories import make_trigger
 
 pytestmark = pytest.mark.django_db
 
-# What a list reads by itself.
+# The parameters that a list reads by itself.
 OWN = {"page", "page_size", "sort_by", "sort_order", "format"}
 
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from local.environment import ROOT
 from tests.acceptance.databases import program_environment
 
@@ -13,6 +15,7 @@ print(type(application).__name__, gc.get_freeze_count())
 """
 
 
+@pytest.mark.processes
 def test_objects_created_at_startup_are_excluded_from_garbage_collection() -> None:
     answer = subprocess.run(  # noqa: S603 - this Python, our script
         [sys.executable, "-c", COUNT_FROZEN],

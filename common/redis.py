@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from typing import TypeVar
 
@@ -84,15 +85,15 @@ class CircuitBreaker:
             )
 
     def _probe_until_closed(self) -> None:
-        while self._is_open and not self._prober.is_stopping():
+        while self._must_probe():
             self._prober.wait(PAUSE_SECONDS)
-            if not self._is_open:
-                return
-            try:
-                self._probe()
-            except redis.RedisError:
-                continue
-            self.close()
+            if self._must_probe():
+                with suppress(redis.RedisError):
+                    self._probe()
+                    self.close()
+
+    def _must_probe(self) -> bool:
+        return self._is_open and not self._prober.is_stopping()
 
 
 def ask_redis(ask: Callable[[redis.Redis], T], *, otherwise: T) -> T:

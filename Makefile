@@ -1,20 +1,36 @@
 .DEFAULT_GOAL := help
-.PHONY: help up test test-engines lint format bench chaos
+.PHONY: help up test test-unit test-db test-acceptance test-engines lint format bench \
+	chaos chaos-short
+
+# Tests start many programs, which would compile every module again without it.
+unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
+# Three workers: many tests wait for programs. Each worker has servers of its own.
+PARALLEL := --numprocesses 3 --dist loadgroup
 UV := $(shell command -v uv 2>/dev/null)
 INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(RUN),$(RUN) -m pip install --quiet --disable-pip-version-check)
 
 help: ## Show these lines
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
 up: $(VENV)/.installed ## Start everything on this machine; Ctrl-C ends it
 	@$(RUN) -m local up --end-with-parent
 
 test: lint ## Check the code and run every test
-	$(RUN) -m pytest
+	$(RUN) -m pytest $(PARALLEL)
+
+test-unit: $(VENV)/.installed-dev ## Run the tests that need no server
+	$(RUN) -m pytest -m unit
+
+test-db: $(VENV)/.installed-dev ## Run the tests that need PostgreSQL or Valkey
+	$(RUN) -m pytest $(PARALLEL) \
+		-m "not (unit or processes or acceptance or browser or chaos)"
+
+test-acceptance: $(VENV)/.installed-dev ## Run the tests that start programs or a browser
+	$(RUN) -m pytest $(PARALLEL) -m "processes or acceptance or browser"
 
 # A clone's `make up` starts a PostgreSQL of its own, without PgBouncer.
 test-engines: $(VENV)/.installed-dev ## Run the acceptance tests behind PgBouncer
@@ -38,6 +54,9 @@ bench: $(VENV)/.installed-dev ## Run the benchmarks, each beside its baseline
 
 chaos: $(VENV)/.installed-dev ## Run the long forms of the chaos tests
 	CHAOS=long $(RUN) -m pytest -m chaos
+
+chaos-short: $(VENV)/.installed-dev ## Run the short forms of the chaos tests
+	$(RUN) -m pytest -m chaos
 
 $(VENV)/.installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

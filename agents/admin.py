@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -12,13 +12,13 @@ from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
     ChoicesDropdownFilter,
 )
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
-from agents.forms import AgentForm
+from agents.backends import backends
 from agents.models import Agent, AgentTask, Worker
-from agents.services.agents import delete_agent
-from agents.services.heartbeat import SILENT_AFTER
-from common.admin.base import HistoryAdmin
-from common.admin.deletion import GuardedDeletionAdmin
+from agents.services.agents import delete_agent, save_agent
+from agents.services.workers import HEARTBEAT_TIMEOUT
+from common.admin.base import GuardedDeletionAdmin, HistoryAdmin
 from common.admin.display import (
     NOTHING,
     badge,
@@ -28,6 +28,47 @@ from common.admin.display import (
     short_id,
     text_block,
 )
+from common.admin.forms import JSONObjectField, ServiceForm
+
+_COLUMNS = (
+    "name",
+    "kind",
+    "is_active",
+    "backend",
+    "parameters_schema",
+    "task_timeout_seconds",
+)
+
+
+class AgentForm(ServiceForm[Agent]):
+    """The form of an agent; it never shows the stored configuration."""
+
+    field_of = {"config": "new_config"}  # noqa: RUF012 - read only
+
+    backend = forms.ChoiceField(widget=UnfoldAdminSelectWidget)
+    # Not named like its column: the form would show the stored value.
+    new_config = JSONObjectField(
+        label="Config",
+        required=False,
+        widget=UnfoldAdminTextareaWidget,
+        help_text="JSON. Secret: it is not shown again. Empty keeps the stored value.",
+    )
+
+    class Meta:
+        model = Agent
+        fields = (*_COLUMNS, "groups")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "backend" in self.fields:
+            names = backends.names()
+            self.fields["backend"].choices = [(n, n) for n in names]  # type: ignore[attr-defined]  # a ChoiceField
+
+    def store(self) -> Agent:
+        columns = self.given(*_COLUMNS)
+        if self.cleaned_data["new_config"]:
+            columns["config"] = self.cleaned_data["new_config"]
+        return save_agent(self.instance, **columns)
 
 
 @admin.register(Agent)
@@ -48,9 +89,9 @@ class AgentAdmin(GuardedDeletionAdmin[Agent]):
     actions = None
     fieldsets = (
         (None, {"fields": ("name", "kind", "is_active")}),
-        ("How it is reached", {"fields": ("backend", "new_config")}),
-        ("Its tasks", {"fields": ("parameters_schema", "task_timeout_seconds")}),
-        ("Who may use it", {"fields": ("groups",)}),
+        ("Backend", {"fields": ("backend", "new_config")}),
+        ("Tasks", {"fields": ("parameters_schema", "task_timeout_seconds")}),
+        ("Access", {"fields": ("groups",)}),
         ("Record", {"fields": ("id", "tasks", "created_at", "updated_at")}),
     )
 
@@ -72,7 +113,7 @@ class AgentAdmin(GuardedDeletionAdmin[Agent]):
         form: forms.ModelForm[Agent],
         change: bool,
     ) -> None:
-        """Do nothing: the form's service has stored it."""
+        """Do nothing, because the form has stored the agent."""
 
     def delete_model(self, request: HttpRequest, obj: Agent) -> None:
         delete_agent(agent_id=obj.pk)
@@ -102,10 +143,10 @@ class AgentTaskAdmin(HistoryAdmin[AgentTask]):
                 )
             },
         ),
-        ("What it was given", {"fields": ("parameters_json", "metadata_json")}),
-        ("What came of it", {"fields": ("result_json",)}),
+        ("Input", {"fields": ("parameters_json", "metadata_json")}),
+        ("Result", {"fields": ("result_json",)}),
         (
-            "How it went",
+            "Progress",
             {
                 "fields": (
                     "attempt", "publications", "worker_link", "next_attempt_at",
@@ -115,7 +156,7 @@ class AgentTaskAdmin(HistoryAdmin[AgentTask]):
             },
         ),
         (
-            "Names elsewhere",
+            "External ids",
             {
                 "fields": (
                     "idempotency_key", "external_id", "workflow_id", "run_id",
@@ -183,5 +224,5 @@ class WorkerAdmin(HistoryAdmin[Worker]):
 
     @admin.display(description="Status", ordering="seen_at")
     def status(self, worker: Worker) -> SafeString:
-        is_alive = timezone.now() - worker.seen_at < SILENT_AFTER
-        return badge("active" if is_alive else "silent")
+        is_alive = timezone.now() - worker.seen_at < HEARTBEAT_TIMEOUT
+        return badge("active" if is_alive else "no heartbeat")

@@ -1,51 +1,71 @@
+"""Running the code of an agent in a Celery worker: claim a task, run it, report.
+
+Celery kills a process whose task exceeds its time limit, and the result with it. So if
+a result cannot be stored at once, a thread keeps it and the Celery task ends. As long
+as the worker's heartbeat continues, no other worker gets the task.
+"""
+
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
+from itertools import chain, repeat
 from typing import Any
 from uuid import UUID
 
 from celery import Task, shared_task
 from celery.exceptions import Reject, SoftTimeLimitExceeded
-from django.db import Error
+from celery.signals import worker_process_shutdown
+from django.db import Error, connection
 
 from agents.models import AgentTask, TaskStatus
-from agents.services.reports import (
-    Ending,
-    has_too_many_pending,
-    is_pending,
-    report,
-)
-from agents.services.run import claim_task, find_claimed
-from common.causes import cause_in, emitting_because_of
+from agents.services.run import ResultRejected, claim_task, find_claimed, finish_task
+from common.correlation import cause_from_metadata, emit_because_of
 from common.database.errors import (
     drop_connection,
     error_kind,
     is_unavailable,
 )
+from common.threads import BackgroundThread
 
 logger = logging.getLogger(__name__)
 
-# How long a message is kept while its task cannot be claimed, and between two tries.
+# How long a worker keeps a message whose task it cannot claim, and between two tries.
 CLAIM_SECONDS = 10.0
 CLAIM_PAUSE_SECONDS = 1.0
+# Pauses between attempts to store a result.
+FIRST_PAUSES = (0.5, 1.0, 2.0)
+LONGEST_PAUSE = 5.0
+# A result can have 16 MB: a process with this many unstored results claims no task.
+MAX_PENDING = 8
 
 AgentCode = Callable[[AgentTask], object]
 
-_ids_in_hand: set[UUID] = set()
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """How the code of an agent ended."""
+
+    status: TaskStatus
+    result: object = None
+    error: str = ""
+
+
+_running_ids: set[UUID] = set()
+_pending: dict[UUID, tuple[AgentTask, TaskResult]] = {}
 
 
 def agent_task(function: AgentCode) -> Task[Any, Any]:
-    """Make a Celery task of an agent's code: it claims, runs and reports.
+    """Make the code of an agent a Celery task that claims, runs and reports.
 
-    The code gets the AgentTask (`parameters`, `metadata`, `attempt`) and returns a
+    The function gets the AgentTask (`parameters`, `metadata`, `attempt`) and returns a
     JSON value. It runs once, unless its worker dies or misses its heartbeats: then it
-    is run again with a higher `attempt`, so code with effects outside should use the
-    `idempotency_key`. An exception ends the task as `failed`. What the code emits says
-    which event led to it.
+    runs again with a higher `attempt`. So a function with effects elsewhere should use
+    the `idempotency_key`. An exception ends the task as `failed`. Events that the
+    function emits name the event that caused them.
     """
 
     @shared_task(name=f"{function.__module__}.{function.__name__}")
@@ -53,41 +73,24 @@ def agent_task(function: AgentCode) -> Task[Any, Any]:
     def run(task_id: str) -> None:
         task = _claim(UUID(task_id))
         if task is not None:
-            with _in_hand(task):
-                _run(function, task)
+            _run(function, task)
 
     return run
 
 
-def _run(function: AgentCode, task: AgentTask) -> None:
-    report(task, _call(function, task))
-
-
-def _call(function: AgentCode, task: AgentTask) -> Ending:
-    try:
-        with emitting_because_of(cause_in(task.metadata)):
-            return Ending(TaskStatus.SUCCEEDED, result=function(task))
-    except SoftTimeLimitExceeded:
-        seconds = task.agent.task_timeout_seconds
-        return Ending(TaskStatus.TIMEOUT, error=f"Stopped after {seconds} s")
-    except Exception as error:  # noqa: BLE001 - the edge of an agent's own code
-        logger.warning("Agent task %s failed: %s", task.id, type(error).__name__)
-        return Ending(TaskStatus.FAILED, error=f"{type(error).__name__}: {error}")
-
-
 def _claim(task_id: UUID) -> AgentTask | None:
-    """Claim a task; while that is impossible, put its message back into the queue."""
+    """Claim a task; if that stays impossible, return its message to the queue."""
     try:
         deadline = time.monotonic() + CLAIM_SECONDS
         is_repeated = False
         while time.monotonic() < deadline:
-            if not has_too_many_pending():
+            if len(_pending) < MAX_PENDING:
                 try:
                     return claim_task(task_id=task_id) or (
-                        _claimed_before(task_id) if is_repeated else None
+                        _find_unconfirmed_claim(task_id) if is_repeated else None
                     )
                 except Error as error:
-                    _note_unclaimed(task_id, error)
+                    _handle_claim_error(task_id, error)
                     is_repeated = True
             time.sleep(CLAIM_PAUSE_SECONDS)
     except SoftTimeLimitExceeded:
@@ -95,28 +98,107 @@ def _claim(task_id: UUID) -> AgentTask | None:
     raise Reject(requeue=True)
 
 
-def _claimed_before(task_id: UUID) -> AgentTask | None:
-    """Return a task that a claim took without getting the server's answer."""
-    if task_id in _ids_in_hand or is_pending(task_id):
+def _find_unconfirmed_claim(task_id: UUID) -> AgentTask | None:
+    """Return a task that this process claimed without receiving the server's answer."""
+    if task_id in _running_ids or task_id in _pending:
         return None
     return find_claimed(task_id=task_id)
 
 
-@contextmanager
-def _in_hand(task: AgentTask) -> Iterator[None]:
-    """Note that this process runs a task: a second message for it claims nothing."""
-    _ids_in_hand.add(task.pk)
-    try:
-        yield
-    finally:
-        _ids_in_hand.discard(task.pk)
-
-
-def _note_unclaimed(task_id: UUID, error: Error) -> None:
-    """Log why a task cannot be claimed now; raise what is no matter of waiting."""
+def _handle_claim_error(task_id: UUID, error: Error) -> None:
+    """Log that the database is unavailable; raise any other error."""
     if not is_unavailable(error):
         raise error
     drop_connection()
     logger.warning(
         "Agent task %s cannot be claimed yet: %s", task_id, error_kind(error)
     )
+
+
+def _run(function: AgentCode, task: AgentTask) -> None:
+    """Run the code for a claimed task; meanwhile a second message claims nothing."""
+    _running_ids.add(task.pk)
+    try:
+        _report(task, _call(function, task))
+    finally:
+        _running_ids.discard(task.pk)
+
+
+def _call(function: AgentCode, task: AgentTask) -> TaskResult:
+    try:
+        with emit_because_of(cause_from_metadata(task.metadata)):
+            return TaskResult(TaskStatus.SUCCEEDED, result=function(task))
+    except SoftTimeLimitExceeded:
+        seconds = task.agent.task_timeout_seconds
+        return TaskResult(TaskStatus.TIMEOUT, error=f"Stopped after {seconds} s")
+    except Exception as error:  # noqa: BLE001 - the edge of an agent's own code
+        logger.warning("Agent task %s failed: %s", task.id, type(error).__name__)
+        return TaskResult(TaskStatus.FAILED, error=f"{type(error).__name__}: {error}")
+
+
+def _report(task: AgentTask, result: TaskResult) -> None:
+    """Store a result at once or, while the database is unavailable, from a thread."""
+    try:
+        is_stored = _store(task, result)
+    except SoftTimeLimitExceeded:  # the agent's code itself was in time
+        drop_connection()
+        is_stored = False
+    if not is_stored:
+        _pending[task.pk] = (task, result)
+        _reporter.wake()
+
+
+def _store(task: AgentTask, result: TaskResult) -> bool:
+    """Store how a task ended; return False if the database is unavailable."""
+    try:
+        _finish(task, result)
+    except Error as error:
+        if not is_unavailable(error):
+            raise
+        logger.warning(
+            "The result of agent task %s cannot be stored yet: %s",
+            task.id,
+            error_kind(error),
+        )
+        drop_connection()
+        return False
+    return True
+
+
+def _finish(task: AgentTask, result: TaskResult) -> None:
+    try:
+        finish_task(
+            task=task, status=result.status, result=result.result, error=result.error
+        )
+    except ResultRejected as error:
+        finish_task(task=task, status=TaskStatus.FAILED, error=str(error))
+
+
+def _store_pending_until_done() -> None:
+    """Try to store the pending results, less and less often, until all are stored."""
+    pauses = chain(FIRST_PAUSES, repeat(LONGEST_PAUSE))
+    while _pending and not _reporter.is_stopping():
+        _reporter.pause(next(pauses))
+        for task, result in list(_pending.values()):
+            _store_late(task, result)
+    connection.close()
+
+
+def _store_late(task: AgentTask, result: TaskResult) -> None:
+    try:
+        if not _store(task, result):
+            return
+        logger.info("The result of agent task %s is stored", task.id)
+    except Exception:
+        logger.exception("The result of agent task %s cannot be stored", task.id)
+    _pending.pop(task.pk, None)
+
+
+_reporter = BackgroundThread(_store_pending_until_done, name="report")
+
+
+@worker_process_shutdown.connect
+def _store_pending(**_: object) -> None:
+    """Try once more to store each result, because the threads end with this process."""
+    for task, result in list(_pending.values()):
+        _store(task, result)

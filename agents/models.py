@@ -34,7 +34,7 @@ FINAL_TASK_STATUSES = (
 
 
 class Agent(models.Model):
-    """A worker for triggers outside Tickhook, and the backend that reaches it."""
+    """A program that runs the tasks of triggers, and the backend that submits them."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=255)
@@ -67,11 +67,11 @@ class Agent(models.Model):
 
 
 class AgentTask(models.Model):
-    """One unit of an agent's work. Its key makes creating it twice impossible.
+    """One unit of an agent's work. Its idempotency key prevents a duplicate.
 
-    Tasks of one `concurrency_key` exclude each other; their creator decides what it
-    stands for. A task that is held (`pending`, with no next attempt) waits to be
-    released, and excludes no other.
+    Tasks of one `concurrency_key` exclude each other; their creator chooses the key. A
+    held task (`pending`, with no next attempt) waits for its release and excludes no
+    other task.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -138,10 +138,10 @@ class AgentTask(models.Model):
         return self.status in FINAL_TASK_STATUSES
 
     def is_cancelled(self) -> bool:
-        """Ask the database whether the task was cancelled since it was read.
+        """Return whether the task was cancelled since this object was loaded.
 
-        Then its result is not needed any more, and is dropped. While the database is
-        unavailable the answer is False: an agent that asks now and then goes on.
+        The result of a cancelled task is discarded. While the database is unavailable,
+        this returns False, so that an agent which polls it continues.
         """
         stored = AgentTask.objects.filter(pk=self.pk, status=TaskStatus.CANCELLED)
         try:
@@ -154,7 +154,7 @@ class AgentTask(models.Model):
 
 
 class Worker(models.Model):
-    """The heartbeat of one worker process; silent for 20 s, its work is taken back."""
+    """One worker process; after 20 s without a heartbeat, its tasks are resubmitted."""
 
     id = models.UUIDField(primary_key=True, editable=False)
     name = models.CharField(max_length=255)
@@ -169,10 +169,10 @@ class Worker(models.Model):
 
 
 class Turn(models.Model):
-    """Which worker process does a piece of work that one process does for all.
+    """Which worker process does work that one process does for the installation.
 
-    The holder may do it again at `next_at`. Other processes take it over some seconds
-    after that: then the holder is dead or frozen.
+    The holder may do it again at `next_at`. Another process takes the turn if the
+    holder, dead or frozen, has not done the work some seconds after that.
     """
 
     name = models.CharField(max_length=50, primary_key=True)

@@ -6,5 +6,5 @@ from agents.models import AgentTask
 
 @agent_task
 def echo(task: AgentTask) -> object:
-    """Answer with what it was given: the demo agent."""
+    """Return the parameters of the task: the demo agent."""
     return {"received": task.parameters, "attempt": task.attempt}

@@ -1,4 +1,4 @@
-"""Runs all benchmarks on what is checked out and keeps their tables in results.md."""
+"""Runs all benchmarks on the working tree and writes their tables to results.md."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.servers import ROOT
 RESULTS = ROOT / "benchmarks" / "results.md"
 BENCHMARKS = {
     "Receiving webhooks": "bench_ingest",
-    "Working events": "bench_pipeline",
+    "Processing events": "bench_pipeline",
     "A backlog of tasks": "bench_queue",
     "The clock": "bench_schedule",
     "Attacks": "bench_attacks",
@@ -31,15 +31,15 @@ def main() -> None:
         parts.append(f"## {title}: `{module}.py`\n\n{ended.stdout}")
         print(parts[-1])
     RESULTS.write_text("\n".join(parts))
-    print(f"Kept in {RESULTS.relative_to(ROOT)}")
+    print(f"Written to {RESULTS.relative_to(ROOT)}")
 
 
 def _heading() -> str:
     today = datetime.now(UTC).date().isoformat()
     return (
         f"# Results\n\n{today}, commit {commit()}, {os.cpu_count()} CPUs, "
-        f"Python {platform.python_version()}. Made by `make bench`; what the figures "
-        "mean is told in [`docs/benchmarks.md`](../docs/benchmarks.md).\n"
+        f"Python {platform.python_version()}. Made by `make bench`; "
+        "[`docs/benchmarks.md`](../docs/benchmarks.md) explains the figures.\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""A backlog of agent tasks on real workers, and how many messages it costs."""
+"""A backlog of agent tasks on real workers, and the number of its messages."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from django.db.models import Sum
 
 from agents.models import Agent, AgentTask, TaskStatus
-from benchmarks.leftovers import broker, queue_length
 from benchmarks.report import Target
+from benchmarks.reset import broker, queue_length
 from benchmarks.servers import ProgramFailed, celery_worker
 from events.models import EventSource
 from events.services.record import NewEvent, record_events
@@ -21,7 +21,7 @@ from triggers.services.lifecycle import create_trigger
 
 TYPE = "ticket.created"
 QUEUE = "agents"
-# The lines `worker` and `agents` of the Procfile, as they are.
+# As the lines `worker` and `agents` of the Procfile.
 WORKERS = {"pipeline": 2, QUEUE: 2}
 TIMEOUT_SECONDS = 1800
 POLL_SECONDS = 0.5
@@ -29,7 +29,7 @@ POLL_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BacklogRun:
-    """What one backlog came to; `messages` counts publications of its tasks."""
+    """The result of one backlog; `messages` counts the publications of its tasks."""
 
     tasks: int
     succeeded: int
@@ -53,9 +53,9 @@ def make_triggers(count: int) -> None:
 
 
 def measure_backlog(*, events: int, triggers: int, flush: bool) -> BacklogRun:
-    """Record events that all triggers listen to; return when each task has ended.
+    """Record events that run all triggers, and wait until each task has ended.
 
-    `flush` deletes all that the broker holds when half of the tasks have succeeded.
+    `flush` deletes all data of the broker when half of the tasks have succeeded.
     """
     watch = _Watch(tasks=events * triggers, flush=flush)
     with ExitStack() as workers:
@@ -89,7 +89,7 @@ def backlog_targets(run: BacklogRun, *, flush: bool) -> Sequence[Target]:
 
 
 class _Watch:
-    """Looks at the tasks and at the queue, and empties the broker once if asked to."""
+    """Watches the tasks and the queue, and empties the broker once if `flush`."""
 
     def __init__(self, *, tasks: int, flush: bool) -> None:
         self.tasks = tasks

@@ -1,4 +1,4 @@
-"""Measures how webhooks are received next to cheap attacks on the web server."""
+"""Measures receiving webhooks during cheap attacks on the web server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.servers import benchmark_servers
 
 
 def main() -> None:
-    # Without this a SIGTERM would leave folders behind.
+    # Without this, SIGTERM leaves temporary folders behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=20)
@@ -20,13 +20,13 @@ def main() -> None:
     parser.add_argument("--json", dest="as_json", action="store_true")
     options = parser.parse_args()
     with benchmark_servers():
-        # Models can be imported only now that the settings know the servers.
-        from benchmarks.attacks.run import PER_SECOND, goals, measure_attacks
+        # Models can be imported only after the settings know the servers.
+        from benchmarks.attacks.run import PER_SECOND, attack_targets, measure_attacks
 
         runs = measure_attacks(
             seconds=options.seconds, settle=options.settle, only=options.only or ""
         )
-    targets = goals(runs)
+    targets = attack_targets(runs)
     if options.as_json:
         print(as_json(runs, targets))
         return

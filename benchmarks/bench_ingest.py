@@ -1,4 +1,4 @@
-"""Measures how webhooks are received, beside a plain DRF view that saves a row."""
+"""Compares receiving webhooks with a plain DRF view that saves a row."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from benchmarks.report import as_json, as_table
 from benchmarks.servers import benchmark_servers
 
 OPEN_LOOP = (
-    "An open loop: accepted at 30 % of what `ours` takes, alone and beside as many "
-    "forged ones from another address:"
+    "An open loop: accepted requests at 30 % of the rate of `ours`, without and with "
+    "as many forged requests from another address:"
 )
 
 
 def main() -> None:
     options = read_options(__doc__, counted="requests", count=3000)
     with benchmark_servers() as servers:
-        # Models can be imported only now that the settings know the servers.
+        # Models can be imported only after the settings know the servers.
         from benchmarks.ingest import ingest_targets, measure_ingest
 
         medians, open_loop = measure_ingest(

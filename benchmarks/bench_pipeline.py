@@ -1,4 +1,4 @@
-"""Measures how events become executions and tasks, beside a Celery task an event."""
+"""Compares processing events in batches with one Celery task per event."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.servers import benchmark_servers
 def main() -> None:
     options = read_options(__doc__, counted="events", count=2000)
     with benchmark_servers():
-        # Models can be imported only now that the settings know the servers.
+        # Models can be imported only after the settings know the servers.
         from benchmarks.pipeline import measure_pipeline, pipeline_targets
 
         medians = measure_pipeline(rounds=options.rounds, count=options.count)

@@ -1,4 +1,4 @@
-"""Measures how many messages a backlog of agent tasks costs, also if Redis is wiped."""
+"""Counts the messages of a backlog of agent tasks, also if Redis loses its data."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ TRIGGERS = 1000
 
 
 def main() -> None:
-    # Without this a SIGTERM would leave folders behind.
+    # Without this, SIGTERM leaves temporary folders behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=33_000)
-    parser.add_argument("--flush", action="store_true", help="FLUSHALL in the middle")
+    parser.add_argument("--flush", action="store_true", help="FLUSHALL halfway")
     options = parser.parse_args()
     events = max(1, options.tasks // TRIGGERS)
     with benchmark_servers():
-        # Models can be imported only now that the settings know the servers.
+        # Models can be imported only after the settings know the servers.
         from benchmarks.backlog import backlog_targets, make_triggers, measure_backlog
 
         make_triggers(TRIGGERS)
         run = measure_backlog(events=events, triggers=TRIGGERS, flush=options.flush)
     print(
         f"{run.tasks:,} tasks of {TRIGGERS:,} triggers"
-        f"{', FLUSHALL in the middle' if options.flush else ''}\n\n"
+        f"{', FLUSHALL halfway' if options.flush else ''}\n\n"
         "| tasks | succeeded | messages | longest queue | seconds |\n"
         "| --: | --: | --: | --: | --: |\n"
         f"| {run.tasks:,} | {run.succeeded:,} | {run.messages:,} "

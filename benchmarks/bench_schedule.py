@@ -1,4 +1,4 @@
-"""Measures the clock beside django-celery-beat's own scheduler and RedBeat."""
+"""Compares the clock with the scheduler of django-celery-beat and with RedBeat."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.servers import benchmark_servers
 def main() -> None:
     plan = read_plan(__doc__)
     with benchmark_servers() as servers:
-        # Models can be imported only now that the settings know the servers.
+        # Models can be imported only after the settings know the servers.
         from benchmarks.schedule.results import schedule_targets
         from benchmarks.schedule.run import measure_schedule
 
@@ -30,7 +30,7 @@ def main() -> None:
 def _heading(plan: Plan) -> str:
     loads = " ".join(f"{load:.1f}" for load in os.getloadavg())
     return (
-        f"{plan.most_due:,} entries (or all) are made due at one instant; all of them "
+        f"{plan.most_due:,} entries (or all) come due at one instant; all of them "
         f"evenly, {plan.due_per_second:,} a second, for {plan.load_seconds} s; idle "
         f"for {plan.idle_seconds} s; median of {plan.edits} edits. Load average at the "
         f"end: {loads}"

@@ -1,4 +1,4 @@
-"""Measures what a snapshot that is held for minutes costs a busy installation."""
+"""Measures the cost, for a busy installation, of a snapshot held for minutes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.servers import benchmark_servers
 def main() -> None:
     options = _read_options()
     with benchmark_servers(preload="pg_stat_statements") as servers:
-        # Models can be imported only now that the settings know the servers.
+        # Models can be imported only after the settings know the servers.
         from benchmarks.snapshot.figures import (
             phase_at,
             phases_table,
@@ -33,7 +33,7 @@ def main() -> None:
     loads = " ".join(f"{load:.1f}" for load in os.getloadavg())
     print(
         f"{options.events} events/s and 1,000 triggers of a minute; ms / buffers per "
-        f"look, median of the last 3 windows of {options.window:g} s. Left at the end: "
+        f"call, median of the last 3 windows of {options.window:g} s. Left at the end: "
         f"{left}. Load average: {loads}\n",
         phases_table(dict(zip(names, phases, strict=True))),
         "",
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def _read_options() -> argparse.Namespace:
-    # Without this a SIGTERM would leave folders behind.
+    # Without this, SIGTERM leaves temporary folders behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=8.0)

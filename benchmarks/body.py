@@ -1,3 +1,5 @@
+"""The request body and the conditions that both sides use."""
+
 from __future__ import annotations
 
 import hashlib
@@ -6,7 +8,7 @@ from typing import Any
 
 
 def push_body() -> bytes:
-    """Return the JSON of a push of six commits, about 4 KB, as a forge sends it."""
+    """Return the JSON of a push of six commits, about 4 KB, like that of GitHub."""
     return json.dumps(push()).encode()
 
 
@@ -57,3 +59,21 @@ def _commit(number: int) -> dict[str, Any]:
 
 def _sha(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:40]
+
+
+Rule = dict[str, object]
+
+HOLDS: Rule = {
+    "field": "repository.full_name",
+    "operator": "eq",
+    "value": "example/shop",
+}
+HOLDS_NOT: Rule = {"field": "size", "operator": "gt", "value": 20}
+
+REQUEST_HEADERS = {
+    "host": "127.0.0.1",
+    "user-agent": "forge-hookshot/1",
+    "accept": "*/*",
+    "content-type": "application/json",
+    "content-length": "4831",
+}

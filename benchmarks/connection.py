@@ -6,13 +6,13 @@ from typing import cast
 
 
 class UnexpectedAnswer(Exception):
-    """The server answered with another status than it should, or not at all."""
+    """The server answered with an unexpected status, or not at all."""
 
 
 class Connection(asyncio.Protocol):
     """One connection of HTTP/1.1, for one request at a time.
 
-    Callbacks and no coroutines: the client shares the machine with what it measures.
+    It uses callbacks, not coroutines, because it shares the CPU with the server.
     """
 
     def __init__(self, *, status: int, fail: Callable[[Exception], None]) -> None:
@@ -25,7 +25,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # TCP reads and writes
 
     def send(self, request: bytes, answered: Callable[[], None]) -> None:
-        """Send a request; `answered` is called when its answer has come whole."""
+        """Send a request; call `answered` after the complete response."""
         self._answered = answered
         self._transport.write(request)
 

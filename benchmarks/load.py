@@ -1,4 +1,4 @@
-"""A closed loop of HTTP clients: each sends its next request when it has its answer."""
+"""A closed loop of HTTP clients: each sends a request after the last response."""
 
 from __future__ import annotations
 

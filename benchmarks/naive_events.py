@@ -1,4 +1,4 @@
-"""Saved hooks with a Celery message each, and the triggers that match them."""
+"""Stored hooks with one Celery message each, and the triggers that match them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from contextlib import contextmanager
 
 from celery import current_app
 
-from benchmarks.body import push
-from benchmarks.conditions import HOLDS, HOLDS_NOT, REQUEST_HEADERS
-from benchmarks.leftovers import broker
+from benchmarks.body import HOLDS, HOLDS_NOT, REQUEST_HEADERS, push
 from benchmarks.naive.models import Hook, HookExecution, HookTask, HookTrigger
 from benchmarks.naive.tasks import process_hook
+from benchmarks.reset import broker
 
 HELD_BACK = "naive-held-back"
 
@@ -23,7 +22,7 @@ def make_triggers() -> None:
 
 @contextmanager
 def waiting(count: int) -> Iterator[None]:
-    """Fill a queue that nobody reads; in the end it becomes the worker's."""
+    """Fill a queue without a consumer; at the end, rename it to the worker's queue."""
     hooks = Hook.objects.bulk_create(
         [Hook(payload=push(), headers=REQUEST_HEADERS) for _ in range(count)]
     )

@@ -1,7 +1,7 @@
-"""An open loop of HTTP clients: requests leave when they are due, answered or not.
+"""An open loop of HTTP clients: requests are sent when due, answered or not.
 
-A closed loop slows down with the server and so hides how long others would have
-waited; here each answer is timed from the instant at which its request was due.
+A closed loop slows down with the server, and so hides how long other clients would
+wait. Here, the time of a response counts from the instant when its request was due.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CONNECTIONS = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """Requests that come at a rate from one address, each to be answered alike."""
+    """Requests at a fixed rate from one address, all with one expected status."""
 
     requests: Sequence[bytes]
     per_second: float
@@ -31,7 +31,7 @@ class Offer:
 
 
 def offer_all(offers: Sequence[Offer], *, port: int) -> list[list[float]]:
-    """Send all offers beside each other; return the latencies of each, in seconds.
+    """Send all offers concurrently; return the latencies of each, in seconds.
 
     Raises UnexpectedAnswer.
     """
@@ -47,7 +47,7 @@ async def _offer_all(offers: Sequence[Offer], port: int) -> list[list[float]]:
 
 
 class _Sender:
-    """Sends one offer; what finds all connections busy waits, and its time runs."""
+    """Sends one offer; a request waits, its time running, for a free connection."""
 
     def __init__(self, offer: Offer) -> None:
         self._offer = offer

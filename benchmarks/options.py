@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How much is measured: `count` requests or events in each of the `rounds`."""
+    """The amount to measure: `count` requests or events in each of the `rounds`."""
 
     rounds: int
     count: int
@@ -16,8 +16,8 @@ class Options:
 
 
 def read_options(description: str | None, *, counted: str, count: int) -> Options:
-    """Read the command line; `--requests` or `--events` is how many are `counted`."""
-    # Without this a SIGTERM would leave folders behind.
+    """Parse the command line; the option of `count` has the name `counted`."""
+    # Without this, SIGTERM leaves temporary folders behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--rounds", type=_positive, default=5)

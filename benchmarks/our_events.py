@@ -9,8 +9,7 @@ from uuid import UUID
 from django.db import transaction
 
 from agents.models import Agent, AgentTask
-from benchmarks.body import push_body
-from benchmarks.conditions import HOLDS, HOLDS_NOT, REQUEST_HEADERS, Rule
+from benchmarks.body import HOLDS, HOLDS_NOT, REQUEST_HEADERS, Rule, push_body
 from common.fields import dump_json
 from events.models import EventSource
 from events.services.record import NewEvent, record_events
@@ -24,7 +23,7 @@ RECORDED_AT_ONCE = 500
 
 
 def make_triggers(agent: Agent | None = None) -> None:
-    """Make an endpoint with two triggers, by default of an agent on Celery."""
+    """Create an endpoint with two triggers, by default for an agent on Celery."""
     if agent is None:
         config = {"task": "agents.tasks.echo", "queue": "agents"}
         agent = Agent.objects.create(name="echo", backend="celery", config=config)
@@ -54,13 +53,13 @@ def count_started() -> int:
 def _make_trigger(
     name: str, rule: Rule, agent: Agent, endpoint: WebhookEndpoint
 ) -> None:
-    asked = {**rule, "field": f"payload.{rule['field']}"}
+    prefixed = {**rule, "field": f"payload.{rule['field']}"}
     fields = {
         "name": name,
         "agent": agent,
         "trigger_type": TriggerType.WEBHOOK,
         "endpoint": endpoint,
-        "conditions": {"type": "rule", "rules": [asked]},
+        "conditions": {"type": "rule", "rules": [prefixed]},
         "max_executions_per_hour": None,
     }
     create_trigger(fields=fields)

@@ -1,7 +1,7 @@
-"""Events that wait, worked by one Celery worker process: naive tasks and the drain.
+"""Waiting events, processed by one Celery worker process: naive tasks and the drain.
 
-Both sides work the same body by the same two triggers: one whose condition holds, one
-whose condition does not. Each event ends as two executions and one agent task.
+Both sides process the same body with the same two triggers: one whose condition is met
+and one whose condition is not. Each event becomes two executions and one agent task.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
 from benchmarks import naive_events, our_events
-from benchmarks.cpu import tree_cpu_seconds
-from benchmarks.leftovers import forget_everything, queue_length
 from benchmarks.report import Target, interleave
+from benchmarks.reset import queue_length, reset_all
 from benchmarks.servers import ProgramFailed, celery_worker
+from benchmarks.usage import tree_cpu_seconds
 from local.embedded.process import wait_until
 
 WARM_UP = 50
 TIMEOUT_SECONDS = 600
-# Starting takes several times as long and is only shown: a fourth of the events do.
+# Starting tasks takes several times as long and has no target: a quarter is enough.
 STARTED_PART = 4
 
 Counter = Callable[[], int]
@@ -36,10 +36,10 @@ class PipelineRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One way to work events.
+    """One way to process events.
 
-    `waiting(n)` is a context that makes n events and lets the worker see them, all at
-    once, when it ends.
+    `waiting(n)` is a context that creates n events; at its end the worker sees all of
+    them at once.
     """
 
     queue: str
@@ -105,8 +105,8 @@ def _runner(side: Side, count: int) -> Callable[[], PipelineRun]:
 def _measure(
     side: Side, count: int, queues: list[str], done: Callable[[Side, int], bool]
 ) -> Speed:
-    """Work `count` events by a warm worker a queue; CPU is that of the workers."""
-    forget_everything()
+    """Process `count` events with one warm worker per queue, and measure its CPU."""
+    reset_all()
     with ExitStack() as workers:
         pids = [workers.enter_context(celery_worker(queue)) for queue in queues]
         with side.waiting(WARM_UP):
@@ -122,7 +122,7 @@ def _measure(
 
 
 def _committed(side: Side, count: int) -> bool:
-    """Whether all is stored and the agents' tasks are in their queue."""
+    """Return whether all executions are stored and all tasks are in their queue."""
     published = queue_length(side.agents_queue) >= count
     return published and side.executions() == 2 * count
 

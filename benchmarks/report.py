@@ -16,7 +16,7 @@ T = TypeVar("T", bound="DataclassInstance")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What a figure has to be: most are ratios of ours to the naive baseline."""
+    """The bound of a figure, which is usually a ratio of ours to the naive baseline."""
 
     what: str
     figure: float
@@ -31,13 +31,13 @@ class Target:
 
     def __str__(self) -> str:
         wanted = f"≥ {self.at_least}" if self.at_least else f"≤ {self.at_most}"
-        verdict = "target met" if self.is_met else "TARGET MISSED"
-        is_so = f"{self.what}: {self.figure:.2f} {self.unit}"
-        return f"{is_so}, wanted {wanted}: **{verdict}**"
+        result = "target met" if self.is_met else "TARGET MISSED"
+        measured = f"{self.what}: {self.figure:.2f} {self.unit}"
+        return f"{measured}, wanted {wanted}: **{result}**"
 
 
 def interleave(sides: Mapping[str, Callable[[], T]], *, rounds: int) -> dict[str, T]:
-    """Run all sides in turn, so that a busy moment meets all; return their medians."""
+    """Run all sides in turn, so that a busy moment affects all; return the medians."""
     runs: dict[str, list[T]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, run in sides.items():
@@ -46,14 +46,14 @@ def interleave(sides: Mapping[str, Callable[[], T]], *, rounds: int) -> dict[str
 
 
 def median_of(runs: Sequence[T]) -> T:
-    """Return the median of each figure apart."""
+    """Return the median of each figure separately."""
     names = [field.name for field in fields(runs[0])]
     medians = {n: statistics.median(getattr(run, n) for run in runs) for n in names}
     return type(runs[0])(**medians)
 
 
 def as_table(medians: Mapping[str, DataclassInstance]) -> str:
-    """Return a table in Markdown: a row a side, a column a figure."""
+    """Return a table in Markdown: a row per side, a column per figure."""
     rows = [[name, *_figures(run)] for name, run in medians.items()]
     first = next(iter(medians.values()))
     head = ["", *(field.name.replace("_", " ") for field in fields(first))]
@@ -79,7 +79,7 @@ def dump_report(targets: Sequence[Target], **measured: object) -> str:
 
 
 def commit() -> str:
-    """Return the commit that is measured, marked if files differ from it."""
+    """Return the current commit, marked if the working tree differs from it."""
     described = subprocess.run(
         [
             "/usr/bin/env",
@@ -102,7 +102,7 @@ def _figures(run: DataclassInstance) -> list[str]:
 
 
 def _text(value: float | str) -> str:
-    if isinstance(value, str):  # says why there is no figure
+    if isinstance(value, str):  # the reason why the figure is missing
         return value
     if isinstance(value, int) or value >= 100:
         return f"{value:,.0f}"

@@ -1,4 +1,4 @@
-"""The real programs that are measured, on servers of their own."""
+"""The real programs that the benchmarks measure, with servers of their own."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from django.core.management import call_command
 from psycopg import sql
 
 from local.embedded import EmbeddedServers, embedded_servers
-from local.embedded.places import remove_place
+from local.embedded.folders import remove_server_folder
 from local.embedded.process import kill_group, spawn, wait_until
-from local.procfile import read_procfile
+from local.programs import read_procfile
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMITS = ("ADDRESS", "FORGERY", "ENDPOINT", "GLOBAL")
@@ -42,15 +42,15 @@ class WebServer:
 
 @contextmanager
 def benchmark_servers(*, preload: str = "") -> Iterator[EmbeddedServers]:
-    """Run PostgreSQL, as safe as in production, and Valkey; point Django at them.
+    """Run PostgreSQL, as durable as in production, and Valkey; connect Django to them.
 
-    PostgreSQL starts with the library `preload`. All they hold is deleted at the end.
+    PostgreSQL preloads the library `preload`. Their data are deleted at the end.
     """
     with ExitStack() as cleanup:
         made = tempfile.TemporaryDirectory(prefix="tickhook-bench-")
         folder = Path(cleanup.enter_context(made))
         for name in ("postgres", "valkey"):
-            cleanup.callback(remove_place, folder / name)
+            cleanup.callback(remove_server_folder, folder / name)
         if preload:
             with (
                 embedded_servers(folder) as first,
@@ -113,8 +113,8 @@ def celery_worker(queue: str, *, concurrency: int = 1) -> Iterator[int]:
 def celery_beat(scheduler: str) -> Iterator[int]:
     """Run Celery beat under a scheduler class, kill it at the end; yield its id.
 
-    Asked to end, it could write for minutes what it has sent. All classes look for
-    edits at least every 5 seconds, which is what most of them do anyway.
+    It is killed because a normal shutdown may store sent entries for minutes. All
+    classes look for edits at least every 5 seconds, as most do by default.
     """
     options = ("-A", "config", "beat", "-S", scheduler, "--max-interval", "5")
     with _running([str(PROGRAMS / "celery"), *options], name="beat") as process:
@@ -151,7 +151,7 @@ def _point_at(servers: EmbeddedServers, folder: Path) -> None:
         REDIS_URL=servers.redis_url,
         SECRET_KEY="benchmarks",  # noqa: S106 - of throw-away servers
         FIELD_ENCRYPTION_KEYS=Fernet.generate_key().decode(),
-        # Asked with each request, and never reached.
+        # Checked with each request, and never reached.
         **{f"TICKHOOK_{name}_LIMIT": "1000000000" for name in LIMITS},
     )
     for name in ("CELERY_BROKER_URL", "DEBUG", "TRUSTED_PROXIES"):

@@ -15,7 +15,7 @@ CELERY_TASK_ROUTES = {
     "benchmarks.naive.tasks.run_agent": {"queue": "naive-agents"},
 }
 
-# One tick of RedBeat sends all that is due and renews its lock only before: the default
-# at this pace of ticks, 25 seconds, is over before 10,000 entries are sent.
+# One tick of RedBeat sends all due entries and renews its lock only before that. The
+# default at this interval, 25 seconds, expires before 10,000 entries are sent.
 CELERY_REDBEAT_REDIS_URL = REDIS_URL
 CELERY_REDBEAT_LOCK_TIMEOUT = 300

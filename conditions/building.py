@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 
 from common.errors import Fault, json_pointer
 from common.registry import Registry
-from conditions.bounded import storable
-from conditions.outcomes import CompiledCondition
-from conditions.suggestions import did_you_mean, quoted, unknown
+from conditions.display import did_you_mean, quoted, storable, unknown_name
+from conditions.evaluation import CompiledCondition, Logic
 
 MAX_DEPTH = 16
 MAX_RULES = 200
@@ -18,49 +17,49 @@ MAX_FAULTS = 50
 
 
 @dataclass(slots=True)
-class Survey:
-    """What one walk over a condition found."""
+class BuildState:
+    """The faults that one walk over a condition found, and the rules it counted."""
 
     faults: list[Fault] = field(default_factory=list)
     rules: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where in a condition the walk stands."""
+class Location:
+    """The part of a condition that the walk has reached, as a JSON Pointer."""
 
-    survey: Survey
+    state: BuildState
     pointer: str = ""
     depth: int = 1
 
-    def at(self, *steps: str | int) -> Place:
-        """Return the place some keys and positions further down."""
+    def at(self, *steps: str | int) -> Location:
+        """Return the location of a value inside this one, by keys and positions."""
         pointer = self.pointer + json_pointer(*(storable(str(s)) for s in steps))
-        return Place(survey=self.survey, pointer=pointer, depth=self.depth)
+        return Location(state=self.state, pointer=pointer, depth=self.depth)
 
-    def inside(self, *steps: str | int) -> Place:
-        """Return the place of a condition nested in this one."""
-        place = self.at(*steps)
-        return Place(survey=self.survey, pointer=place.pointer, depth=self.depth + 1)
+    def nested(self, *steps: str | int) -> Location:
+        """Return the location of a condition nested in this one."""
+        pointer = self.at(*steps).pointer
+        return Location(state=self.state, pointer=pointer, depth=self.depth + 1)
 
-    def refuse(self, detail: str) -> None:
-        """Note a fault here; past the first 50 nobody reads on."""
-        if len(self.survey.faults) < MAX_FAULTS:
-            self.survey.faults.append(Fault(self.pointer, detail))
+    def add_fault(self, detail: str) -> None:
+        """Record a fault here; drop it if 50 are recorded, as no reader needs more."""
+        if len(self.state.faults) < MAX_FAULTS:
+            self.state.faults.append(Fault(self.pointer, detail))
 
-    def refuse_unknown_keys(
+    def reject_unknown_keys(
         self, written: Mapping[str, object], known: Collection[str]
     ) -> None:
         for key in written:
             if key not in known:
-                self.at(key).refuse(unknown("key", str(key), known))
+                self.at(key).add_fault(unknown_name("key", str(key), known))
 
-    def admits_rules(self, count: int) -> bool:
-        """Count rules; refuse, and return False, once the condition has too many."""
-        self.survey.rules += count
-        if self.survey.rules <= MAX_RULES:
+    def count_rules(self, count: int) -> bool:
+        """Count rules; return False, with a fault, if the condition has too many."""
+        self.state.rules += count
+        if self.state.rules <= MAX_RULES:
             return True
-        self.refuse(f"more than {MAX_RULES} rules in one condition")
+        self.add_fault(f"A condition can have at most {MAX_RULES} rules")
         return False
 
 
@@ -69,45 +68,56 @@ class ConditionType(ABC):
 
     @abstractmethod
     def build(
-        self, condition: Mapping[str, object], place: Place
+        self, condition: Mapping[str, object], location: Location
     ) -> CompiledCondition | None:
-        """Refuse at `place` all that is wrong, and compile the rest.
+        """Record every fault at its location and compile the rest.
 
-        The outcome is used only if nothing was refused anywhere in the walk, so it may
-        leave out faulty parts; it is None where nothing sound can be made.
+        The caller uses the result only if the walk found no fault anywhere, so the
+        result may leave out faulty parts, or be None.
         """
 
 
 condition_types: Registry[type[ConditionType]] = Registry("condition type")
 
 
-def build_condition(condition: object, place: Place) -> CompiledCondition | None:
-    """Hand a condition to its type; as ConditionType.build for what it returns."""
+def build_condition(condition: object, location: Location) -> CompiledCondition | None:
+    """Have its type build a condition; see ConditionType.build for the result."""
     if not isinstance(condition, Mapping):
-        place.refuse("a condition is an object")
+        location.add_fault("A condition must be a JSON object")
         return None
-    if place.depth > MAX_DEPTH:
-        place.refuse(f"conditions nested more than {MAX_DEPTH} deep")
+    if location.depth > MAX_DEPTH:
+        location.add_fault(f"Conditions can be nested at most {MAX_DEPTH} deep")
         return None
-    condition_type = _type_of(condition, place.at("type"))
-    return condition_type().build(condition, place) if condition_type else None
+    condition_type = _find_type(condition, location.at("type"))
+    return condition_type().build(condition, location) if condition_type else None
 
 
-def _type_of(
-    condition: Mapping[str, object], place: Place
+def _find_type(
+    condition: Mapping[str, object], location: Location
 ) -> type[ConditionType] | None:
     name = condition.get("type")
+    available = f"available: {', '.join(condition_types.names())}"
     if not isinstance(name, str):
-        place.refuse(f"a condition names its type; {_available()}")
+        location.add_fault(f"A condition needs a type; {available}")
         return None
     found = condition_types.get(name)
     if found is None:
-        hint = did_you_mean(name, condition_types.names()) or "no such type here"
-        place.refuse(
-            f"condition type {quoted(name)} is not available: {hint}; {_available()}"
+        hint = did_you_mean(name, condition_types.names())
+        location.add_fault(
+            f"Condition type {quoted(name)} is not available; "
+            f"{f'{hint} ' if hint else ''}{available}"
         )
     return found
 
 
-def _available() -> str:
-    return f"available: {', '.join(condition_types.names())}"
+def read_logic(
+    condition: Mapping[str, object], location: Location, allowed: Collection[Logic]
+) -> Logic | None:
+    """Read `logic` in any letter case; AND is the default."""
+    written = condition.get("logic", Logic.AND)
+    if isinstance(written, str) and written.upper() in allowed:
+        return Logic(written.upper())
+    location.at("logic").add_fault(
+        f"Unknown logic {quoted(written)}; known: {', '.join(allowed)}"
+    )
+    return None

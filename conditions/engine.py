@@ -1,7 +1,7 @@
-"""The front door of conditions: validate one, compile one.
+"""The public functions of the package: validate a condition, compile a condition.
 
-`{}` always matches. Any other condition names its type, one of the modules of
-`conditions.types`; what a rule may ask is in `conditions.operators`.
+`{}` always matches. Any other condition names its type, which is a module of
+`conditions.types`; the operators of rules are in `conditions.operators`.
 """
 
 from __future__ import annotations
@@ -10,14 +10,19 @@ from collections.abc import Mapping
 
 from common.errors import Fault, InvalidInput
 from common.registry import import_modules
-from conditions.building import Place, Survey, build_condition
-from conditions.outcomes import CompiledCondition, Evaluation, Outcome, Trace
+from conditions.building import BuildState, Location, build_condition
+from conditions.evaluation import (
+    MET,
+    CompiledCondition,
+    Evaluation,
+    EvaluationOutcome,
+)
 
 __all__ = [
     "CompiledCondition",
     "Evaluation",
+    "EvaluationOutcome",
     "InvalidCondition",
-    "Outcome",
     "compile_condition",
     "validate_condition",
 ]
@@ -25,9 +30,9 @@ __all__ = [
 import_modules("conditions.operators")
 import_modules("conditions.types")
 
-_MET: Trace = {"type": "always", "outcome": Outcome.MET}
+_MET = Evaluation(MET, {"type": "always", "outcome": MET})
 ALWAYS = CompiledCondition(
-    judge=lambda document: (Outcome.MET, _MET), label={"type": "always"}, cost=0
+    evaluate=lambda document: _MET, label={"type": "always"}, cost=0
 )
 
 
@@ -38,28 +43,25 @@ class InvalidCondition(InvalidInput):
 
 
 def validate_condition(condition: object) -> list[Fault]:
-    """Return what is wrong (50 faults at most), with JSON Pointers into the condition.
-
-    A valid condition gives an empty list.
-    """
-    return _survey(condition)[0]
+    """Return at most 50 faults, with JSON Pointers into the condition; [] if valid."""
+    return _build(condition)[0]
 
 
 def compile_condition(condition: Mapping[str, object]) -> CompiledCondition:
     """Compile a condition once for any number of evaluations.
 
-    Raises InvalidCondition with what `validate_condition` finds. Evaluating never
-    raises, whatever JSON values the document holds.
+    Raises InvalidCondition with the faults of `validate_condition`. Evaluating never
+    raises, whatever JSON values the document contains.
     """
-    faults, compiled = _survey(condition)
+    faults, compiled = _build(condition)
     if faults or compiled is None:
         raise InvalidCondition(faults=faults)
     return compiled
 
 
-def _survey(condition: object) -> tuple[list[Fault], CompiledCondition | None]:
+def _build(condition: object) -> tuple[list[Fault], CompiledCondition | None]:
     if condition == {}:
         return [], ALWAYS
-    survey = Survey()
-    compiled = build_condition(condition, Place(survey=survey))
-    return survey.faults, compiled
+    state = BuildState()
+    compiled = build_condition(condition, Location(state=state))
+    return state.faults, compiled

@@ -1,7 +1,7 @@
-"""What the operators know about JSON values.
+"""Kinds, equality and parsing of JSON values.
 
-Booleans are never numbers, whole and decimal numbers are one kind, and nothing here
-raises on a value that a stranger sent.
+Booleans are never numbers, and whole and decimal numbers are one kind. No function
+here raises, whatever value a sender sent.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Final, TypeGuard
 
 MAX_NUMBER_LENGTH = 64
-MAX_MOMENT_LENGTH = 40
+MAX_DATETIME_LENGTH = 40
 NUMBER_CHARACTERS = frozenset("0123456789+-.eE")
 
 
@@ -29,8 +29,13 @@ def is_number(value: object) -> TypeGuard[int | float]:
     return type(value) is int or type(value) is float
 
 
+def are_numbers(value: object) -> bool:
+    """Return whether a value is a list that contains numbers only, at least one."""
+    return isinstance(value, list) and bool(value) and all(map(is_number, value))
+
+
 def kind_of(value: object) -> str:
-    """Name the kind of a value in plain words."""
+    """Return the kind of a value as messages name it."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -42,31 +47,23 @@ def kind_of(value: object) -> str:
     return "a list" if isinstance(value, list) else "an object"
 
 
-def same(actual: object, expected: object) -> bool:
+def is_equal(actual: object, expected: object) -> bool:
     """Compare as JSON values, no deeper than `expected` is nested."""
     if isinstance(actual, bool) or isinstance(expected, bool):
         return actual is expected
     if isinstance(expected, list):
-        return _same_list(actual, expected)
+        if not isinstance(actual, list) or len(actual) != len(expected):
+            return False
+        return all(map(is_equal, actual, expected))
     if isinstance(expected, Mapping):
-        return _same_object(actual, expected)
+        if not isinstance(actual, Mapping) or actual.keys() != expected.keys():
+            return False
+        return all(is_equal(actual[key], value) for key, value in expected.items())
     return actual == expected
 
 
-def _same_list(actual: object, expected: list[object]) -> bool:
-    if not isinstance(actual, list) or len(actual) != len(expected):
-        return False
-    return all(map(same, actual, expected))
-
-
-def _same_object(actual: object, expected: Mapping[str, object]) -> bool:
-    if not isinstance(actual, Mapping) or actual.keys() != expected.keys():
-        return False
-    return all(same(actual[key], value) for key, value in expected.items())
-
-
 def read_number(text: str) -> int | float | None:
-    """Read decimal notation, also with an exponent; None if it is anything else."""
+    """Parse decimal notation, with or without an exponent; return None if it is not."""
     if len(text) > MAX_NUMBER_LENGTH or not NUMBER_CHARACTERS.issuperset(text):
         return None
     try:
@@ -79,22 +76,22 @@ def read_number(text: str) -> int | float | None:
         return None
 
 
-def read_moment(text: str) -> datetime | None:
-    """Read an ISO 8601 date or time; None if it is neither.
+def read_datetime(text: str) -> datetime | None:
+    """Parse an ISO 8601 date or time; return None if it is neither.
 
-    A date stands for its midnight, and a time without an offset is UTC.
+    A date means its midnight, and a time without an offset is UTC.
     """
-    if len(text) > MAX_MOMENT_LENGTH:
+    if len(text) > MAX_DATETIME_LENGTH:
         return None
     try:
-        moment = datetime.fromisoformat(text)
+        parsed = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
 
 
 def well_formed(text: str) -> str:
-    """Replace lone surrogates, which UTF-8 cannot carry, by U+FFFD."""
+    """Replace lone surrogates, which UTF-8 cannot encode, by U+FFFD."""
     if text.isascii():
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

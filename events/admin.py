@@ -26,12 +26,12 @@ from common.admin.display import (
 from events.models import Event, EventType, Inbox
 
 MAX_SHOWN_BYTES = 20_000
-REMOVED = "Removed: it is older than EVENT_BODY_RETENTION_DAYS permits."
+REMOVED = "Removed: the event is older than EVENT_BODY_RETENTION_DAYS."
 
 
 @admin.register(EventType)
 class EventTypeAdmin(HistoryAdmin[EventType]):
-    """The catalogue of what may be emitted; it comes with the release."""
+    """The catalogue of event types that may be emitted; each release ships it."""
 
     id_search_fields = ()
     list_display = ("name", "title", "category", "description")
@@ -59,7 +59,7 @@ class EventAdmin(HistoryAdmin[Event]):
         ("received_at", RangeDateTimeFilter),
     )
     search_fields = ("type__istartswith", "delivery_id__exact", "subject__exact")
-    search_help_text = "How its type starts, a delivery id, a subject, or any id"
+    search_help_text = "The start of a type, a delivery id, a subject, or any id"
     fieldsets = (
         (
             None,
@@ -70,10 +70,10 @@ class EventAdmin(HistoryAdmin[Event]):
                 )
             },
         ),
-        ("What came", {"fields": ("content_type", "size", "body_text", "body_file")}),
-        ("The request", {"fields": ("delivery_id", "request_json", "options_json")}),
+        ("Body", {"fields": ("content_type", "size", "body_text", "body_file")}),
+        ("Request", {"fields": ("delivery_id", "request_json", "options_json")}),
         (
-            "Where it belongs",
+            "Relations",
             {
                 "fields": (
                     "scheduled_for", "correlation_id", "cause_link", "depth",
@@ -100,7 +100,7 @@ class EventAdmin(HistoryAdmin[Event]):
     def endpoint_link(self, event: Event) -> SafeString:
         return page_link("webhooks_webhookendpoint", event.endpoint_id)
 
-    @admin.display(description="Aimed at")
+    @admin.display(description="Target trigger")
     def trigger_link(self, event: Event) -> SafeString:
         return page_link("triggers_trigger", event.trigger_id)
 
@@ -119,9 +119,10 @@ class EventAdmin(HistoryAdmin[Event]):
         if not start:
             return SafeString(REMOVED) if event.body_size else NOTHING
         try:
-            text = _decoded(start)
+            # The cut may split a character; the decoder omits an incomplete last one.
+            text, _ = utf_8_decode(start[:MAX_SHOWN_BYTES], "strict", False)
         except UnicodeDecodeError:
-            return SafeString("Not text: fetch it as a file")
+            return SafeString("Not text: download the file.")
         rest = len(start) > MAX_SHOWN_BYTES
         return text_block(text) + SafeString("<p>Shortened.</p>" if rest else "")
 
@@ -170,16 +171,10 @@ class InboxAdmin(HistoryAdmin[Inbox]):
 
 
 def _body_start(event: Event) -> bytes:
-    """Return a body's first bytes, one more than are shown; a replay's original."""
+    """Return the first bytes of a body, one more than the page shows.
+
+    A replay has no body: they come from the event that it replays.
+    """
     start = Substr("body", 1, MAX_SHOWN_BYTES + 1, output_field=BinaryField())
     rows = Event.objects.filter(pk=event.replay_of or event.pk)
     return bytes(rows.values_list(start, flat=True).first() or b"")
-
-
-def _decoded(start: bytes) -> str:
-    """Return the text that bytes start with; raise UnicodeDecodeError if none.
-
-    The cut may go through a character: what is incomplete at the end is left out.
-    """
-    text, _used = utf_8_decode(start[:MAX_SHOWN_BYTES], "strict", False)
-    return text

@@ -17,7 +17,7 @@ class EventSource(models.TextChoices):
 
 
 class EventType(models.Model):
-    """A kind of domain event that may be emitted, as the catalogue describes it."""
+    """A kind of domain event that may be emitted: an entry of the catalogue."""
 
     name = models.CharField(primary_key=True, max_length=200)
     title = models.CharField(max_length=200, blank=True, default="")
@@ -33,12 +33,12 @@ class EventType(models.Model):
 
 
 class Event(models.Model):
-    """One thing that happened. Inserted once, never updated by what processes it.
+    """One thing that happened. The pipeline never updates an event.
 
-    `endpoint_id` and `trigger_id` (which it came by, or is aimed at) are plain ids:
-    the inbox knows no upper app, and history outlives what it names. `body` is kept
-    byte for byte; a replay has none of its own and is read through `replay_of`.
-    Retention removes old bodies: they are then shorter than `body_size`.
+    `endpoint_id` (where it arrived) and `trigger_id` (its target) are plain ids: this
+    app knows no upper app, and history outlives the rows it names. `body` is stored
+    byte for byte; a replay has none, and readers follow its `replay_of`. Retention
+    removes old bodies, which are then shorter than `body_size`.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -105,11 +105,11 @@ class Event(models.Model):
 
 
 class EventKey(models.Model):
-    """A dedupe key and the event that was recorded under it first.
+    """A dedupe key and the first event that was recorded under it.
 
-    A table apart from Event: a unique constraint on Event other than its id would rule
-    out partitions by time, and keys are kept for a shorter time than events. So the
-    event can be gone while its key is known, and `event_id` is a plain id.
+    It is a separate table because a unique constraint on Event, other than its id,
+    would rule out partitions by time, and because keys are kept for a shorter time than
+    events. The event can be deleted while its key exists, so `event_id` is a plain id.
     """
 
     dedupe_key = models.UUIDField(primary_key=True, editable=False)
@@ -122,9 +122,10 @@ class EventKey(models.Model):
 class Inbox(models.Model):
     """An event to be processed; deleted by the batch that commits its executions.
 
-    `deaths` counts the workers that died while they processed it; it never decreases. A
-    deferred event has one, too, so that it waits among those, behind all others.
-    `txid` is the transaction that queued it: claims read in this order, from a floor.
+    `deaths` counts the workers that died while they processed it; it never decreases.
+    It is also set to one for a deferred event, which then waits behind all others.
+    `txid` is the transaction that queued the event: claims read rows in this order,
+    from a floor upwards.
     """
 
     event = models.OneToOneField(

@@ -1,4 +1,4 @@
-"""What a newcomer first sees: three triggers, each of a kind, and their events."""
+"""The demo: three triggers of different types, and their events."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class DemoTrigger:
 
 
 def load_triggers() -> None:
-    """Create the demo's agent and triggers where they are missing."""
+    """Create the demo's agent and triggers unless they exist."""
     agent = Agent.objects.filter(name=AGENT).first() or save_agent(
         Agent(), name=AGENT, backend="celery", config={"task": "agents.tasks.echo"}
     )
@@ -77,7 +77,7 @@ def send_push(*, url: str) -> int:
 
 
 def emit_invoice() -> None:
-    """Emit an `invoice.paid` that the demo's condition lets pass."""
+    """Emit an `invoice.paid` that meets the demo's condition."""
     payload = {"invoice_id": "INV-1001", "customer_id": "acme", "amount": 1250}
     emit("invoice.paid", payload, subject="acme")
 
@@ -108,7 +108,7 @@ def _triggers() -> tuple[DemoTrigger, ...]:
             name=INVOICE,
             fields={
                 "trigger_type": "event",
-                "description": "Hears a domain event that the house emits.",
+                "description": "A domain event that the application emits.",
                 "conditions": _rule("body.amount", "greater_than", 1000),
             },
             event_types=("invoice.paid",),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from enum import StrEnum
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
@@ -21,18 +23,35 @@ class ExecutionStatus(models.TextChoices):
     CANCELLED = "cancelled"
 
 
+class Reason(StrEnum):
+    """Why an execution has its status; empty where its task was simply created."""
+
+    INACTIVE = "inactive"
+    PAUSED = "paused"
+    MISSED = "missed"
+    AGENT_INACTIVE = "agent_inactive"
+    LOOP = "loop"
+    INVALID_DELIVERY = "invalid_delivery"
+    CONDITIONS_NOT_MET = "conditions_not_met"
+    CONDITION_ERROR = "condition_error"
+    OVERLAP = "overlap"
+    RATE_LIMITED = "rate_limited"
+    ERROR = "error"
+    POISON = "poison"
+
+
 FAILED_STATUSES = (ExecutionStatus.FAILED, ExecutionStatus.TIMEOUT)
 OPEN_STATUSES = (ExecutionStatus.PENDING, ExecutionStatus.RUNNING)
 
-# Waits for the trigger's run before it to end; its task is there, but held.
+# The previous run of the trigger has not ended; the task is stored, but held back.
 WAITS_FOR_ITS_TURN = Q(status=ExecutionStatus.PENDING, reason="overlap")
 
 
 class TriggerExecution(models.Model):
-    """What became of one event for one trigger. There is exactly one.
+    """The result of one event for one trigger. Each pair has exactly one execution.
 
-    `pending` and `running` rows are moved by conditional updates that name the
-    attempt; every other status is final, with a reason.
+    Conditional updates that name the attempt move `pending` and `running` rows; every
+    other status is final, with a reason.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -107,7 +126,7 @@ class TriggerExecution(models.Model):
 
 
 class ExecutionTrace(models.Model):
-    """How an execution's conditions came to their answer. Written once."""
+    """How the conditions of an execution were evaluated. Written once."""
 
     execution = models.OneToOneField(
         TriggerExecution, on_delete=models.CASCADE, primary_key=True, related_name="+"
@@ -119,10 +138,11 @@ class ExecutionTrace(models.Model):
 
 
 class DrainLease(models.Model):
-    """The events one worker has in hand: committed before judging, gone with the batch.
+    """A worker's claim on a batch of events.
 
-    The worker holds the row's lock while it works, and the server lets go of that when
-    the worker dies. So a lease that can be locked is one that nobody works.
+    The row is committed before the batch is processed and deleted after it. The worker
+    holds a lock on the row while it processes the batch, and PostgreSQL releases the
+    lock when the worker dies. So a lease that another worker can lock is orphaned.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -135,11 +155,12 @@ class DrainLease(models.Model):
 
 
 class Retention(models.Model):
-    """What the purge of old history has to remember: one row, or none before its first.
+    """The state of the purge of old history: one row, or none before the first purge.
 
-    `upgraded_at` is when an installation that had history already got the purge, which
-    then waits some days. All events since `purged_before` are still stored, and all
-    bodies up to `bodies_up_to` that were to be removed are.
+    `upgraded_at` is set where an installation with history was upgraded to the first
+    version that purges; its first purge starts some days later. All events since
+    `purged_before` are still stored. All bodies up to `bodies_up_to` that were due for
+    removal are removed.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)

@@ -1,41 +1,48 @@
-"""Finds what a lost message, a dead worker or a silent broker left behind.
+"""Repairs what a lost message, a dead worker or an unreachable broker left undone.
 
-Each worker process runs a thread that sweeps every two seconds, and beat asks for
-sweeps too. Every process drains the inbox, because that is how events are processed,
-with all processes, while no Celery message arrives. One process at a time does the
-other steps for the whole installation: each look costs the same, however many look.
+Each worker process runs a thread that sweeps every two seconds, and beat schedules
+sweeps, too. Every process drains the inbox: while no Celery message arrives, this is
+how all processes take part in processing events. One process at a time does the other
+steps for the whole installation: their cost does not depend on the number of processes.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import random
-import threading
 import time
 from collections.abc import Callable
 
 from django.db import Error, close_old_connections
 
-from agents.services.heartbeat import forget_old_workers, has_watched_long_enough
-from agents.services.lost import resubmit_lost
-from agents.services.run import give_up_deadly, take_back_silent, time_out_overdue
-from agents.services.submit import submit_overdue
-from agents.services.turns import rest, take_turn
+from agents.services.resubmit import resubmit_lost_tasks
+from agents.services.run import (
+    fail_tasks_out_of_attempts,
+    resubmit_tasks_of_dead_workers,
+    time_out_overdue_tasks,
+)
+from agents.services.submit import submit_due_tasks
+from agents.services.workers import (
+    can_detect_dead_workers,
+    delete_old_workers,
+    finish_turn,
+    take_turn,
+)
 from common.database.errors import DatabaseAway, error_kind
+from common.threads import BackgroundThread
 from executions.pipeline.drain import drain
-from executions.pipeline.leases import take_back_orphans
-from executions.services.waiting import start_left_waiting
+from executions.pipeline.leases import reclaim_orphans
+from executions.services.waiting import start_unblocked
 from triggers.services.stats import fold_stats
 
 logger = logging.getLogger(__name__)
 
 EVERY_SECONDS = 2.0
-# Looks that find nothing take at most a twentieth of the time …
+# Steps that find nothing take at most a twentieth of the time …
 REST_FACTOR = 20
-# … but what waits for a sweep waits no longer than this.
+# … but the next sweep comes no later than this.
 MAX_REST_SECONDS = 30.0
-# A process that is cut off from a broker must not sweep for the others for ever.
+# A process that cannot reach a broker must not sweep for the others forever.
 MAX_HOLD_SECONDS = 300.0
 TURN = "sweep"
 
@@ -43,80 +50,85 @@ Step = Callable[[], int]
 
 
 def watch_agents() -> int:
-    """Take back and end what workers have lost, once it is sure that they have.
+    """Resubmit or end the tasks that workers have lost; return how many.
 
-    After an outage of the database, workers that hold a result report it first.
+    After an outage of the database, this waits until workers that hold a result have
+    had the time to report it.
     """
-    if not has_watched_long_enough():
+    if not can_detect_dead_workers():
         return 0
-    taken = take_back_silent() + give_up_deadly() + time_out_overdue()
-    return taken + forget_old_workers()
+    taken = (
+        resubmit_tasks_of_dead_workers()
+        + fail_tasks_out_of_attempts()
+        + time_out_overdue_tasks()
+    )
+    return taken + delete_old_workers()
 
 
-STEPS_OF_EACH: tuple[Step, ...] = (take_back_orphans, drain)
-STEPS_OF_ONE: tuple[Step, ...] = (
+PROCESS_STEPS: tuple[Step, ...] = (reclaim_orphans, drain)
+INSTALLATION_STEPS: tuple[Step, ...] = (
     watch_agents,
-    start_left_waiting,
-    resubmit_lost,
-    submit_overdue,
+    start_unblocked,
+    resubmit_lost_tasks,
+    submit_due_tasks,
     fold_stats,
 )
 
-_sweeping_in: set[int] = set()
 _held_since: float | None = None
 
 
 def sweep() -> None:
-    """Take the steps of each process, and the others if it is this process's turn."""
-    for step in STEPS_OF_EACH:
-        _take(step)
+    """Run the steps of each process, and the others if it is this process's turn."""
+    for step in PROCESS_STEPS:
+        _run_step(step)
     try:
         if take_turn(TURN):
-            _sweep_for_all()
+            _sweep_installation()
     except Error as error:
         logger.warning("Sweep: no turn: %s", error_kind(error))
 
 
 def start_sweeping() -> None:
-    """Sweep in a thread of this process for as long as it lives; once a process."""
-    if os.getpid() in _sweeping_in:
-        return
-    _sweeping_in.add(os.getpid())
-    threading.Thread(target=_sweep_for_ever, name="sweep", daemon=True).start()
+    """Sweep every two seconds in a background thread of this process."""
+    _sweeper.start()
 
 
-def _sweep_for_ever() -> None:
-    while True:
-        # Not all at once: the processes of a worker start together.
-        time.sleep(EVERY_SECONDS * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
-        close_old_connections()
-        sweep()
+def _sweep_after_pause() -> None:
+    # The processes of a worker start together and must not sweep at the same time.
+    _sweeper.pause(EVERY_SECONDS * random.uniform(0, 0.5))  # noqa: S311 - no secret
+    close_old_connections()
+    sweep()
 
 
-def _sweep_for_all() -> None:
-    """Take the steps of one, and set when the next sweep is due.
+_sweeper = BackgroundThread(
+    _sweep_after_pause, name="sweep", every_seconds=EVERY_SECONDS * 0.75
+)
 
-    The turn passes to any process after a failure, which may be this process's alone.
+
+def _sweep_installation() -> None:
+    """Run the steps of the installation, and set when the next sweep is due.
+
+    After a failure, which may concern only this process, any process can take the turn.
     """
     global _held_since
     now = time.monotonic()
     _held_since = _held_since or now
-    vain_seconds, failed = 0.0, False
-    for step in STEPS_OF_ONE:
+    idle_seconds, failed = 0.0, False
+    for step in INSTALLATION_STEPS:
         started = time.monotonic()
-        found = _take(step)
+        found = _run_step(step)
         failed = failed or found is None
         if not found:
-            vain_seconds += time.monotonic() - started
+            idle_seconds += time.monotonic() - started
     keeps = not failed and now - _held_since < MAX_HOLD_SECONDS
     if not keeps:
         _held_since = None
-    pause = max(EVERY_SECONDS * 0.75, REST_FACTOR * vain_seconds)
-    rest(TURN, seconds=min(pause, MAX_REST_SECONDS), keeps=keeps)
+    pause = max(EVERY_SECONDS * 0.75, REST_FACTOR * idle_seconds)
+    finish_turn(TURN, seconds=min(pause, MAX_REST_SECONDS), keeps=keeps)
 
 
-def _take(step: Step) -> int | None:
-    """Return what a step found; None if it failed, which stops no other step."""
+def _run_step(step: Step) -> int | None:
+    """Return the result of a step; None if it failed, which stops no other step."""
     try:
         return step()
     except (Error, DatabaseAway) as error:

@@ -7,7 +7,7 @@ from celery.signals import worker_process_init
 
 from common.tasks import left_to_the_sweep
 from executions.pipeline.drain import drain
-from executions.services.retention.hourly import purge_hourly
+from executions.services.retention.purge import purge_hourly
 from executions.services.waiting import start_waiting as start_runs
 from executions.sweep import start_sweeping
 from executions.sweep import sweep as sweep_once
@@ -15,20 +15,20 @@ from executions.sweep import sweep as sweep_once
 
 @shared_task(name="executions.tasks.drain_inbox", soft_time_limit=300, time_limit=360)
 def drain_inbox() -> None:
-    """Work what is in the inbox; a hint that may come twice or never."""
+    """Process the inbox. The message is a hint: it may arrive twice or never."""
     with left_to_the_sweep("drain_inbox"):
         drain()
 
 
 @shared_task(name="executions.tasks.sweep", soft_time_limit=300, time_limit=360)
 def sweep() -> None:
-    """Find what was left behind; beat asks for it as the workers' own threads do."""
+    """Sweep once. Beat schedules it in addition to the threads of the workers."""
     sweep_once()
 
 
 @shared_task(name="executions.tasks.start_waiting", soft_time_limit=300, time_limit=360)
 def start_waiting(trigger_ids: list[str]) -> None:
-    """Start what waited for a run that has ended; a hint, the sweep finds it too."""
+    """Start runs that waited for a run that has ended; the sweep finds them, too."""
     with left_to_the_sweep("start_waiting"):
         start_runs([UUID(trigger_id) for trigger_id in trigger_ids])
 
@@ -37,7 +37,7 @@ def start_waiting(trigger_ids: list[str]) -> None:
     name="executions.tasks.purge_history", soft_time_limit=1200, time_limit=1260
 )
 def purge_history() -> None:
-    """Delete old history for a while; the next hour goes on."""
+    """Delete old history for a while; the next run continues."""
     purge_hourly()
 
 

@@ -1,75 +1,166 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from unittest.mock import patch
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import TransactionTestCase
+from pytest_django import DjangoDbBlocker
 from rest_framework.test import APIClient
 
-from agents.services import heartbeat
-from agents.services.lost import submitted_tasks
-from agents.services.run import running_tasks
-from agents.services.submit import due_tasks
+from agents.services import workers
+from agents.services.resubmit import submitted_floor
+from agents.services.run import running_floor
+from agents.services.submit import due_floor
 from common.redis import ask_redis
 from events.nudge import nudge
 from events.services import record
-from senders.sandbox import alone, calls
-from senders.sandbox.limits import Limits
+from senders.sandbox import calls, limits
+from senders.sandbox.limits import TimeLimits
 from tests import memory_backend as memory_backend  # registers itself
+from tests.acceptance.fixtures import (
+    note_figure,
+    pytest_runtest_makereport,
+    pytest_terminal_summary,
+)
+from tests.environment import start_servers
+from tests.races import end_racers
+from tests.tables import MigratedRows
 from webhooks.limits import requests, store
 from webhooks.rejections import recording
+
+__all__ = ["note_figure", "pytest_runtest_makereport", "pytest_terminal_summary"]
+
+# Directories, and beginnings of file names, whose tests need no server.
+_UNIT = (
+    "benchmarks",
+    "common",
+    "conditions",
+    "contracts/test_condition",
+    "docs",
+    "senders",
+    "triggers/test_schedules",
+    "webserver",
+)
+# Directories whose tests start programs.
+_PROCESSES = ("local",)
+_NOT_UNIT = {"acceptance", "browser", "chaos", "django_db", "processes", "servers"}
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark tests for the targets of the Makefile."""
+    path = item.nodeid.removeprefix("tests/")
+    if path.startswith(_PROCESSES):
+        item.add_marker("processes")
+    needs = {marker.name for marker in item.iter_markers()}
+    needs.update(getattr(item, "fixturenames", ()))
+    if path.startswith(_UNIT) and not needs & _NOT_UNIT:
+        item.add_marker("unit")
+    if group := _shared_programs(item, needs):
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _shared_programs(item: pytest.Item, needs: set[str]) -> str:
+    """Return a name for the running programs that a test shares with others."""
+    if "acceptance" not in needs:
+        return ""
+    if "shared_stack" in needs:
+        return "shared_stack"
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    return f"{item.nodeid.partition('::')[0]} {parameters.get('clock', '')}"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put tests that wait for programs first: the others fill their pauses."""
+    items.sort(key=lambda item: item.get_closest_marker("chaos") is None)
+    items.sort(key=lambda item: item.get_closest_marker("acceptance") is None)
+
+
+@pytest.fixture(scope="session")
+def servers() -> None:
+    """PostgreSQL and Valkey; they end with the run."""
+    start_servers()
+
+
+@pytest.fixture(autouse=True)
+def _servers(request: pytest.FixtureRequest) -> None:
+    """Start the servers before each test that is not a unit test."""
+    if request.node.get_closest_marker("unit") is None:
+        request.getfixturevalue("servers")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    servers: None, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
+    """Make the tests' database; a test that commits empties what it filled."""
+    with django_db_blocker.unblock():
+        rows = MigratedRows()
+    with patch.object(
+        TransactionTestCase, "_fixture_teardown", lambda _: rows.restore()
+    ):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _end_racers() -> Iterator[None]:
+    yield
+    end_racers()
 
 
 @pytest.fixture(autouse=True)
 def _empty_redis(request: pytest.FixtureRequest) -> None:
-    """Let no nudge and no message of one test reach the next."""
+    """Empty Valkey, so that no message of a test reaches the next one."""
     if "db" in request.fixturenames or request.node.get_closest_marker("django_db"):
         ask_redis(lambda r: bool(r.flushall()), otherwise=False)
 
 
 @pytest.fixture(autouse=True)
-def _nudge_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nudge where the event is stored: a thread could reach into the next test."""
+def _nudge_synchronously(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nudge in the test's own thread; another could still run in the next test."""
     monkeypatch.setattr(record, "nudge_soon", nudge)
 
 
 @pytest.fixture(autouse=True)
-def _flush_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Store rejections where a test says so: a thread could reach into the next."""
+def _flush_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Store rejections only when a test flushes them, not in a background thread."""
     monkeypatch.setattr(recording, "flush_soon", lambda: None)
     recording._buffer(os.getpid()).take()
-    requests.memory.forget()
+    requests.full_windows.clear()
     requests.leases.forget()
 
 
 @pytest.fixture(autouse=True)
-def _ample_time_for_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give Redis 10 s: on a busy machine 50 ms pass, and requests without limits."""
+def _generous_limit_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give Redis 10 s: after 50 ms, which pass on a busy machine, no limit applies."""
     monkeypatch.setattr(store, "TIMEOUT_SECONDS", 10.0)
 
 
 @pytest.fixture(autouse=True)
 def _no_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let each test enter a worker of its own, whose heart beats only when asked."""
-    monkeypatch.setattr(heartbeat, "_current", None)
-    monkeypatch.setattr(heartbeat, "_beat_for_ever", lambda _: None)
+    """Give each test a worker of its own that sends heartbeats only on demand."""
+    monkeypatch.setattr(workers, "_current", None)
+    monkeypatch.setattr(workers._heartbeats, "start", lambda: None)
 
 
 @pytest.fixture(autouse=True)
-def _look_at_everything() -> None:
-    """Let each test's first looks find tasks of any age."""
-    for floor in (due_tasks, submitted_tasks, running_tasks):
+def _forget_floors() -> None:
+    """Make the first query of each test look for tasks of any age."""
+    for floor in (due_floor, submitted_floor, running_floor):
         floor.forget()
 
 
 @pytest.fixture
 def _ample_time_for_code(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give uploaded code 30 s: on a busy machine 50 ms can pass before it starts."""
-    ample = Limits(run_seconds=30, wait_seconds=30)
+    ample = TimeLimits(run_seconds=30, wait_seconds=30)
     monkeypatch.setattr(calls, "PARSER", ample)
     monkeypatch.setattr(calls, "VALIDATOR", ample)
-    monkeypatch.setattr(alone, "VALIDATOR", ample)
-    monkeypatch.setattr(alone, "MAX_WAIT_SECONDS", 30.0)
+    monkeypatch.setattr(limits, "VALIDATOR", ample)
+    monkeypatch.setattr(limits, "MAX_WAIT_SECONDS", 30.0)
 
 
 @pytest.fixture
@@ -79,7 +170,7 @@ def admin(db: None) -> User:
 
 @pytest.fixture
 def api(admin: User) -> APIClient:
-    """A client of the API with every right."""
+    """Return a client of the API that may do everything."""
     client = APIClient()
     client.force_authenticate(admin)
     return client

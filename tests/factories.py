@@ -6,7 +6,7 @@ from factory.declarations import Sequence
 from factory.django import DjangoModelFactory
 
 from agents.models import Agent, AgentTask
-from agents.services.create import NewTask, create_tasks
+from agents.services.submit import NewTask, create_tasks
 from common.ids import uuid7
 from events.models import Event, EventSource
 from events.services.record import NewEvent, record_events
@@ -15,7 +15,7 @@ from triggers.services.lifecycle import SavedTrigger, create_trigger
 
 
 class AgentFactory(DjangoModelFactory[Agent]):
-    """An agent that keeps what it is given."""
+    """An agent of the memory backend."""
 
     name = Sequence(lambda n: f"agent-{n}")  # type: ignore[no-untyped-call]  # no stubs
     backend = "memory"
@@ -34,7 +34,7 @@ _names = (f"trigger-{n}" for n in range(10**9))
 def make_created(
     *, event_types: Any = (), webhook: Any = None, **fields: Any
 ) -> SavedTrigger:
-    """Create a trigger by its service; what is not given is valid."""
+    """Create a trigger by its service; fields that are not given are valid."""
     fields.setdefault("agent", None)
     columns = {
         "name": next(_names),
@@ -50,14 +50,14 @@ def make_trigger(**fields: Any) -> Trigger:
 
 
 def new_event(**fields: Any) -> NewEvent:
-    """An event of the house, not yet recorded."""
+    """Return an internal event that is not recorded yet."""
     return NewEvent(
         **{"type": "invoice.paid", "source": EventSource.EMIT, "body": b"{}", **fields}
     )
 
 
 def make_listener(**fields: Any) -> Trigger:
-    """A trigger that hears `invoice.*`, without a limit."""
+    """Create a trigger on `invoice.*` without an hourly limit."""
     return make_trigger(
         **{
             "trigger_type": "event",
@@ -69,14 +69,14 @@ def make_listener(**fields: Any) -> Trigger:
 
 
 def record(**fields: Any) -> Event:
-    """Record an event of the house and return its row."""
+    """Record an internal event and return its row."""
     event = new_event(**fields)
     record_events([event])
     return Event.objects.get(pk=event.id)
 
 
 def new_task(agent: Agent, **fields: Any) -> NewTask:
-    """A task for an agent, not yet stored."""
+    """Return a task for an agent that is not stored yet."""
     return NewTask(
         **{
             "agent_id": agent.id,
@@ -91,7 +91,7 @@ def new_task(agent: Agent, **fields: Any) -> NewTask:
 
 
 def make_task(*, agent: Agent | None = None, **fields: Any) -> AgentTask:
-    """A stored task that nobody has handed over yet."""
+    """Store a task that is not submitted yet."""
     task = new_task(agent or make_agent(), **fields)
     create_tasks([task])
     return AgentTask.objects.select_related("agent").get(pk=task.id)

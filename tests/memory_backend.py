@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 from uuid import UUID
 
-from agents.backends.base import AgentBackend, SubmissionFailed, backends
+from agents.backends import AgentBackend, SubmissionFailed, backends
 from agents.models import AgentTask
 from common.errors import Fault
 
 
 @backends.register("memory")
 class MemoryBackend(AgentBackend):
-    """Keeps what it is given, for tests. `fail_next` refuses that many submissions."""
+    """Stores the ids of submitted tasks. `fail_next` submissions are refused first."""
 
     submitted: ClassVar[list[UUID]] = []
     fail_next: ClassVar[int] = 0
@@ -22,5 +22,5 @@ class MemoryBackend(AgentBackend):
     def submit(self, tasks: Sequence[AgentTask]) -> None:
         if MemoryBackend.fail_next:
             MemoryBackend.fail_next -= 1
-            raise SubmissionFailed("Refused, as asked", retryable=True)
+            raise SubmissionFailed("Refused by the test", retryable=True)
         self.submitted.extend(task.id for task in tasks)

@@ -1,6 +1,6 @@
-"""Makes the tests' own database unavailable, as a server does it, and available again.
+"""Makes the tests' own database unavailable and available again.
 
-For tests with `django_db(transaction=True)`: other connections see what they do.
+Only for tests with `django_db(transaction=True)`: all connections are concerned.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def closed_database() -> Iterator[None]:
 
 
 def end_connections() -> None:
-    """End every connection to the tests' database, as a restart of the server does."""
+    """End every connection to the tests' database, as a server restart does."""
     _administer(
         sql.SQL(
             "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "

@@ -1,6 +1,7 @@
-"""Requests through the WSGI application, with all that Django's test client leaves out.
+"""Requests through the WSGI application, with the signals of a real request.
 
-The client keeps the test's database connection, whatever becomes of it.
+Unlike here, Django's test client keeps the test's database connection open, even if it
+is broken.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from config.wsgi import application
 def serve(
     path: str, body: bytes | None = None, *, method: str = "", **headers: str
 ) -> HttpResponse:
-    """Send a request as the web server hands it over; return the whole answer."""
+    """Send a request as the web server passes it on; return the whole response."""
     content_type = headers.pop("content_type", "application/json")
     request = RequestFactory().generic(
         method or ("GET" if body is None else "POST"),
@@ -31,4 +32,4 @@ def serve(
 
 
 def _ignore(*_: object) -> Any:
-    """Stand for `start_response`: the status is read from the response itself."""
+    """Replace `start_response`: the status is read from the response itself."""

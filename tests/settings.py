@@ -1,10 +1,10 @@
-"""The settings of the project, on servers that the tests start."""
+"""The settings of the project, with servers that the tests start."""
 
 from __future__ import annotations
 
-from tests.environment import start_servers
+from tests.environment import set_environment
 
-start_servers()
+set_environment()
 
 from config.settings import *  # noqa: E402, F403 - reads what was just set
 

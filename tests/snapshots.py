@@ -1,4 +1,4 @@
-"""A second session that holds a snapshot, so that PostgreSQL cleans nothing up."""
+"""A second session that holds a snapshot, so that PostgreSQL removes no dead row."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def held_snapshot() -> Iterator[int]:
 def buffers_of(act: Callable[[], object]) -> int:
     """Return how many buffers one call reads when its statements are prepared.
 
-    The first five calls of a connection are planned for their parameters; later ones
-    may share a plan that fits all parameters, and that reads more.
+    PostgreSQL plans the first five calls of a connection for their parameters; later
+    ones may share a generic plan, which reads more.
     """
     for _ in range(12):
         act()

@@ -1,5 +1,9 @@
+"""The form of a trigger in the admin, and how its page groups the fields."""
+
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from django import forms
@@ -10,9 +14,8 @@ from unfold.widgets import (
     UnfoldAdminTextareaWidget,
 )
 
-from agents.selectors import usable_agents
-from common.admin.fields import LinesField
-from common.admin.forms import ServiceForm
+from agents.services.agents import usable_agents
+from common.admin.forms import LinesField, ServiceForm
 from triggers.models import Trigger, TriggerType
 from triggers.services.endpoints import FOREIGN_ENDPOINT, is_open_to
 from triggers.services.lifecycle import create_trigger, patterns_of, update_trigger
@@ -35,13 +38,45 @@ LIMITS = (
 )  # fmt: skip
 COLUMNS = (*BASICS, *SCHEDULE, "subject", *CONDITIONS, *TASK, *LIMITS, *PAUSE)
 NEW_WEBHOOK = ("endpoint", "webhook_type", "webhook_secret", "allowed_methods")
+READONLY_FIELDS = (
+    "status", "disabled_reason", "next_run_time", "executions", "outcomes", "failures",
+    "versions", "endpoint_link", "url", "curl", "id", "version", "created_at",
+    "created_by", "updated_at",
+)  # fmt: skip
+
+_COMMON = (
+    ("Conditions", {"fields": CONDITIONS}),
+    ("The agent's task", {"fields": TASK}),
+    ("Limits", {"fields": LIMITS}),
+    ("Pause", {"fields": PAUSE}),
+)
+
+NEW_FIELDSETS = (
+    (None, {"fields": (*BASICS, "is_active")}),
+    (
+        "What starts it",
+        {"fields": (*SCHEDULE, "event_types", *NEW_WEBHOOK, "subject")},
+    ),
+    *_COMMON,
+)
+
+_BY_TYPE: Mapping[str, tuple[Any, ...]] = MappingProxyType(
+    {
+        TriggerType.CRON: (("Schedule", {"fields": (*SCHEDULE, "versions")}),),
+        TriggerType.EVENT: (("Events", {"fields": ("event_types", "subject")}),),
+        TriggerType.WEBHOOK: (
+            ("Webhook", {"fields": ("url", "curl", "endpoint_link", "subject")}),
+        ),
+        TriggerType.MANUAL: (),
+    }
+)
 
 
 class TriggerForm(ServiceForm[Trigger]):
-    """A trigger, and on creation what is to be known of its new endpoint.
+    """A trigger and, when it is created, the fields of its new endpoint.
 
-    `user`, who fills it in, is set before it is made; `made_secret` is the new
-    endpoint's secret, if one was made: to be shown once.
+    Subclasses set `user`, the person who fills it in. `made_secret` is the new
+    endpoint's secret, if one was made: the page shows it once.
     """
 
     field_of = {  # noqa: RUF012 - read only
@@ -53,7 +88,7 @@ class TriggerForm(ServiceForm[Trigger]):
     event_types = LinesField(
         required=False,
         widget=UnfoldAdminTextareaWidget({"rows": 4}),
-        help_text="One a line: invoice.paid, invoice.* or github.push",
+        help_text="One per line: invoice.paid, invoice.* or github.push",
     )
     webhook_type = forms.ChoiceField(
         choices=type_choices,
@@ -62,7 +97,7 @@ class TriggerForm(ServiceForm[Trigger]):
         widget=UnfoldAdminSelectWidget,
     )
     webhook_secret = SecretField(
-        help_text="Empty: one is made where the sender signs, and shown once."
+        help_text="Leave empty to create one, shown once, if the sender signs requests."
     )
     allowed_methods = forms.MultipleChoiceField(
         choices=METHOD_CHOICES,
@@ -75,13 +110,13 @@ class TriggerForm(ServiceForm[Trigger]):
         model = Trigger
         fields = (*COLUMNS, "endpoint", "is_active")
         help_texts = {  # noqa: RUF012 - read only
-            "conditions": "JSON. {} always matches.",
+            "conditions": "JSON. {} matches every event.",
             "parameter_mapping": 'JSON: {"invoice": "body.id"}',
             "cron_expression": "Five fields, or six with seconds first: 0 9 * * 1-5",
             "schedule_config": 'JSON: {"interval_seconds": 60}, {"time": "09:00"}',
-            "endpoint": "Empty: the trigger gets a URL of its own.",
-            "overlap": "What a run does while the one before it is still going.",
-            "paused_until": "Nothing runs before, but by hand; then it goes on.",
+            "endpoint": "Leave empty to give the trigger a URL of its own.",
+            "overlap": "What happens to a run while the previous one is in progress.",
+            "paused_until": "Until then, only people can run it.",
             "max_executions_per_hour": (
                 "Empty on a new trigger: 60 for webhooks and events, else no limit."
             ),
@@ -125,15 +160,15 @@ class TriggerForm(ServiceForm[Trigger]):
         return created.trigger
 
     def _update(self) -> Trigger:
-        is_told = self.add_prefix("event_types") in self.data
+        is_given = self.add_prefix("event_types") in self.data
         return update_trigger(
             trigger_id=self.instance.pk,
             fields=self.given(*COLUMNS),
-            event_types=self.cleaned_data["event_types"] if is_told else None,
+            event_types=self.cleaned_data["event_types"] if is_given else None,
         ).trigger
 
     def _new_webhook(self) -> EndpointFields | None:
-        """Return what is asked of a new endpoint; None where there is to be none."""
+        """Return the fields of a new endpoint; None if none is to be created."""
         is_webhook = self.cleaned_data["trigger_type"] == TriggerType.WEBHOOK
         if not is_webhook or self.cleaned_data.get("endpoint"):
             return None
@@ -143,3 +178,34 @@ class TriggerForm(ServiceForm[Trigger]):
             config={"secret": secret} if secret else {},
             allowed_methods=self.cleaned_data["allowed_methods"] or None,
         )
+
+
+def fieldsets_of(trigger: Trigger) -> tuple[Any, ...]:
+    """Return the fieldsets of a stored trigger's page."""
+    state = ["status", "executions", "outcomes", "failures"]
+    if trigger.disabled_reason:
+        state.insert(1, "disabled_reason")
+    if trigger.has_schedule:
+        state.insert(1, "next_run_time")
+    record = ("id", "version", "created_at", "created_by", "updated_at")
+    return (
+        ("State", {"fields": tuple(state)}),
+        ("Trigger", {"fields": BASICS}),
+        *_BY_TYPE[trigger.trigger_type],
+        *_COMMON,
+        ("Record", {"fields": record}),
+    )
+
+
+def _conditional_fields() -> dict[str, str]:
+    """Return, by field, the script expression that decides whether it is shown."""
+    shown = dict.fromkeys(SCHEDULE, "trigger_type == 'cron'")
+    is_cron = "trigger_type == 'cron' && schedule_type == 'cron'"
+    is_other = "trigger_type == 'cron' && schedule_type && schedule_type != 'cron'"
+    shown |= {"cron_expression": is_cron, "schedule_config": is_other}
+    shown |= dict.fromkeys(NEW_WEBHOOK, "trigger_type == 'webhook'")
+    shown["event_types"] = "trigger_type == 'event'"
+    return shown
+
+
+CONDITIONAL_FIELDS = _conditional_fields()

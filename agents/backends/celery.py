@@ -11,7 +11,7 @@ from django.conf import settings
 from kombu import Connection, Producer, Queue
 from kombu.exceptions import KombuError
 
-from agents.backends.base import AgentBackend, SubmissionFailed, backends
+from agents.backends import AgentBackend, SubmissionFailed, backends
 from agents.models import Agent, AgentTask
 from common.errors import Fault
 
@@ -30,9 +30,9 @@ NOT_FOUND = "404"
 class CeleryBackend(AgentBackend):
     """Your own Celery workers: config `{"task": <name>, "queue": <name>}`.
 
-    The Celery task is called with the id of the AgentTask; the idempotency key travels
-    in its headers. Only Celery tasks of TICKHOOK_AGENT_TASKS may be named, and none of
-    the queues on which Tickhook does its own work.
+    The argument of the Celery task is the id of the AgentTask; its headers contain the
+    idempotency key. The task must be one of TICKHOOK_AGENT_TASKS, and the queue none
+    of those that Tickhook uses itself.
     """
 
     def check_config(self, config: Mapping[str, object]) -> list[Fault]:
@@ -42,14 +42,30 @@ class CeleryBackend(AgentBackend):
         ]
         if config.get("task") not in settings.TICKHOOK_AGENT_TASKS:
             allowed = ", ".join(settings.TICKHOOK_AGENT_TASKS)
-            faults.append(Fault("/task", f"Must be a Celery task of: {allowed}"))
-        if problem := _problem_of_queue(config.get("queue", DEFAULT_QUEUE)):
-            faults.append(Fault("/queue", problem))
+            faults.append(
+                Fault("/task", f"Must be one of TICKHOOK_AGENT_TASKS: {allowed}")
+            )
+        queue = config.get("queue", DEFAULT_QUEUE)
+        if (
+            not isinstance(queue, str)
+            or not queue.isascii()
+            or not QUEUE.fullmatch(queue)
+        ):
+            detail = "Must be a queue's name: letters, digits, _.-"
+            faults.append(Fault("/queue", detail))
+        elif queue in OWN_QUEUES:
+            detail = f"Must not be '{queue}', which Tickhook uses itself"
+            faults.append(Fault("/queue", detail))
         return faults
 
     def submit(self, tasks: Sequence[AgentTask]) -> None:
         for task in tasks:
-            _require_allowed(task)
+            # The setting may have changed since the agent was saved.
+            if task.agent.config["task"] not in settings.TICKHOOK_AGENT_TASKS:
+                raise SubmissionFailed(
+                    "The agent's Celery task is no longer one of TICKHOOK_AGENT_TASKS",
+                    retryable=False,
+                )
         try:
             with current_app.producer_or_acquire() as producer, producer.batch(500):
                 for task in tasks:
@@ -63,7 +79,7 @@ class CeleryBackend(AgentBackend):
         return str(agent.config.get("queue", DEFAULT_QUEUE))
 
     def count_messages(self, queues: Collection[str]) -> dict[str, int]:
-        # A new connection: one from a pool may have died with the broker's data.
+        # A new connection: a pooled one may be broken since the broker lost its data.
         connection = current_app.connection_for_read()
         errors: tuple[type[BaseException], ...] = (
             KombuError,
@@ -76,37 +92,23 @@ class CeleryBackend(AgentBackend):
                 return {queue: _count_messages(connection, queue) for queue in queues}
         except errors as error:
             logger.warning(
-                "The broker did not say what its queues hold: %s", type(error).__name__
+                "The broker did not return the lengths of its queues: %s",
+                type(error).__name__,
             )
             return {}
 
 
 def _count_messages(connection: Connection, queue: str) -> int:
-    """Return how many messages wait in a queue, of all priorities; 0 if it is gone."""
+    """Return the number of messages in a queue, of all priorities; 0 if it is gone."""
     with connection.channel() as channel:
         try:
-            # The stub says str; it is AMQP's (queue, message_count, consumer_count).
+            # The stub says str; it is (queue, message_count, consumer_count).
             declared: Any = Queue(queue, channel=channel).queue_declare(passive=True)
             return int(declared.message_count)
         except ChannelError as error:
             if str(error.reply_code) == NOT_FOUND:
                 return 0
             raise
-
-
-def _problem_of_queue(queue: object) -> str:
-    if not isinstance(queue, str) or not queue.isascii() or not QUEUE.fullmatch(queue):
-        return "Must be a queue's name: letters, digits, _.-"
-    if queue in OWN_QUEUES:
-        return f"Tickhook's own work is done on the queue '{queue}'"
-    return ""
-
-
-def _require_allowed(task: AgentTask) -> None:
-    """Refuse what was allowed when the agent was saved, and is not any more."""
-    if task.agent.config["task"] not in settings.TICKHOOK_AGENT_TASKS:
-        detail = "The agent's Celery task is no longer one of TICKHOOK_AGENT_TASKS"
-        raise SubmissionFailed(detail, retryable=False)
 
 
 def _publish(task: AgentTask, producer: Producer) -> None:

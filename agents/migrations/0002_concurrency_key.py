@@ -1,4 +1,4 @@
-"""Let tasks that get in each other's way be found by a common key."""
+"""Add a common key by which tasks that exclude each other are found."""
 
 from django.db import migrations, models
 

@@ -1,6 +1,6 @@
-"""Index the tasks that make their key busy; the others don't pay.
+"""Index the tasks that make their key busy; writes of other tasks cost nothing.
 
-Where this was interrupted: DROP INDEX CONCURRENTLY agent_task_busy, then migrate again.
+If this was interrupted: DROP INDEX CONCURRENTLY agent_task_busy, then migrate again.
 """
 
 from django.contrib.postgres.operations import AddIndexConcurrently

@@ -1,4 +1,4 @@
-"""Drop the index of running tasks by worker alone; agent_task_running_until serves.
+"""Drop the index of running tasks by worker: agent_task_running_until covers it.
 
 If this was interrupted, migrate again.
 """

@@ -1,4 +1,4 @@
-"""Let one worker process sweep for the whole installation."""
+"""Add turns, so that one worker process sweeps for the whole installation."""
 
 from django.db import migrations, models
 

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
 
-from agents.backends.base import UnknownBackend, get_backend
+from agents.backends import UnknownBackend, get_backend
 from agents.models import Agent
-from common.errors import Conflict, Fault, InvalidInput, NotFound
+from common.errors import Conflict, Fault, InvalidInput, NotFound, join_faults
 from common.json_schema import find_schema_faults
 
 
@@ -31,28 +32,35 @@ class AgentNameTaken(Conflict):
 
 
 class AgentInUse(Conflict):
-    """The agent has triggers or tasks; switch it off instead."""
+    """The agent has triggers or tasks; disable it instead."""
 
     code = "agent_in_use"
 
 
 def save_agent(agent: Agent, **fields: Any) -> Agent:
-    """Set fields of a new or stored agent; raise InvalidAgent, AgentNameTaken or
-    AgentNotFound.
+    """Set fields of a new or stored agent and save it.
+
+    Raises InvalidAgent, AgentNameTaken or AgentNotFound.
     """
     try:
         with transaction.atomic():
             _lock(agent)
-            _set(agent, fields)
+            for name, value in fields.items():
+                setattr(agent, name, value)
+            if faults := _find_faults(agent):
+                detail = join_faults(faults, limit=None, with_pointers=False)
+                raise InvalidAgent(detail, faults=faults)
             is_new = agent._state.adding
             agent.save(update_fields=None if is_new else [*fields, "updated_at"])
     except IntegrityError as error:
-        raise AgentNameTaken(faults=[Fault("/name", "Is taken")]) from error
+        raise AgentNameTaken(
+            faults=[Fault("/name", "Another agent has this name")]
+        ) from error
     return agent
 
 
 def delete_agent(*, agent_id: UUID) -> None:
-    """Delete an agent that nothing names; raise AgentInUse, AgentNotFound."""
+    """Delete an agent without triggers and tasks; raise AgentInUse or AgentNotFound."""
     with transaction.atomic():
         agent = Agent.objects.select_for_update().filter(pk=agent_id).first()
         if agent is None:
@@ -63,20 +71,13 @@ def delete_agent(*, agent_id: UUID) -> None:
 
 
 def _lock(agent: Agent) -> None:
-    """Read a stored agent again: another may have changed what is checked with it."""
+    """Lock and reload a stored agent: the checks need its current values."""
     if not agent._state.adding:
         try:
             stored = Agent.objects.select_for_update(no_key=True)
             agent.refresh_from_db(from_queryset=stored)
         except Agent.DoesNotExist:
             raise AgentNotFound from None
-
-
-def _set(agent: Agent, fields: Mapping[str, Any]) -> None:
-    for name, value in fields.items():
-        setattr(agent, name, value)
-    if faults := _find_faults(agent):
-        raise InvalidAgent("; ".join(f.detail for f in faults), faults=faults)
 
 
 def _find_faults(agent: Agent) -> list[Fault]:
@@ -89,3 +90,16 @@ def _find_faults(agent: Agent) -> list[Fault]:
     found = find_schema_faults(agent.parameters_schema)
     faults += [Fault(f"/parameters_schema{f.pointer}", f.detail) for f in found]
     return faults
+
+
+def usable_agents(user: User | AbstractBaseUser | AnonymousUser) -> QuerySet[Agent]:
+    """Return the agents that a user may use in triggers.
+
+    Those without a group and those of the user's groups; for a superuser, all.
+    """
+    if not isinstance(user, User):
+        return Agent.objects.none()
+    if user.is_superuser:
+        return Agent.objects.all()
+    own = Agent.objects.filter(groups__in=user.groups.all())
+    return Agent.objects.filter(Q(groups=None) | Q(pk__in=own.values("pk")))

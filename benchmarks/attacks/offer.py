@@ -13,16 +13,16 @@ NO_ANSWER = 0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """How one delivery was answered: 0 for not at all; timed from when it was due."""
+    """The response to a delivery: 0 for none; the time counts from its due instant."""
 
     seconds: float
     status: int
 
 
 def offer(requests: Sequence[bytes], *, per_second: float, port: int) -> list[Answered]:
-    """Send all requests when they are due, each on a connection of its own.
+    """Send all requests when they are due, each on its own connection.
 
-    So senders do that deliver now and then: they find the server's queue as it is.
+    Senders that deliver occasionally do the same: they meet the server's full queue.
     """
     return asyncio.run(_offer(requests, per_second, port))
 

@@ -7,22 +7,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from time import sleep
 
-from benchmarks.attacks.attackers import ATTACKS, Target, run_attack
+from benchmarks.attacks.attackers import ATTACKS, Victim, run_attack
 from benchmarks.attacks.offer import Answered, offer
 from benchmarks.ingest import OURS, UNSIGNED, Side, make_sides
-from benchmarks.leftovers import forget_everything
-from benchmarks.report import Target as Goal
+from benchmarks.report import Target
+from benchmarks.reset import reset_all
 from benchmarks.servers import WebServer, shipped_web_server
 
 PER_SECOND = 100
-ALONE = "alone"
+NO_ATTACK = "no attack"
 LONGEST_P99_MS = 250
-TIMES_ALONE = 5
+TIMES_WITHOUT_ATTACK = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """How deliveries were answered while one attack ran."""
+    """The responses to deliveries during one attack."""
 
     answered: int
     with_200: int
@@ -33,26 +33,28 @@ class Run:
 
 
 def measure_attacks(*, seconds: float, settle: float, only: str) -> dict[str, Run]:
-    """Measure deliveries alone, then next to each attack, on one fresh server each."""
+    """Measure deliveries without and with each attack, each on a fresh server."""
     return {
         name: _measure(name, seconds=seconds, settle=settle)
-        for name in (ALONE, *(name for name in ATTACKS if only in name))
+        for name in (NO_ATTACK, *(name for name in ATTACKS if only in name))
     }
 
 
-def goals(runs: dict[str, Run]) -> list[Goal]:
-    longest = max(TIMES_ALONE * runs[ALONE].p99_ms, LONGEST_P99_MS)
+def attack_targets(runs: dict[str, Run]) -> list[Target]:
+    longest = max(TIMES_WITHOUT_ATTACK * runs[NO_ATTACK].p99_ms, LONGEST_P99_MS)
     times = [
-        Goal(what=f"p99 next to {name}", figure=run.p99_ms, unit="ms", at_most=longest)
+        Target(
+            what=f"p99 next to {name}", figure=run.p99_ms, unit="ms", at_most=longest
+        )
         for name, run in runs.items()
-        if name != ALONE
+        if name != NO_ATTACK
     ]
     failed = sum(run.answered - run.with_200 for run in runs.values())
-    return [*times, Goal(what="Not accepted", figure=failed, unit="", at_most=0.5)]
+    return [*times, Target(what="Not accepted", figure=failed, unit="", at_most=0.5)]
 
 
 def _measure(name: str, *, seconds: float, settle: float) -> Run:
-    forget_everything()
+    reset_all()
     with shipped_web_server() as web:
         sides = make_sides()
         warm_up = sides[OURS].requests(PER_SECOND)
@@ -68,13 +70,13 @@ def _measure(name: str, *, seconds: float, settle: float) -> Run:
 def _attacked(
     name: str, web: WebServer, open_side: Side, seconds: float
 ) -> Iterator[None]:
-    if name == ALONE:
+    if name == NO_ATTACK:
         yield
         return
-    target = Target(port=web.port, open_path=open_side.path)
+    victim = Victim(port=web.port, open_path=open_side.path)
     context = multiprocessing.get_context("spawn")
     attacker = context.Process(
-        target=run_attack, args=(name, target, seconds), daemon=True
+        target=run_attack, args=(name, victim, seconds), daemon=True
     )
     attacker.start()
     try:

@@ -6,7 +6,7 @@ from django.db import models
 
 
 class Hook(models.Model):
-    """One request that was received."""
+    """One received request."""
 
     event_type = models.CharField(max_length=200, default="push", db_index=True)
     payload = models.JSONField()
@@ -20,7 +20,7 @@ class Hook(models.Model):
 
 
 class HookTrigger(models.Model):
-    """What is to happen when a hook of a type comes and the condition holds."""
+    """What happens for a hook of a type if the condition holds."""
 
     name = models.CharField(max_length=255)
     event_type = models.CharField(max_length=200, db_index=True)
@@ -50,7 +50,7 @@ class HookExecution(models.Model):
 
 
 class HookTask(models.Model):
-    """What the agent is to do."""
+    """The task of an agent."""
 
     execution = models.OneToOneField(HookExecution, on_delete=models.CASCADE)
     parameters = models.JSONField()

@@ -1,4 +1,4 @@
-"""One Celery task per hook, which asks and writes what it needs as it goes."""
+"""One Celery task per hook, which reads and writes one row after the other."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def execute(trigger: HookTrigger, hook: Hook) -> None:
 
 
 def is_met(condition: dict[str, Any], payload: Any) -> bool:
-    """Hold a payload against `{"field": "a.b", "operator": "eq", "value": …}`."""
+    """Evaluate `{"field": "a.b", "operator": "eq", "value": …}` for a payload."""
     actual = payload
     for name in condition["field"].split("."):
         actual = actual.get(name) if isinstance(actual, dict) else None

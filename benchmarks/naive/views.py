@@ -10,7 +10,7 @@ from benchmarks.naive.tasks import process_hook
 
 
 class HookView(APIView):
-    """Saves what it is sent as one row and leaves the rest to a Celery task."""
+    """Saves the request as one row and leaves the rest to a Celery task."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)

@@ -1,4 +1,4 @@
-"""What is measured of a side with so many entries; each from outside its beat."""
+"""Measurements of one side with a number of entries, each from outside its beat."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from statistics import median
 
-from benchmarks.cpu import tree_cpu_seconds
-from benchmarks.memory import resident_mb
 from benchmarks.schedule.entries import Due
 from benchmarks.schedule.figures import (
     CUT_SECONDS,
@@ -22,18 +20,19 @@ from benchmarks.schedule.figures import (
 )
 from benchmarks.schedule.side import Side
 from benchmarks.servers import ProgramFailed, celery_beat
+from benchmarks.usage import resident_mb, tree_cpu_seconds
 from local.embedded import EmbeddedServers
 from local.embedded.process import wait_until
 
-# What is measured of a running beat waits longer than that for its start.
+# The longest time to wait for the start of a beat.
 PATIENCE_SECONDS = 300
-# The baselines look for edits every 5 seconds, the last time when the edit before has
-# fired: half of that is what one waits on average.
+# The baselines look for edits every 5 seconds, and last did so when the previous edit
+# fired. A pause of half of that gives the average time.
 EDIT_PAUSE_SECONDS = 2.5
 
 
 def measure_start(side: Side, pid: int, spawned: float) -> Start:
-    """Measure a beat that was spawned just now; one entry was due by then."""
+    """Measure a beat that has just been spawned, with one due entry."""
     if not wait_until(lambda: side.fired() > 0, timeout_seconds=PATIENCE_SECONDS):
         raise ProgramFailed(f"{side.name} fired nothing in {PATIENCE_SECONDS} s")
     return Start(

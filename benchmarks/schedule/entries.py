@@ -1,4 +1,4 @@
-"""What the entries of all sides have in common."""
+"""Entries of schedules: what all sides have in common."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 from django.db import connection, models
 
-# Celery sends at most one message an entry and a run to this queue. Nobody reads it.
+# Celery sends at most one message per entry and run to this queue, which has no reader.
 QUEUE = "bench-schedule"
 TASK = "benchmarks.naive.tasks.run_agent"
-# Entries ran this long ago, so that one edited to run more often is due at once.
+# Entries ran this long ago, so an entry edited to run more often is due at once.
 LAST_RUN = timedelta(minutes=5)
 EDITED = timedelta(minutes=2)
 
@@ -36,8 +36,8 @@ def entry_name(number: int) -> str:
 def hourly_instants(now: datetime) -> list[datetime]:
     """Return one instant for each minute of an hour at which entries may run.
 
-    Those of the next 20 minutes, and of the 10 that are over, are left out: entries are
-    spread over the hour, yet none comes due while something else is measured.
+    Omits the next 20 minutes and the last 10: entries are spread over the hour, but
+    none comes due during another measurement.
     """
     minute = now.replace(second=0, microsecond=0)
     return [minute + timedelta(minutes=ahead) for ahead in range(20, 51)]
@@ -67,7 +67,7 @@ def copy_row(
 
 
 def settle() -> None:
-    """Do now what the server would do soon after: it must not meet a measurement."""
+    """Make the server do its maintenance now, not during a measurement."""
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
         cursor.execute("CHECKPOINT")

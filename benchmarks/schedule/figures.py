@@ -1,16 +1,16 @@
-"""What is measured of a side with so many entries: a table each."""
+"""The figures of one side with a number of entries; each class is a table."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# A figure, or why there is none.
+# A figure, or the reason why it is missing.
 Figure = float | str
 
 CUT_SECONDS = 60
 TOO_LONG = f"> {CUT_SECONDS}"
-# Messages of the baselines do not say what instant they are of.
-UNKNOWN = "not told"
+# Messages of the baselines do not contain the instant that they belong to.
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from django.db import connection
 from django_celery_beat.models import PeriodicTask
 
 from agents.models import Agent
-from benchmarks.leftovers import forget_everything
+from benchmarks.reset import reset_all
 from benchmarks.schedule.entries import (
     Due,
     copy_row,
@@ -15,18 +15,17 @@ from benchmarks.schedule.entries import (
     hourly_instants,
     settle,
 )
-from benchmarks.schedule.leftovers import forget_entries
-from benchmarks.schedule.side import Lateness, Side
+from benchmarks.schedule.side import Lateness, Side, delete_entries
 from benchmarks.schedule.stock import make_crontabs
 from events.models import Event
-from triggers.clocks.names import MIRROR_PREFIX, mirror_name
+from triggers.clocks.mirror import MIRROR_PREFIX, mirror_name
 from triggers.models import ScheduleType, ScheduleVersion, Trigger, TriggerType
 from triggers.services.lifecycle import create_trigger, update_trigger
 
 # The change has to be stored before the instant that it names.
 EDITED_AHEAD = timedelta(seconds=0.2)
 
-# Each has an anchor of its own: no two share a schedule that was built.
+# Each has its own anchor, so that no two triggers share a compiled schedule.
 _MAKE_DUE = """
 UPDATE triggers_trigger t SET schedule_type = 'interval', cron_expression = NULL,
     schedule_config = jsonb_build_object('interval_seconds', %s::int),
@@ -46,14 +45,14 @@ SELECT percentile_cont(ARRAY[0.5, 0.99]) WITHIN GROUP (
 
 
 class OurSide(Side):
-    """Tickhook: a trigger an entry, with its numbers, its history and its mirror."""
+    """Tickhook: an entry is a trigger with its statistics, history and mirror."""
 
     name = "ours"
     scheduler = "triggers.clocks.scheduler:TickhookScheduler"
 
     def fill(self, count: int) -> None:
-        forget_entries()
-        model = _make_model()
+        delete_entries()
+        model = _make_template()
         _copy_trigger(model, count)
         _copy_mirror(model)
         PeriodicTask.objects.filter(name=mirror_name(model.id)).delete()
@@ -79,8 +78,8 @@ class OurSide(Side):
     def fired(self) -> int:
         return Event.objects.count()
 
-    def forget_fired(self) -> None:
-        forget_everything()
+    def reset_fired(self) -> None:
+        reset_all()
 
     def lateness(self) -> Lateness | None:
         with connection.cursor() as cursor:
@@ -89,7 +88,7 @@ class OurSide(Side):
         return Lateness(p50=p50, p99=p99)
 
 
-def _make_model() -> Trigger:
+def _make_template() -> Trigger:
     agent, _ = Agent.objects.get_or_create(
         name="echo",
         defaults={

@@ -11,7 +11,7 @@ MILLION = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How much is measured. `own_sizes` are those of ours alone."""
+    """The amounts to measure; `own_sizes` are measured only for Tickhook."""
 
     sizes: Sequence[int]
     own_sizes: Sequence[int] = ()
@@ -25,12 +25,14 @@ class Plan:
 
 def read_plan(description: str | None, arguments: Sequence[str] | None = None) -> Plan:
     """Read the command line, or `arguments`."""
-    # Without this a SIGTERM would leave folders behind.
+    # Without this, SIGTERM leaves temporary folders behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--sizes", type=_sizes, default=(1000, 10_000, 100_000))
-    parser.add_argument("--million", action="store_true", help="ours at a million, too")
-    parser.add_argument("--quick", action="store_true", help="whether it runs at all")
+    parser.add_argument(
+        "--million", action="store_true", help="also a million entries of ours"
+    )
+    parser.add_argument("--quick", action="store_true", help="only test that it runs")
     parser.add_argument("--json", dest="as_json", action="store_true")
     options = parser.parse_args(arguments)
     if options.quick:

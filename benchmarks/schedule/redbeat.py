@@ -9,7 +9,7 @@ from celery.schedules import crontab, schedule
 from redbeat.decoder import RedBeatJSONEncoder, to_timestamp
 from redbeat.schedulers import RedBeatSchedulerEntry, ensure_conf
 
-from benchmarks.leftovers import broker
+from benchmarks.reset import broker
 from benchmarks.schedule.entries import (
     EDITED,
     LAST_RUN,
@@ -19,24 +19,23 @@ from benchmarks.schedule.entries import (
     entry_name,
     hourly_instants,
 )
-from benchmarks.schedule.leftovers import forget_entries
-from benchmarks.schedule.side import Side
+from benchmarks.schedule.side import Side, delete_entries
 from config.celery import app
 
 _WRITTEN_AT_ONCE = 5000
 
-# What RedBeat keeps of an entry: its definition, when it last ran, when it is due.
+# What RedBeat stores for an entry: its definition, its last run and its due time.
 Row = tuple[dict[str, Any], datetime, datetime]
 
 
 class RedBeatSide(Side):
-    """RedBeat: a hash and a member of one sorted set an entry."""
+    """RedBeat: an entry is a hash and a member of a sorted set."""
 
     name = "redbeat"
     scheduler = "redbeat.RedBeatScheduler"
 
     def fill(self, count: int) -> None:
-        forget_entries()
+        delete_entries()
         now = datetime.now(UTC)
         instants = hourly_instants(now)
         crontabs = [crontab(minute=at.minute, app=app) for at in instants]
@@ -66,8 +65,8 @@ class RedBeatSide(Side):
         entry.schedule = schedule(EDITED, app=app)
         entry.save()
 
-    def forget_fired(self) -> None:
-        super().forget_fired()
+    def reset_fired(self) -> None:
+        super().reset_fired()
         with broker() as client:  # a beat that was killed still holds the lock
             client.delete(ensure_conf(app).lock_key)
 

@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.report import Target, as_table
 from benchmarks.schedule.figures import Burst, Edit, Figure, Idle, Load, Start
 
-# With the one entry that shows that beat is ready: what the program itself costs.
+# One entry, which shows that beat is ready: the cost of the program itself.
 EMPTY = 1
 TARGETED_BURST = 10_000
 TARGETED_LOAD = 100_000
@@ -16,7 +16,7 @@ TARGETED_LOAD = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """A table each; a row is a side with so many entries."""
+    """The tables; a row is a side with a number of entries."""
 
     start: dict[str, Start] = field(default_factory=dict)
     idle: dict[str, Idle] = field(default_factory=dict)
@@ -28,7 +28,7 @@ class Results:
         tables: dict[str, dict[str, Any]] = {
             "Start, until an entry that is due has fired": self.start,
             "Nothing is due": self.idle,
-            "One edit, until it has fired": self.edit,
+            "One edit, until the entry has fired": self.edit,
             "Due at one instant": self.burst,
             "Due one after the other": self.load,
         }
@@ -42,7 +42,7 @@ def row_name(side: str, entries: int) -> str:
 
 
 def schedule_targets(results: Results, *, largest: int) -> Iterator[Target]:
-    """Yield the targets of what was measured; those of any size for the largest."""
+    """Yield the targets of all measurements; some only for the largest size."""
     empty, most = row_name("ours", EMPTY), row_name("ours", largest)
     start, edit = results.start[most], results.edit[most]
     yield _seconds(f"Start with {largest:,} triggers", start.seconds, at_most=2.0)

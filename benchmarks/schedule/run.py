@@ -48,20 +48,20 @@ class _Row:
     results: Results
 
     def measure(self, servers: EmbeddedServers) -> None:
-        self._tell("fill")
+        self._log("fill")
         filling = _seconds(lambda: self.side.fill(self.entries))
         at_once = Due(count=1, at=datetime.now(UTC), every=HOUR)
         preparing = _seconds(lambda: self._prepare(at_once))
-        starting = self._measure_standing(servers)
+        starting = self._measure_idle_and_edits(servers)
         if self.entries != EMPTY:
-            # As long as it took before, twice: beat is ready when entries come due.
+            # Twice the time of the previous start, so that beat is ready in time.
             ready = 2 * (preparing + starting) + 3
             self._measure_burst(timedelta(seconds=ready))
             self._measure_load(timedelta(seconds=ready + filling))
 
-    def _measure_standing(self, servers: EmbeddedServers) -> float:
-        """Measure one beat to which only edits happen; return how long it started."""
-        self._tell("start, idle, edits")
+    def _measure_idle_and_edits(self, servers: EmbeddedServers) -> float:
+        """Measure a beat without due entries, but with edits; return its start time."""
+        self._log("start, idle, edits")
         spawned = time.perf_counter()
         with celery_beat(self.side.scheduler) as pid:
             self.results.start[self.name] = measure_start(self.side, pid, spawned)
@@ -75,14 +75,14 @@ class _Row:
         return starting
 
     def _measure_burst(self, lead: timedelta) -> None:
-        self._tell("many due at one instant")
+        self._log("many due at one instant")
         count = min(self.entries, self.plan.most_due)
         due = Due(count=count, at=datetime.now(UTC) + lead, every=HOUR)
         self._prepare(due)
         self.results.burst[self.name] = measure_burst(self.side, due)
 
     def _measure_load(self, lead: timedelta) -> None:
-        self._tell("due one after the other")
+        self._log("due one after the other")
         every = timedelta(seconds=max(1, self.entries // self.plan.due_per_second))
         due = Due(
             count=self.entries,
@@ -96,13 +96,13 @@ class _Row:
 
     def _prepare(self, due: Due) -> None:
         self.side.make_due(due)
-        self.side.forget_fired()
+        self.side.reset_fired()
 
     @property
     def name(self) -> str:
         return row_name(self.side.name, self.entries)
 
-    def _tell(self, what: str) -> None:
+    def _log(self, what: str) -> None:
         print(f"{self.name}: {what}", file=sys.stderr)
 
 

@@ -16,9 +16,8 @@ from benchmarks.schedule.entries import (
     hourly_instants,
     settle,
 )
-from benchmarks.schedule.leftovers import forget_entries
-from benchmarks.schedule.side import Side
-from triggers.clocks.names import HEARTBEAT_NAME, SWEEP_NAME
+from benchmarks.schedule.side import Side, delete_entries
+from triggers.clocks.mirror import HEARTBEAT_NAME, SWEEP_NAME
 
 _MAKE_DUE = """
 UPDATE django_celery_beat_periodictask
@@ -29,13 +28,13 @@ WHERE name LIKE 'entry %%' AND split_part(name, ' ', 2)::int < %s::int
 
 
 class StockSide(Side):
-    """django-celery-beat: one PeriodicTask an entry."""
+    """django-celery-beat: an entry is a PeriodicTask."""
 
     name = "stock"
     scheduler = "django_celery_beat.schedulers:DatabaseScheduler"
 
     def fill(self, count: int) -> None:
-        forget_entries()
+        delete_entries()
         own = PeriodicTask.objects.filter(name__in=(HEARTBEAT_NAME, SWEEP_NAME))
         own.update(enabled=False)
         now = datetime.now(UTC)

@@ -7,7 +7,7 @@ from multiprocessing.queues import Queue
 from typing import ClassVar
 from uuid import UUID
 
-from agents.backends.base import AgentBackend, backends
+from agents.backends import AgentBackend, backends
 from agents.models import AgentTask
 from common.errors import Fault
 

@@ -9,12 +9,12 @@ from benchmarks.report import Target
 from benchmarks.snapshot.statements import Cost
 
 WINDOWS_OF_A_PHASE = 3
-FLAT = ("claim", "silent workers", "time-outs", "clock: wait", "clock: find")
+FLAT = ("claim", "dead workers", "time-outs", "clock: wait", "clock: find")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """What was measured in some seconds; `at` counts from the start of the hold."""
+    """The measurement of some seconds; `at` counts from the start of the hold."""
 
     at: float
     costs: dict[str, Cost]
@@ -32,7 +32,7 @@ class Phase:
 def phase_at(windows: Sequence[Window], seconds: float) -> Phase:
     """Return the phase that ends at a moment; 0 is just before the hold.
 
-    Windows without a look say nothing about its cost.
+    Windows without a call say nothing about its cost.
     """
     last = [window for window in windows if window.at <= seconds][-WINDOWS_OF_A_PHASE:]
     return Phase(
@@ -42,11 +42,13 @@ def phase_at(windows: Sequence[Window], seconds: float) -> Phase:
 
 
 def snapshot_targets(before: Phase, middle: Phase, end: Phase) -> list[Target]:
-    overdue = _ratio(end.costs["submit_overdue"].ms, middle.costs["submit_overdue"].ms)
+    overdue = _ratio(
+        end.costs["submit_due_tasks"].ms, middle.costs["submit_due_tasks"].ms
+    )
     return [
         *(_flat(name, before.costs[name], end.costs[name]) for name in FLAT),
         Target(
-            what="submit_overdue at the end",
+            what="submit_due_tasks at the end",
             figure=overdue,
             unit="times in the middle",
             at_most=1.2,
@@ -93,5 +95,5 @@ def _median(costs: Sequence[Cost]) -> Cost:
 
 
 def _ratio(after: float, before: float) -> float:
-    """Return the quotient; infinite if one was not measured, so that it counts."""
+    """Return the quotient; infinite, so that a target fails, if one is missing."""
     return after / before if after and before else math.inf

@@ -1,4 +1,4 @@
-"""What runs while it is measured: events, their processing, their tasks, the clock."""
+"""The processes that run during the measurement: events, pipeline, tasks, clock."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def running(*, events_per_second: int) -> Iterator[None]:
     spawning = get_context("spawn")
     tasks: Tasks = spawning.Queue()
     kinds: list[tuple[Callable[..., None], tuple[object, ...]]] = [
-        (_feed, (events_per_second,)),
-        (_work, (tasks,)),
+        (_record_events, (events_per_second,)),
+        (_process_events, (tasks,)),
         (_run_tasks, (tasks,)),
     ]
     started = [
@@ -43,7 +43,7 @@ def running(*, events_per_second: int) -> Iterator[None]:
             process.join()
 
 
-def _feed(per_second: int) -> None:
+def _record_events(per_second: int) -> None:
     """Record events at a rate, one per transaction, as the receiver does."""
     django.setup()
     from benchmarks.our_events import new_event
@@ -58,8 +58,8 @@ def _feed(per_second: int) -> None:
         time.sleep(max(0.0, start + count / per_second - time.monotonic()))
 
 
-def _work(tasks: Tasks) -> None:
-    """Drain the inbox, sweep and claim what is due, each in a thread of its own."""
+def _process_events(tasks: Tasks) -> None:
+    """Drain the inbox, sweep and claim due triggers, each in its own thread."""
     django.setup()
     from benchmarks.snapshot.backend import BenchBackend
     from executions.pipeline.drain import drain

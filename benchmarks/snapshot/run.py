@@ -41,7 +41,7 @@ FROM (
 def measure_snapshot(
     servers: EmbeddedServers, *, events_per_second: int, minutes: float, window: float
 ) -> tuple[list[Window], str]:
-    """Return what each window measured, and how many events and tasks were left."""
+    """Return the measurements of the windows, and the number of open events."""
     _make_installation()
     side = make_sides()[OURS]
     windows: list[Window] = []
@@ -82,7 +82,7 @@ def _measure(side: Side, port: int, seconds: float, *, at: float) -> Window:
 
 @contextmanager
 def _held(url: str) -> Iterator[None]:
-    """Hold a snapshot as a forgotten session does, longer than the server allows."""
+    """Hold a snapshot like a forgotten session, longer than the server allows."""
     with psycopg.connect(url) as holder:
         holder.execute("SET idle_in_transaction_session_timeout = 0")
         holder.commit()

@@ -1,4 +1,4 @@
-"""What statements cost, by pg_stat_statements."""
+"""The cost of statements, from pg_stat_statements."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from types import MappingProxyType
 
 from django.db import connection
 
-# By words of a statement's text. The first of a group is called once per look.
+# Patterns of statements. The first of a group runs once per call.
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "claim": ("pg_current_snapshot.*executions_drainlease",),
         "suspects": ("FROM events_inbox WHERE deaths > .*LIMIT",),
-        "silent workers": (
+        "dead workers": (
             "UPDATE agents_agenttask.*attempt \\+ .*claimed_by = NULL",
             "SELECT.*agents_agenttask.*claimed_by.*attempt >=",
         ),
         "time-outs": ("SELECT.*FROM agents_agenttask.*deadline_at <=",),
         "clock: wait": ("first.due - look.at",),
         "clock: find": ("WITH longest",),
-        "submit_overdue": (
+        "submit_due_tasks": (
             "agents_agenttask.*ORDER BY next_attempt_at.*UPDATE",
             "SELECT next_attempt_at.*FROM agents_agenttask.*ORDER BY next_attempt_at",
         ),
@@ -37,7 +37,7 @@ FROM pg_stat_statements WHERE query ~ ANY(%s)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What one look costs; no calls have no cost."""
+    """The cost of one call, or zero without calls."""
 
     calls: int
     ms: float
@@ -51,14 +51,14 @@ def start_counting() -> None:
 
 
 def read_costs() -> dict[str, Cost]:
-    """Return the cost per look of each group since `start_counting`."""
+    """Return the cost per call of each group since `start_counting`."""
     costs = {}
     with connection.cursor() as cursor:
         for name, words in GROUPS.items():
             cursor.execute(_READ, [[f"(?s){word}" for word in words]])
             calls, ms, buffers = cursor.fetchone()
-            looks = max(1, calls)
+            count = max(1, calls)
             costs[name] = Cost(
-                calls=calls, ms=float(ms) / looks, buffers=float(buffers) / looks
+                calls=calls, ms=float(ms) / count, buffers=float(buffers) / count
             )
     return costs

@@ -1,17 +1,24 @@
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from conditions.building import (
     MAX_RULES,
     ConditionType,
-    Place,
+    Location,
     build_condition,
     condition_types,
+    read_logic,
 )
 from conditions.document import Document
-from conditions.logic import Logic, judge_all, read_logic
-from conditions.outcomes import OPPOSITE, CompiledCondition, Judge, Outcome, Trace
+from conditions.evaluation import (
+    OPPOSITE,
+    CompiledCondition,
+    Evaluation,
+    Logic,
+    Trace,
+    join_operands,
+)
 
 KEYS = frozenset({"type", "conditions", "logic"})
 
@@ -21,48 +28,41 @@ class CombinedCondition(ConditionType):
     """Other conditions under AND, OR or NOT: `{"conditions": […], "logic": "OR"}`."""
 
     def build(
-        self, condition: Mapping[str, object], place: Place
+        self, condition: Mapping[str, object], location: Location
     ) -> CompiledCondition | None:
-        place.refuse_unknown_keys(condition, KEYS)
-        logic = read_logic(condition, place, tuple(Logic))
-        operands = _build_operands(condition.get("conditions"), place)
+        location.reject_unknown_keys(condition, KEYS)
+        logic = read_logic(condition, location, tuple(Logic))
+        operands = _build_operands(condition.get("conditions"), location)
         if logic is Logic.NOT and len(operands) > 1:
-            place.at("conditions").refuse("NOT takes exactly one condition")
-        return _combined(logic, operands) if logic else None
+            location.at("conditions").add_fault("NOT takes exactly one condition")
+        return _join(logic, operands) if logic else None
 
 
-def _build_operands(written: object, place: Place) -> list[CompiledCondition]:
-    listed = place.at("conditions")
+def _build_operands(written: object, location: Location) -> list[CompiledCondition]:
+    listed = location.at("conditions")
     if not isinstance(written, list) or not written:
-        listed.refuse("a combined condition needs a list of at least one condition")
+        listed.add_fault("A combined condition needs a list of at least one condition")
         return []
     if len(written) > MAX_RULES:
-        listed.refuse(f"more than {MAX_RULES} conditions in one list")
+        listed.add_fault(f"A list can have at most {MAX_RULES} conditions")
         return []
     built = [
-        build_condition(operand, place.inside("conditions", position))
+        build_condition(operand, location.nested("conditions", position))
         for position, operand in enumerate(written)
     ]
     return [operand for operand in built if operand is not None]
 
 
-def _combined(logic: Logic, operands: Sequence[CompiledCondition]) -> CompiledCondition:
+def _join(logic: Logic, operands: list[CompiledCondition]) -> CompiledCondition:
     label: Trace = {"type": "combined", "logic": logic.value}
-    return CompiledCondition(
-        judge=_judge(logic, operands, label),
-        label=label,
-        cost=sum(operand.cost for operand in operands),
-    )
-
-
-def _judge(logic: Logic, operands: Sequence[CompiledCondition], label: Trace) -> Judge:
-    judge_operands = judge_all(logic, operands)
+    evaluate_operands = join_operands(logic, operands)
     negates = logic is Logic.NOT
 
-    def judge(document: Document) -> tuple[Outcome, Trace]:
-        outcome, traces = judge_operands(document)
+    def evaluate(document: Document) -> Evaluation:
+        outcome, traces = evaluate_operands(document)
         if negates:
             outcome = OPPOSITE[outcome]
-        return outcome, {**label, "outcome": outcome, "conditions": traces}
+        return Evaluation(outcome, {**label, "outcome": outcome, "conditions": traces})
 
-    return judge
+    cost = sum(operand.cost for operand in operands)
+    return CompiledCondition(evaluate=evaluate, label=label, cost=cost)

@@ -1,6 +1,6 @@
-"""Index the instants of a trigger's schedule; other events don't pay.
+"""Index the instants of a trigger's schedule; writes of other events cost nothing.
 
-Where this was interrupted: DROP INDEX CONCURRENTLY event_scheduled, then migrate again.
+If this was interrupted: DROP INDEX CONCURRENTLY event_scheduled, then migrate again.
 """
 
 from django.contrib.postgres.operations import AddIndexConcurrently

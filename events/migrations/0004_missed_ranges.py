@@ -1,6 +1,6 @@
-"""Index the ranges that a trigger missed; other events don't pay.
+"""Index the ranges that a trigger missed; writes of other events cost nothing.
 
-Where this was interrupted: DROP INDEX CONCURRENTLY event_missed, then migrate again.
+If this was interrupted: DROP INDEX CONCURRENTLY event_missed, then migrate again.
 """
 
 from django.contrib.postgres.operations import AddIndexConcurrently

@@ -1,4 +1,4 @@
-# Concurrently, so that events are recorded meanwhile: the table may be large.
+# Concurrently, because the table may be large and events are recorded in the meantime.
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Copy the dedupe keys of stored events into the table of keys.
 
-In batches that commit one by one, so that a large table holds no long transaction. An
+Batches commit one by one, so that a large table needs no long transaction. An
 interrupted copy starts again from the first event and skips the keys that it finds.
 """
 

@@ -1,14 +1,14 @@
 """Drop the dedupe key from events, and with it their second unique constraint.
 
-Code of the version before cannot record events without the column. A nullable column
-that nothing checks would be worse: that code would record duplicates. It can still run
+Code of the previous version cannot record events without the column. A nullable column
+without a constraint would be worse, because that code would record duplicates. It can run
 until the lock, so the keys that it wrote since the copy began are copied under the lock.
 """
 
 from django.db import migrations
 
 LOCK = "LOCK TABLE events_event IN ACCESS EXCLUSIVE MODE"
-# Ids begin with the milliseconds of their making. The margin covers clocks that differ
+# Ids begin with the milliseconds of their creation. The margin covers clocks that differ
 # and transactions that were open when the copy began.
 COPY_THE_REST = """
 INSERT INTO events_eventkey (dedupe_key, event_id)

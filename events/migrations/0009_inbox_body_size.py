@@ -1,4 +1,4 @@
-"""Keep the size of a body in the inbox, so that a claim reads no events."""
+"""Keep the size of a body in the inbox, so that a claim does not read events."""
 
 from django.db import migrations, models
 

@@ -1,6 +1,6 @@
-"""Bodies of events: a replay has none of its own, and retention removes old ones.
+"""Bodies of events. A replay has none of its own, and retention removes old ones.
 
-A body that was removed is shorter than the `body_size` of its event.
+The stored body of an event is shorter than its `body_size` if it was removed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ORDER BY id FOR KEY SHARE
 
 
 class BodyRemoved(TickhookError):
-    """The body of this event is not stored any more."""
+    """The body of this event is no longer stored."""
 
     code = "body_removed"
     http_status = 410
@@ -33,7 +33,7 @@ class BodyRemoved(TickhookError):
 
 
 def is_stored(event: Event) -> bool:
-    """Return whether an event that is no replay has its body still."""
+    """Return whether an event, not a replay, still has its body."""
     return len(event.body) == event.body_size
 
 
@@ -50,7 +50,8 @@ def read_body(event: Event) -> bytes:
 def hold_bodies(event_ids: Collection[UUID]) -> set[UUID]:
     """Return those of the events, none a replay, whose bodies are stored.
 
-    They stay so until the caller's transaction ends: retention waits for its locks.
+    Retention does not remove them before the caller's transaction ends, because it
+    waits for the locks.
     """
     with connection.cursor() as cursor:
         cursor.execute(_HOLD, [list(event_ids)])

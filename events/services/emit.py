@@ -1,3 +1,5 @@
+"""Emitting domain events of the catalogue."""
+
 from __future__ import annotations
 
 import json
@@ -6,16 +8,19 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from uuid import UUID
 
-from common.causes import Cause, current_cause
-from common.errors import Conflict, Fault, InvalidInput
+from django.db.models import Q
+
+from common.correlation import Cause, current_cause
+from common.errors import Conflict, Fault, InvalidInput, clean_text
 from common.fields import dump_json
-from common.text import clean_text
 from events.models import Event, EventSource, EventType
-from events.services.keys import find_known
-from events.services.record import NewEvent, dedupe_key, record_events
+from events.services.record import NewEvent, dedupe_key, find_known, record_events
 
 LONGEST_TYPE = 200
 LONGEST_SUBJECT = 255
+# The namespace of an event type is the first part of its name: `task` in `task.failed`.
+# Tickhook itself emits events of these.
+INTERNAL_NAMESPACES = ("execution", "schedule", "task", "trigger")
 
 
 class UnknownEventType(InvalidInput):
@@ -32,7 +37,7 @@ class IdempotencyKeyConflict(Conflict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emitted:
-    """The event that an emit stands for; a duplicate names the one recorded first."""
+    """The event of an emit call; for a duplicate, the event that was recorded first."""
 
     event_id: UUID
     is_duplicate: bool
@@ -48,14 +53,16 @@ def emit(
 ) -> Emitted:
     """Record a domain event of the catalogue; raise UnknownEventType for others.
 
-    A subject that can't be stored raises InvalidInput. Called again with the same
-    subject and idempotency key it records nothing and returns the first event's id;
-    if the type or the payload is another, it raises IdempotencyKeyConflict.
-    The cause is the event `cause_id` (InvalidInput if there is none), or what the
-    code around says: see `emitting_because_of`.
+    A second call with the same subject and idempotency key records nothing and returns
+    the id of the first event; it raises IdempotencyKeyConflict if the type or the
+    payload differs. The cause is the event `cause_id`, or else that of the surrounding
+    `emit_because_of`. Raises InvalidInput if the subject cannot be stored or the
+    cause does not exist.
     """
     require_known_type(type)
-    _require_storable(subject)
+    if clean_text(subject, limit=LONGEST_SUBJECT) != subject:
+        detail = f"Must be at most {LONGEST_SUBJECT} characters, all of them Unicode"
+        raise InvalidInput(detail, faults=[Fault("/subject", detail)])
     key = (
         dedupe_key(EventSource.EMIT, subject, idempotency_key)
         if idempotency_key
@@ -69,12 +76,10 @@ def emit(
         delivery_id=clean_text(idempotency_key, limit=255),
         dedupe_key=key,
     )
-    cause = _load_cause(cause_id) if cause_id else current_cause()
-    if cause is not None:
-        event = _caused_by(cause, event)
+    event = _with_cause(event, cause_id)
     if record_events([event]):
         return Emitted(event_id=event.id, is_duplicate=False)
-    return Emitted(event_id=_first_of(event), is_duplicate=True)
+    return Emitted(event_id=_find_first(event), is_duplicate=True)
 
 
 def require_known_type(name: str) -> None:
@@ -88,16 +93,10 @@ def require_known_type(name: str) -> None:
     raise UnknownEventType(detail, faults=[Fault("/type", detail)])
 
 
-def _require_storable(subject: str) -> None:
-    if clean_text(subject, limit=LONGEST_SUBJECT) != subject:
-        detail = f"Must be at most {LONGEST_SUBJECT} characters, all of them Unicode"
-        raise InvalidInput(detail, faults=[Fault("/subject", detail)])
+def _find_first(event: NewEvent) -> UUID:
+    """Return the id of the first event with this key.
 
-
-def _first_of(event: NewEvent) -> UUID:
-    """Return the id of the event that was first under this key, if it is the same.
-
-    What retention deleted of the first event is not compared.
+    Raises IdempotencyKeyConflict if it differs in the data that retention has kept.
     """
     first = find_known([event.dedupe_key])[event.dedupe_key]
     if first.type is not None and first.type != event.type:
@@ -107,19 +106,32 @@ def _first_of(event: NewEvent) -> UUID:
     return first.event_id
 
 
-def _load_cause(event_id: UUID) -> Cause:
-    found = Event.objects.filter(pk=event_id).values("depth", "correlation_id").first()
-    if found is None:
-        detail = "There is no such event"
-        raise InvalidInput(detail, faults=[Fault("/cause_id", detail)])
-    return Cause(event_id=event_id, **found)
-
-
-def _caused_by(cause: Cause, event: NewEvent) -> NewEvent:
-    """Return an event that says what led to it: one step deeper, same correlation."""
+def _with_cause(event: NewEvent, cause_id: UUID | None) -> NewEvent:
+    """Return the event one step deeper than its cause, with the same correlation."""
+    cause = current_cause()
+    if cause_id is not None:
+        rows = Event.objects.filter(pk=cause_id).values("depth", "correlation_id")
+        if (found := rows.first()) is None:
+            detail = "There is no such event"
+            raise InvalidInput(detail, faults=[Fault("/cause_id", detail)])
+        cause = Cause(event_id=cause_id, **found)
+    if cause is None:
+        return event
     return replace(
         event,
         cause_id=cause.event_id,
         depth=cause.depth + 1,
         correlation_id=cause.correlation_id,
     )
+
+
+def is_reserved_namespace(name: str) -> bool:
+    """Return whether Tickhook or the catalogue has event types in a namespace.
+
+    A webhook type must not use such a name: otherwise a trigger for `invoice.*` would
+    also receive events of that sender.
+    """
+    if name in INTERNAL_NAMESPACES:
+        return True
+    named = Q(name__iexact=name) | Q(name__istartswith=f"{name}.")
+    return EventType.objects.filter(named).exists()

@@ -1,7 +1,9 @@
+"""Recording events, each once per dedupe key, together with their inbox rows."""
+
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import cache
@@ -11,7 +13,8 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from common.bulk import columns_of, insert_one_sql, insert_sql
+from common.database.sql import columns_of, insert_one_sql, insert_sql
+from common.errors import ServiceUnavailable
 from common.fields import dump_json
 from common.ids import uuid7
 from events.models import Event, EventKey, EventSource, Inbox
@@ -22,7 +25,7 @@ from events.nudge import nudge_soon
 class NewEvent:
     """An event about to be recorded. `request` and `options` are JSON text.
 
-    A replay has no body of its own, and the `body_size` of the event it replays.
+    A replay has no body; its `body_size` is that of the event it replays.
     """
 
     type: str
@@ -46,8 +49,8 @@ class NewEvent:
 
 
 _RECEIVED_AT = "statement_timestamp()"
-_APART = {"body_size", "dedupe_key"}
-_NAMES = tuple(f.name for f in fields(NewEvent) if f.name not in _APART)
+_SEPARATE = {"body_size", "dedupe_key"}
+_NAMES = tuple(f.name for f in fields(NewEvent) if f.name not in _SEPARATE)
 _values = attrgetter(*_NAMES)
 _KEYED = (
     f'keyed AS (INSERT INTO "{EventKey._meta.db_table}" (dedupe_key, event_id) '
@@ -57,18 +60,51 @@ _KEYED_ONE = _KEYED.format(rows="VALUES (%s, %s)")
 _KEYED_MANY = _KEYED.format(
     rows="SELECT dedupe_key, id FROM wanted WHERE dedupe_key IS NOT NULL"
 )
-# With OR, PostgreSQL looks ids up in two small hash tables. A single IN would become a
-# join, which may build its hash table from the rows with their bodies.
+# With OR, PostgreSQL looks ids up in two small hash tables. A single IN becomes a join,
+# which may build its hash table from the rows with their bodies.
 _IS_NEW = (
     "(v.id IN (SELECT event_id FROM keyed) "
     "OR v.id IN (SELECT id FROM wanted WHERE dedupe_key IS NULL))"
 )
 
 
-def dedupe_key(source: EventSource, scope: object, key: str) -> UUID:
-    """Return the key under which something can happen once: a hash of its three parts.
+_FIND_KNOWN = """
+SELECT k.dedupe_key, k.event_id, e.type, e.body, e.body_size
+FROM events_eventkey k LEFT JOIN events_event e ON e.id = k.event_id
+WHERE k.dedupe_key = ANY(%s)
+"""
 
-    Hashed, because a btree refuses rows over 2.7 KB and senders choose the length.
+
+class KeyExpired(ServiceUnavailable):
+    """The key of this event expired during the request; send the request again."""
+
+    code = "key_expired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownEvent:
+    """The event that was recorded under a dedupe key, as far as it is still stored.
+
+    `type` and `body_size` are None if the event is deleted. `body` is None if the event
+    or its body is deleted; then the stored body is shorter than `body_size`.
+    """
+
+    event_id: UUID
+    type: str | None
+    body: bytes | None
+    body_size: int | None
+
+    def has_body_like(self, body: bytes) -> bool:
+        """Return whether the body is equal, as far as the stored data show it."""
+        if self.body is not None:
+            return self.body == body
+        return self.body_size is None or self.body_size == len(body)
+
+
+def dedupe_key(source: EventSource, scope: object, key: str) -> UUID:
+    """Return the key under which an event is recorded once: a hash of the three parts.
+
+    It is a hash because a btree rejects rows over 2.7 KB and senders choose the length.
     """
     text = dump_json([source.value, str(scope), key])
     return UUID(bytes=hashlib.sha256(text.encode()).digest()[:16])
@@ -77,13 +113,13 @@ def dedupe_key(source: EventSource, scope: object, key: str) -> UUID:
 def record_events(events: Sequence[NewEvent]) -> set[UUID]:
     """Record events and queue them in the inbox; return the ids of the new ones.
 
-    One statement, so all or nothing. An event whose dedupe key (or id) is known is left
-    out, even if the first event is deleted by now; the second call does nothing. The
-    pipeline is nudged after the commit.
+    One statement records all of them or none. It omits an event whose dedupe key (or
+    id) is known, even if the first event is already deleted, so a second call does
+    nothing. Nudges the pipeline after the commit.
     """
     if not events:
         return set()
-    # In one order for all: who records the same keys at once waits, and for one only.
+    # In one order for all callers: those that record the same keys cannot deadlock.
     events = sorted(events, key=lambda event: event.dedupe_key or event.id)
     statement, parameters = _statement(events)
     with connection.cursor() as cursor:
@@ -95,16 +131,16 @@ def record_events(events: Sequence[NewEvent]) -> set[UUID]:
 
 
 def announce_events() -> None:
-    """Nudge the pipeline after the commit of what was recorded."""
+    """Nudge the pipeline after the commit of the recorded events."""
     transaction.on_commit(nudge_soon, robust=True)
 
 
 def recording_sql(*, only: str = "true") -> str:
-    """Return CTEs that record events: for a statement that does more than that.
+    """Return CTEs that record events, for a statement that also does something else.
 
     Their parameters are `event_columns`. `only` is a condition on `id`, `trigger_id`
-    and `dedupe_key` of `v`, a row per event; the others are left out. The ids of the
-    events that were new are in `recorded`. Call `announce_events` as well.
+    and `dedupe_key` of `v`, which has a row per event; other events are omitted. The
+    CTE `recorded` has the ids of the new events. Call `announce_events` as well.
     """
     wanted = (
         "wanted AS (SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) "  # noqa: S608 - our own SQL
@@ -122,13 +158,14 @@ def event_columns(events: Sequence[NewEvent]) -> list[list[object]]:
 
 
 def _statement(events: Sequence[NewEvent]) -> tuple[str, Sequence[Any]]:
-    """Return the leanest statement for these events, and its parameters."""
+    """Return the cheapest statement for these events, and its parameters."""
     first = events[0]
     if len(events) > 1:
-        return _many_sql(), event_columns(events)
+        return _record_sql(is_many=True), event_columns(events)
     if first.dedupe_key is None:
-        return _one_sql(), _row(first)
-    return _one_keyed_sql(), (first.dedupe_key, first.id, *_row(first))
+        return _record_sql(is_many=False), _row(first)
+    keyed = _record_sql(is_many=False, is_keyed=True)
+    return keyed, (first.dedupe_key, first.id, *_row(first))
 
 
 def _row(event: NewEvent) -> tuple[object, ...]:
@@ -137,21 +174,18 @@ def _row(event: NewEvent) -> tuple[object, ...]:
 
 
 @cache
-def _many_sql() -> str:
-    return f"WITH {recording_sql()} SELECT id FROM recorded"  # noqa: S608 - our own SQL
-
-
-@cache
-def _one_sql() -> str:
-    insert = insert_one_sql(Event, *_NAMES, "body_size", received_at=_RECEIVED_AT)
-    return f"WITH {_queued(insert)} SELECT id FROM recorded"  # noqa: S608 - our own SQL
-
-
-@cache
-def _one_keyed_sql() -> str:
-    names = (*_NAMES, "body_size")
-    insert = insert_one_sql(Event, *names, once_for="keyed", received_at=_RECEIVED_AT)
-    return f"WITH {_KEYED_ONE}, {_queued(insert)} SELECT id FROM recorded"  # noqa: S608 - our own SQL
+def _record_sql(*, is_many: bool, is_keyed: bool = False) -> str:
+    if is_many:
+        return f"WITH {recording_sql()} SELECT id FROM recorded"  # noqa: S608 - our own SQL
+    insert = insert_one_sql(
+        Event,
+        *_NAMES,
+        "body_size",
+        once_for="keyed" if is_keyed else "",
+        received_at=_RECEIVED_AT,
+    )
+    keyed = f"{_KEYED_ONE}, " if is_keyed else ""
+    return f"WITH {keyed}{_queued(insert)} SELECT id FROM recorded"  # noqa: S608 - our own SQL
 
 
 def _queued(insert: str) -> str:
@@ -159,4 +193,32 @@ def _queued(insert: str) -> str:
         f"recorded AS ({insert} ON CONFLICT DO NOTHING "  # noqa: S608 - our own SQL
         f'RETURNING id, body_size), queued AS (INSERT INTO "{Inbox._meta.db_table}" '
         "(event_id, deaths, body_size) SELECT id, 0, body_size FROM recorded)"
+    )
+
+
+def find_known(keys: Collection[UUID | None]) -> dict[UUID | None, KnownEvent]:
+    """Return the event of each dedupe key; raise KeyExpired if a key has none.
+
+    For keys under which `record_events` just now recorded nothing, as they were known.
+    """
+    if not keys:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(_FIND_KNOWN, [list(keys)])
+        rows = cursor.fetchall()
+    known = {key: _known(*values) for key, *values in rows}
+    if len(known) < len(set(keys)):
+        raise KeyExpired
+    return known
+
+
+def _known(
+    event_id: UUID, type_: str | None, body: memoryview | None, size: int | None
+) -> KnownEvent:
+    is_whole = body is not None and len(body) == size
+    return KnownEvent(
+        event_id=event_id,
+        type=type_,
+        body=bytes(body) if body is not None and is_whole else None,
+        body_size=size,
     )

@@ -1,4 +1,4 @@
-"""What the ledger, backfills and the status of triggers take and answer."""
+"""Requests and responses of the ledger, of backfills and of a trigger's status."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from common.api.serializers import (
     JSONObjectField,
     StrictSerializer,
 )
-from executions.services.audit.ledger import MAX_ENTRIES
-from executions.services.audit.verdict import Verdict
+from executions.services.ledger import MAX_ENTRIES
+from executions.services.ledger_entries import OccurrenceStatus
 from triggers.api.fields import InstantField
 from triggers.models import Overlap
 
@@ -24,10 +24,10 @@ _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class RecentInstantField(InstantField):
-    """An instant that a schedule can be asked about."""
+    """An instant since 1970, the first year of a ledger or backfill."""
 
     default_error_messages = {  # noqa: RUF012 - DRF declares it on instances
-        "too_early": "Must not lie before 1970.",
+        "too_early": "Must not be before 1970.",
     }
 
     def to_internal_value(self, value: Any) -> datetime:
@@ -38,7 +38,7 @@ class RecentInstantField(InstantField):
 
 
 class RangeSerializer(StrictSerializer):
-    """`from` and `to`; the first is a word of Python's, so both are added here."""
+    """`from` and `to`. `from` is a Python keyword, so both fields are added here."""
 
     is_from_required = False
 
@@ -53,13 +53,13 @@ class RangeSerializer(StrictSerializer):
         now = timezone.now()
         if "since" in attrs and attrs["since"] >= min(attrs.get("until", now), now):
             raise serializers.ValidationError(
-                {"from": "Must be earlier than `to`, and lie in the past."}
+                {"from": "Must be in the past and earlier than `to`."}
             )
         return attrs
 
 
-class AuditQuerySerializer(RangeSerializer):
-    """A range up to now unless told, and from a day before its end on."""
+class LedgerQuerySerializer(RangeSerializer):
+    """A range; by default the 24 hours before `to`, which is now by default."""
 
     limit = serializers.IntegerField(default=1000, min_value=1, max_value=MAX_ENTRIES)
 
@@ -102,7 +102,7 @@ class BackfillSerializer(_AnsweredRangeSerializer):
 class EntrySerializer(serializers.Serializer[Any]):
     scheduled_for = serializers.DateTimeField()
     due_at = serializers.DateTimeField(allow_null=True)
-    status = serializers.ChoiceField(choices=[verdict.value for verdict in Verdict])
+    status = serializers.ChoiceField(choices=[s.value for s in OccurrenceStatus])
     reason = serializers.CharField()
     event_id = serializers.UUIDField(allow_null=True)
     execution_id = serializers.UUIDField(allow_null=True)

@@ -11,7 +11,7 @@ from rest_framework.reverse import reverse
 
 from agents.models import TaskStatus
 from common.api.serializers import JSONObjectField, StrictSerializer
-from events.api.serializers import EVENT_FIELDS, EventSerializer
+from events.api import EVENT_FIELDS, EventSerializer
 from events.models import Event
 from executions.models import ExecutionTrace, TriggerExecution
 
@@ -24,7 +24,7 @@ LISTED: tuple[str, ...] = (
 )  # fmt: skip
 
 
-# A page of the list of executions has as many.
+# As many as a page of the list of executions shows.
 EXECUTIONS_SHOWN = 50
 
 UNSHOWN = ("event__body", "event__request", "event__options", "task__result")
@@ -32,7 +32,7 @@ UNLISTED = ("parameters", "task__parameters", "task__metadata")
 
 
 def executions_as_listed() -> QuerySet[TriggerExecution]:
-    """Return executions with all that ExecutionSerializer shows of them."""
+    """Return executions with the columns that ExecutionSerializer shows."""
     rows = TriggerExecution.objects.select_related("trigger", "event", "task")
     return rows.defer(*UNSHOWN, *UNLISTED)
 
@@ -54,7 +54,7 @@ class ExecutionSerializer(serializers.ModelSerializer[TriggerExecution]):
 
     @extend_schema_field(OpenApiTypes.OBJECT)
     def get_trigger_data(self, execution: TriggerExecution) -> dict[str, Any]:
-        """What the event says of itself; its body is at the event's own address."""
+        """Return the event's metadata; the URL of the event's body shows the body."""
         event = execution.event
         return {
             "event_type": event.type,
@@ -67,7 +67,7 @@ class ExecutionSerializer(serializers.ModelSerializer[TriggerExecution]):
 
 
 class ExecutionDetailSerializer(ExecutionSerializer):
-    """One execution with its parameters and how its conditions were judged."""
+    """One execution with its parameters and the trace of its conditions."""
 
     parameters = serializers.SerializerMethodField()
     trace = serializers.SerializerMethodField()
@@ -78,7 +78,7 @@ class ExecutionDetailSerializer(ExecutionSerializer):
         read_only_fields = fields
 
     def get_parameters(self, execution: TriggerExecution) -> Any:
-        """What the task was given; kept here only where no task was created."""
+        """Return the task's parameters, or those kept here if no task was created."""
         return execution.task.parameters if execution.task else execution.parameters
 
     def get_trace(self, execution: TriggerExecution) -> Any:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from django.db.models import F, OrderBy, QuerySet
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
@@ -13,12 +16,26 @@ from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from common.api.pagination import ExecutionPagination
-from common.api.permissions import ChangePermissions
-from events.api.views import EventViewSet
-from executions.api.filters import ORDER_PARAMETERS, ExecutionFilter, read_order
+from common.api.defaults import ChangePermissions
+from common.api.lists import (
+    AnyCaseChoiceFilter,
+    ExecutionPagination,
+    SinceFilter,
+    UntilFilter,
+)
+from common.errors import Fault, InvalidInput
+from events.api import EventViewSet
+from executions.api.ledger_serializers import (
+    BackfillRequestSerializer,
+    BackfillSerializer,
+    HealthSerializer,
+    LedgerQuerySerializer,
+    LedgerSerializer,
+    TriggerStatusSerializer,
+)
 from executions.api.serializers import (
     UNSHOWN,
+    VIEW_EXECUTIONS,
     EventDetailSerializer,
     ExecutionDetailSerializer,
     ExecutionSerializer,
@@ -26,11 +43,69 @@ from executions.api.serializers import (
     RunStartedSerializer,
     executions_as_listed,
 )
-from executions.models import TriggerExecution
-from executions.services.run import run_trigger
-from triggers.api.permissions import AgentPermission
-from triggers.models import Trigger
-from triggers.services.lifecycle import TriggerNotFound
+from executions.models import ExecutionStatus, TriggerExecution
+from executions.services.ledger import read_ledger
+from executions.services.run import backfill_trigger, find_trigger, run_trigger
+from executions.services.status import check_health, read_status
+from triggers.api.views import AgentPermission, TriggerTypeFilter
+from triggers.models import Trigger, TriggerType
+
+SORTABLE = {
+    "executed_at": "executed_at",
+    "execution_time_ms": "execution_time_ms",
+    "status": "status",
+    "trigger_name": "trigger__name",
+}
+
+
+class ExecutionFilter(filters.FilterSet):
+    trigger_id = filters.UUIDFilter()
+    event_id = filters.UUIDFilter()
+    agent_id = filters.UUIDFilter(field_name="trigger__agent_id")
+    status = AnyCaseChoiceFilter(choices=ExecutionStatus.choices)
+    trigger_type = TriggerTypeFilter(
+        field_name="trigger__trigger_type", choices=TriggerType.choices
+    )
+    error_type = filters.CharFilter()
+    reason = filters.CharFilter()
+    start_date = SinceFilter("executed_at")
+    end_date = UntilFilter("executed_at")
+    start_time = SinceFilter("executed_at")
+    end_time = UntilFilter("executed_at")
+
+    class Meta:
+        model = TriggerExecution
+        fields = ()
+
+
+ORDER_PARAMETERS = [
+    OpenApiParameter("sort_by", enum=list(SORTABLE), default="executed_at"),
+    OpenApiParameter("sort_order", enum=["asc", "desc"], default="desc"),
+]
+
+
+def read_order(query: Mapping[str, str]) -> tuple[OrderBy, OrderBy]:
+    """Read `sort_by` and `sort_order` (newest first); raise InvalidInput."""
+    column = SORTABLE.get(query.get("sort_by", "executed_at"))
+    direction = query.get("sort_order", "desc").lower()
+    if column is None:
+        raise _unsortable("sort_by", SORTABLE)
+    if direction not in {"asc", "desc"}:
+        raise _unsortable("sort_order", ("asc", "desc"))
+    columns = F(column), F("id")
+    if direction == "asc":
+        return columns[0].asc(nulls_last=True), columns[1].asc()
+    return columns[0].desc(nulls_last=True), columns[1].desc()
+
+
+def _unsortable(name: str, choices: Iterable[str]) -> InvalidInput:
+    detail = f"{name} must be one of: {', '.join(choices)}"
+    return InvalidInput(detail, faults=[Fault(f"/{name}", detail)])
+
+
+def _listed(request: Request) -> QuerySet[TriggerExecution]:
+    """Return the executions of a list in the requested order."""
+    return executions_as_listed().order_by(*read_order(request.query_params))
 
 
 @extend_schema_view(list=extend_schema(parameters=ORDER_PARAMETERS))
@@ -69,7 +144,7 @@ class ExecutionsOfTriggerView(ListAPIView[TriggerExecution]):
 
 
 class EventWithExecutionsViewSet(EventViewSet):
-    """Events, and in the detail what became of them."""
+    """Events; the detail of each shows its executions."""
 
     def get_serializer_class(self) -> Any:
         if self.action == "retrieve":
@@ -96,14 +171,64 @@ class RunView(APIView):
         )
 
 
-def _listed(request: Request) -> QuerySet[TriggerExecution]:
-    """Return executions as a list shows them, in the order that was asked for."""
-    return executions_as_listed().order_by(*read_order(request.query_params))
+class LedgerView(APIView):
+    """The ledger: the result of each scheduled occurrence of a trigger."""
+
+    queryset = TriggerExecution.objects.all()
+
+    @extend_schema(
+        parameters=[LedgerQuerySerializer], responses={200: LedgerSerializer}
+    )
+    def get(self, request: Request, pk: UUID) -> Response:
+        # `format` selects the renderer.
+        parameters = {n: v for n, v in request.query_params.items() if n != "format"}
+        query = LedgerQuerySerializer(data=parameters)
+        query.is_valid(raise_exception=True)
+        ledger = read_ledger(trigger_id=pk, **query.validated_data)
+        return Response(LedgerSerializer(ledger).data)
 
 
-def find_trigger(pk: UUID) -> Trigger:
-    """Return a trigger that nobody has deleted; raise TriggerNotFound."""
-    trigger = Trigger.objects.present().filter(pk=pk).first()
-    if trigger is None:
-        raise TriggerNotFound
-    return trigger
+class BackfillView(APIView):
+    """Run past occurrences that have no event."""
+
+    queryset = Trigger.objects.all()
+    permission_classes = (ChangePermissions, AgentPermission)
+
+    @extend_schema(
+        request=BackfillRequestSerializer,
+        responses={200: BackfillSerializer, 202: BackfillSerializer},
+    )
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Answer 202 with the recorded numbers, or 200 with those of a dry run."""
+        self.check_object_permissions(request, find_trigger(pk))
+        body = BackfillRequestSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        backfill = backfill_trigger(trigger_id=pk, **body.validated_data)
+        code = status.HTTP_200_OK if backfill.dry_run else status.HTTP_202_ACCEPTED
+        return Response(BackfillSerializer(backfill).data, status=code)
+
+
+class TriggerStatusView(APIView):
+    """The status of a trigger; its errors are shown to users who may see executions."""
+
+    queryset = Trigger.objects.all()
+
+    @extend_schema(responses={200: TriggerStatusSerializer})
+    def get(self, request: Request, pk: UUID) -> Response:
+        state = read_status(trigger_id=pk)
+        if not request.user.has_perm(VIEW_EXECUTIONS):
+            state = replace(state, last_failure=None)
+        return Response(TriggerStatusSerializer(state).data)
+
+
+class TriggerHealthView(APIView):
+    """Whether triggers come due in time: 503 while the clock is not running."""
+
+    queryset = Trigger.objects.all()
+
+    @extend_schema(responses={200: HealthSerializer, 503: HealthSerializer})
+    def get(self, request: Request) -> Response:
+        health = check_health()
+        return Response(
+            HealthSerializer(health).data, status=200 if health.is_healthy else 503
+        )

@@ -1,4 +1,4 @@
-"""The document that conditions are judged on, and that parameters are taken from."""
+"""Builds the document that conditions are evaluated on and parameters taken from."""
 
 from __future__ import annotations
 
@@ -9,24 +9,23 @@ from zoneinfo import ZoneInfo
 
 from conditions.document import Document, TextPath
 from events.models import Event, EventSource
-from executions.pipeline.bodies import Body
-from executions.pipeline.parsed import Parsed
+from executions.pipeline.parse import Body, Parsed
 from triggers.models import Trigger
 
 _BODY_PATHS = frozenset({("body",), ("payload",), ("request", "body")})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SharedPart:
-    """The part of the document that all triggers of an event share."""
+class SharedValues:
+    """What the documents of all triggers of an event have in common."""
 
     values: dict[str, object]
     text_paths: frozenset[TextPath]
     is_valid_delivery: bool
 
 
-def shared_part(event: Event, body: Body, parsed: Parsed) -> SharedPart:
-    return SharedPart(
+def shared_values(event: Event, body: Body, parsed: Parsed) -> SharedValues:
+    return SharedValues(
         values=_event_values(event, body, parsed),
         text_paths=parsed.text_paths | (_BODY_PATHS if body.is_text else frozenset()),
         is_valid_delivery=parsed.is_valid,
@@ -60,11 +59,11 @@ def _event_values(event: Event, body: Body, parsed: Parsed) -> dict[str, object]
     }
 
 
-def document_for(trigger: Trigger, event: Event, shared: SharedPart) -> Document:
-    """Return the document of one (trigger, event): `shared` and what is the trigger's.
+def document_for(trigger: Trigger, event: Event, shared: SharedValues) -> Document:
+    """Return the document of one (trigger, event).
 
-    `hour`, `minute`, `weekday` (0 = Monday) and `date` are those of the scheduled
-    instant, else of the arrival, in the trigger's time zone.
+    `hour`, `minute`, `weekday` (0 = Monday) and `date` are in the trigger's time zone.
+    They are those of the scheduled instant, or of the arrival of other events.
     """
     local = (event.scheduled_for or event.received_at).astimezone(
         ZoneInfo(trigger.timezone)
@@ -93,7 +92,7 @@ def document_for(trigger: Trigger, event: Event, shared: SharedPart) -> Document
 
 
 def schedule_values(trigger: Trigger, event: Event) -> dict[str, object]:
-    """Return what a scheduled event says of its instant; lateness in seconds."""
+    """Return the schedule and the instant of a scheduled event; empty for others."""
     if event.source != EventSource.SCHEDULE or event.scheduled_for is None:
         return {}
     late = (event.received_at - event.scheduled_for).total_seconds()
@@ -108,5 +107,5 @@ def schedule_values(trigger: Trigger, event: Event) -> dict[str, object]:
 
 
 def iso(instant: datetime) -> str:
-    """Return an instant in UTC as RFC 3339 writes it."""
+    """Return an instant in UTC in the format of RFC 3339."""
     return instant.isoformat().replace("+00:00", "Z")

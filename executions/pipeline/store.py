@@ -5,12 +5,12 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from agents.services.create import create_tasks
-from agents.services.heartbeat import worker_name
-from common.bulk import insert_rows
+from agents.services.submit import create_tasks
+from agents.services.workers import worker_name
+from common.database.sql import insert_rows
 from common.fields import dump_json
 from executions.models import ExecutionStatus, ExecutionTrace, TriggerExecution
-from executions.pipeline.outcome import Outcome
+from executions.pipeline.new_execution import NewExecution
 from triggers.services.stats import Run, record_runs
 
 _NAMES = (
@@ -33,35 +33,35 @@ _NAMES = (
 )
 
 
-def store_outcomes(outcomes: Sequence[Outcome]) -> None:
-    """Write executions, tasks, traces and numbers; raises what the database raises.
+def store_executions(executions: Sequence[NewExecution]) -> None:
+    """Insert executions with their tasks and traces, and count the final ones.
 
-    What still waits is counted when it ends.
+    An execution that waits is counted when it ends. Database errors are not caught.
     """
     now = timezone.now()
-    create_tasks([outcome.task for outcome in outcomes if outcome.task])
-    insert_rows(TriggerExecution, _NAMES, [_row(outcome, now) for outcome in outcomes])
+    create_tasks([e.task for e in executions if e.task])
+    insert_rows(TriggerExecution, _NAMES, [_row(e, now) for e in executions])
     insert_rows(
         ExecutionTrace,
         ("execution", "trace"),
-        [(o.execution_id, dump_json(o.trace)) for o in outcomes if o.trace is not None],
+        [(e.id, dump_json(e.trace)) for e in executions if e.trace is not None],
     )
-    record_runs([_run(outcome, now) for outcome in outcomes if outcome.is_final])
+    record_runs([_run(e, now) for e in executions if e.is_final])
 
 
-def _row(outcome: Outcome, now: datetime) -> tuple[object, ...]:
-    event, trigger = outcome.pair.event, outcome.pair.trigger
+def _row(execution: NewExecution, now: datetime) -> tuple[object, ...]:
+    event, trigger = execution.pair.event, execution.pair.trigger
     return (
-        outcome.execution_id,
+        execution.id,
         trigger.id,
         event.id,
-        outcome.status.value,
-        outcome.reason.value if outcome.reason else "",
-        outcome.executed_at,
-        _elapsed_ms(outcome, now) if outcome.is_final else None,
-        outcome.task.id if outcome.task else None,
-        outcome.error_type,
-        outcome.error_message,
+        execution.status.value,
+        execution.reason.value if execution.reason else "",
+        execution.executed_at,
+        _elapsed_ms(execution, now) if execution.is_final else None,
+        execution.task.id if execution.task else None,
+        execution.error_type,
+        execution.error_message,
         trigger.version,
         event.replay_of,
         worker_name(),
@@ -71,16 +71,16 @@ def _row(outcome: Outcome, now: datetime) -> tuple[object, ...]:
     )
 
 
-def _run(outcome: Outcome, now: datetime) -> Run:
+def _run(execution: NewExecution, now: datetime) -> Run:
     return Run(
-        trigger=outcome.pair.trigger,
-        is_success=outcome.status == ExecutionStatus.SUCCESS,
-        is_failure=outcome.status == ExecutionStatus.FAILED,
-        is_skipped=outcome.status == ExecutionStatus.SKIPPED,
-        executed_at=outcome.executed_at,
-        execution_time_ms=_elapsed_ms(outcome, now),
+        trigger=execution.pair.trigger,
+        is_success=execution.status == ExecutionStatus.SUCCESS,
+        is_failure=execution.status == ExecutionStatus.FAILED,
+        is_skipped=execution.status == ExecutionStatus.SKIPPED,
+        executed_at=execution.executed_at,
+        execution_time_ms=_elapsed_ms(execution, now),
     )
 
 
-def _elapsed_ms(outcome: Outcome, now: datetime) -> int:
-    return max(0, round((now - outcome.executed_at).total_seconds() * 1000))
+def _elapsed_ms(execution: NewExecution, now: datetime) -> int:
+    return max(0, round((now - execution.executed_at).total_seconds() * 1000))

@@ -1,17 +1,20 @@
-"""How a trigger is doing: what it did last, what it does next, what went wrong."""
+"""The status of one trigger, and the health of all: runs, failures, backlog."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
+
 from agents.models import AgentKind, TaskStatus
-from common.clock import database_now
-from events.models import Event
+from common.database.sql import database_now
+from common.snapshots import SnapshotHolder, find_snapshot_holder
+from events.models import Event, Inbox
 from executions.models import FAILED_STATUSES, ExecutionStatus, TriggerExecution
-from triggers.clocks.base import get_clock
+from triggers.clock import get_clock
 from triggers.models import Trigger
 from triggers.schedules import occurrences
 from triggers.services.lifecycle import TriggerNotFound
@@ -19,6 +22,8 @@ from triggers.services.scheduling import jitter_of, schedule_of
 
 NEXT_RUNS = 5
 MAX_TASKS_SEARCHED = 100
+MAX_COUNTED = 1000
+OVERDUE_AFTER = timedelta(seconds=60)
 _NO_RUN = (
     ExecutionStatus.PENDING,
     ExecutionStatus.SKIPPED,
@@ -35,7 +40,7 @@ class NextRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """The newest execution that failed, or whose task did (`task_id` then says so)."""
+    """The newest execution that failed or whose task failed; then `task_id` is set."""
 
     at: datetime
     type: str
@@ -56,13 +61,13 @@ class TriggerState:
 
     @property
     def workflow_id(self) -> UUID | None:
-        """The agent's id, if the agent is a workflow."""
+        """Return the agent's id if the agent is a workflow."""
         agent = self.trigger.agent
         return agent.id if agent.kind == AgentKind.WORKFLOW else None
 
     @property
     def run_count(self) -> int:
-        """How many were not skipped; those that wait or were cancelled count."""
+        """Return how many runs were not skipped; waiting and cancelled ones count."""
         stats = self.trigger.stats
         return stats.total_executions - stats.skipped_executions
 
@@ -75,28 +80,25 @@ class TriggerState:
 
 
 def read_status(*, trigger_id: UUID) -> TriggerState:
-    """Raises TriggerNotFound."""
+    """Return the status of a trigger; raise TriggerNotFound."""
     rows = Trigger.objects.present().select_related("agent", "stats")
     trigger = rows.defer("agent__config").filter(pk=trigger_id).first()
     if trigger is None:
         raise TriggerNotFound
+    paused_until = trigger.paused_until
+    is_paused = paused_until is not None and paused_until > database_now()
+    if_active = "paused" if is_paused else "active"
     last = _last_run(trigger)
+    failures = filter(None, (_failed_execution(trigger), _failed_task(trigger)))
     return TriggerState(
         trigger=trigger,
-        status=_status(trigger),
+        status=if_active if trigger.is_active else "disabled",
         last_run=last.executed_at if last else None,
         lateness_seconds=_lateness(last.event) if last else None,
         next_runs=_next_runs(trigger),
-        last_failure=_last_failure(trigger),
+        last_failure=max(failures, key=lambda failure: failure.at, default=None),
         clock=get_clock().get_trigger_status(trigger.id),
     )
-
-
-def _status(trigger: Trigger) -> str:
-    if not trigger.is_active:
-        return "disabled"
-    paused_until = trigger.paused_until
-    return "paused" if paused_until and paused_until > database_now() else "active"
 
 
 def _last_run(trigger: Trigger) -> TriggerExecution | None:
@@ -108,7 +110,7 @@ def _last_run(trigger: Trigger) -> TriggerExecution | None:
 
 
 def _lateness(event: Event) -> float | None:
-    """Return how late a clock was: a backfill has an age, and is not late."""
+    """Return how late the clock was; None for a backfill, which is never late."""
     if event.scheduled_for is None or event.type == "schedule.backfill":
         return None
     late = (event.received_at - event.scheduled_for).total_seconds()
@@ -119,20 +121,12 @@ def _next_runs(trigger: Trigger) -> list[NextRun]:
     first = trigger.next_scheduled_for
     if first is None:
         return []
-    further = occurrences(schedule_of(trigger), first, limit=_runs_left(trigger) - 1)
+    limit = NEXT_RUNS
+    if trigger.max_runs is not None:
+        limit = max(1, min(limit, trigger.max_runs - trigger.scheduled_runs))
+    further = occurrences(schedule_of(trigger), first, limit=limit - 1)
     jitter = jitter_of(trigger)
     return [NextRun(scheduled_for=at, due_at=at + jitter) for at in (first, *further)]
-
-
-def _runs_left(trigger: Trigger) -> int:
-    if trigger.max_runs is None:
-        return NEXT_RUNS
-    return max(1, min(NEXT_RUNS, trigger.max_runs - trigger.scheduled_runs))
-
-
-def _last_failure(trigger: Trigger) -> Failure | None:
-    found = filter(None, (_failed_execution(trigger), _failed_task(trigger)))
-    return max(found, key=lambda failure: failure.at, default=None)
 
 
 def _failed_execution(trigger: Trigger) -> Failure | None:
@@ -152,7 +146,7 @@ def _failed_execution(trigger: Trigger) -> Failure | None:
 
 
 def _failed_task(trigger: Trigger) -> Failure | None:
-    """Search the newest executions' tasks: all that there ever were may be many."""
+    """Search the tasks of the newest executions only: a trigger may have many."""
     runs = TriggerExecution.objects.filter(trigger=trigger).exclude(
         status=ExecutionStatus.SKIPPED
     )
@@ -170,4 +164,33 @@ def _failed_task(trigger: Trigger) -> Failure | None:
         message=execution.task.error,
         execution_id=execution.pk,
         task_id=execution.task.pk,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """Whether the clock is running, and the backlog; counting stops at 1,000.
+
+    `snapshot_holder` is a session or slot that slows the database down, if any.
+    """
+
+    is_healthy: bool
+    clock: str
+    overdue_triggers: int
+    waiting_events: int
+    snapshot_holder: SnapshotHolder | None
+
+    @property
+    def status(self) -> str:
+        return "healthy" if self.is_healthy else "unhealthy"
+
+
+def check_health() -> Health:
+    overdue = Trigger.objects.due(database_now() - OVERDUE_AFTER)
+    return Health(
+        is_healthy=get_clock().is_healthy(),
+        clock=settings.TICKHOOK_CLOCK,
+        overdue_triggers=overdue.order_by("next_run_time")[:MAX_COUNTED].count(),
+        waiting_events=Inbox.objects.order_by("pk")[:MAX_COUNTED].count(),
+        snapshot_holder=find_snapshot_holder(),
     )

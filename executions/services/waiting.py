@@ -1,4 +1,4 @@
-"""Starts runs that waited for the one before them, in the order of their events."""
+"""Starts runs that waited for the previous run, in the order of their events."""
 
 from __future__ import annotations
 
@@ -8,21 +8,25 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from agents.services.concurrency import busy_keys, cancel_tasks, release_tasks
+from agents.services.run import busy_keys, cancel_tasks, release_tasks
 from agents.services.submit import submit_tasks
-from executions.models import WAITS_FOR_ITS_TURN, ExecutionStatus, TriggerExecution
-from executions.pipeline.admission.lock import hold_admission
-from executions.pipeline.matching import is_asked_for, was_active
-from executions.pipeline.outcome import Reason
+from executions.models import (
+    WAITS_FOR_ITS_TURN,
+    ExecutionStatus,
+    Reason,
+    TriggerExecution,
+)
+from executions.pipeline.admit import lock_admission
+from executions.pipeline.guard import is_requested, was_active
 from triggers.models import Overlap, Trigger
 from triggers.services.stats import Run, record_runs
 
-LOOKED_AT = 500
-MAX_DROPPED = 500
-DROPPED = "Cancelled: its trigger was switched off while it waited"
+MAX_TRIGGERS = 500
+MAX_SKIPPED = 500
+SKIPPED = "Cancelled: its trigger was disabled while it waited"
 
-_FROM_THE_FIRST = UUID(int=0)
-_looked_up_to = _FROM_THE_FIRST
+_BEFORE_ALL = UUID(int=0)
+_checked_up_to = _BEFORE_ALL
 
 _FIRST = """
 SELECT w.id FROM unnest(%s::uuid[]) AS v(id) CROSS JOIN LATERAL (
@@ -32,7 +36,7 @@ SELECT w.id FROM unnest(%s::uuid[]) AS v(id) CROSS JOIN LATERAL (
 ) w
 """
 
-# From trigger to trigger by the index, however many runs of each wait.
+# One step of the index per trigger, however many runs of it wait.
 _TRIGGERS = """
 WITH RECURSIVE waiting AS (
     (
@@ -67,57 +71,49 @@ RETURNING id, execution_time_ms
 def start_waiting(trigger_ids: Collection[UUID]) -> int:
     """Start the next run of each trigger that has none under way; return how many.
 
-    Where the policy is `allow` by now, nothing is in the way. Runs of a trigger that
-    was switched off since they came are skipped instead. Any number may call this at
-    once: one of them starts the next.
+    If the policy was changed to `allow`, a run under way does not matter. If the
+    trigger was disabled since an event arrived, its run is skipped. If several workers
+    call this at once, exactly one of them starts the next run.
     """
     with transaction.atomic():
-        hold_admission(trigger_ids)
-        first = _first_waiting(_free(trigger_ids))
+        lock_admission(trigger_ids)
+        with connection.cursor() as cursor:
+            cursor.execute(_FIRST, [list(_unblocked(trigger_ids))])
+            ids = [row[0] for row in cursor.fetchall()]
+        first = list(_waiting().filter(pk__in=ids)) if ids else []
         ready = [execution for execution in first if _may_start(execution)]
         release_tasks([e.task_id for e in ready if e.task_id])
         task_ids = _end(ready, ExecutionStatus.SUCCESS)
-        _drop([e.trigger_id for e in first if not _may_start(e)])
+        _skip_inactive([e.trigger_id for e in first if not _may_start(e)])
     submit_tasks(task_ids)
     return len(task_ids)
 
 
-def start_left_waiting() -> int:
-    """Start what waits though nothing is in its way; return how many.
+def start_unblocked() -> int:
+    """Start runs that wait although no run is under way; return how many.
 
-    Looks at 500 triggers that have something waiting; the next call at the next 500.
+    One call checks 500 triggers that have waiting runs, the next call the next 500.
     """
-    global _looked_up_to
-    found = _find_triggers(after=_looked_up_to)
-    _looked_up_to = found[-1] if len(found) == LOOKED_AT else _FROM_THE_FIRST
-    free = _free(found) if found else set()
-    return start_waiting(free) if free else 0
+    global _checked_up_to
+    with connection.cursor() as cursor:
+        cursor.execute(_TRIGGERS, [_checked_up_to, MAX_TRIGGERS])
+        found = [row[0] for row in cursor.fetchall()]
+    _checked_up_to = found[-1] if len(found) == MAX_TRIGGERS else _BEFORE_ALL
+    unblocked = _unblocked(found) if found else set()
+    return start_waiting(unblocked) if unblocked else 0
 
 
 def cancel_waiting(task_ids: Collection[UUID]) -> None:
-    """End the executions that wait with these tasks, which were cancelled."""
+    """End the waiting executions of these tasks, which were cancelled."""
     waiting = list(_waiting().filter(task_id__in=task_ids))
     _end(waiting, ExecutionStatus.CANCELLED, Reason.OVERLAP)
 
 
-def _find_triggers(*, after: UUID) -> list[UUID]:
-    with connection.cursor() as cursor:
-        cursor.execute(_TRIGGERS, [after, LOOKED_AT])
-        return [row[0] for row in cursor.fetchall()]
-
-
-def _free(trigger_ids: Collection[UUID]) -> set[UUID]:
-    """Return the triggers whose next run has nothing in its way."""
+def _unblocked(trigger_ids: Collection[UUID]) -> set[UUID]:
+    """Return the triggers whose next run may start now."""
     allowing = Trigger.objects.filter(pk__in=trigger_ids, overlap=Overlap.ALLOW)
     busy = busy_keys(trigger_ids) - set(allowing.values_list("pk", flat=True))
     return set(trigger_ids) - busy
-
-
-def _first_waiting(trigger_ids: Collection[UUID]) -> list[TriggerExecution]:
-    with connection.cursor() as cursor:
-        cursor.execute(_FIRST, [list(trigger_ids)])
-        first = [row[0] for row in cursor.fetchall()]
-    return list(_waiting().filter(pk__in=first)) if first else []
 
 
 def _waiting() -> QuerySet[TriggerExecution]:
@@ -130,20 +126,21 @@ def _waiting() -> QuerySet[TriggerExecution]:
 
 
 def _may_start(execution: TriggerExecution) -> bool:
-    """Whether its trigger stayed on; who asks for a run gets it anyway."""
+    """Return whether the trigger stayed active, or a person requested the run."""
     trigger, event = execution.trigger, execution.event
-    is_there = trigger.deleted_at is None
-    return is_there and (is_asked_for(event) or was_active(trigger, event))
+    if trigger.deleted_at is not None:
+        return False
+    return is_requested(event) or was_active(trigger, event)
 
 
-def _drop(trigger_ids: Collection[UUID]) -> None:
-    """Skip what waits for triggers that were switched off; the rest is left."""
+def _skip_inactive(trigger_ids: Collection[UUID]) -> None:
+    """Skip the waiting runs of disabled triggers; those that may start are kept."""
     if not trigger_ids:
         return
-    waiting = _waiting().filter(trigger_id__in=trigger_ids)[:MAX_DROPPED]
-    dropped = [execution for execution in waiting if not _may_start(execution)]
-    task_ids = _end(dropped, ExecutionStatus.SKIPPED, Reason.INACTIVE)
-    cancel_tasks(task_ids=task_ids, error=DROPPED)
+    waiting = _waiting().filter(trigger_id__in=trigger_ids)[:MAX_SKIPPED]
+    skipped = [execution for execution in waiting if not _may_start(execution)]
+    task_ids = _end(skipped, ExecutionStatus.SKIPPED, Reason.INACTIVE)
+    cancel_tasks(task_ids=task_ids, error=SKIPPED)
 
 
 def _end(
@@ -151,7 +148,7 @@ def _end(
     status: ExecutionStatus,
     reason: Reason | None = None,
 ) -> list[UUID]:
-    """Take executions out of their wait and count them; return their tasks."""
+    """End waiting executions and count them; return their tasks."""
     if not executions:
         return []
     with connection.cursor() as cursor:

@@ -1,13 +1,10 @@
-"""What the service knows about a sender, read from data.
+"""Descriptions of senders, read from JSON documents that `schema.json` specifies.
 
-A definition is a JSON document (`schema.json`). Shipped types are files in
-`senders/types`; an uploaded type has exactly the same format.
+Shipped webhook types are files in `senders/types`; uploaded types have the same format.
 """
 
 from __future__ import annotations
 
-from senders.definitions.loading import InvalidDefinition, load_definition
-from senders.definitions.model import WebhookTypeDefinition
 from senders.definitions.shipped import (
     GENERIC,
     get_shipped,
@@ -25,6 +22,11 @@ from senders.definitions.sources import (
     NamedSource,
     QuerySource,
     Source,
+)
+from senders.definitions.webhook_types import (
+    InvalidDefinition,
+    WebhookTypeDefinition,
+    load_definition,
 )
 
 __all__ = [

@@ -1,5 +1,8 @@
+"""Turns the `signature` object of a webhook type into a scheme, or rejects it."""
+
 from __future__ import annotations
 
+import string
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,50 +18,59 @@ from senders.definitions.schemes import (
     HashScheme,
     HeaderEntries,
     HmacScheme,
+    PartKind,
     PublicKeyScheme,
     ReadFrom,
     SecretEncoding,
     SecretFormat,
     SignatureScheme,
+    SignedScheme,
     SingleScheme,
+    TemplatePart,
     TimestampRule,
     TimestampUnit,
     TokenScheme,
 )
-from senders.definitions.signed import check_signed
 from senders.definitions.sources import parse_pointer
-from senders.definitions.templates import parse_template
+
+# The placeholders of a signed template that take no argument.
+PLAIN_PLACEHOLDERS = {
+    kind.value: kind
+    for kind in (
+        PartKind.BODY,
+        PartKind.TIMESTAMP,
+        PartKind.METHOD,
+        PartKind.URL,
+        PartKind.URL_DECODED,
+        PartKind.SECRET,
+    )
+}
 
 
 def load_scheme(data: Mapping[str, Any]) -> SignatureScheme | None:
-    """Turn a `signature` object that fits the schema into its scheme.
+    """Return the scheme that a `signature` object describes, None if nothing is signed.
 
-    Raise ValueError if what is signed proves nothing; None if nothing is signed.
+    The object must match the schema. Raise ValueError if the scheme proves nothing.
     """
     if data["kind"] == "none":
         return None
     if data["kind"] == "any":
-        return AnyScheme(of=tuple(map(_load_single, data["of"])))
-    return _load_single(data)
-
-
-def _load_single(data: Mapping[str, Any]) -> SingleScheme:
+        return AnyScheme(of=tuple(_LOADERS[one["kind"]](one) for one in data["of"]))
     return _LOADERS[data["kind"]](data)
 
 
-def _load_hmac(data: Mapping[str, Any]) -> HmacScheme:
-    scheme = HmacScheme(
+def _load_digest(data: Mapping[str, Any]) -> HmacScheme | HashScheme:
+    fields = {
         **_load_signed(data),
-        **_load_hashes(data),
-        secret=_load_secret(data.get("secret", {})),
-    )
-    check_signed(scheme)
-    return scheme
-
-
-def _load_hash(data: Mapping[str, Any]) -> HashScheme:
-    scheme = HashScheme(**_load_signed(data), **_load_hashes(data))
-    check_signed(scheme, needs_secret=True)
+        "hash": HashName(data.get("hash", HashName.SHA256)),
+        "hashes": _load_named_hashes(data.get("hashes", {})),
+    }
+    if data["kind"] == "hash":
+        hash_scheme = HashScheme(**fields)
+        _check_signed(hash_scheme, needs_secret=True)
+        return hash_scheme
+    scheme = HmacScheme(**fields, secret=_load_secret(data.get("secret", {})))
+    _check_signed(scheme)
     return scheme
 
 
@@ -68,7 +80,7 @@ def _load_public_key(data: Mapping[str, Any]) -> PublicKeyScheme:
         algorithm=Algorithm(data["kind"]),
         secret=_load_secret(data["secret"]),
     )
-    check_signed(scheme)
+    _check_signed(scheme)
     return scheme
 
 
@@ -83,7 +95,7 @@ def _load_certificate(data: Mapping[str, Any]) -> CertificateScheme:
         version=_load_field(version["read_from"]),
         hashes=_load_named_hashes(version["hashes"]),
     )
-    check_signed(scheme)
+    _check_signed(scheme)
     return scheme
 
 
@@ -95,18 +107,14 @@ def _load_token(data: Mapping[str, Any]) -> TokenScheme:
     )
 
 
-def _load_basic(_data: Mapping[str, Any]) -> BasicScheme:
-    return BasicScheme()
-
-
 _LOADERS: Mapping[str, Callable[[Mapping[str, Any]], SingleScheme]] = {
-    "hmac": _load_hmac,
-    "hash": _load_hash,
+    "hmac": _load_digest,
+    "hash": _load_digest,
     "ed25519": _load_public_key,
     "ecdsa": _load_public_key,
     "rsa-cert": _load_certificate,
     "token": _load_token,
-    "basic": _load_basic,
+    "basic": lambda _: BasicScheme(),
 }
 
 
@@ -127,11 +135,13 @@ def _load_signed(data: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _load_hashes(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "hash": HashName(data.get("hash", HashName.SHA256)),
-        "hashes": _load_named_hashes(data.get("hashes", {})),
-    }
+def _load_timestamp(data: Mapping[str, Any]) -> TimestampRule:
+    tolerance = data.get("tolerance_seconds", 300)
+    return TimestampRule(
+        read_from=_load_read_from(data["read_from"]),
+        unit=TimestampUnit(data.get("unit", TimestampUnit.SECONDS)),
+        tolerance_seconds=None if tolerance is None else int(tolerance),
+    )
 
 
 def _load_named_hashes(data: Mapping[str, str]) -> tuple[tuple[str, HashName], ...]:
@@ -141,7 +151,7 @@ def _load_named_hashes(data: Mapping[str, str]) -> tuple[tuple[str, HashName], .
 def _load_read_from(
     data: Mapping[str, Any], hashes: Mapping[str, str] | None = None
 ) -> ReadFrom:
-    """Return where to read; `hashes` are named by the prefixes that count."""
+    """Return where to read; the keys of `hashes` are the prefixes of its entries."""
     if "body" in data:
         return _load_field(data)
     return HeaderEntries(
@@ -163,10 +173,58 @@ def _load_secret(data: Mapping[str, Any]) -> SecretFormat:
     )
 
 
-def _load_timestamp(data: Mapping[str, Any]) -> TimestampRule:
-    tolerance = data.get("tolerance_seconds", 300)
-    return TimestampRule(
-        read_from=_load_read_from(data["read_from"]),
-        unit=TimestampUnit(data.get("unit", TimestampUnit.SECONDS)),
-        tolerance_seconds=None if tolerance is None else int(tolerance),
+def parse_template(template: str) -> tuple[TemplatePart, ...]:
+    """Split a signed template such as `{header:webhook-id}.{timestamp}.{body}`.
+
+    Raise ValueError if a brace is not closed or a placeholder is unknown.
+    """
+    parts = []
+    for text, name, argument, conversion in string.Formatter().parse(template):
+        if text:
+            parts.append(TemplatePart(kind=PartKind.TEXT, text=text))
+        if name is not None:
+            parts.append(_parse_placeholder(name, argument or "", conversion))
+    return tuple(parts)
+
+
+def _parse_placeholder(
+    name: str, argument: str, conversion: str | None
+) -> TemplatePart:
+    if conversion is None and name == "header" and argument:
+        return TemplatePart(kind=PartKind.HEADER, text=argument)
+    if conversion is None and name == "json" and argument.startswith("/"):
+        return TemplatePart(kind=PartKind.JSON, path=parse_pointer(argument))
+    if conversion is None and name in PLAIN_PLACEHOLDERS and not argument:
+        return TemplatePart(kind=PLAIN_PLACEHOLDERS[name])
+    known = ", ".join([*PLAIN_PLACEHOLDERS, "header:<name>", "json:/<pointer>"])
+    raise ValueError(f"unknown placeholder {name!r}; known are {known}")
+
+
+def _check_signed(scheme: SignedScheme, *, needs_secret: bool = False) -> None:
+    """Raise ValueError unless a signature of the scheme proves who sent the body."""
+    if scheme.signed_by is not None:
+        if scheme.timestamp is not None:
+            raise ValueError("a timestamp proves nothing if signed_by is used")
+        return
+    kinds = {part.kind for part in scheme.signed}
+    if needs_secret and PartKind.SECRET not in kinds:
+        raise ValueError("anyone could make this hash: {secret} is missing")
+    if PartKind.SECRET in kinds and not needs_secret:
+        raise ValueError("{secret} is only for signatures of kind hash")
+    # A signature in the body cannot cover the whole body, only other fields of it.
+    signs_field = isinstance(scheme.read_from, BodyField) and PartKind.JSON in kinds
+    if PartKind.BODY not in kinds and not signs_field:
+        raise ValueError("the body must be signed: {body} is missing")
+    _check_timestamp(scheme, kinds)
+
+
+def _check_timestamp(scheme: SignedScheme, kinds: set[PartKind]) -> None:
+    if scheme.timestamp is None:
+        if PartKind.TIMESTAMP in kinds:
+            raise ValueError("{timestamp} is signed, but no timestamp is described")
+        return
+    in_signed_body = (
+        isinstance(scheme.timestamp.read_from, BodyField) and PartKind.BODY in kinds
     )
+    if PartKind.TIMESTAMP not in kinds and not in_signed_body:
+        raise ValueError("a timestamp proves nothing unless {timestamp} is signed")

@@ -1,4 +1,4 @@
-"""How senders prove themselves, as plain data; `senders.signatures` acts on it."""
+"""How senders prove their identity, as data that `senders.signatures` interprets."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class TimestampUnit(StrEnum):
 
 
 class PartKind(StrEnum):
-    """What one part of a signed template stands for."""
+    """The kind of value that one part of a signed template is replaced by."""
 
     TEXT = "text"
     BODY = "body"
@@ -56,7 +56,7 @@ class PartKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplatePart:
-    """A part of what is signed; `text` is the literal or the header's name."""
+    """A part of a signed template; `text` is the literal or the header's name."""
 
     kind: PartKind
     text: str = ""
@@ -65,10 +65,10 @@ class TemplatePart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeaderEntries:
-    """Entries that all present headers of a list carry.
+    """The entries of those headers of a list that the request has.
 
-    An entry counts if it starts with one of the prefixes; the empty prefix takes
-    any. Without a separator the whole header is one entry. `t=1,v1=ab,v1=cd` is
+    An entry counts if it starts with one of the prefixes; the empty prefix matches
+    every entry. Without a separator the whole header is one entry. `t=1,v1=ab,v1=cd` is
     separator `,` with prefix `v1=` for the signatures and `t=` for the timestamp.
     """
 
@@ -89,9 +89,9 @@ ReadFrom = HeaderEntries | BodyField
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretFormat:
-    """How a secret is written; the prefix is no part of the key.
+    """How a secret is written. The prefix is not part of the key.
 
-    A text without the prefix is a secret too, unless `prefix_required`.
+    A text without the prefix is also accepted, unless `prefix_required` is set.
     """
 
     encoding: SecretEncoding = SecretEncoding.UTF8
@@ -101,9 +101,10 @@ class SecretFormat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimestampRule:
-    """Where the signed timestamp is, and how far from now it may be, either way.
+    """Where the signed timestamp is, and how far from now it may be.
 
-    Without a tolerance it may be of any time: for senders that document none.
+    The tolerance counts in both directions. None accepts every timestamp, for senders
+    that document no tolerance.
     """
 
     read_from: ReadFrom
@@ -113,10 +114,10 @@ class TimestampRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedScheme:
-    """A signature over a part of the request; any matching entry will do.
+    """A signature over a part of the request; one matching entry is enough.
 
-    What is signed is told by a template or, by name, by one function of
-    `senders.signatures.hooks`.
+    Either a template (`signed`) or a function of `senders.signatures.hooks`, named by
+    `signed_by`, defines the bytes that are signed.
     """
 
     read_from: ReadFrom
@@ -128,10 +129,10 @@ class SignedScheme:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DigestScheme(SignedScheme):
-    """A signature that both sides compute alike.
+    """A signature that sender and receiver compute in the same way.
 
-    `hashes` is for senders that name the hash by the prefix of an entry
-    (`sha256=ab`); it then decides instead of `hash`.
+    `hashes` replaces `hash` for senders that name the hash in the prefix of an entry
+    (`sha256=ab`).
     """
 
     hash: HashName = HashName.SHA256
@@ -150,7 +151,7 @@ class HmacScheme(DigestScheme):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HashScheme(DigestScheme):
-    """A plain hash over a template that the secret is part of."""
+    """A plain hash of a template that contains the secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,10 +164,10 @@ class PublicKeyScheme(SignedScheme):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateScheme(SignedScheme):
-    """An RSA signature by a certificate that the body names by its URL.
+    """An RSA signature by a certificate whose URL stands in the body.
 
-    The URL counts only if host and path match these patterns (RE2) in full. The
-    version that the body names decides the hash.
+    The URL is accepted only if its whole host and path match these patterns (RE2). The
+    version in the body selects the hash.
     """
 
     certificate_url: BodyField
@@ -178,9 +179,9 @@ class CertificateScheme(SignedScheme):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenScheme:
-    """The secret itself in a header or body: proves the sender, not the body.
+    """The secret itself in a header or the body: proves the sender, not the body.
 
-    The pattern (RE2) says which secrets the sender can be given; empty for any.
+    The pattern (RE2) describes the secrets that the sender can store; empty for any.
     """
 
     read_from: ReadFrom
@@ -204,11 +205,11 @@ SingleScheme = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnyScheme:
-    """Schemes of which one must verify, for senders that can be set to several.
+    """Several schemes of which one must verify, for senders with a choice of schemes.
 
-    The strongest comes first. A weaker one opens no way past a stronger: it needs the
-    secret itself, and a sender that is set to the stronger never sends that. A secret
-    with a prefix that one scheme requires counts for that scheme alone.
+    The strongest comes first. A weaker scheme does not weaken a stronger one: it needs
+    the secret itself, which a sender configured for the stronger scheme never sends. A
+    secret with a prefix that one scheme requires counts for that scheme only.
     """
 
     of: tuple[SingleScheme, ...]
@@ -218,7 +219,7 @@ SignatureScheme = SingleScheme | AnyScheme
 
 
 def headers_with_secret(scheme: SignatureScheme | None) -> list[str]:
-    """Return the headers in which the secret itself travels."""
+    """Return the headers that carry the secret itself."""
     match scheme:
         case TokenScheme(read_from=HeaderEntries(headers=names)):
             return list(names)
@@ -230,7 +231,7 @@ def headers_with_secret(scheme: SignatureScheme | None) -> list[str]:
 
 
 def is_in_body(scheme: SignatureScheme | None) -> bool:
-    """Whether the signature is a field of the body, and signs others."""
+    """Return whether the signature is a field of the body and signs other fields."""
     if isinstance(scheme, AnyScheme):
         return any(map(is_in_body, scheme.of))
     return isinstance(scheme, SignedScheme) and isinstance(scheme.read_from, BodyField)

@@ -1,20 +1,35 @@
+"""The webhook types that ship, and the sample deliveries of each.
+
+A type is `senders/types/<slug>.json`, a sample `senders/samples/<slug>/<event>.json`:
+`{"event": "push", "headers": {…}, "content_type": "…", "body": {…}}`, or `body_text`
+for a body that is not JSON. Headers that name the event or the delivery, and those
+that sign, are added when a sample is sent.
+"""
+
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from senders.definitions.loading import load_definition
-from senders.definitions.model import WebhookTypeDefinition
+from senders.definitions.webhook_types import WebhookTypeDefinition, load_definition
 
 GENERIC = "generic"
+DEFAULT_EVENT = "test"
+DEFAULT_CONTENT_TYPE = "application/json"
 
 
 def get_shipped(slug: str) -> WebhookTypeDefinition | None:
-    """Return the shipped definition of this name in any case."""
+    """Return the shipped definition with this slug, which may be in any case."""
     return _shipped().get(slug.lower())
+
+
+def resolve(slug: str) -> WebhookTypeDefinition:
+    """Return the shipped definition with this slug, or `generic` if there is none."""
+    return get_shipped(slug) or _shipped()[GENERIC]
 
 
 def shipped_slugs() -> list[str]:
@@ -30,14 +45,58 @@ def shipped_document(slug: str) -> Mapping[str, Any]:
     return document
 
 
-def resolve(slug: str) -> WebhookTypeDefinition:
-    """Return the definition of this name; an unknown sender is `generic`."""
-    return get_shipped(slug) or _shipped()[GENERIC]
-
-
 @cache
 def _shipped() -> Mapping[str, WebhookTypeDefinition]:
     folder = files("senders").joinpath("types")
     documents = (file.read_bytes() for file in folder.iterdir())
     definitions = (load_definition(json.loads(document)) for document in documents)
     return {definition.slug: definition for definition in definitions}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleDelivery:
+    """A made-up delivery of one kind of event."""
+
+    event: str
+    body: bytes
+    content_type: str = DEFAULT_CONTENT_TYPE
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+def sample_events(slug: str) -> list[str]:
+    """Return the events that have a sample, in the order of the file names."""
+    return list(_samples(slug))
+
+
+def sample_of(slug: str, event: str = "") -> SampleDelivery | None:
+    """Return the sample of an event, or the type's first; None if it has none.
+
+    A type without samples gets a short greeting for every event.
+    """
+    samples = _samples(slug)
+    if not samples:
+        event = event or DEFAULT_EVENT
+        body = json.dumps({"type": event, "message": "Hello"}).encode()
+        return SampleDelivery(event=event, body=body)
+    return samples.get(event or next(iter(samples)))
+
+
+@cache
+def _samples(slug: str) -> Mapping[str, SampleDelivery]:
+    folder = files("senders").joinpath("samples", slug)
+    if not folder.is_dir():
+        return {}
+    documents = sorted(folder.iterdir(), key=lambda file: file.name)
+    loaded = (_load_sample(json.loads(file.read_bytes())) for file in documents)
+    return {sample.event: sample for sample in loaded}
+
+
+def _load_sample(data: Mapping[str, Any]) -> SampleDelivery:
+    text = data.get("body_text")
+    body = json.dumps(data["body"], ensure_ascii=False) if text is None else text
+    return SampleDelivery(
+        event=data["event"],
+        body=body.encode(),
+        content_type=data.get("content_type", DEFAULT_CONTENT_TYPE),
+        headers=data.get("headers", {}),
+    )

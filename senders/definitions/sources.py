@@ -1,4 +1,4 @@
-"""Where in a request a value is found: plain data; `senders.parsing` looks there."""
+"""Where in a request a value is found, as data that `senders.parsing` interprets."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeaderSource:
-    """The value of a header, by its name in any case."""
+    """The value of a header; the name is not case-sensitive."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuerySource:
-    """The first value of a field of the query."""
+    """The first value of a query parameter."""
 
     name: str
 
@@ -35,17 +35,17 @@ class ConstantSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstKeySource:
-    """The first of these names that the body, an object, has as a key."""
+    """The first of these names that is a key of the body, if the body is an object."""
 
     names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BodyHashSource:
-    """The hash of the body and the window of time that it came in.
+    """The hash of the body and the time window in which it arrived.
 
     For senders without an id: equal bodies within a window are one delivery. Windows
-    begin at multiples of their length since the epoch.
+    start at multiples of their length since the epoch.
     """
 
     window_seconds: int
@@ -53,7 +53,7 @@ class BodyHashSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JoinedSource:
-    """The texts of several sources, with a line feed between; none unless all are.
+    """The texts of several sources, joined by line feeds; nothing if one is missing.
 
     In an event type the line feed becomes a dot.
     """
@@ -63,7 +63,7 @@ class JoinedSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedSource:
-    """What people call the value of a source; nothing for a value without a name."""
+    """The name that `names` gives the value of a source; nothing if it has no name."""
 
     source: Source
     names: tuple[tuple[str, str], ...]
@@ -82,7 +82,7 @@ Source = (
 
 
 def reads_body(source: Source) -> bool:
-    """Whether the body must be parsed to find the value."""
+    """Return whether the body must be parsed to find the value."""
     match source:
         case BodySource() | FirstKeySource():
             return True
@@ -98,9 +98,9 @@ def load_sources(items: Iterable[Mapping[str, Any]]) -> tuple[Source, ...]:
 
 
 def load_source(item: Mapping[str, Any]) -> Source:
-    """Turn a source that fits the schema, such as `{"header": "X-Id"}`, into its value.
+    """Return the source that an object such as `{"header": "X-Id"}` describes.
 
-    Members beside the one that names the source belong to whoever uses it.
+    The object must match the schema. Its other members are for the caller.
     """
     kind = next(name for name in item if name in _LOADERS)
     source: Source = _LOADERS[kind](item[kind])

@@ -1,20 +1,18 @@
-"""Reads bodies of any kind into plain values. Knows no framework."""
+"""Reads request bodies into plain values, and finds values in requests."""
 
 from __future__ import annotations
 
-from senders.parsing.bodies import BodyKind, ParsedBody, parse_body
-from senders.parsing.encodings import decode_body
-from senders.parsing.errors import MalformedBody
-from senders.parsing.finding import Finder
-from senders.parsing.identity import Identity, extract
+from senders.errors import MalformedBody
+from senders.parsing.bodies import BodyKind, ParsedBody, decode_body, parse_body
+from senders.parsing.finding import DeliveryIdentity, Finder, extract_identity
 
 __all__ = [
     "BodyKind",
+    "DeliveryIdentity",
     "Finder",
-    "Identity",
     "MalformedBody",
     "ParsedBody",
     "decode_body",
-    "extract",
+    "extract_identity",
     "parse_body",
 ]

@@ -1,19 +1,14 @@
-"""Runs the parser and validation code of webhook types, away from this process.
+"""Runs the parser and validation code of webhook types in separate processes.
 
-The code is interpreted by Monty in child processes that see no environment, no file and
-no network, and whose time, memory, depth and output are bounded. Knows no framework.
+Monty interprets the code in child processes that have no access to the environment,
+files or network; their time, memory, depth and output are bounded. Uses no framework.
 """
 
 from __future__ import annotations
 
-from senders.sandbox.calls import run_parser, run_validator
-from senders.sandbox.checking import find_code_faults
-from senders.sandbox.entry import CodeKind
-from senders.sandbox.errors import (
-    SandboxRefused,
-    SandboxTimedOut,
-    SandboxUnavailable,
-)
+from senders.errors import SandboxRefused, SandboxTimedOut, SandboxUnavailable
+from senders.sandbox.calls import find_code_faults, run_parser, run_validator
+from senders.sandbox.entry_points import CodeKind
 
 __all__ = [
     "CodeKind",

@@ -1,15 +1,19 @@
 """The interpreters of this process: started when first needed, replaced when they die.
 
-A pool that was entered is of no use after a fork: its threads are not in the child,
-and a child that used it would hang and break the parent's, too. So a child of a process
-that has one is refused, instead.
+A pool does not work after a fork: its threads do not exist in the child, and a child
+that used it would hang and break the parent's pool, too. So the child of a process with
+a pool gets an error.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import shlex
+import shutil
+import sysconfig
 import threading
+from functools import cache
 
 from pydantic_monty import (
     CollectString,
@@ -19,24 +23,26 @@ from pydantic_monty import (
     ResourceLimits,
 )
 
-from senders.sandbox.errors import SandboxUnavailable
-from senders.sandbox.host import host_modules
-from senders.sandbox.host.guard import Guard
+from senders.errors import SandboxUnavailable
+from senders.sandbox.host_functions import HostCallGuard, host_modules
 from senders.sandbox.limits import (
     MAX_HOST_CALLS,
     MAX_MEMORY_BYTES,
     MAX_OUTPUT_BYTES,
     MAX_RECURSION,
     PARSER,
-    Limits,
+    Slots,
+    TimeLimits,
 )
-from senders.sandbox.slots import Slots
-from senders.sandbox.worker_program import worker_program
 
 logger = logging.getLogger(__name__)
 
 MAX_PROCESSES = 2
-# What a worker gets to stop by itself before it is killed, and what our functions get.
+# Limits of the kernel for each interpreter.
+MAX_ADDRESS_SPACE = 1024 * 1024 * 1024
+MAX_OPEN_FILES = 32
+# The time for an interpreter to stop by itself before it is killed, and for a call of
+# hmac or urllib that started in time.
 GRACE_SECONDS = 0.1
 
 _lock = threading.Lock()
@@ -45,7 +51,7 @@ _entered_in: int | None = None
 
 
 class Pool:
-    """At most two interpreters. What Monty raises passes through."""
+    """At most two interpreters. Exceptions of Monty are not caught."""
 
     def __init__(self, program: str | None) -> None:
         self.slots = Slots(MAX_PROCESSES)
@@ -60,9 +66,11 @@ class Pool:
         )
         self._monty.__enter__()
 
-    def run(self, program: str, inputs: dict[str, object], limits: Limits) -> object:
-        """Return the value of a program's last line, from an interpreter anew."""
-        guard = Guard(seconds=limits.run_seconds + GRACE_SECONDS)
+    def run(
+        self, program: str, inputs: dict[str, object], limits: TimeLimits
+    ) -> object:
+        """Return the value of a program's last line, run without any state."""
+        guard = HostCallGuard(seconds=limits.run_seconds + GRACE_SECONDS)
         with self._checkout(guard, limits) as session:
             return session.feed_run(
                 program,
@@ -71,7 +79,7 @@ class Pool:
             )
 
     def is_sound(self) -> bool:
-        """Whether the pool runs what can't be at fault."""
+        """Return whether the pool runs a trivial program."""
         try:
             return self.run("1", {}, PARSER) == 1
         except (MontyError, RuntimeError, OSError):
@@ -80,8 +88,8 @@ class Pool:
     def close(self) -> None:
         self._monty.__exit__(None, None, None)
 
-    def _checkout(self, guard: Guard, limits: Limits) -> MontySession:
-        # Without a limit of its time, a worker would outlive a killed parent.
+    def _checkout(self, guard: HostCallGuard, limits: TimeLimits) -> MontySession:
+        # Without a time limit, a worker would outlive a killed parent.
         bounds: ResourceLimits = {
             "max_feed_duration_secs": limits.run_seconds,
             "max_memory": MAX_MEMORY_BYTES,
@@ -97,12 +105,12 @@ class Pool:
 
 
 def current_pool() -> Pool:
-    """Return this process's pool; raise SandboxUnavailable where there can be none."""
+    """Return the pool of this process; raise SandboxUnavailable if it cannot start."""
     global _pool, _entered_in
     if _entered_in not in (None, os.getpid()):
         raise SandboxUnavailable(
             "The sandbox was started before this process was forked; "
-            "it has to be started in each process anew"
+            "each process must start its own"
         )
     _entered_in = os.getpid()
     with _lock:
@@ -112,7 +120,7 @@ def current_pool() -> Pool:
 
 
 def discard(pool: Pool) -> None:
-    """Let the next call start a new pool in place of a broken one."""
+    """Close a broken pool; the next call starts a new one."""
     global _pool
     with _lock:
         if _pool is pool:
@@ -121,16 +129,16 @@ def discard(pool: Pool) -> None:
 
 
 def _start() -> Pool:
-    """Start a pool, without the kernel's limits where they can't be set."""
+    """Start a pool, without the limits of the kernel if they cannot be set."""
     program = worker_program()
     if program is not None:
         pool = _try(program)
         if pool is not None:
             return pool
-        logger.warning("Monty can't be started with limits of the kernel")
+        logger.warning("Monty cannot be started with the limits of the kernel")
     pool = _try(None)
     if pool is None:
-        raise SandboxUnavailable("The sandbox can't be started")
+        raise SandboxUnavailable("The sandbox cannot be started")
     return pool
 
 
@@ -143,3 +151,40 @@ def _try(program: str | None) -> Pool | None:
         return pool
     pool.close()
     return None
+
+
+@cache
+def worker_program() -> str | None:
+    """Return the path of a script that starts Monty with limits of the kernel.
+
+    None if the programs of util-linux are missing: then only Monty's own limits apply.
+    """
+    prlimit, setpriv = shutil.which("prlimit"), shutil.which("setpriv")
+    scripts = sysconfig.get_path("scripts")
+    monty = shutil.which("monty", path=scripts) or shutil.which("monty")
+    if prlimit and setpriv and monty:
+        limits = f"--as={MAX_ADDRESS_SPACE} --nofile={MAX_OPEN_FILES} --fsize=0"
+        prlimit, setpriv, monty = map(shlex.quote, (prlimit, setpriv, monty))
+        script = _keep_in_memory(
+            "#!/bin/sh\n"
+            f'exec {prlimit} {limits} {setpriv} --no-new-privs {monty} "$@"\n'
+        )
+        if script is not None:
+            return script
+    logger.warning("Monty runs without the limits of prlimit and setpriv (util-linux)")
+    return None
+
+
+def _keep_in_memory(text: str) -> str | None:
+    """Return the path of a script that disappears with this process, however it ends.
+
+    None if the kernel does not execute files in memory.
+    """
+    try:
+        file = os.memfd_create("monty-worker")
+        os.write(file, text.encode())
+        os.fchmod(file, 0o500)
+    except (AttributeError, OSError):
+        return None
+    path = f"/proc/{os.getpid()}/fd/{file}"
+    return path if os.access(path, os.X_OK) else None

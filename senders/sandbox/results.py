@@ -4,51 +4,51 @@ import json
 import math
 from typing import Any
 
-from common.json_depth import is_deeper_than
-from senders.sandbox.errors import SandboxRefused
+from common.json_cost import is_deeper_than
+from senders.errors import SandboxRefused
 from senders.sandbox.limits import MAX_RESULT_BYTES, MAX_RESULT_DEPTH
 
 _TOO_LARGE = f"It returned more than {MAX_RESULT_BYTES // 1024} KB"
 
 
 def as_flag(result: object) -> bool:
-    """Return a validator's answer; raise SandboxRefused for anything but a bool."""
+    """Return a validator's result; raise SandboxRefused if it is not a bool."""
     if not isinstance(result, bool):
         raise SandboxRefused(f"It returned {_kind(result)}, not True or False")
     return result
 
 
 def as_object(result: object) -> dict[str, Any]:
-    """Return a parser's result if it is a JSON object of a bounded size and depth."""
+    """Return a parser's result; raise SandboxRefused unless it is a small object."""
     if type(result) is not dict:
         raise SandboxRefused(f"It returned {_kind(result)}, not a dict")
     _check(result)
     try:
         size = len(json.dumps(result))
     except ValueError:
-        raise SandboxRefused("Its result holds a number of too many digits") from None
+        raise SandboxRefused("Its result has a number with too many digits") from None
     if size > MAX_RESULT_BYTES:
         raise SandboxRefused(_TOO_LARGE)
     return result
 
 
 def _check(result: dict[Any, Any]) -> None:
-    """Look level by level, and never at more than the result may have."""
+    """Walk through the result level by level; stop when it is found to be too large."""
     level: list[Any] = [result]
-    room = MAX_RESULT_BYTES
+    remaining_bytes = MAX_RESULT_BYTES
     while level:
         deeper: list[Any] = []
         for value in level:
-            room -= _least_size(value)
-            if room < 0:
+            remaining_bytes -= len(value) if isinstance(value, str) else 1
+            if remaining_bytes < 0:
                 raise SandboxRefused(_TOO_LARGE)
-            deeper += _inside(value)
+            deeper += _children(value)
         level = deeper
     if is_deeper_than(result, MAX_RESULT_DEPTH):
-        raise SandboxRefused(f"Its result is nested more than {MAX_RESULT_DEPTH} deep")
+        raise SandboxRefused(f"Its result has more than {MAX_RESULT_DEPTH} levels")
 
 
-def _inside(value: object) -> list[Any]:
+def _children(value: object) -> list[Any]:
     if type(value) is dict:
         if not all(type(key) is str for key in value):
             raise SandboxRefused("Its result has a key that is not text")
@@ -59,11 +59,7 @@ def _inside(value: object) -> list[Any]:
         return []
     if type(value) is float and math.isfinite(value):
         return []
-    raise SandboxRefused(f"Its result holds {_kind(value)}, which JSON has not")
-
-
-def _least_size(value: object) -> int:
-    return len(value) if isinstance(value, str) else 1
+    raise SandboxRefused(f"Its result contains {_kind(value)}, which is not JSON")
 
 
 def _kind(value: object) -> str:

@@ -12,32 +12,33 @@ from pydantic_monty import (
     MontySyntaxError,
 )
 
-from senders.sandbox.errors import SandboxRefused, SandboxTimedOut, SandboxUnavailable
+from senders.errors import SandboxRefused, SandboxTimedOut, SandboxUnavailable
 from senders.sandbox.limits import (
     MAX_HOST_CALLS,
     MAX_MEMORY_BYTES,
     MAX_OUTPUT_BYTES,
-    Limits,
+    TimeLimits,
 )
 from senders.sandbox.pool import MAX_PROCESSES, Pool, current_pool, discard
 
 logger = logging.getLogger(__name__)
 
 
-def execute(program: str, *, inputs: Mapping[str, Any], limits: Limits) -> object:
+def run_program(
+    program: str, *, inputs: Mapping[str, Any], limits: TimeLimits
+) -> object:
     """Return the value of a program's last line.
 
-    Raise SandboxRefused for what the program does, SandboxUnavailable for what it
-    can't help.
+    Raise SandboxRefused if the program is at fault, SandboxUnavailable if it is not.
     """
     pool = current_pool()
     with pool.slots.hold(wait_seconds=limits.wait_seconds):
         try:
             return _run(pool, program, dict(inputs), limits)
         except (MontyRuntimeError, MontySyntaxError) as error:
-            raise _refusal(error, limits, may_quote=not inputs) from None
+            raise _to_refusal(error, limits, may_quote=not inputs) from None
         except ValueError:
-            raise SandboxRefused("It returned what can't be handed over") from None
+            raise SandboxRefused("It returned a value of no usable type") from None
         except TimeoutError as error:
             raise SandboxUnavailable from error
         except (MontyError, RuntimeError, OSError) as error:
@@ -46,10 +47,13 @@ def execute(program: str, *, inputs: Mapping[str, Any], limits: Limits) -> objec
             raise SandboxUnavailable from error
 
 
-def _run(pool: Pool, program: str, inputs: dict[str, Any], limits: Limits) -> object:
-    """Run in another interpreter if one is dead: it may have died before.
+def _run(
+    pool: Pool, program: str, inputs: dict[str, Any], limits: TimeLimits
+) -> object:
+    """Run the program; if the interpreter is dead, try again in the others.
 
-    All that were idle may have. After those, it is the program that kills them.
+    An interpreter may have died while it was idle. If all of them die, and the pool
+    works otherwise, the program kills them.
     """
     for _ in range(MAX_PROCESSES):
         with suppress(MontyCrashedError):
@@ -63,7 +67,7 @@ def _run(pool: Pool, program: str, inputs: dict[str, Any], limits: Limits) -> ob
 
 
 def _run_once(
-    pool: Pool, program: str, inputs: dict[str, Any], limits: Limits
+    pool: Pool, program: str, inputs: dict[str, Any], limits: TimeLimits
 ) -> object:
     try:
         return pool.run(program, inputs, limits)
@@ -73,12 +77,12 @@ def _run_once(
         raise
 
 
-def _refusal(
-    error: MontyRuntimeError | MontySyntaxError, limits: Limits, *, may_quote: bool
+def _to_refusal(
+    error: MontyRuntimeError | MontySyntaxError, limits: TimeLimits, *, may_quote: bool
 ) -> SandboxRefused:
-    """Say what happened and where.
+    """Return an error that says what happened, and in which line.
 
-    An exception's own text may hold a secret, unless the program was given nothing.
+    The text of an exception may contain a secret, unless the program had no inputs.
     """
     text, kind = str(error), type(error.exception()).__name__
     if kind == "TimeoutError" and "time limit exceeded" in text:
@@ -89,15 +93,14 @@ def _refusal(
             f"or prints more than {MAX_OUTPUT_BYTES >> 10} KB"
         )
     if kind == "RuntimeError" and "suspension" in text:
-        return SandboxRefused(f"It calls more than {MAX_HOST_CALLS} functions of ours")
-    said = f": {error.display('msg')[:200]}" if may_quote else ""
-    return SandboxRefused(f"{kind}{_line_of(error)}{said}")
-
-
-def _out_of_time(limits: Limits) -> SandboxTimedOut:
-    return SandboxTimedOut(f"It ran longer than {limits.run_seconds * 1000:.0f} ms")
-
-
-def _line_of(error: MontyRuntimeError | MontySyntaxError) -> str:
+        return SandboxRefused(
+            f"It calls hmac and urllib more than {MAX_HOST_CALLS} times"
+        )
     frames = error.traceback()
-    return f" in line {frames[-1].line}" if frames else ""
+    line = f" in line {frames[-1].line}" if frames else ""
+    message = f": {error.display('msg')[:200]}" if may_quote else ""
+    return SandboxRefused(f"{kind}{line}{message}")
+
+
+def _out_of_time(limits: TimeLimits) -> SandboxTimedOut:
+    return SandboxTimedOut(f"It ran longer than {limits.run_seconds * 1000:.0f} ms")

@@ -1,14 +1,24 @@
-"""What is signed: the bytes that a template or a hook makes of a request."""
+"""The signed bytes: what a template or a hook makes of a request, and its timestamp."""
 
 from __future__ import annotations
 
 import re
 
-from senders.definitions.schemes import PartKind, SignedScheme, TemplatePart
+from senders.definitions.schemes import (
+    PartKind,
+    SignedScheme,
+    TemplatePart,
+    TimestampRule,
+    TimestampUnit,
+)
+from senders.errors import FailureReason, InvalidSignature
 from senders.signatures.hooks import hooks
 from senders.signatures.requests import RawRequest
 
-# HubSpot signs its URLs with these escapes decoded, and no others:
+MAX_DIGITS = 15
+UNITS_PER_SECOND = {TimestampUnit.SECONDS: 1, TimestampUnit.MILLISECONDS: 1000}
+
+# HubSpot decodes exactly these escapes of a URL before it signs:
 # https://developers.hubspot.com/docs/guides/apps/authentication/validating-requests
 _DECODED = {
     f"%{ord(character):02X}".encode(): character.encode()
@@ -20,9 +30,10 @@ _ESCAPES = re.compile(b"|".join(_DECODED))
 def signed_contents(
     scheme: SignedScheme, request: RawRequest, *, timestamp: bytes, secret: bytes = b""
 ) -> list[bytes]:
-    """Return what may have been signed: one content of a template, or some of a hook.
+    """Return the contents that may have been signed.
 
-    Raise InvalidSignature if something that is signed is missing.
+    A template makes one, a hook can make several. Raise InvalidSignature if a part of
+    the request that is signed is missing.
     """
     if scheme.signed_by is not None:
         return hooks[scheme.signed_by](request)
@@ -56,3 +67,34 @@ def _part(
 
 def _url(request: RawRequest) -> bytes:
     return request.url.encode("utf-8", "surrogatepass")
+
+
+def read_timestamp(
+    rule: TimestampRule | None, request: RawRequest, *, now: float | None
+) -> bytes:
+    """Return the bytes of the signed timestamp, empty if the scheme has none.
+
+    Raise InvalidSignature unless it is within the tolerance. A timestamp in the future
+    is rejected as well: the request could be replayed for longer. If `now` is None,
+    every timestamp with a tolerance is rejected.
+    """
+    if rule is None:
+        return b""
+    entries = request.entries(rule.read_from)
+    timestamp = entries[0].value if len(entries) == 1 else b""
+    if not timestamp.isdigit() or len(timestamp) > MAX_DIGITS:
+        detail = "The timestamp is not exactly one whole number."
+        raise InvalidSignature(FailureReason.MALFORMED_HEADER, detail)
+    if rule.tolerance_seconds is not None:
+        signed_at = int(timestamp) / UNITS_PER_SECOND[rule.unit]
+        if now is None or abs(now - signed_at) > rule.tolerance_seconds:
+            detail = (
+                f"The timestamp differs from the current time by more than "
+                f"{rule.tolerance_seconds} seconds."
+            )
+            raise InvalidSignature(FailureReason.TIMESTAMP_OUTSIDE_TOLERANCE, detail)
+    return timestamp
+
+
+def write_timestamp(rule: TimestampRule, *, now: float) -> int:
+    return int(now * UNITS_PER_SECOND[rule.unit])

@@ -1,22 +1,22 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Self
 
-from senders.definitions.schemes import BodyField, HeaderEntries, ReadFrom
-from senders.parsing import MalformedBody, parse_body
-from senders.parsing.finding import follow
-from senders.signatures.errors import Cause, InvalidSignature
+from senders.definitions.schemes import BodyField, ReadFrom
+from senders.errors import FailureReason, InvalidSignature, MalformedBody
+from senders.parsing import parse_body
+from senders.parsing.finding import resolve_pointer
 
 MAX_VALUE_BYTES = 8 * 1024
 MAX_ENTRIES = 20
 BLANKS = b" \t"
 
 
-class Entry(NamedTuple):
-    """One of the values that a sender put in one place, after its prefix."""
+class SentEntry(NamedTuple):
+    """One value of a header or body field, split after its prefix."""
 
     prefix: str
     value: bytes
@@ -24,7 +24,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class RawRequest:
-    """The parts of a request that can be signed, as they came over the wire."""
+    """The parts of a request that can be signed, with the bytes that were sent."""
 
     method: str
     url: str
@@ -35,7 +35,7 @@ class RawRequest:
     def of(
         cls, *, method: str, url: str, headers: Mapping[str, str], body: bytes
     ) -> Self:
-        """Take the headers by their names in any case; an empty one is absent."""
+        """Accept header names in any case; an empty header counts as absent."""
         raw = {
             name.lower(): _wire_bytes(text) for name, text in headers.items() if text
         }
@@ -49,12 +49,12 @@ class RawRequest:
     def _parsed(self) -> object:
         """The parsed body, or the MalformedBody that parsing it raised.
 
-        One that is encoded counts as malformed: gzip has room for a second body in its
-        own header, so what is verified and what is decoded later could differ.
+        A compressed body counts as malformed: gzip can hold a second body in its own
+        header, so the verified and the decoded body could differ.
         """
         if self.headers.get("content-encoding", b"identity") != b"identity":
             return MalformedBody(
-                "A body that is signed by its fields is sent as it is."
+                "A body whose fields are signed cannot have a Content-Encoding."
             )
         try:
             return parse_body(self.body, self.content_type).value
@@ -64,21 +64,26 @@ class RawRequest:
     def header(self, name: str) -> bytes:
         """Return the header's bytes; raise InvalidSignature if absent or unusable."""
         if name.lower() not in self.headers:
-            raise InvalidSignature(Cause.MISSING_HEADER, f"{name} is missing.")
+            detail = f"The header {name} is missing."
+            raise InvalidSignature(FailureReason.MISSING_HEADER, detail)
         value = self.headers[name.lower()]
         if value is None or len(value) > MAX_VALUE_BYTES:
-            raise InvalidSignature(Cause.MALFORMED_HEADER, f"{name} is not readable.")
+            detail = (
+                f"The header {name} is longer than {MAX_VALUE_BYTES:,} bytes, "
+                "or not Latin-1 text."
+            )
+            raise InvalidSignature(FailureReason.MALFORMED_HEADER, detail)
         return value
 
     def field(self, path: tuple[str, ...]) -> bytes | None:
-        """Return the text or whole number at this place of the body, None if none.
+        """Return the text or whole number at this path of the body, None if none.
 
-        Raise InvalidSignature if the body is not what its content type says.
+        Raise InvalidSignature if the body does not match its content type.
         """
         if isinstance(self._parsed, MalformedBody):
-            detail = "The body that holds the signature is malformed."
-            raise InvalidSignature(Cause.MALFORMED_BODY, detail)
-        value = follow(self._parsed, path)
+            detail = "The body that contains the signature is malformed."
+            raise InvalidSignature(FailureReason.MALFORMED_BODY, detail)
+        value = resolve_pointer(self._parsed, path)
         if isinstance(value, bool) or not isinstance(value, str | int):
             return None
         return str(value).encode("utf-8", "surrogatepass")
@@ -89,31 +94,36 @@ class RawRequest:
         pointer = "/" + "/".join(path)
         if not value:
             detail = f"{pointer} is missing in the body."
-            raise InvalidSignature(Cause.MISSING_FIELD, detail)
+            raise InvalidSignature(FailureReason.MISSING_FIELD, detail)
         if len(value) > MAX_VALUE_BYTES:
-            detail = f"{pointer} of the body is too long."
-            raise InvalidSignature(Cause.MALFORMED_BODY, detail)
+            detail = f"{pointer} of the body is longer than {MAX_VALUE_BYTES:,} bytes."
+            raise InvalidSignature(FailureReason.MALFORMED_BODY, detail)
         return value
 
-    def entries(self, source: ReadFrom) -> list[Entry]:
-        """Return what follows a known prefix in the places that are present.
+    def entries(self, source: ReadFrom) -> list[SentEntry]:
+        """Return the entries with a known prefix in the headers that are present.
 
-        Raise InvalidSignature if none of them is, or if they hold too much.
+        Raise InvalidSignature if no header is present, or if there are too many
+        entries.
         """
         if isinstance(source, BodyField):
-            return [Entry("", self.short_field(source.path))]
+            return [SentEntry("", self.short_field(source.path))]
         present = [name for name in source.headers if name.lower() in self.headers]
         if not present:
-            names = " or ".join(source.headers)
-            raise InvalidSignature(Cause.MISSING_HEADER, f"{names} is missing.")
-        found = [
-            value for name in present for value in _split(self.header(name), source)
-        ]
+            detail = f"The header {' or '.join(source.headers)} is missing."
+            raise InvalidSignature(FailureReason.MISSING_HEADER, detail)
+        found: list[bytes] = []
+        for name in present:
+            value = self.header(name)
+            if source.separator is not None:
+                found += value.split(source.separator.encode(), MAX_ENTRIES + 1)
+            else:
+                found.append(value)
         if len(found) > MAX_ENTRIES:
-            detail = f"More than {MAX_ENTRIES} signatures."
-            raise InvalidSignature(Cause.MALFORMED_HEADER, detail)
-        matching = (_after_prefix(value, source.prefixes) for value in found)
-        return [entry for entry in matching if entry is not None]
+            detail = f"The request has more than {MAX_ENTRIES} signatures."
+            raise InvalidSignature(FailureReason.MALFORMED_HEADER, detail)
+        stripped = [value.strip(BLANKS) for value in found]
+        return list(_with_prefix(stripped, source.prefixes))
 
 
 def _wire_bytes(value: str) -> bytes | None:
@@ -124,15 +134,10 @@ def _wire_bytes(value: str) -> bytes | None:
         return None
 
 
-def _split(value: bytes, source: HeaderEntries) -> list[bytes]:
-    if source.separator is None:
-        return [value.strip(BLANKS)]
-    entries = value.split(source.separator.encode(), MAX_ENTRIES + 1)
-    return [entry.strip(BLANKS) for entry in entries]
-
-
-def _after_prefix(value: bytes, prefixes: tuple[str, ...]) -> Entry | None:
-    for prefix in prefixes:
-        if value.startswith(prefix.encode()):
-            return Entry(prefix, value.removeprefix(prefix.encode()))
-    return None
+def _with_prefix(values: list[bytes], prefixes: tuple[str, ...]) -> Iterator[SentEntry]:
+    """Yield the values that have a prefix; the first matching prefix counts."""
+    for value in values:
+        for prefix in prefixes:
+            if value.startswith(prefix.encode()):
+                yield SentEntry(prefix, value.removeprefix(prefix.encode()))
+                break

@@ -1,17 +1,15 @@
-"""Signs as the sender would: for the demo, test events and ready-made curl lines."""
+"""Signs requests as the sender would, for the demo, test events and curl examples."""
 
 from __future__ import annotations
 
 import base64
+import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from senders.definitions import (
-    HeaderSource,
-    Source,
-    resolve,
-)
+from common.errors import Conflict
+from senders.definitions import HeaderSource, Source, resolve
 from senders.definitions.schemes import (
     AnyScheme,
     BasicScheme,
@@ -27,20 +25,26 @@ from senders.definitions.schemes import (
     SingleScheme,
     TokenScheme,
 )
-from senders.signatures.body_fields import set_body_field
-from senders.signatures.digest_scheme import digest_keys, digests
-from senders.signatures.encodings import encode
-from senders.signatures.errors import OnlyTheSenderSigns
+from senders.errors import FailureReason, InvalidSignature, MalformedBody
+from senders.parsing.json_bodies import parse_json
+from senders.signatures.contents import write_timestamp
+from senders.signatures.encodings import encode_signature
 from senders.signatures.requests import RawRequest
-from senders.signatures.secret_forms import is_usable_secret, own_secrets
-from senders.signatures.timestamps import write_timestamp
+from senders.signatures.secrets import is_usable_secret, own_secrets
+from senders.signatures.shared_secrets import digest_keys, digests
+
+
+class OnlyTheSenderSigns(Conflict):
+    """Only the sender can sign this request: no one else has its private key."""
+
+    code = "only_the_sender_signs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedRequest:
-    """The headers to send, and the body, which may hold the signature itself.
+    """The headers to send, and the body, which may contain the signature.
 
-    `valid_seconds` is for how long the signature is taken; None is for ever.
+    The signature expires after `valid_seconds`; None means never.
     """
 
     headers: dict[str, str]
@@ -62,10 +66,10 @@ def sign_request(
 ) -> SignedRequest:
     """Return the headers and body with which this sender would deliver the body.
 
-    `headers` are those that are sent anyway; one that is signed and not among them
-    holds the delivery id. Without a secret the request is not signed. Raise
+    `headers` are sent in any case; a signed header that is missing there gets the
+    delivery id as its value. Without a secret the request is not signed. Raise
     OnlyTheSenderSigns if the sender signs with a private key, InvalidSignature if the
-    secret is not one.
+    secret does not have the required form.
     """
     definition = resolve(type_slug)
     sent = {
@@ -85,10 +89,10 @@ def sign_request(
 def sign(
     scheme: SignatureScheme, request: RawRequest, *, secret: str, now: float
 ) -> SignedRequest:
-    """Return what the scheme adds to the request's headers, and its body.
+    """Return the headers that the scheme adds to the request, and the body.
 
-    Raise OnlyTheSenderSigns if that takes a private key, InvalidSignature if the
-    secret is not one or something that is signed is missing from the request.
+    Raise OnlyTheSenderSigns if the scheme needs a private key, InvalidSignature if the
+    secret does not have the required form or a signed part of the request is missing.
     """
     single = _scheme_for(scheme, secret)
     match single:
@@ -107,7 +111,7 @@ def sign(
 
 
 def sends_secret(scheme: SignatureScheme, secret: str) -> bool:
-    """Tell whether the secret itself would travel in a request that it signs."""
+    """Return whether a request signed with this secret contains the secret itself."""
     return isinstance(_scheme_for(scheme, secret), TokenScheme | BasicScheme)
 
 
@@ -123,13 +127,13 @@ def _sign_digest(
         timestamp = str(number).encode()
     name = scheme.hashes[0][1] if scheme.hashes else scheme.hash
     raw, *_ = digests(scheme, writer.request, name=name, key=key, timestamp=timestamp)
-    writer.add(scheme.read_from, encode(scheme.encodings[0], raw))
+    writer.add(scheme.read_from, encode_signature(scheme.encodings[0], raw))
     valid = scheme.timestamp.tolerance_seconds if scheme.timestamp else None
     return replace(writer.signed(), valid_seconds=valid)
 
 
 def _scheme_for(scheme: SignatureScheme, secret: str) -> SingleScheme:
-    """Return the first scheme, the strongest, that takes the secret."""
+    """Return the first scheme, which is the strongest, that accepts the secret."""
     if not isinstance(scheme, AnyScheme):
         return scheme
     for each in scheme.of:
@@ -139,7 +143,7 @@ def _scheme_for(scheme: SignatureScheme, secret: str) -> SingleScheme:
 
 
 class _Writer:
-    """Puts timestamps and signatures where a scheme reads them."""
+    """Writes timestamps and signatures to the places from which a scheme reads them."""
 
     def __init__(self, request: RawRequest) -> None:
         self.request = request
@@ -148,7 +152,7 @@ class _Writer:
 
     def add(self, target: ReadFrom, value: str | int) -> None:
         if isinstance(target, BodyField):
-            body = set_body_field(self.request, target.path, value)
+            body = _set_body_field(self.request.body, target.path, value)
             self.request = replace(self.request, body=body)
             return
         name = target.headers[0]
@@ -164,7 +168,7 @@ class _Writer:
 
 
 def _signed_headers(scheme: SignatureScheme) -> list[str]:
-    """Return the headers that a template of the scheme holds."""
+    """Return the names of the headers in the templates of the scheme."""
     if isinstance(scheme, AnyScheme):
         return [name for each in scheme.of for name in _signed_headers(each)]
     if not isinstance(scheme, SignedScheme):
@@ -175,3 +179,24 @@ def _signed_headers(scheme: SignatureScheme) -> list[str]:
 def _first_header(sources: tuple[Source, ...], value: str) -> dict[str, str]:
     names = [source.name for source in sources if isinstance(source, HeaderSource)]
     return {names[0]: value} if names else {}
+
+
+def _set_body_field(body: bytes, path: tuple[str, ...], value: str | int) -> bytes:
+    """Return the JSON body with this value at this path; a text stays a text.
+
+    Raise InvalidSignature if the body is not JSON or has no object at the path.
+    """
+    try:
+        document = parse_json(body)
+    except MalformedBody as error:
+        detail = "The body is not JSON."
+        raise InvalidSignature(FailureReason.MALFORMED_BODY, detail) from error
+    *parents, name = path
+    place = document
+    for parent in parents:
+        place = place.setdefault(parent, {}) if isinstance(place, dict) else None
+    if not isinstance(place, dict):
+        detail = f"The body has no object for /{'/'.join(path)}."
+        raise InvalidSignature(FailureReason.MISSING_FIELD, detail)
+    place[name] = str(value) if isinstance(place.get(name), str) else value
+    return json.dumps(document).encode()

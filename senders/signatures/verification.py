@@ -15,23 +15,22 @@ from senders.definitions.schemes import (
     SingleScheme,
     TokenScheme,
 )
-from senders.signatures.certificate_scheme import verify_certificate
-from senders.signatures.digest_scheme import verify_digest
-from senders.signatures.errors import Cause, InvalidSignature
-from senders.signatures.public_key_scheme import verify_public_key
+from senders.errors import FailureReason, InvalidSignature
+from senders.signatures.public_keys import verify_certificate, verify_public_key
 from senders.signatures.requests import RawRequest
-from senders.signatures.secret_forms import own_secrets
-from senders.signatures.token_scheme import verify_basic, verify_token
+from senders.signatures.secrets import own_secrets
+from senders.signatures.shared_secrets import verify_basic, verify_digest, verify_token
 
 NO_CERTIFICATES: Mapping[str, str] = MappingProxyType({})
 
-# Of several schemes that refuse, the one that read furthest tells why.
-_READ_LEAST = (
-    Cause.NO_SECRET,
-    Cause.MISSING_HEADER,
-    Cause.MISSING_FIELD,
-    Cause.MALFORMED_HEADER,
-)
+# If several schemes reject a request, the error of the one that got furthest is raised.
+# These reasons come early, in this order; all others come later.
+_PROGRESS = {
+    FailureReason.NO_SECRET: 0,
+    FailureReason.MISSING_HEADER: 1,
+    FailureReason.MISSING_FIELD: 2,
+    FailureReason.MALFORMED_HEADER: 3,
+}
 
 
 def verify_request(
@@ -47,8 +46,9 @@ def verify_request(
 ) -> None:
     """Raise InvalidSignature unless the sender signed this request.
 
-    An unknown type is verified as `generic`. `now` is in seconds since the epoch,
-    `url` the full public URL.
+    An unknown type is verified as `generic`. `url` is the full public URL, `now` in
+    seconds since the epoch, and `certificates` are PEM texts by the URL from which they
+    were fetched. Raise CertificateUnknown if the signing certificate is not among them.
     """
     verify(
         resolve(type_slug).signature,
@@ -73,9 +73,9 @@ def verify(
     now: float | None,
     certificates: Mapping[str, str] = NO_CERTIFICATES,
 ) -> None:
-    """Raise InvalidSignature unless the request fits the scheme; None fits all.
+    """Raise InvalidSignature unless the scheme verifies; None accepts every request.
 
-    `certificates` are PEM texts by the URL that they were fetched from.
+    The parameters are those of `verify_request`.
     """
     if scheme is None:
         return
@@ -115,19 +115,13 @@ def _verify_any(
     certificates: Mapping[str, str],
     now: float | None,
 ) -> None:
-    refusals: list[InvalidSignature] = []
+    errors: list[InvalidSignature] = []
     for each in scheme.of:
         own = own_secrets(scheme, each, secrets)
         try:
             _verify_single(each, request, own, certificates, now)
-        except InvalidSignature as refusal:
-            refusals.append(refusal)
+        except InvalidSignature as error:
+            errors.append(error)
         else:
             return
-    raise max(refusals, key=_how_far)
-
-
-def _how_far(refusal: InvalidSignature) -> int:
-    if refusal.cause in _READ_LEAST:
-        return _READ_LEAST.index(refusal.cause)
-    return len(_READ_LEAST)
+    raise max(errors, key=lambda error: _PROGRESS.get(error.reason, len(_PROGRESS)))

@@ -1,4 +1,4 @@
-"""Senders of webhooks and a user of the API, over HTTP."""
+"""Clients that send webhooks and use the API over HTTP."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TIMEOUT_SECONDS = 30
 
 
 class Site(Protocol):
-    """Where the API is, and the token of its administrator."""
+    """The URL of an installation and the token of its administrator."""
 
     url: str
     api_token: str
@@ -25,7 +25,7 @@ class Site(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a request came to, and how long that took."""
+    """The response to a request, and the seconds it took."""
 
     status: int
     body: bytes
@@ -45,14 +45,14 @@ class Request:
 
 
 def send(url: str, request: Request) -> Answer:
-    """Make one request on a connection of its own."""
+    """Send one request on a new connection."""
     return send_all(url, [request], senders=1)[0]
 
 
 def send_all(
     url: str, requests: Sequence[Request], *, senders: int = 8
 ) -> list[Answer]:
-    """Make requests from a few senders at once; return the answers in their order."""
+    """Send requests from a few senders at once; return the answers in their order."""
     shares = [requests[start::senders] for start in range(senders)]
     with ThreadPoolExecutor(senders) as pool:
         answered = list(pool.map(lambda share: _send_share(url, share), shares))
@@ -63,13 +63,13 @@ def send_all(
 
 
 class Api:
-    """The API as an administrator uses it."""
+    """A client of the API with an administrator's token."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
 
     def get(self, path: str) -> Any:
-        """Return the JSON at a path below `/api/v1`, which must be there."""
+        """Return the JSON at a path below `/api/v1`; fail unless the status is 200."""
         answer = self._send("GET", path)
         assert answer.status == 200, answer
         return answer.json
@@ -94,13 +94,13 @@ class Api:
         assert answer.status == 204, answer
 
     def audit(self, trigger_id: str, start: datetime, end: datetime) -> Any:
-        """Return a trigger's ledger of the instants later than `start`, up to `end`."""
+        """Return a trigger's ledger of the instants after `start` and up to `end`."""
         since = start + timedelta(microseconds=1)
         asked = urlencode({"from": since.isoformat(), "to": end.isoformat()})
         return self.get(f"/triggers/{trigger_id}/audit?{asked}")
 
     def make_echo_agent(self) -> str:
-        """Make an agent that answers with what it is given; return its id."""
+        """Create an agent that returns its parameters as its result; return its id."""
         agent = self.post(
             "/agents",
             {
@@ -112,7 +112,7 @@ class Api:
         return str(agent["id"])
 
     def make_trigger(self, **fields: object) -> dict[str, Any]:
-        """Make a trigger without an hourly limit."""
+        """Create a trigger without an hourly limit."""
         made: dict[str, Any] = self.post(
             "/triggers", {"max_executions_per_hour": None, **fields}
         )
@@ -121,7 +121,7 @@ class Api:
     def request(
         self, method: str, path: str, content: Mapping[str, object] | None = None
     ) -> Request:
-        """Return a request to a path below `/api/v1`, not yet made."""
+        """Return a request to a path below `/api/v1` without sending it."""
         headers = {
             "Authorization": f"Token {self._site.api_token}",
             "Content-Type": "application/json",
@@ -136,7 +136,7 @@ class Api:
 
 
 def path_of(webhook: Mapping[str, Any]) -> str:
-    """Return the path at which a trigger receives webhooks."""
+    """Return the path of a trigger's webhook URL."""
     return urlsplit(str(webhook["webhook_url"])).path
 
 

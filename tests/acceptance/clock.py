@@ -1,4 +1,4 @@
-"""Triggers on a schedule in a running stack, and what became of their instants."""
+"""Scheduled triggers in a running stack, and the events and executions they caused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ALWAYS = datetime(2000, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Firing:
-    """An instant that was due, when its event was recorded and when it was worked."""
+    """An instant that was due, and when its event was recorded and processed."""
 
     scheduled_for: datetime
     received_at: datetime
@@ -26,13 +26,13 @@ class Firing:
         return self.received_at - self.scheduled_for
 
     @property
-    def work_lateness(self) -> timedelta:
+    def processing_lateness(self) -> timedelta:
         return self.executed_at - self.scheduled_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clock:
-    """Running programs, and an agent for the triggers that a test makes."""
+    """A running stack, and an agent for the triggers that a test creates."""
 
     stack: Stack
     api: Api
@@ -50,7 +50,7 @@ class Clock:
         )
 
     def make_trigger(self, name: str, **fields: object) -> str:
-        """Make a trigger on a schedule; return its id."""
+        """Create a scheduled trigger; return its id."""
         made = self.api.make_trigger(
             **{"schedule_type": "cron", **fields},
             name=name,
@@ -62,7 +62,7 @@ class Clock:
     def firings(
         self, trigger_id: str, *, after: datetime | None = None
     ) -> list[Firing]:
-        """Return what fired of the instants after one, oldest first."""
+        """Return the instants later than `after` that fired, oldest first."""
         rows = self.stack.rows(
             "SELECT e.scheduled_for, e.received_at, x.executed_at FROM events_event e "
             "JOIN executions_triggerexecution x ON x.event_id = e.id "
@@ -79,7 +79,7 @@ class Clock:
     def wait_for_firings(
         self, trigger_id: str, count: int, *, after: datetime | None = None
     ) -> list[Firing]:
-        """Wait until so many instants have fired; return all that have."""
+        """Wait until `count` instants have fired; return all that have."""
 
         def enough() -> list[Firing]:
             fired = self.firings(trigger_id, after=after)
@@ -88,7 +88,7 @@ class Clock:
         return wait_for(enough, timeout_seconds=90)
 
     def is_overdue(self, trigger_id: str, by: timedelta) -> bool:
-        """Whether a trigger has waited so long for a clock."""
+        """Return whether a trigger's next instant has been due for longer than `by`."""
         return self.stack.rows(
             "SELECT next_run_time < clock_timestamp() - %s FROM triggers_trigger "
             "WHERE id = %s",
@@ -97,7 +97,7 @@ class Clock:
         ) == [(True,)]
 
     def counts_its_events(self, trigger_id: str) -> bool:
-        """Whether a trigger has run as often as it has events of its own instants."""
+        """Return whether `scheduled_runs` equals the number of a trigger's events."""
         return self.stack.rows(
             "SELECT t.scheduled_runs = count(e.id) FROM triggers_trigger t "
             "LEFT JOIN events_event e ON e.trigger_id = t.id "
@@ -106,7 +106,7 @@ class Clock:
         ) == [(True,)]
 
     def doubled(self) -> list[datetime]:
-        """Return the instants that have more than one event of one trigger."""
+        """Return the instants for which a trigger has more than one event."""
         rows = self.stack.rows(
             "SELECT trigger_id, scheduled_for FROM events_event "
             "WHERE scheduled_for IS NOT NULL"

@@ -1,4 +1,4 @@
-"""`make up` in a copy of the repository, as a newcomer would run it."""
+"""`make up` in a copy of the repository, as a new user runs it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local.embedded.places import remove_place
+from local.embedded.folders import remove_server_folder
 from local.embedded.process import kill_group, spawn
-from local.files import read_json
-from local.options import ROOT
+from local.environment import ROOT, read_json
 from tests.acceptance.stack import free_port
 from tests.acceptance.waiting import wait_for
 
@@ -23,7 +22,7 @@ _DOWN_TIMEOUT_SECONDS = 60
 
 
 class Clone:
-    """A fresh clone whose packages are installed already."""
+    """A fresh clone of the repository with its packages installed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -33,17 +32,17 @@ class Clone:
 
     @contextmanager
     def up(self) -> Iterator[str]:
-        """Run `make up` until it says where to look; yield all that it has said."""
+        """Run `make up` until it reports that it runs; yield its output so far."""
         process = spawn(
             ["make", "up"],
             folder=self.folder,
             log=self._log,
-            environment=_newcomer(),
+            environment=_new_user_environment(),
             death_signal=signal.SIGTERM,
         )
         try:
             wait_for(
-                lambda: self._has_said("Tickhook is running.") or process.poll(),
+                lambda: self._has_printed("Tickhook is running.") or process.poll(),
                 timeout_seconds=_UP_TIMEOUT_SECONDS,
             )
             yield self._log.read_text()
@@ -51,12 +50,12 @@ class Clone:
             self._end(process)
 
     def processes(self) -> dict[str, int]:
-        """Return the processes that `make up` names while it runs."""
+        """Return the name and id of each process that `make up` keeps running."""
         stack = read_json(self.folder / ".data" / "stack.json")
         return dict(stack["processes"])
 
     def credentials(self) -> dict[str, str]:
-        """Return the addresses, logins and tokens that `make up` leaves."""
+        """Return the addresses, logins and tokens that `make up` stores."""
         return read_json(self.folder / ".data" / "credentials.json")
 
     def drop_from_procfile(self, *names: str) -> None:
@@ -65,22 +64,22 @@ class Clone:
         kept = [line for line in lines if line.partition(":")[0] not in names]
         procfile.write_text("".join(kept))
 
-    def _has_said(self, line: str) -> bool:
+    def _has_printed(self, line: str) -> bool:
         return line in self._log.read_text()
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
-        """Press Ctrl-C, wait for the end of all, and delete what lies elsewhere."""
+        """Send SIGINT, wait for all processes, and delete the servers' data folders."""
         os.killpg(process.pid, signal.SIGINT)
         try:
             process.wait(_DOWN_TIMEOUT_SECONDS)
         finally:
             kill_group(process)
             for server in ("postgres", "valkey"):
-                remove_place(self.folder / ".data" / server)
+                remove_server_folder(self.folder / ".data" / server)
 
 
 def _copy_repository(folder: Path) -> None:
-    """Copy what git would clone, with the changes that are not yet committed."""
+    """Copy the files that git knows, including changes that are not committed."""
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(listing, cwd=ROOT, capture_output=True, check=True)  # noqa: S603 - no shell
     for name in listed.stdout.decode().split("\0"):
@@ -90,15 +89,15 @@ def _copy_repository(folder: Path) -> None:
 
 
 def _borrow_packages(venv: Path) -> None:
-    """Make a virtual environment of the packages that run this test."""
+    """Make a virtual environment from the packages that run this test."""
     venv.mkdir()
     for name in ("bin", "lib", "pyvenv.cfg"):
         (venv / name).symlink_to(Path(sys.prefix) / name)
     (venv / ".installed").touch()
 
 
-def _newcomer() -> dict[str, str]:
-    """Return the environment of somebody who has set nothing but free ports."""
+def _new_user_environment() -> dict[str, str]:
+    """Return an environment in which only free ports are set."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     ports = {name: str(free_port()) for name in ("TICKHOOK_PORT", "FLOWER_PORT")}
     return {**kept, **ports}

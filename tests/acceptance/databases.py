@@ -16,8 +16,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from local.files import read_json
-from local.options import ROOT
+from local.environment import ROOT, read_json
 from tests.servers.pgbouncer import pgbouncer
 
 _TEMPLATE = "acceptance_template"
@@ -32,7 +31,7 @@ class Template:
 
 
 def program_environment(**values: str) -> dict[str, str]:
-    """Return the environment of a program: the product's settings, not the tests'."""
+    """Return a program's environment: with the product's settings, not the tests'."""
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     settings = {"DJANGO_SETTINGS_MODULE": "config.settings", "PYTHONUNBUFFERED": "1"}
     return {**os.environ, **settings, "PATH": programs, **values}
@@ -40,7 +39,7 @@ def program_environment(**values: str) -> dict[str, str]:
 
 @cache
 def migrated_template() -> Template:
-    """Migrate a database as `make up` does, and make its administrator; once a run."""
+    """Migrate a database as `make up` does and create its administrator, once a run."""
     _administer(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_TEMPLATE)))
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(
@@ -58,7 +57,7 @@ def migrated_template() -> Template:
 
 @contextmanager
 def copied_database() -> Iterator[str]:
-    """Copy the template; yield the copy's URL, and drop it in the end."""
+    """Copy the template; yield the copy's URL, and drop the copy at the end."""
     name = f"acceptance_{next(_numbers)}"
     copy, template = sql.Identifier(name), sql.Identifier(_TEMPLATE)
     _administer(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(copy, template))
@@ -70,9 +69,9 @@ def copied_database() -> Iterator[str]:
 
 @contextmanager
 def reached_by_programs(database_url: str, folder: Path) -> Iterator[str]:
-    """Yield the URL that programs are given: with TEST_ENGINE=pgbouncer, a pooled one.
+    """Yield the URL for the programs; with TEST_ENGINE=pgbouncer, that of a pooler.
 
-    The pool is smaller than the number of connections that the programs open.
+    The pool has fewer connections than the programs open.
     """
     if os.environ.get("TEST_ENGINE") != "pgbouncer":
         yield database_url
@@ -88,5 +87,5 @@ def _administer(statement: sql.Composed) -> None:
 
 
 def _url_of(name: str) -> str:
-    """Return the URL of another database on the server that the tests started."""
+    """Return the URL of another database on the tests' server."""
     return f"{os.environ['DATABASE_URL'].rpartition('/')[0]}/{name}"

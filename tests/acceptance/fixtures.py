@@ -1,4 +1,4 @@
-"""What the tests with real processes share; their `conftest.py` files import it."""
+"""Fixtures and hooks for tests with real processes; `conftest.py` imports them."""
 
 from __future__ import annotations
 
@@ -9,47 +9,52 @@ import pytest
 
 from tests.acceptance.stack import Stack, running_stack
 
-_STACK = pytest.StashKey[Stack]()
-_FIGURES = pytest.StashKey[list[str]]()
+_STACKS = pytest.StashKey[list[Stack]]()
+_FIGURE = "figure"
 
 
 @contextmanager
 def shown_stack(
     request: pytest.FixtureRequest, folders: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    """Yield a stack whose logs are shown where a test fails meanwhile."""
+    """Yield a stack; the report of a test that fails meanwhile shows its logs."""
     with running_stack(folders.mktemp("stack")) as made:
-        request.config.stash[_STACK] = made
+        running = request.config.stash.setdefault(_STACKS, [])
+        running.append(made)
         try:
             yield made
         finally:
-            del request.config.stash[_STACK]
+            running.remove(made)
 
 
 @pytest.fixture
 def note_figure(request: pytest.FixtureRequest) -> Callable[[str, object], None]:
-    """Note what a test measured; the end of the run shows all of it."""
-    figures = request.config.stash.setdefault(_FIGURES, [])
-    return lambda name, value: figures.append(f"{request.node.name}: {name} {value}")
+    """Return a function that stores a figure for the summary of the run."""
+    properties = request.node.user_properties
+    return lambda name, value: properties.append((_FIGURE, f"{name} {value}"))
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    if figures := config.stash.get(_FIGURES, []):
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show all figures; the reports bring them from the workers of pytest-xdist."""
+    lines = [
+        f"{report.nodeid.rpartition('::')[2]}: {value}"
+        for report in terminalreporter.getreports("passed")
+        for name, value in report.user_properties
+        if name == _FIGURE and report.when == "call"
+    ]
+    if lines:
         terminalreporter.section("measured")
-        for figure in figures:
-            terminalreporter.line(figure)
-        figures.clear()
+        for line in lines:
+            terminalreporter.line(line)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show what the programs said, where a test with a stack fails."""
+    """Add the programs' logs to the report of a test that failed."""
     report = yield
     if report.failed:
-        made = item.config.stash.get(_STACK, None)
-        report.sections += made.log_tails() if made else []
+        for made in item.config.stash.get(_STACKS, []):
+            report.sections += made.log_tails()
     return report

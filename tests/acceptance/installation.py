@@ -1,4 +1,4 @@
-"""`make up` with data of its own: servers and programs under the real supervisor."""
+"""`make up` with a data folder of its own: all programs under the real supervisor."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from typing import Any, LiteralString
 
 import psycopg
 
-from local.embedded.places import remove_place
+from local.embedded.folders import remove_server_folder
 from local.embedded.process import kill_group, spawn
-from local.files import read_json
-from local.options import ROOT
+from local.environment import ROOT, read_json
 from tests.acceptance.stack import free_port
 from tests.acceptance.waiting import wait_for
 
@@ -25,7 +24,7 @@ _SHOWN_CHARACTERS = 6000
 
 
 class Installation:
-    """A running installation, known by the files that it leaves in its data folder."""
+    """A running installation, described by the files in its data folder."""
 
     def __init__(self, data: Path) -> None:
         self._data = data
@@ -37,11 +36,11 @@ class Installation:
         self._database_url: str = stack["database_url"]
 
     def processes(self) -> dict[str, int]:
-        """Return the id of each process that the supervisor keeps running now."""
+        """Return the name and id of each process that the supervisor keeps running."""
         return dict(read_json(self._data / "stack.json")["processes"])
 
     def rows(self, query: LiteralString, *values: object) -> list[tuple[Any, ...]]:
-        """Query on a connection of its own: the server may be another one by now."""
+        """Query on a new connection, because the server may have been restarted."""
         with psycopg.connect(self._database_url, autocommit=True) as connection:
             return connection.execute(query, values).fetchall()
 
@@ -55,7 +54,7 @@ class Installation:
 
 @contextmanager
 def running_installation(data: Path) -> Iterator[Installation]:
-    """Start everything without the demo; in the end nothing of it runs."""
+    """Start everything without the demo; end all processes afterwards."""
     log = data.with_suffix(".log")
     process = spawn(
         [sys.executable, "-m", "local", "up", "--end-with-parent"],
@@ -78,7 +77,7 @@ def running_installation(data: Path) -> Iterator[Installation]:
         finally:
             kill_group(process)
             for server in ("postgres", "valkey"):
-                remove_place(data / server)
+                remove_server_folder(data / server)
 
 
 def _environment(data: Path) -> dict[str, str]:

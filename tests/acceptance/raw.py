@@ -1,4 +1,4 @@
-"""Requests written byte by byte: for what a client library refuses to send."""
+"""Requests written byte by byte, for those that a client library refuses to send."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TIMEOUT_SECONDS = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawRequest:
-    """A request; a header of any name or value can be given, also a false length."""
+    """A request with headers of any name and value, also with a wrong length."""
 
     method: str
     path: str
@@ -34,7 +34,7 @@ class RawRequest:
 
 
 def send_raw(url: str, request: bytes) -> Answer:
-    """Send bytes on a connection of their own; return the first answer."""
+    """Send bytes on a new connection; return the first answer."""
     address = urlsplit(url)
     started = time.monotonic()
     target = (address.hostname or "", address.port or 80)
@@ -48,7 +48,7 @@ def send_raw(url: str, request: bytes) -> Answer:
 
 
 def send_half_closed(url: str, request: bytes) -> bytes:
-    """Send bytes, close the sending side, and return what comes until the end."""
+    """Send bytes, close the sending side, and return all that the server sends."""
     address = urlsplit(url)
     target = (address.hostname or "", address.port or 80)
     with socket.create_connection(target, timeout=_TIMEOUT_SECONDS) as connection:

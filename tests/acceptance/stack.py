@@ -1,4 +1,4 @@
-"""Tickhook's own programs, as the Procfile starts them, for a test to use and abuse."""
+"""Tickhook's programs, started as in the Procfile; tests stop, freeze and kill them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from urllib.parse import urlsplit
 import psycopg
 import redis
 
-from local.embedded.places import remove_place
+from local.embedded.folders import remove_server_folder
 from local.embedded.process import kill_group, spawn
-from local.embedded.valkey import start_valkey
-from local.guard import Guard
-from local.options import ROOT
-from local.procfile import read_procfile
-from local.site import is_ready
+from local.embedded.servers import start_valkey
+from local.environment import ROOT
+from local.programs import read_procfile
+from local.report import is_ready
+from local.watchdog import Watchdog
 from tests.acceptance.databases import (
     copied_database,
     migrated_template,
@@ -34,7 +34,7 @@ from tests.acceptance.waiting import wait_for
 
 _READY_TIMEOUT_SECONDS = 120
 _STOP_TIMEOUT_SECONDS = 60
-# What Celery's programs say at this level once they work; the web server is asked.
+# The lines that Celery's programs log at this level once they are ready.
 _LOG_OPTIONS = ("--loglevel", "INFO")
 _READY_LINES = {
     "worker": " ready.",
@@ -58,7 +58,7 @@ class Stack:
         database_url: str,
         programs_url: str,
         api_token: str,
-        guard: Guard,
+        guard: Watchdog,
     ) -> None:
         self.api_token = api_token
         self.logs = folder / "logs"
@@ -80,15 +80,16 @@ class Stack:
         )
 
     def start(self, *names: str, app: str = "config") -> None:
-        """Start programs and wait until all work; `app` is the Celery app they run, or
-        what the web server serves.
+        """Start programs and wait until all are ready.
+
+        `app` is the Celery app, or the application that the web server serves.
         """
         logs = {name: self._spawn(name, app) for name in names}
         for name, log in logs.items():
             self._wait_until_ready(name, log)
 
     def stop(self, *names: str) -> None:
-        """Ask programs to end, as an operator does, and wait for it."""
+        """Send SIGTERM to programs and wait until they have ended."""
         for name in names:
             self._running[name].send_signal(signal.SIGTERM)
         for name in names:
@@ -96,13 +97,13 @@ class Stack:
             self.kill(name)
 
     def kill(self, *names: str) -> None:
-        """Kill programs with all their processes, with no chance to tidy up."""
+        """Kill programs with all their processes; they cannot clean up."""
         for name in names:
             kill_group(self._running.pop(name))
-        self._tell_guard()
+        self._update_guard()
 
     def freeze(self, *names: str) -> None:
-        """Stop programs where they stand, until they are thawed or killed."""
+        """Send SIGSTOP to programs; they stop until they are thawed or killed."""
         for name in names:
             os.killpg(self._running[name].pid, signal.SIGSTOP)
 
@@ -111,7 +112,7 @@ class Stack:
             os.killpg(self._running[name].pid, signal.SIGCONT)
 
     def lose_broker(self) -> None:
-        """Kill Valkey and delete all that it kept."""
+        """Kill Valkey and delete its data."""
         self._broker.kill()
         shutil.rmtree(self._broker_data / "appendonlydir")
 
@@ -123,7 +124,7 @@ class Stack:
         return urlsplit(self._broker.url).path
 
     def reach_broker_by(self, url: str) -> None:
-        """Have programs that are started from now on use another URL of the broker."""
+        """Set the broker's URL of programs that are started from now on."""
         self.environment["REDIS_URL"] = url
 
     def wait_for_end(self, name: str, *, timeout_seconds: float) -> int:
@@ -140,19 +141,19 @@ class Stack:
         return self.database.execute(query, values).fetchall()
 
     def number(self, query: LiteralString, *values: object) -> int:
-        """Return the one number that a query answers with."""
+        """Return the single number that a query selects."""
         return int(self.rows(query, *values)[0][0])
 
     def log_tails(self) -> Iterator[tuple[str, str]]:
-        """Return what the programs said last, for a person to read."""
+        """Return the end of each log, for the report of a failed test."""
         for log in sorted(self.logs.glob("*.log")):
             yield log.name, log.read_text(errors="replace")[-_SHOWN_CHARACTERS:]
 
     def close(self) -> None:
-        """End everything; nothing is left but the logs."""
+        """End all processes and delete all data but the logs."""
         self.kill(*self._running)
         self._broker.kill()
-        remove_place(self._broker_data)
+        remove_server_folder(self._broker_data)
         self.database.close()
 
     def _spawn(self, name: str, app: str) -> Path:
@@ -164,11 +165,11 @@ class Stack:
             environment=self.environment,
             death_signal=signal.SIGTERM,
         )
-        self._tell_guard()
+        self._update_guard()
         return log
 
-    def _tell_guard(self) -> None:
-        """Name the process groups that must not outlive us, should we be killed."""
+    def _update_guard(self) -> None:
+        """Update the process groups that the guard kills if this process is killed."""
         self._guard.watch(process.pid for process in self._running.values())
 
     def _command(self, name: str, app: str) -> list[str]:
@@ -202,7 +203,7 @@ def _program(name: str) -> str:
 
 @contextmanager
 def running_stack(folder: Path) -> Iterator[Stack]:
-    """Yield a stack without programs; in the end nothing of it is left."""
+    """Yield a stack without running programs; close it at the end."""
     template = migrated_template()
     with ExitStack() as cleanup:
         database_url = cleanup.enter_context(copied_database())
@@ -214,14 +215,14 @@ def running_stack(folder: Path) -> Iterator[Stack]:
             database_url=database_url,
             programs_url=programs_url,
             api_token=template.api_token,
-            guard=cleanup.enter_context(Guard(lock)),
+            guard=cleanup.enter_context(Watchdog(lock)),
         )
         cleanup.callback(stack.close)
         yield stack
 
 
 def free_port() -> int:
-    """Return a port of this machine that nobody listens on now."""
+    """Return a TCP port that is free now."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

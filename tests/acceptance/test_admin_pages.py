@@ -1,4 +1,4 @@
-"""A real browser walks through the admin: adds a trigger, runs it, reads what came."""
+"""A real browser uses the admin: it adds a trigger, runs it and reads the result."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ARGUMENTS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 
-# A page of a busy machine takes longer than the 5 seconds that are waited otherwise.
+# On a busy machine a page takes longer than the default of 5 seconds.
 expect.set_options(timeout=30_000)
 
 pytestmark = [
@@ -44,13 +44,13 @@ pytestmark = [
 def page(
     live_server: LiveServer, admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Page]:
-    """A browser's page, logged in.
+    """A browser's page of a logged-in administrator.
 
-    The test fails if a script of a page fails, or breaks the security policy.
+    The test fails if a script raises an error or violates the content security policy.
     """
-    # Playwright keeps an event loop running in this thread.
+    # Playwright keeps an event loop running in this thread; Django refuses that.
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    # The server's threads must not keep connections: the database is to be dropped.
+    # Connections of the server's threads would prevent that the database is dropped.
     monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", 0)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -63,7 +63,7 @@ def page(
         log_in(page)
         yield page
         browser.close()
-        # Beside a running loop Django keeps another connection than without one.
+        # While a loop runs, Django uses another connection than without one.
         connection.close()
     assert errors == []
 
@@ -114,7 +114,7 @@ def test_a_trigger_is_added_run_and_followed_to_its_event(page: Page) -> None:
     page.get_by_role("link", name="weekly report").first.click()
 
     page.get_by_role("button", name="Run now").click()
-    expect(page.get_by_text("is asked to run")).to_be_visible()
+    expect(page.get_by_text("weekly report will run")).to_be_visible()
     drain()
     page.reload()
 
@@ -172,7 +172,7 @@ def test_a_test_event_is_sent_and_redelivered(page: Page) -> None:
     assert list(Event.objects.values_list("type", flat=True)) == ["slack.message"] * 2
 
 
-def test_what_arrives_appears_by_itself(page: Page) -> None:
+def test_an_inspected_delivery_appears_without_a_reload(page: Page) -> None:
     created = make_created(trigger_type="webhook", webhook={"type_slug": "slack"})
     assert created.trigger.endpoint is not None
     pk = created.trigger.endpoint.pk

@@ -1,4 +1,4 @@
-"""The code of uploaded types, in the running web server and worker."""
+"""Code of uploaded webhook types, run by a real web server and worker."""
 
 from __future__ import annotations
 
@@ -50,14 +50,18 @@ TYPE = {
 
 
 @pytest.fixture(scope="module")
-def agent(stack: Stack, client: Api) -> str:
-    stack.start("web", "worker")
-    return client.make_echo_agent()
+def stack(shared_stack: Stack) -> Stack:
+    return shared_stack
+
+
+@pytest.fixture(scope="module")
+def agent(shared_agent: str) -> str:
+    return shared_agent
 
 
 @pytest.fixture(scope="module")
 def path(client: Api, agent: str) -> str:
-    """The path of an endpoint of an uploaded type whose deliveries run code."""
+    """Return the path of an endpoint whose type runs code for each delivery."""
     client.post("/webhook-types", {"slug": "meter", **TYPE})
     made = client.make_trigger(
         name="meter",
@@ -82,14 +86,14 @@ def status_of(stack: Stack, request: Request) -> int:
 
 
 def interpreters(stack: Stack) -> set[int]:
-    """Return the processes that run code for the programs of a stack."""
+    """Return the ids of the interpreters that run code for a stack's programs."""
     mark = f"DATABASE_URL={stack.environment['DATABASE_URL']}".encode()
     folders = (f for f in Path("/proc").iterdir() if f.name.isdecimal())
     return {int(f.name) for f in folders if _is_interpreter(f, mark)}
 
 
 def _is_interpreter(process: Path, mark: bytes) -> bool:
-    """Whether a process is one; it has no environment, but its parent has."""
+    """Return whether a process is one; it has no environment, but its parent has."""
     with suppress(OSError, IndexError):
         parent = process.joinpath("stat").read_text().rpartition(")")[2].split()[1]
         is_ours = mark in Path(f"/proc/{parent}/environ").read_bytes().split(b"\0")
@@ -98,7 +102,7 @@ def _is_interpreter(process: Path, mark: bytes) -> bool:
 
 
 def number_parsed(stack: Stack, numbers: range) -> int:
-    """Return for how many of these numbers the parser's result came to the agent."""
+    """Return how many of the numbers reached the agent after parsing."""
     query = """SELECT count(DISTINCT parameters->>'double') FROM agents_agenttask
         WHERE (parameters->>'double')::int BETWEEN %s AND %s"""
     return stack.number(query, numbers[0] * 2, numbers[-1] * 2)
@@ -110,7 +114,7 @@ def test_many_at_once_are_validated_and_parsed(stack: Stack, path: str) -> None:
 
     answers = send_all(stack.url, wanted, senders=SENDERS)
 
-    # On a busy machine code can run out of its 50 ms, or not begin in time.
+    # On a busy machine code can exceed its 50 ms, or start too late.
     assert {answer.status for answer in answers} <= {200, 400, 503}
     for request, answer in zip(wanted, answers, strict=True):
         if answer.status != 200:
@@ -166,7 +170,7 @@ def test_no_interpreter_outlives_its_program(stack: Stack, path: str) -> None:
 
 
 def _is_alive(pid: int) -> bool:
-    """Whether a process runs: one that has ended may wait to be seen by its parent."""
+    """Return whether a process runs; a zombie waits only for its parent."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

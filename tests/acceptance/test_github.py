@@ -10,18 +10,18 @@ from uuid import uuid4
 
 import pytest
 
-from local.options import ROOT
+from local.environment import ROOT
 from tests.acceptance.client import Answer, Api, Request, path_of, send
 from tests.acceptance.stack import Stack
 from tests.acceptance.waiting import wait_until_equal
 from tests.conditions.builders import rule, rules
-from tests.webhooks.senders import hex_hmac
+from tests.senders.requests import hex_hmac
 
 pytestmark = pytest.mark.acceptance
 
 SECRET = "a secret that GitHub knows as well"  # noqa: S105 - made up for the tests
 OWN = ROOT / "tests" / "webhooks" / "fixtures"
-# A larger collection of recorded payloads, where somebody has laid it out.
+# A larger collection of recorded payloads, if it is available.
 RECORDED = ROOT.parent / "shared" / "fixtures" / "github"
 PAYLOADS = sorted([*OWN.glob("*__*.json"), *RECORDED.glob("*__*.json")])
 
@@ -30,7 +30,7 @@ Outcomes = set[tuple[str, str, str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repository:
-    """A repository's webhook, and the triggers that wait for what it sends."""
+    """A GitHub webhook, and the triggers that listen to its events."""
 
     stack: Stack
     api: Api
@@ -56,20 +56,23 @@ class Repository:
 
 
 @pytest.fixture(scope="module")
-def repository(stack: Stack, client: Api) -> Repository:
-    """Four triggers: all deliveries, opened ones, pushes, and another sender's."""
-    stack.start("web", "worker")
-    agent = client.make_echo_agent()
+def stack(shared_stack: Stack) -> Stack:
+    return shared_stack
+
+
+@pytest.fixture(scope="module")
+def repository(stack: Stack, client: Api, shared_agent: str) -> Repository:
+    """Create triggers for all deliveries, for "opened", for pushes and another type."""
     hook: dict[str, Any] = client.make_trigger(
         name="all",
-        agent_id=agent,
+        agent_id=shared_agent,
         trigger_type="webhook",
         webhook_type="github",
         webhook_config={"secret": SECRET},
     )
     client.make_trigger(
         name="opened",
-        agent_id=agent,
+        agent_id=shared_agent,
         trigger_type="webhook",
         endpoint_id=hook["endpoint_id"],
         conditions=rules(rule("body.action", "eq", "opened")),
@@ -79,7 +82,10 @@ def repository(stack: Stack, client: Api) -> Repository:
         "elsewhere": "standardwebhooks.*",
     }.items():
         client.make_trigger(
-            name=name, agent_id=agent, trigger_type="event", event_types=[pattern]
+            name=name,
+            agent_id=shared_agent,
+            trigger_type="event",
+            event_types=[pattern],
         )
     return Repository(stack=stack, api=client, path=path_of(hook))
 

@@ -1,4 +1,4 @@
-"""What strangers send: each gets a 2xx or a 4xx, and what gets a 2xx is kept whole."""
+"""Hostile requests: each gets a 2xx or 4xx; with a 2xx its body is stored unchanged."""
 
 from __future__ import annotations
 
@@ -54,23 +54,27 @@ ODD = {
         headers={**JSON, "Transfer-Encoding": "chunked", "Content-Length": "3"},
         body=b"zz\r\n",
     ),
-    "method of nobody": RawRequest(method="BREW", path="{hook}", headers={}),
+    "unknown method": RawRequest(method="BREW", path="{hook}", headers={}),
     "trace": RawRequest(method="TRACE", path="{hook}", headers={}),
     "prefers nonsense": RawRequest(
         method="POST", path="{hook}", headers={**JSON, "Prefer": "wait=" + "9" * 400}
     ),
-    "forwarded by nobody": RawRequest(
+    "forged forwarding": RawRequest(
         method="POST", path="{hook}", headers={**JSON, "X-Forwarded-For": "a,,\udcff"}
     ),
 }
 
 
 @pytest.fixture(scope="module")
-def hook(stack: Stack, client: Api) -> str:
-    """The path of an endpoint without a secret."""
-    stack.start("web")
+def stack(shared_stack: Stack) -> Stack:
+    return shared_stack
+
+
+@pytest.fixture(scope="module")
+def hook(client: Api, shared_agent: str) -> str:
+    """Return the path of an endpoint without a secret."""
     made = client.make_trigger(
-        name="open", agent_id=client.make_echo_agent(), trigger_type="webhook"
+        name="open", agent_id=shared_agent, trigger_type="webhook"
     )
     return path_of(made)
 
@@ -91,7 +95,7 @@ def request_of(case: dict[str, Any], hook: str, token: str) -> RawRequest:
 
 
 def _api_path(path: str) -> str:
-    """Executions are filtered by `start_date`; the text filter is any of ours."""
+    """Replace the paths and the filter of the vectors by those of this API."""
     return (
         path.replace("/ev/", "/api/v1/executions/")
         .replace("executions/?", "executions?")
@@ -133,10 +137,10 @@ def test_an_odd_request_is_answered(stack: Stack, hook: str, name: str) -> None:
     check(answer, stack, request.body)
 
 
-def test_a_sender_that_closes_its_side_and_sends_again_is_recorded_once(
+def test_a_half_closed_connection_and_a_retry_record_one_event(
     stack: Stack, hook: str
 ) -> None:
-    """The server gives up a connection whose sender has closed its side of it."""
+    """The server closes a connection whose sender has closed its side."""
     headers = {**JSON, "webhook-id": "half-closed"}
     request = RawRequest(method="POST", path=hook, headers=headers, body=b'{"a": 1}')
     for _ in range(3):
@@ -149,7 +153,7 @@ def test_a_sender_that_closes_its_side_and_sends_again_is_recorded_once(
     assert stack.number(key) == 1
 
 
-def test_an_honest_request_is_still_taken(stack: Stack, hook: str) -> None:
+def test_a_valid_request_is_still_accepted(stack: Stack, hook: str) -> None:
     request = RawRequest(method="POST", path=hook, headers=JSON, body=b'{"a": 1.0}')
 
     answer = send_raw(stack.url, request.encode())

@@ -1,4 +1,4 @@
-"""What a newcomer sees: `make up` in a clean clone, and the demo's first executions."""
+"""`make up` in a clean clone, up to the first executions of the demo."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from local.demo import DEMO_EXECUTIONS
+from local.report import DEMO_EXECUTIONS
 from tests.acceptance.clone import Clone
 from tests.config.processes import is_gone
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.acceptance
 
 
 def ask_flower(credentials: dict[str, str]) -> list[int]:
-    """Ask for a page of Flower without its login and with it; return the statuses."""
+    """Return the statuses of a page of Flower without its login and with it."""
     name, password = credentials["flower_username"], credentials["flower_password"]
     url = f"{credentials['flower_url']}/workers"
     logins = (None, (name, password))
@@ -28,14 +28,14 @@ def clone(tmp_path: Path) -> Clone:
     return Clone(tmp_path / "clone")
 
 
-def test_a_clean_clone_comes_to_three_executions_by_itself(clone: Clone) -> None:
-    with clone.up() as said:
+def test_a_clean_clone_runs_the_three_executions_of_the_demo(clone: Clone) -> None:
+    with clone.up() as output:
         processes = clone.processes()
         credentials = clone.credentials()
 
-        assert credentials["flower_password"] in said
+        assert credentials["flower_password"] in output
         assert ask_flower(credentials) == [401, 200]
-        assert said.count("succeeded") == DEMO_EXECUTIONS
+        assert output.count("succeeded") == DEMO_EXECUTIONS
         assert set(processes) == {
             *("valkey", "postgres", "web", "worker", "worker-slow", "agents"),
             *("beat", "flower"),
@@ -44,9 +44,9 @@ def test_a_clean_clone_comes_to_three_executions_by_itself(clone: Clone) -> None
     assert [name for name, pid in processes.items() if not is_gone(pid)] == []
 
 
-def test_without_workers_the_demo_does_not_claim_success(clone: Clone) -> None:
+def test_without_workers_the_demo_reports_waiting_events(clone: Clone) -> None:
     clone.drop_from_procfile("worker", "worker-slow", "agents")
 
-    with clone.up() as said:
-        assert "events wait: the worker has not taken them" in said
-        assert "succeeded" not in said
+    with clone.up() as output:
+        assert "events wait: the worker has not taken them" in output
+        assert "succeeded" not in output

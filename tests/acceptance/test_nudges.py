@@ -1,4 +1,4 @@
-"""How many Celery messages a burst of webhooks costs, and life without them."""
+"""The number of Celery messages for a burst of webhooks, and lost messages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FEW = 50
 
 @pytest.fixture(scope="module")
 def hook(stack: Stack, client: Api) -> dict[str, Any]:
-    """A webhook whose conditions nothing meets, so that each message is a nudge."""
+    """Create a webhook whose conditions are never met: each message is a nudge."""
     stack.start("web")
     return client.make_trigger(
         name="never",
@@ -47,7 +47,7 @@ def count_waiting(stack: Stack) -> int:
 
 
 def count_messages(stack: Stack) -> int:
-    """Return how many messages were ever published: each is one LPUSH."""
+    """Return how many messages were published so far: each is one LPUSH."""
     with closing(stack.broker_client()) as broker:
         statistics: Any = broker.info("commandstats")
     return int(statistics.get("cmdstat_lpush", {}).get("calls", 0))
@@ -83,7 +83,7 @@ def test_a_burst_costs_few_messages_while_a_worker_drains(
     assert 1 <= messages < FEW
 
 
-def test_a_nudge_that_a_dead_worker_left_behind_holds_nothing_up(
+def test_a_nudge_of_a_dead_worker_delays_nothing(
     stack: Stack, hook: dict[str, Any]
 ) -> None:
     stack.start("worker")

@@ -1,4 +1,4 @@
-"""No program shows the passwords in the URLs it was given; Flower has a login."""
+"""No program shows the passwords of the URLs in its settings; Flower has a login."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-from local.options import ROOT
+from local.environment import ROOT
 from tests.acceptance.stack import Stack, free_port
 from tests.acceptance.waiting import wait_for
 
@@ -49,14 +49,14 @@ class Flower:
         return answer.status, text
 
     def knows_the_worker(self) -> bool:
-        """Return whether the worker's page shows the settings of Celery."""
+        """Return whether the worker's page shows Celery's settings."""
         status, text = self.visit(f"/worker/{WORKER}")
         return status == 200 and "broker_url" in text
 
 
 @pytest.fixture(scope="module")
 def flower(stack: Stack) -> Flower:
-    """A worker, beat and Flower with passwords in the URLs of all servers."""
+    """Start worker, beat and Flower with passwords in the URLs of all servers."""
     port = free_port()
     with stack.broker_client() as broker:
         broker.config_set("bind", "127.0.0.1")
@@ -89,7 +89,7 @@ def test_no_page_of_flower_shows_a_password(flower: Flower, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/", *PAGES])
 @pytest.mark.parametrize("password", ["", "wrong"])
-def test_flower_asks_for_its_login(flower: Flower, path: str, password: str) -> None:
+def test_flower_requires_its_login(flower: Flower, path: str, password: str) -> None:
     assert flower.visit(path, password)[0] == 401
 
 

@@ -1,4 +1,4 @@
-"""What one web process changes of an endpoint holds in all of them at once."""
+"""A change of an endpoint in one web process applies in all of them at once."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ import pytest
 
 from tests.acceptance.client import Api, Request, path_of, send, send_all
 from tests.acceptance.stack import Stack
-from tests.webhooks.senders import hex_hmac
+from tests.senders.requests import hex_hmac
 
 pytestmark = pytest.mark.acceptance
 
-# Each on a connection of its own: the web processes share them out.
+# Each on its own connection, so that both web processes get some.
 REQUESTS = 20
 FIRST, SECOND = "the first secret, long enough", "the second secret, as long"
 
 
 @pytest.fixture(scope="module")
-def agent(stack: Stack, client: Api) -> str:
-    stack.start("web")
-    return client.make_echo_agent()
+def stack(shared_stack: Stack) -> Stack:
+    return shared_stack
+
+
+@pytest.fixture(scope="module")
+def agent(shared_agent: str) -> str:
+    return shared_agent
 
 
 @pytest.fixture
@@ -33,8 +37,8 @@ def hook(client: Api, agent: str, request: pytest.FixtureRequest) -> dict[str, A
     )
 
 
-def knock(stack: Stack, path: str, secret: str) -> set[int]:
-    """Deliver from many connections; return the statuses that were answered."""
+def deliver(stack: Stack, path: str, secret: str) -> set[int]:
+    """Deliver on many connections; return the set of statuses."""
     body = b'{"a": 1}'
     headers = {
         "Content-Type": "application/json",
@@ -49,11 +53,11 @@ def count_events(stack: Stack) -> int:
     return stack.number("SELECT count(*) FROM events_event")
 
 
-def test_a_secret_that_was_ended_is_refused_by_every_process(
+def test_every_process_rejects_a_secret_that_was_replaced(
     stack: Stack, client: Api, hook: dict[str, Any]
 ) -> None:
     path = path_of(hook)
-    assert knock(stack, path, FIRST) == {200}
+    assert deliver(stack, path, FIRST) == {200}
     before = count_events(stack)
 
     client.post(
@@ -61,36 +65,36 @@ def test_a_secret_that_was_ended_is_refused_by_every_process(
         {"secret": SECOND, "keep_previous_seconds": 0},
     )
 
-    assert knock(stack, path, FIRST) == {401}
+    assert deliver(stack, path, FIRST) == {401}
     assert count_events(stack) == before
-    assert knock(stack, path, SECOND) == {200}
+    assert deliver(stack, path, SECOND) == {200}
 
 
-def test_a_revoked_secret_is_refused_by_every_process(
+def test_every_process_rejects_a_revoked_secret(
     stack: Stack, client: Api, hook: dict[str, Any]
 ) -> None:
     path, url = path_of(hook), f"/triggers/{hook['id']}"
     client.post(f"{url}/rotate-secret", {"secret": SECOND})
-    assert knock(stack, path, FIRST) == knock(stack, path, SECOND) == {200}
+    assert deliver(stack, path, FIRST) == deliver(stack, path, SECOND) == {200}
 
     client.post(f"{url}/revoke-secret", {"which": "previous"})
 
-    assert knock(stack, path, FIRST) == {401}
-    assert knock(stack, path, SECOND) == {200}
+    assert deliver(stack, path, FIRST) == {401}
+    assert deliver(stack, path, SECOND) == {200}
 
 
-def test_an_old_url_is_unknown_to_every_process(
+def test_every_process_rejects_an_old_url(
     stack: Stack, client: Api, hook: dict[str, Any]
 ) -> None:
-    assert knock(stack, path_of(hook), FIRST) == {200}
+    assert deliver(stack, path_of(hook), FIRST) == {200}
 
     moved = client.post(f"/triggers/{hook['id']}/regenerate-webhook")
 
-    assert knock(stack, path_of(hook), FIRST) == {404}
-    assert knock(stack, path_of(moved), FIRST) == {200}
+    assert deliver(stack, path_of(hook), FIRST) == {404}
+    assert deliver(stack, path_of(moved), FIRST) == {200}
 
 
-def test_of_many_who_choose_one_path_one_gets_it(
+def test_exactly_one_of_many_triggers_gets_a_chosen_path(
     stack: Stack, client: Api, agent: str
 ) -> None:
     asked = [

@@ -1,4 +1,4 @@
-"""Bodies that are too slow or too large, sent to the running web server."""
+"""Bodies that are too slow or too large, sent to a real web server."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from contextlib import suppress
 
 import pytest
 
+from config.request_classes import MAX_WEBHOOK_BYTES
 from tests.acceptance.client import Api, Request, path_of, send_all
 from tests.acceptance.stack import Stack
 from tests.acceptance.wire import Wire, chunk, request, wires
-from webserver.limits import MAX_DELIVERY_BYTES
 
 pytestmark = pytest.mark.acceptance
 
@@ -34,7 +34,7 @@ def hook(stack: Stack, client: Api) -> str:
 
 
 def deliver(stack: Stack, hook: str) -> list[float]:
-    """Deliver a few times; return how long each took, the shortest first."""
+    """Deliver a few times; return the seconds of each, sorted."""
     answers = send_all(
         stack.url,
         [Request(path=hook, body=b'{"number": %d}' % n) for n in range(REQUESTS)],
@@ -53,23 +53,23 @@ def deliver(stack: Stack, hook: str) -> list[float]:
     ],
     ids=["a length", "chunks", "headers"],
 )
-def test_slow_senders_hold_up_nobody_else(
+def test_slow_senders_delay_no_other_sender(
     stack: Stack,
     hook: str,
     note_figure: Callable[[str, object], None],
     beginning: bytes,
     drop: bytes,
 ) -> None:
-    alone = deliver(stack, hook)
+    unloaded = deliver(stack, hook)
     with wires(stack.url, SLOW) as slow:
         send_to_all(slow, beginning)
-        beside: list[float] = []
+        loaded: list[float] = []
         for _ in range(3):
             send_to_all(slow, drop)
-            beside += deliver(stack, hook)
+            loaded += deliver(stack, hook)
 
         assert all(wire.is_silent() for wire in slow)
-    note_figure("p99 alone, beside slow ones, ms", (p99(alone), p99(sorted(beside))))
+    note_figure("p99 without, with slow ones, ms", (p99(unloaded), p99(sorted(loaded))))
 
 
 def send_to_all(wires: Sequence[Wire], data: bytes) -> None:
@@ -84,7 +84,7 @@ def p99(seconds: Sequence[float]) -> float:
 @pytest.mark.parametrize(
     "header", ["Content-Length: 500", "Transfer-Encoding: chunked"]
 )
-def test_a_body_that_stays_out_is_answered_with_408(
+def test_a_body_that_does_not_arrive_is_answered_with_408(
     stack: Stack, hook: str, header: str
 ) -> None:
     with Wire(stack.url) as wire:
@@ -97,9 +97,9 @@ def test_a_body_that_stays_out_is_answered_with_408(
         assert wire.is_closed()
 
 
-def test_a_length_over_the_limit_is_refused_at_once(stack: Stack, hook: str) -> None:
+def test_a_length_over_the_limit_is_rejected_at_once(stack: Stack, hook: str) -> None:
     with Wire(stack.url) as wire:
-        wire.send(request(hook, f"Content-Length: {MAX_DELIVERY_BYTES + 1}"))
+        wire.send(request(hook, f"Content-Length: {MAX_WEBHOOK_BYTES + 1}"))
 
         head, body = wire.answer()
 
@@ -107,7 +107,7 @@ def test_a_length_over_the_limit_is_refused_at_once(stack: Stack, hook: str) -> 
         assert wire.is_closed()
 
 
-def test_chunks_over_the_limit_are_refused_while_more_would_come(
+def test_chunks_over_the_limit_are_rejected_before_the_last_one(
     stack: Stack, hook: str
 ) -> None:
     before = stack.number("SELECT count(*) FROM events_event")
@@ -120,6 +120,6 @@ def test_chunks_over_the_limit_are_refused_while_more_would_come(
                 sent += 1
         head, body = wire.answer()
 
-    assert MAX_DELIVERY_BYTES // 2**20 <= sent < 100
+    assert MAX_WEBHOOK_BYTES // 2**20 <= sent < 100
     assert (head.status, json.loads(body)["error_code"]) == (413, "body_too_large")
     assert stack.number("SELECT count(*) FROM events_event") == before

@@ -1,4 +1,4 @@
-"""What an application is told of requests that come over a real connection."""
+"""The environ that an application gets for requests on a real connection."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def url(stack: Stack) -> str:
     return stack.url
 
 
-def ask(url: str, data: bytes) -> dict[str, Any]:
+def send(url: str, data: bytes) -> dict[str, Any]:
     with Wire(url) as wire:
         wire.send(data)
         head, body = wire.answer()
@@ -31,7 +31,7 @@ def ask(url: str, data: bytes) -> dict[str, Any]:
 def test_path_and_query_arrive_as_they_were_sent(url: str) -> None:
     sent = "/webhooks/a%2Fb%c3%a9%ff?x=%41+&x=a%20b"
 
-    environ = ask(url, request(sent, method="GET"))
+    environ = send(url, request(sent, method="GET"))
 
     assert environ["REQUEST_URI"] == sent
     assert environ["PATH_INFO"] == "/webhooks/a/bÃ©ÿ"
@@ -40,7 +40,7 @@ def test_path_and_query_arrive_as_they_were_sent(url: str) -> None:
 def test_headers_arrive_as_they_were_sent(url: str) -> None:
     headers = ("X-L: caf\xe9", "X_Forwarded_For: 1.2.3.4", "X-A: 1", "x-a: 2")
 
-    environ = ask(url, request("/", *headers, method="GET"))
+    environ = send(url, request("/", *headers, method="GET"))
 
     assert (environ["HTTP_X_L"], environ["HTTP_X_A"]) == ("café", "1,2")
     assert "HTTP_X_FORWARDED_FOR" not in environ
@@ -49,7 +49,7 @@ def test_headers_arrive_as_they_were_sent(url: str) -> None:
 def test_a_body_in_chunks_has_a_length(url: str) -> None:
     head = request("/", "Transfer-Encoding: chunked")
 
-    environ = ask(url, head + chunk(b"hel") + chunk(b"lo") + chunk(b""))
+    environ = send(url, head + chunk(b"hel") + chunk(b"lo") + chunk(b""))
 
     assert (environ["body"], environ["CONTENT_LENGTH"]) == ("hello", "5")
 
@@ -76,7 +76,7 @@ def test_a_sender_that_waits_for_100_gets_it(url: str) -> None:
     assert json.loads(body)["body"] == "ok"
 
 
-def test_a_sender_that_waits_for_100_is_told_413_instead(url: str) -> None:
+def test_a_sender_that_waits_for_100_gets_413_instead(url: str) -> None:
     with Wire(url) as wire:
         wire.send(request("/", "Content-Length: 1001", "Expect: 100-continue"))
         head, _ = wire.answer()
@@ -94,7 +94,7 @@ def test_head_has_no_body_and_leaves_the_connection_in_order(url: str) -> None:
     assert json.loads(body)["REQUEST_URI"] == "/2"
 
 
-def test_a_broken_body_never_reaches_the_application(url: str) -> None:
+def test_a_malformed_body_does_not_reach_the_application(url: str) -> None:
     with Wire(url) as wire:
         head = request("/", "Transfer-Encoding: chunked")
         wire.send(head + chunk(b"hello") + b"no length\r\n")
@@ -102,7 +102,7 @@ def test_a_broken_body_never_reaches_the_application(url: str) -> None:
         assert wire.head().status == 400
 
 
-def test_http_2_is_not_spoken(url: str) -> None:
+def test_http_2_is_rejected(url: str) -> None:
     preface, settings = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\0\0\0\4\0\0\0\0\0"
 
     with Wire(url) as wire:
@@ -122,7 +122,7 @@ def test_http_2_is_not_spoken(url: str) -> None:
         ("Host: a.test", "Transfer-Encoding: identity", "Transfer-Encoding: chunked"),
     ],
 )
-def test_an_ambiguous_head_is_refused(url: str, headers: tuple[str, ...]) -> None:
+def test_an_ambiguous_head_is_rejected(url: str, headers: tuple[str, ...]) -> None:
     lines = ["POST / HTTP/1.1", *headers, "", ""]
     with Wire(url) as wire:
         wire.send("\r\n".join(lines).encode() + chunk(b"hello") + chunk(b""))
@@ -132,7 +132,7 @@ def test_an_ambiguous_head_is_refused(url: str, headers: tuple[str, ...]) -> Non
     assert head.headers["connection"] == "close"
 
 
-def test_more_headers_than_are_taken_are_refused(url: str) -> None:
+def test_too_many_headers_are_rejected(url: str) -> None:
     headers = [f"X-{number}: a" for number in range(200)]
 
     with Wire(url) as wire:

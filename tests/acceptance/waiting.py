@@ -1,3 +1,5 @@
+"""Waiting for a state, with a deadline."""
+
 from __future__ import annotations
 
 import time
@@ -9,12 +11,12 @@ import pytest
 T = TypeVar("T")
 
 _EVERY_SECONDS = 0.05
-# Counting thousands of rows takes its share of the machine, too.
+# Queries that count thousands of rows slow down what the test waits for.
 _COUNT_EVERY_SECONDS = 0.25
 
 
 def wait_for(condition: Callable[[], T], *, timeout_seconds: float) -> T:
-    """Ask until the answer is true and return it; fail the test if it never is."""
+    """Return the first true value of `condition`; fail the test at the deadline."""
     deadline = time.monotonic() + timeout_seconds
     while not (answer := condition()):
         if time.monotonic() > deadline:
@@ -26,7 +28,7 @@ def wait_for(condition: Callable[[], T], *, timeout_seconds: float) -> T:
 def wait_until_equal(
     ask: Callable[[], T], expected: T, *, timeout_seconds: float
 ) -> None:
-    """Ask until the answer is the expected one; fail with the last one otherwise."""
+    """Wait until `ask` returns `expected`; fail with its last value at the deadline."""
     deadline = time.monotonic() + timeout_seconds
     while (answer := ask()) != expected:
         if time.monotonic() > deadline:

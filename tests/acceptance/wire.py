@@ -1,4 +1,4 @@
-"""Connections on which every byte and its moment are chosen."""
+"""Connections on which a test chooses every byte and when it is sent."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Wire:
         self._socket.sendall(data)
 
     def head(self) -> Head:
-        """Return the next answer's status and headers, their names in lower case."""
+        """Return the next response's status and headers, with names in lower case."""
         status = int(self._read.readline().split()[1])
         headers = {}
         while line := self._read.readline().decode("latin-1").strip():
@@ -58,14 +58,14 @@ class Wire:
         return head, self._read.read(int(head.headers["content-length"]))
 
     def is_silent(self) -> bool:
-        """Tell whether the server has neither answered nor closed the connection."""
+        """Return whether the server has neither answered nor closed the connection."""
         return not select.select([self._socket], [], [], 0)[0]
 
     def is_closed(self) -> bool:
-        """Tell whether the server closes the connection, after all it had to say."""
+        """Return whether the server closes the connection without sending more."""
         try:
             return self._read.read(1) == b""
-        except ConnectionResetError:  # it closes with bytes that it has not read
+        except ConnectionResetError:  # the server closed it with unread bytes
             return True
 
 

@@ -1,4 +1,4 @@
-"""A session that holds a snapshot, dead tasks under it, and what statements read."""
+"""A session that holds a snapshot, dead tasks, and the buffers that statements read."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from agents.models import AgentTask, TaskStatus
 from common.ids import uuid7
 
 DEAD = 50_000
-# Ages from nothing to a minute: all later than any floor that was not learned here.
+# Ages from zero to a minute: later than any floor that another test learned.
 _AGO = "now() - n * interval '1 millisecond'"
 
 
 @pytest.fixture
 def held_snapshot() -> Iterator[None]:
-    """Keep PostgreSQL from removing any row that dies from now on."""
+    """Keep PostgreSQL from removing rows that are deleted from now on."""
     parameters = connection.get_connection_params()
     known = {
         name: parameters[name]
@@ -36,7 +36,7 @@ def held_snapshot() -> Iterator[None]:
 
 
 def bury_tasks(like: AgentTask) -> None:
-    """Leave dead tasks that waited or ran, next to living ones that have ended."""
+    """Leave dead tasks that waited or ran, next to live tasks that have ended."""
     worker = f"'{uuid7()}'::uuid"
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")  # no FK checks
@@ -54,7 +54,7 @@ def _copy(cursor: CursorWrapper, like: AgentTask, **changed: str) -> None:
     columns = [str(field.column) for field in AgentTask._meta.concrete_fields]
     values = [{**made, **changed}.get(column, f"t.{column}") for column in columns]
     cursor.execute(
-        f"INSERT INTO agents_agenttask ({', '.join(columns)}) "  # noqa: S608 - ours
+        f"INSERT INTO agents_agenttask ({', '.join(columns)}) "  # noqa: S608 - our own names
         f"SELECT {', '.join(values)} FROM agents_agenttask t, generate_series(1, %s) n "
         "WHERE t.id = %s",
         [DEAD // 2, like.pk],
@@ -63,9 +63,9 @@ def _copy(cursor: CursorWrapper, like: AgentTask, **changed: str) -> None:
 
 @contextmanager
 def counted_buffers() -> Iterator[list[int]]:
-    """Collect how many buffers each statement on tasks reads inside.
+    """Collect the number of buffers that each statement on tasks reads.
 
-    Each is first run by EXPLAIN in a transaction that is rolled back.
+    Each statement first runs with EXPLAIN in a transaction that is rolled back.
     """
     buffers: list[int] = []
 

@@ -50,7 +50,7 @@ def test_an_agent_is_added_with_its_groups(pages: Client) -> None:
     assert list(agent.groups.all()) == [group]
 
 
-def test_what_a_page_says_next_is_kept_by_the_server_not_in_a_cookie(
+def test_admin_messages_are_stored_on_the_server_not_in_a_cookie(
     pages: Client,
 ) -> None:
     sent = filled(new_config=json.dumps(CONFIG))
@@ -61,7 +61,7 @@ def test_what_a_page_says_next_is_kept_by_the_server_not_in_a_cookie(
     assert "_messages" in pages.session
 
 
-def test_a_configuration_is_never_shown_and_kept_if_none_is_given(
+def test_a_configuration_is_never_shown_and_an_empty_one_keeps_it(
     pages: Client,
 ) -> None:
     agent = AgentFactory.create(backend="celery", config=CONFIG)
@@ -84,7 +84,7 @@ def test_a_configuration_is_never_shown_and_kept_if_none_is_given(
         ({"new_config": "[]"}, "new_config"),
     ],
 )  # fmt: skip
-def test_what_is_refused_shows_at_its_field(
+def test_a_fault_is_shown_at_its_field(
     pages: Client, fields: dict[str, str], name: str
 ) -> None:
     AgentFactory.create(name="taken")
@@ -106,7 +106,7 @@ def test_an_agent_in_use_is_not_deleted(pages: Client) -> None:
     assert Agent.objects.filter(pk=agent.pk).exists()
 
 
-def test_an_agent_that_nothing_names_is_deleted(pages: Client) -> None:
+def test_an_agent_that_is_not_in_use_is_deleted(pages: Client) -> None:
     agent = AgentFactory.create()
 
     pages.post(reverse("admin:agents_agent_delete", args=[agent.pk]), {"post": "yes"})

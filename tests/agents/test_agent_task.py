@@ -7,11 +7,16 @@ import pytest
 from celery import Task
 from celery.exceptions import SoftTimeLimitExceeded
 
+from agents import agent_task as module
 from agents.agent_task import agent_task
 from agents.models import AgentTask, TaskStatus
+from agents.services.run import claim_task
 from agents.services.submit import submit_tasks
 from agents.tasks import echo
-from tests.factories import make_task
+from events.models import Event, EventType
+from events.services.emit import emit
+from executions.pipeline.drain import drain
+from tests.factories import make_listener, make_task, record
 from tests.races import race
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -46,7 +51,7 @@ def _forget_calls() -> None:
 
 
 def ran(message: Task[Any, Any]) -> AgentTask:
-    """A submitted task whose message has come once."""
+    """Return a submitted task after one run of its Celery task."""
     task = make_task()
     submit_tasks([task.id])
     message(str(task.id))
@@ -54,7 +59,7 @@ def ran(message: Task[Any, Any]) -> AgentTask:
     return task
 
 
-def test_what_the_code_returns_is_the_result() -> None:
+def test_the_return_value_of_the_code_is_the_result() -> None:
     task = ran(answer)
 
     assert task.status == TaskStatus.SUCCEEDED
@@ -94,7 +99,7 @@ def test_the_soft_time_limit_is_a_timeout() -> None:
     assert (task.status, task.error) == (TaskStatus.TIMEOUT, "Stopped after 3600 s")
 
 
-def test_a_result_that_is_no_json_fails_the_task() -> None:
+def test_a_result_that_is_not_json_fails_the_task() -> None:
     task = ran(answer_nonsense)
 
     assert task.status == TaskStatus.FAILED
@@ -103,3 +108,21 @@ def test_a_result_that_is_no_json_fails_the_task() -> None:
 
 def test_the_demo_agent_echoes() -> None:
     assert ran(echo).result == {"received": {"a": 1}, "attempt": 1}
+
+
+def test_an_event_that_an_agent_emits_names_its_cause() -> None:
+    EventType.objects.get_or_create(name="ticket.created")
+    make_listener()
+    first = record()
+    drain()
+    task = AgentTask.objects.get()
+    submit_tasks([task.id])
+    claimed = claim_task(task_id=task.id)
+    assert claimed is not None
+
+    module._run(lambda _: str(emit("ticket.created", {}).event_id), claimed)
+
+    task.refresh_from_db()
+    emitted = Event.objects.get(pk=task.result)
+    assert (emitted.cause_id, emitted.depth) == (first.id, 1)
+    assert emitted.correlation_id == first.correlation_id

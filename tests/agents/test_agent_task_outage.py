@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -12,10 +11,9 @@ from django.db import OperationalError, connection
 from django.db.models.functions import Now
 
 from agents import agent_task as module
-from agents.agent_task import agent_task
+from agents.agent_task import TaskResult, agent_task
 from agents.models import AgentTask, TaskStatus
-from agents.services import heartbeat, reports
-from agents.services.reports import Ending
+from agents.services import workers
 from agents.services.run import claim_task, finish_task
 from agents.services.submit import submit_tasks
 from executions.sweep import watch_agents
@@ -26,7 +24,7 @@ from tests.outages import closed_database, end_connections, read_only_database
 pytestmark = pytest.mark.django_db(transaction=True)
 
 DONE = (TaskStatus.SUCCEEDED, {"done": True})
-FAILED = Ending(TaskStatus.FAILED)
+FAILED = TaskResult(TaskStatus.FAILED)
 calls: list[int] = []
 
 
@@ -39,17 +37,15 @@ def answer(task: AgentTask) -> object:
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     calls.clear()
-    monkeypatch.setattr(reports, "FIRST_PAUSES", ())
-    monkeypatch.setattr(reports, "LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(module, "FIRST_PAUSES", ())
+    monkeypatch.setattr(module, "LONGEST_PAUSE", 0.01)
     monkeypatch.setattr(module, "CLAIM_SECONDS", 10.0)
     monkeypatch.setattr(module, "CLAIM_PAUSE_SECONDS", 0.01)
+    module._reporter.start()
     yield
-    wait_for(lambda: not threads(), timeout_seconds=60)
+    module._reporter.stop()
+    module._reporter.join(60)
     connection.close()
-
-
-def threads() -> list[str]:
-    return [t.name for t in threading.enumerate() if t.name == "report"]
 
 
 def submitted() -> AgentTask:
@@ -75,13 +71,13 @@ def test_a_result_is_stored_once_the_database_is_back(outage: Any) -> None:
 
     with outage():
         module._run(lambda _: {"done": True}, task)
-        assert reports.is_pending(task.pk)
+        assert task.pk in module._pending
 
     wait_for(lambda: outcome(task) == DONE, timeout_seconds=60)
-    assert not reports.is_pending(task.pk)
+    assert task.pk not in module._pending
 
 
-def test_a_result_survives_a_time_limit_that_ends_its_storing(
+def test_a_result_survives_a_time_limit_while_it_is_stored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     task = claimed()
@@ -92,26 +88,26 @@ def test_a_result_survives_a_time_limit_that_ends_its_storing(
             raise interruptions.pop()
         return finish_task(**fields)
 
-    monkeypatch.setattr(reports, "finish_task", interrupted)
+    monkeypatch.setattr(module, "finish_task", interrupted)
 
     module._run(lambda _: {"done": True}, task)
 
     wait_for(lambda: outcome(task) == DONE, timeout_seconds=60)
 
 
-def test_a_worker_that_ends_tries_once_more_for_its_results(
+def test_a_worker_that_shuts_down_tries_once_more_to_store_its_results(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     task = claimed()
-    monkeypatch.setattr(reports, "_pending", {task.pk: (task, FAILED)})
+    monkeypatch.setattr(module, "_pending", {task.pk: (task, FAILED)})
 
-    reports._store_pending()
+    module._store_pending()
 
     assert outcome(task) == (TaskStatus.FAILED, None)
 
 
 @pytest.mark.parametrize("outage", [read_only_database, closed_database])
-def test_a_message_goes_back_to_its_queue_while_its_task_cannot_be_claimed(
+def test_a_message_returns_to_its_queue_if_its_task_cannot_be_claimed(
     outage: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "CLAIM_SECONDS", 0.2)
@@ -127,7 +123,7 @@ def test_a_message_goes_back_to_its_queue_while_its_task_cannot_be_claimed(
     assert outcome(task) == DONE
 
 
-def test_a_claim_whose_answer_was_lost_is_found_again(
+def test_a_claim_without_the_servers_answer_is_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     task = submitted()
@@ -146,7 +142,7 @@ def test_a_claim_whose_answer_was_lost_is_found_again(
     assert calls == [1]
 
 
-def test_an_agent_that_asks_whether_it_is_cancelled_survives_an_outage() -> None:
+def test_is_cancelled_returns_false_during_an_outage() -> None:
     task = claimed()
 
     with closed_database():
@@ -166,25 +162,25 @@ def test_no_time_limit_is_applied_right_after_an_outage(
     assert watch_agents() == 0
     assert outcome(task) == (TaskStatus.RUNNING, None)
 
-    monkeypatch.setattr(heartbeat, "_steady_since", time.monotonic() - 20)
+    monkeypatch.setattr(workers, "_steady_since", time.monotonic() - 20)
     assert watch_agents() == 1
     assert outcome(task) == (TaskStatus.TIMEOUT, None)
 
 
-def test_a_second_message_for_a_task_in_hand_runs_nothing(
+def test_a_second_message_for_a_pending_result_runs_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     task = claimed()
-    monkeypatch.setattr(reports, "_pending", {task.pk: (task, FAILED)})
+    monkeypatch.setattr(module, "_pending", {task.pk: (task, FAILED)})
 
-    assert module._claimed_before(task.pk) is None
+    assert module._find_unconfirmed_claim(task.pk) is None
 
 
-def test_a_process_that_holds_many_results_claims_nothing(
+def test_a_process_with_many_pending_results_claims_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     task = submitted()
-    monkeypatch.setattr(reports, "MAX_PENDING", 0)
+    monkeypatch.setattr(module, "MAX_PENDING", 0)
     monkeypatch.setattr(module, "CLAIM_SECONDS", 0.05)
 
     with pytest.raises(Reject):

@@ -28,7 +28,7 @@ def make_task(**fields: Any) -> AgentTask:
     )
 
 
-def test_a_created_agent_keeps_its_config_to_itself(api: APIClient) -> None:
+def test_the_response_for_a_created_agent_omits_its_config(api: APIClient) -> None:
     response = api.post(URL, BODY)
 
     agent = Agent.objects.get()
@@ -75,18 +75,20 @@ def test_a_fault_names_its_field(
     assert not Agent.objects.exists()
 
 
-def test_a_name_that_is_taken_is_a_conflict(api: APIClient) -> None:
+def test_a_duplicate_name_is_a_conflict(api: APIClient) -> None:
     api.post(URL, BODY)
 
     response = api.post(URL, BODY)
 
     assert response.status_code == 409
     assert response.json()["error_code"] == "agent_name_taken"
-    assert response.json()["errors"] == [{"pointer": "/name", "detail": "Is taken"}]
+    assert response.json()["errors"] == [
+        {"pointer": "/name", "detail": "Another agent has this name"}
+    ]
     assert Agent.objects.count() == 1
 
 
-def test_put_takes_back_to_defaults_what_can_be_read(api: APIClient) -> None:
+def test_put_resets_readable_fields_to_their_defaults(api: APIClient) -> None:
     made = api.post(URL, {**BODY, "kind": "WORKFLOW", "is_active": False}).json()
 
     response = api.put(f"{URL}/{made['id']}", {"name": "ben", "backend": "celery"})
@@ -98,7 +100,7 @@ def test_put_takes_back_to_defaults_what_can_be_read(api: APIClient) -> None:
     assert Agent.objects.get().config == ECHO
 
 
-def test_patch_changes_only_what_is_given(api: APIClient) -> None:
+def test_patch_changes_only_the_given_fields(api: APIClient) -> None:
     made = api.post(URL, {**BODY, "kind": "workflow"}).json()
 
     response = api.patch(f"{URL}/{made['id']}", {"is_active": False})
@@ -108,7 +110,7 @@ def test_patch_changes_only_what_is_given(api: APIClient) -> None:
     assert response.json()["kind"] == "workflow"
 
 
-def test_an_agent_that_nothing_names_is_deleted(api: APIClient) -> None:
+def test_an_agent_that_is_not_in_use_is_deleted(api: APIClient) -> None:
     agent = AgentFactory.create()
 
     response = api.delete(f"{URL}/{agent.pk}")
@@ -117,7 +119,7 @@ def test_an_agent_that_nothing_names_is_deleted(api: APIClient) -> None:
     assert not Agent.objects.exists()
 
 
-def test_an_agent_with_triggers_is_kept(api: APIClient) -> None:
+def test_an_agent_with_triggers_cannot_be_deleted(api: APIClient) -> None:
     trigger = make_trigger()
 
     response = api.delete(f"{URL}/{trigger.agent_id}")
@@ -128,7 +130,7 @@ def test_an_agent_with_triggers_is_kept(api: APIClient) -> None:
 
 
 @pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
-def test_an_agent_that_is_not_there_is_404(api: APIClient, method: str) -> None:
+def test_an_unknown_agent_is_404(api: APIClient, method: str) -> None:
     response = getattr(api, method)(f"{URL}/{uuid4()}", BODY)
 
     assert response.status_code == 404
@@ -151,7 +153,7 @@ def test_agents_are_filtered(api: APIClient, query: dict[str, str], count: int) 
     assert api.get(URL, query).json()["total_count"] == count
 
 
-def test_a_filter_that_can_not_be_read_is_refused(api: APIClient) -> None:
+def test_an_invalid_filter_is_rejected(api: APIClient) -> None:
     response = api.get(URL, {"is_active": "perhaps"})
 
     assert response.status_code == 400
@@ -160,7 +162,7 @@ def test_a_filter_that_can_not_be_read_is_refused(api: APIClient) -> None:
     ]
 
 
-def test_a_task_shows_what_became_of_it(api: APIClient) -> None:
+def test_a_task_shows_its_result(api: APIClient) -> None:
     task = make_task(
         status="succeeded",
         result=["\ud800"],
@@ -197,7 +199,7 @@ def test_tasks_are_filtered(api: APIClient, name: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
-def test_tasks_are_only_read(api: APIClient, method: str) -> None:
+def test_tasks_are_read_only(api: APIClient, method: str) -> None:
     response = getattr(api, method)(f"/api/v1/tasks/{make_task().pk}", {})
 
     assert response.status_code == 405

@@ -1,4 +1,4 @@
-"""Statements on tasks stay cheap while 50,000 dead ones fill the partial indexes."""
+"""Statements on tasks stay cheap while 50,000 dead tasks fill the partial indexes."""
 
 from __future__ import annotations
 
@@ -10,30 +10,31 @@ import pytest
 from django.db.models.functions import Now
 
 from agents.models import AgentTask, TaskStatus, Worker
-from agents.services.concurrency import cancel_tasks, release_tasks
-from agents.services.heartbeat import current_worker, forget_old_workers
-from agents.services.lost import resubmit_lost
+from agents.services.resubmit import resubmit_lost_tasks
 from agents.services.run import (
+    cancel_tasks,
     claim_task,
+    fail_tasks_out_of_attempts,
     finish_task,
-    give_up_deadly,
-    take_back_silent,
-    time_out_overdue,
+    release_tasks,
+    resubmit_tasks_of_dead_workers,
+    time_out_overdue_tasks,
 )
-from agents.services.submit import submit_overdue, submit_tasks
+from agents.services.submit import submit_due_tasks, submit_tasks
+from agents.services.workers import current_worker, delete_old_workers
 from tests.agents.snapshots import bury_tasks, counted_buffers
 from tests.agents.snapshots import held_snapshot as held_snapshot
 from tests.factories import make_agent, make_task
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-LOOKS = (
-    submit_overdue,
-    resubmit_lost,
-    take_back_silent,
-    give_up_deadly,
-    time_out_overdue,
-    forget_old_workers,
+SCANS = (
+    submit_due_tasks,
+    resubmit_lost_tasks,
+    resubmit_tasks_of_dead_workers,
+    fail_tasks_out_of_attempts,
+    time_out_overdue_tasks,
+    delete_old_workers,
 )
 # The dead entries alone are more than 200 pages of an index, and more of the table.
 FEW = 100
@@ -48,18 +49,18 @@ def buffers_of(act: Callable[[], object]) -> int:
 
 
 @pytest.mark.usefixtures("held_snapshot")
-def test_looks_do_not_read_what_was_done_before() -> None:
+def test_scans_do_not_read_dead_entries() -> None:
     current_worker()
     bury_tasks(make_task())
-    for look in LOOKS:
-        look()
+    for scan in SCANS:
+        scan()
     running, waiting = make_task(), make_task()
     submit_tasks([running.id])
     claim_task(task_id=running.id)
 
-    idle = {look.__name__: buffers_of(look) for look in LOOKS}
+    idle = {scan.__name__: buffers_of(scan) for scan in SCANS}
     Worker.objects.update(seen_at=Now() - timedelta(hours=1))
-    busy = {look.__name__: buffers_of(look) for look in LOOKS}
+    busy = {scan.__name__: buffers_of(scan) for scan in SCANS}
 
     assert {name: n for name, n in idle.items() if n > FEW} == {}
     assert {name: n for name, n in busy.items() if n > FEW} == {}
@@ -70,7 +71,7 @@ def test_looks_do_not_read_what_was_done_before() -> None:
 
 
 @pytest.mark.usefixtures("held_snapshot")
-def test_a_task_is_found_by_its_id_and_not_among_all_of_its_status() -> None:
+def test_a_task_is_found_by_its_id_not_by_its_status() -> None:
     agent = make_agent()
     held = make_task(agent=agent, is_held=True)
     bury_tasks(held)

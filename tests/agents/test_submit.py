@@ -6,14 +6,14 @@ from functools import partial
 
 import pytest
 from celery import current_app
+from django.db import InterfaceError
 from django.db.models import F
 from django.db.models.functions import Now
 from pytest_django import Settings
 
-from agents.backends.base import SubmissionFailed, get_backend
+from agents.backends import SubmissionFailed, get_backend
 from agents.models import Agent, AgentTask, TaskStatus
-from agents.services.create import create_tasks
-from agents.services.submit import BATCH, submit_overdue, submit_tasks
+from agents.services.submit import BATCH, create_tasks, submit_due_tasks, submit_tasks
 from common.ids import uuid7
 from tests.agents.brokers import closed_broker as closed_broker
 from tests.factories import make_agent, make_task, new_task
@@ -38,7 +38,7 @@ def come_due(task: AgentTask) -> None:
     AgentTask.objects.filter(pk=task.pk).update(next_attempt_at=Now())
 
 
-def test_a_task_is_handed_over_once_by_eight_workers() -> None:
+def test_eight_workers_submit_a_task_once() -> None:
     for _ in range(ROUNDS):
         task = make_task()
 
@@ -48,11 +48,11 @@ def test_a_task_is_handed_over_once_by_eight_workers() -> None:
         assert MemoryBackend.submitted.count(task.id) == 1
 
 
-def test_the_sweep_submits_what_no_other_process_did() -> None:
+def test_the_sweep_submits_tasks_that_no_other_process_submitted() -> None:
     task = make_task()
 
-    assert submit_overdue() == 1
-    assert submit_overdue() == 0
+    assert submit_due_tasks() == 1
+    assert submit_due_tasks() == 0
 
     task.refresh_from_db()
     assert (task.status, task.publications) == (TaskStatus.SUBMITTED, 1)
@@ -67,7 +67,7 @@ def test_one_idempotency_key_is_one_task() -> None:
 
 
 def waits_for(task: AgentTask, seconds: int) -> bool:
-    """Return whether a task's next attempt is so long after its last one."""
+    """Return whether a task's next attempt is `seconds` after its last one."""
     waits = AgentTask.objects.filter(
         pk=task.pk, next_attempt_at=F("submitted_at") + timedelta(seconds=seconds)
     )
@@ -84,16 +84,16 @@ def test_a_task_that_is_not_started_is_due_again_after_ten_minutes(
     submit_tasks([task.id])
 
     assert waits_for(task, 600)
-    assert submit_overdue() == 0
+    assert submit_due_tasks() == 0
     come_due(task)
-    assert submit_overdue() == 1
+    assert submit_due_tasks() == 1
     assert MemoryBackend.submitted == [task.id, task.id]
 
 
 @pytest.mark.parametrize(
     ("publications", "seconds"), [(0, 15), (1, 30), (2, 30), (99, 30)]
 )
-def test_a_backend_that_refuses_gets_the_task_again_within_half_a_minute(
+def test_a_rejected_task_is_submitted_again_within_half_a_minute(
     publications: int, seconds: int
 ) -> None:
     task = make_task()
@@ -108,35 +108,35 @@ def test_a_backend_that_refuses_gets_the_task_again_within_half_a_minute(
     assert task.next_attempt_at is not None
     waits = task.next_attempt_at - task.submitted_at
     assert timedelta(seconds=seconds) <= waits < timedelta(seconds=seconds + 60)
-    assert submit_overdue() == 0
+    assert submit_due_tasks() == 0
     come_due(task)
-    assert submit_overdue() == 1
+    assert submit_due_tasks() == 1
     assert MemoryBackend.submitted == [task.id]
 
 
-def test_one_call_submits_all_that_is_due() -> None:
+def test_one_call_submits_all_due_tasks() -> None:
     agent = make_agent()
     create_tasks([new_task(agent) for _ in range(2 * BATCH + 1)])
 
-    assert submit_overdue() == 2 * BATCH + 1
-    assert submit_overdue() == 0
+    assert submit_due_tasks() == 2 * BATCH + 1
+    assert submit_due_tasks() == 0
 
     assert len(set(MemoryBackend.submitted)) == 2 * BATCH + 1
 
 
-def test_a_backend_that_takes_nothing_is_not_asked_again_in_one_call() -> None:
+def test_a_backend_that_accepts_nothing_is_called_once() -> None:
     agent = make_agent()
     create_tasks([new_task(agent) for _ in range(BATCH + 1)])
     MemoryBackend.fail_next = 10
 
-    assert submit_overdue() == 0
+    assert submit_due_tasks() == 0
 
     assert MemoryBackend.fail_next == 9
     statuses = AgentTask.objects.values_list("status", "publications")
     assert sorted(statuses) == [("pending", 0)] + [("pending", 1)] * BATCH
 
 
-def test_a_task_that_is_refused_for_good_fails_and_the_others_go_on(
+def test_a_permanently_rejected_task_fails_and_the_others_are_submitted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tasks = [make_task() for _ in range(3)]
@@ -176,7 +176,7 @@ def test_a_celery_task_that_is_no_longer_allowed_fails_alone(
 
 
 @pytest.mark.parametrize("queue", ["clock", "pipeline", "slow"])
-def test_an_agent_may_not_work_on_tickhooks_own_queues(queue: str) -> None:
+def test_an_agent_cannot_use_the_queues_of_tickhook(queue: str) -> None:
     config = {"task": "agents.tasks.echo", "queue": queue}
 
     [fault] = get_backend("celery").check_config(config)
@@ -194,7 +194,7 @@ def test_a_broker_that_is_down_leaves_tasks_pending(
 
     statuses = AgentTask.objects.values_list("status", "publications")
     assert list(statuses) == [(TaskStatus.PENDING, 1)] * 2
-    assert "2 tasks wait for celery: The broker does not answer" in caplog.text
+    assert "2 tasks wait for backend celery: The broker does not answer" in caplog.text
 
 
 def test_tasks_are_published_with_their_key_and_limits(
@@ -221,7 +221,7 @@ def test_tasks_are_published_with_their_key_and_limits(
     }
 
 
-def test_an_agent_whose_secret_cannot_be_read_does_not_hold_up_the_others() -> None:
+def test_an_agent_whose_secret_cannot_be_read_does_not_delay_the_others() -> None:
     broken = make_task(agent=celery_agent())
     good = [make_task(agent=celery_agent()) for _ in range(3)]
     Agent.objects.filter(pk=broken.agent_id).update(config={})
@@ -235,12 +235,34 @@ def test_an_agent_whose_secret_cannot_be_read_does_not_hold_up_the_others() -> N
     assert set(pending.values_list("pk", flat=True)) == {broken.id, unknown.id}
 
 
-def test_tasks_that_are_claimed_or_over_are_not_handed_over() -> None:
+def test_claimed_and_finished_tasks_are_not_submitted() -> None:
     for status in (TaskStatus.RUNNING, TaskStatus.SUCCEEDED, TaskStatus.CANCELLED):
         task = make_task()
         AgentTask.objects.filter(pk=task.pk).update(status=status)
         assert submit_tasks([task.id]) == 0
 
-    assert submit_overdue() == 0
+    assert submit_due_tasks() == 0
     assert submit_tasks([uuid7()]) == 0
     assert MemoryBackend.submitted == []
+
+
+def test_a_broken_database_connection_fails_no_task(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries: list[int] = []
+
+    def fail(_: MemoryBackend, tasks: Sequence[AgentTask]) -> None:
+        tries.append(len(tasks))
+        raise InterfaceError("connection already closed")
+
+    monkeypatch.setattr(MemoryBackend, "submit", fail)
+    tasks = [make_task(), make_task()]
+
+    with pytest.raises(InterfaceError):
+        submit_tasks([task.id for task in tasks])
+
+    assert tries == [2]
+    assert "cannot be submitted" not in caplog.text
+    assert set(AgentTask.objects.values_list("status", flat=True)) == {
+        TaskStatus.SUBMITTED
+    }

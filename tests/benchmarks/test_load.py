@@ -27,7 +27,7 @@ class Handler(BaseHTTPRequestHandler):
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
-    # Whoever finds the queue full is not heard for seconds.
+    # A connection that finds the queue full waits for seconds.
     request_queue_size = 256
 
 
@@ -59,7 +59,7 @@ def test_an_answer_other_than_200_ends_the_run(port: int) -> None:
         send_all(requests, port=port)
 
 
-def test_offers_are_answered_beside_each_other(port: int) -> None:
+def test_concurrent_offers_are_all_answered(port: int) -> None:
     bodies = [str(n).encode() for n in range(30)]
     good, bad = (
         Offer(

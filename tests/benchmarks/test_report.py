@@ -41,7 +41,7 @@ def test_a_target_is_met_up_to_its_bound(target: Target, is_met: bool) -> None:
     assert target.is_met is is_met
 
 
-def test_a_missed_target_is_said_to_be_missed() -> None:
+def test_a_missed_target_is_reported_as_missed() -> None:
     target = Target(what="Speed", figure=1.204, at_least=1.5)
 
     assert str(target) == "Speed: 1.20 times naive, wanted ≥ 1.5: **TARGET MISSED**"

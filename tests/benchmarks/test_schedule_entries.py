@@ -10,7 +10,7 @@ from benchmarks.schedule.entries import Due, copy_row, hourly_instants
 NOW = datetime(2026, 11, 2, 9, 47, 31, tzinfo=UTC)
 
 
-def test_hourly_entries_come_due_neither_soon_nor_were_they_just_now() -> None:
+def test_hourly_entries_are_due_neither_soon_nor_just_before() -> None:
     instants = hourly_instants(NOW)
 
     assert min(instants) > NOW + timedelta(minutes=19)
@@ -35,7 +35,7 @@ def test_entries_come_due_one_after_the_other() -> None:
 
 
 @pytest.mark.django_db
-def test_copies_of_a_row_differ_in_what_is_computed() -> None:
+def test_copies_of_a_row_differ_in_the_computed_columns() -> None:
     model = PeriodicTask.objects.bulk_create([PeriodicTask(name="model", task="a.b")])
 
     copy_row(model[0], "generate_series(0, %s::int) n", [1], name="'entry ' || n")

@@ -15,11 +15,11 @@ def same_handlers() -> Iterator[None]:
     signal.signal(signal.SIGTERM, handler)
 
 
-def test_without_options_three_sizes_are_measured_of_all_sides() -> None:
+def test_without_options_three_sizes_of_all_sides_are_measured() -> None:
     assert read_plan("", []) == Plan(sizes=(1000, 10_000, 100_000))
 
 
-def test_a_million_is_measured_of_ours_alone() -> None:
+def test_a_million_entries_are_measured_only_for_tickhook() -> None:
     plan = read_plan("", ["--sizes", "20,10", "--million", "--json"])
 
     assert plan == Plan(sizes=(20, 10), own_sizes=(MILLION,), as_json=True)
@@ -30,7 +30,7 @@ def test_a_quick_run_takes_few_entries() -> None:
 
 
 @pytest.mark.parametrize("sizes", ["", "a", "5", "100,0"])
-def test_sizes_that_can_not_be_measured_are_refused(
+def test_invalid_sizes_are_rejected(
     sizes: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):

@@ -38,7 +38,7 @@ def make_burst(fires_per_second: float) -> Burst:
     )
 
 
-def test_all_targets_are_told_and_met() -> None:
+def test_all_targets_are_reported_and_met() -> None:
     targets = list(schedule_targets(make_results(), largest=100_000))
 
     assert [target.figure for target in targets] == [1.5, 1.05, 0.2, 0, 100, 0.3]
@@ -63,12 +63,12 @@ def test_sizes_that_were_not_measured_have_no_targets() -> None:
     assert len(list(schedule_targets(results, largest=100_000))) == 4
 
 
-def test_tables_say_which_figures_were_cut_off() -> None:
+def test_tables_mark_figures_that_were_cut_off() -> None:
     tables = make_results(start=cut(60.0)).as_tables()
 
     assert "| ours, 100,000 | > 60 | 1.00 | 100 |" in tables
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(59.9, 59.9), (60.0, "> 60")])
-def test_what_takes_a_minute_is_cut_off(seconds: float, shown: Figure) -> None:
+def test_a_measurement_of_a_minute_is_cut_off(seconds: float, shown: Figure) -> None:
     assert cut(seconds) == shown

@@ -34,13 +34,13 @@ def test_a_phase_is_the_median_of_the_last_windows_up_to_a_moment() -> None:
     assert (before.costs["claim"].ms, before.p99_ms) == (2, 2)
 
 
-def test_a_window_without_a_look_does_not_count() -> None:
+def test_a_window_without_a_call_does_not_count() -> None:
     windows = [window(0, cost(0, 0, calls=0)), window(0, cost(4)), window(0, cost(6))]
 
     assert phase_at(windows, 0).costs["claim"] == cost(5, calls=2)
 
 
-def test_a_look_may_take_5_times_the_time_or_3_times_the_buffers() -> None:
+def test_a_call_may_take_5_times_the_time_or_3_times_the_buffers() -> None:
     def is_flat(end: Phase) -> bool:
         targets = snapshot_targets(phase(1), phase(1), end)
         assert len({target.is_met for target in targets[: len(FLAT)]}) == 1
@@ -51,7 +51,7 @@ def test_a_look_may_take_5_times_the_time_or_3_times_the_buffers() -> None:
     assert not is_flat(phase(5.1, 31))
 
 
-def test_submit_overdue_must_not_grow_and_webhooks_must_not_slow_down() -> None:
+def test_submit_due_tasks_must_not_grow_and_webhooks_must_not_slow_down() -> None:
     *_, overdue, p99 = snapshot_targets(phase(1), phase(4), phase(4.8, p99_ms=10))
     assert overdue.is_met
     assert p99.is_met
@@ -61,7 +61,7 @@ def test_submit_overdue_must_not_grow_and_webhooks_must_not_slow_down() -> None:
     assert not p99.is_met
 
 
-def test_what_was_not_measured_misses_its_target() -> None:
+def test_a_missing_measurement_misses_its_target() -> None:
     targets = snapshot_targets(phase(0, 0), phase(1), phase(1))
 
     assert targets[0].figure == math.inf

@@ -1,4 +1,4 @@
-"""Faults of the broker, and whether workers take messages."""
+"""Faults of the broker, and messages that show whether workers consume."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from redis import Redis
 
 from tests.acceptance.stack import Stack
 
-# A Celery task of each worker's queue that may come at any time.
+# For each worker's queue, a Celery task that is harmless at any time.
 _HARMLESS = {
     "pipeline": "executions.tasks.sweep",
     "slow": "webhooks.tasks.run_errands",
@@ -18,7 +18,7 @@ _HARMLESS = {
 
 
 def publish(stack: Stack, queue: str = "pipeline", *, messages: int = 1) -> None:
-    """Publish messages without the proxy that programs may use."""
+    """Publish messages on the broker's own socket, without any proxy."""
     url = f"redis+socket://{stack.broker_socket}"
     with Celery(broker=url, set_as_current=False) as app:
         for _ in range(messages):
@@ -32,17 +32,17 @@ def count_messages(stack: Stack, *queues: str) -> int:
 
 def make_read_only(stack: Stack) -> Callable[[], None]:
     """Make the broker a replica, as after a failover; return what ends that."""
-    _ask(stack, lambda broker: broker.replicaof("127.0.0.1", "1"))
-    return lambda: _ask(stack, lambda broker: broker.replicaof("NO", "ONE"))
+    _command(stack, lambda broker: broker.replicaof("127.0.0.1", "1"))
+    return lambda: _command(stack, lambda broker: broker.replicaof("NO", "ONE"))
 
 
 def fill_memory(stack: Stack) -> Callable[[], None]:
-    """Have the broker refuse what needs memory; return what ends that."""
-    _ask(stack, lambda broker: broker.config_set("maxmemory-policy", "noeviction"))
-    _ask(stack, lambda broker: broker.config_set("maxmemory", "1"))
-    return lambda: _ask(stack, lambda broker: broker.config_set("maxmemory", "0"))
+    """Make the broker refuse writes for lack of memory; return what ends that."""
+    _command(stack, lambda broker: broker.config_set("maxmemory-policy", "noeviction"))
+    _command(stack, lambda broker: broker.config_set("maxmemory", "1"))
+    return lambda: _command(stack, lambda broker: broker.config_set("maxmemory", "0"))
 
 
-def _ask(stack: Stack, ask: Callable[[Redis], object]) -> None:
+def _command(stack: Stack, command: Callable[[Redis], object]) -> None:
     with closing(stack.broker_client()) as broker:
-        ask(broker)
+        command(broker)

@@ -1,4 +1,4 @@
-"""Triggers by the hundred on a schedule, and whether each instant came to its event."""
+"""Hundreds of scheduled triggers, and the check that each instant has one event."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lateness:
-    """How long after their instants events were recorded, in seconds."""
+    """The seconds between instants and the recording of their events."""
 
     events: int
     median: float
@@ -31,17 +31,17 @@ class Lateness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clockwork:
-    """Triggers whose every instant is known, in a running stack."""
+    """Scheduled triggers of a running stack, with all their instants."""
 
     stack: Stack
     schedules: Mapping[str, Schedule]
 
     def due(self, trigger_id: str, start: datetime, end: datetime) -> list[datetime]:
-        """Return a trigger's instants later than `start`, up to `end`."""
+        """Return a trigger's instants after `start` and up to `end`."""
         return occurrences(self.schedules[trigger_id], start, end, limit=_MOST)
 
     def wait_until(self, instant: datetime) -> None:
-        """Wait for the database's clock."""
+        """Wait until the database's clock shows this instant."""
         seconds = (instant - self.now()).total_seconds()
         wait_for(lambda: self.now() >= instant, timeout_seconds=seconds + 60)
 
@@ -52,7 +52,7 @@ class Clockwork:
     def assert_each_instant_is_one_event(
         self, start: datetime, end: datetime
     ) -> Lateness:
-        """Check all instants of all triggers in a range; return how late they were."""
+        """Check all triggers in a range; return the lateness of their events."""
         expected = sum(len(self.due(name, start, end)) for name in self.schedules)
         wait_for(
             lambda: sum(map(len, self._recorded(start, end).values())) >= expected,
@@ -87,7 +87,7 @@ class Clockwork:
 def make_clockwork(
     stack: Stack, api: Api, triggers: Sequence[Mapping[str, object]]
 ) -> Clockwork:
-    """Make triggers on a schedule, several at once."""
+    """Create scheduled triggers, several at once."""
     agent_id = api.make_echo_agent()
     common = {"agent_id": agent_id, "trigger_type": "cron"}
     requests = [
@@ -99,13 +99,13 @@ def make_clockwork(
 
 
 def every(seconds: int, **fields: object) -> dict[str, object]:
-    """A trigger of every so many seconds, from its own creation on."""
+    """Return the fields of an interval trigger, which counts from its creation."""
     config = {"interval_seconds": seconds}
     return {"schedule_type": "interval", "schedule_config": config, **fields}
 
 
 def at_every(seconds: int, **fields: object) -> dict[str, object]:
-    """A trigger of the seconds that can be divided: together with all its like."""
+    """Return the fields of a cron trigger, which is due together with all others."""
     expression = f"*/{seconds} * * * * *"
     return {"schedule_type": "cron", "cron_expression": expression, **fields}
 

@@ -5,22 +5,17 @@ from collections.abc import Iterator
 import pytest
 
 from tests.acceptance.client import Api
-from tests.acceptance.fixtures import (
-    note_figure,
-    pytest_runtest_makereport,
-    pytest_terminal_summary,
-    shown_stack,
-)
+from tests.acceptance.fixtures import shown_stack
 from tests.acceptance.stack import Stack
-
-__all__ = ["note_figure", "pytest_runtest_makereport", "pytest_terminal_summary"]
 
 
 @pytest.fixture
 def stack(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    servers: None,
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
-    """A database and a broker of the test's own; the tests start the programs."""
+    """A database and a broker for the test; the tests start the programs."""
     with shown_stack(request, tmp_path_factory) as made:
         yield made
 

@@ -1,4 +1,4 @@
-"""The project's Celery app with one fault: judging a deadly event kills its process."""
+"""The Celery app with one fault: evaluating a deadly event kills the process."""
 
 from __future__ import annotations
 
@@ -12,22 +12,25 @@ from celery.signals import worker_process_init
 from config.celery import app
 
 if TYPE_CHECKING:
-    from executions.pipeline.bodies import Body
-    from executions.pipeline.matching import Pair
-    from executions.pipeline.outcome import Outcome
+    from executions.pipeline.new_execution import NewExecution, Pair
+    from executions.pipeline.parse import Body
 
 __all__ = ["DEADLY", "app"]
 
-DEADLY = "kills whoever judges it"
+DEADLY = "kills the process that evaluates it"
 
 
 @worker_process_init.connect
 def _arm(**_: object) -> None:
-    from executions.pipeline import judge, judging
+    from executions.pipeline import evaluate
 
-    def judge_or_die(pair: Pair, body: Body, *rest: Any, **options: Any) -> Outcome:
+    evaluate_pair = evaluate.evaluate_pair
+
+    def evaluate_or_die(
+        pair: Pair, body: Body, *rest: Any, **options: Any
+    ) -> NewExecution:
         if DEADLY.encode() in body.raw:
             os.kill(os.getpid(), signal.SIGKILL)
-        return judge.judge(pair, body, *rest, **options)
+        return evaluate_pair(pair, body, *rest, **options)
 
-    patch.object(judging, "judge", judge_or_die).start()
+    patch.object(evaluate, "evaluate_pair", evaluate_or_die).start()

@@ -1,6 +1,6 @@
-"""The project's Celery app without time-outs, and with a watchdog in a hurry.
+"""The project's Celery app without timeouts, and with an impatient watchdog.
 
-Without them a worker never notices that the answers of its broker do not arrive.
+Without timeouts, a worker never notices that its broker's answers do not arrive.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ app.conf.broker_transport_options = {"queue_order_strategy": "priority"}
 
 @worker_init.connect
 def _hurry(**_: object) -> None:
-    from config import worker_watchdog
+    from common import worker_watchdog
 
     worker_watchdog.PING_SECONDS = 1.0
     worker_watchdog.REST_SECONDS = 0.5

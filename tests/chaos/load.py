@@ -1,4 +1,4 @@
-"""Webhooks by the thousand, and whether all of them came to what they should."""
+"""Thousands of webhooks, and the check of their executions and tasks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HEADERS = {"Content-Type": "application/json"}
 
 
 class Observed(Site, Protocol):
-    """A site whose database can be read."""
+    """A site whose database the test can query."""
 
     def rows(self, query: LiteralString, *values: object) -> list[tuple[Any, ...]]: ...
 
@@ -33,7 +33,7 @@ class Observed(Site, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far the work has come."""
+    """The numbers of events, executions and tasks so far."""
 
     events: int
     waiting: int
@@ -43,7 +43,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hook:
-    """A webhook with two triggers: one for all it sends, one for the first hundred."""
+    """A webhook with two triggers: for all deliveries, and for the first hundred."""
 
     stack: Observed
     path: str
@@ -51,7 +51,7 @@ class Hook:
     first_id: str
 
     def send(self, payloads: Sequence[object]) -> list[Answer]:
-        """Send each payload once; every one must be taken."""
+        """Send each payload once; fail if one is not accepted."""
         requests = [
             Request(path=self.path, body=json.dumps(p).encode(), headers=_HEADERS)
             for p in payloads
@@ -61,7 +61,7 @@ class Hook:
         return answers
 
     def progress(self) -> Progress:
-        """Count what there is; final executions once for each trigger and event."""
+        """Count the rows; final executions once for each trigger and event."""
         number = self.stack.number
         return Progress(
             events=number("SELECT count(*) FROM events_event"),
@@ -77,7 +77,7 @@ class Hook:
         )
 
     def wait_until_done(self, events: int, *, timeout_seconds: float) -> None:
-        """Wait until each event is worked and each of its tasks has succeeded."""
+        """Wait until each event is processed and each of its tasks has succeeded."""
         done = Progress(
             events=events,
             waiting=0,
@@ -87,7 +87,7 @@ class Hook:
         wait_until_equal(self.progress, done, timeout_seconds=timeout_seconds)
 
     def tasks(self) -> list[dict[str, Any]]:
-        """Return each task with its trigger, the body it was given, and its answer."""
+        """Return each task with its trigger, body, attempt and result."""
         rows = self.stack.rows(
             "SELECT x.trigger_id::text, t.parameters->'trigger_data'->'body', "
             "t.attempt, t.result FROM agents_agenttask t "
@@ -96,8 +96,8 @@ class Hook:
         names = ("trigger_id", "body", "attempt", "result")
         return [dict(zip(names, row, strict=True)) for row in rows]
 
-    def assert_all_were_given_what_was_sent(self, payloads: Sequence[object]) -> None:
-        """Hold the tasks' parameters and answers against the payloads."""
+    def assert_tasks_match(self, payloads: Sequence[object]) -> None:
+        """Compare the tasks' parameters and results with the payloads."""
         tasks = self.tasks()
         given = sorted((t["trigger_id"], json.dumps(t["body"])) for t in tasks)
         sent = [(self.all_id, json.dumps(payload)) for payload in payloads]
@@ -109,7 +109,7 @@ class Hook:
 
 
 def make_hook(stack: Observed, api: Api, **fields: object) -> Hook:
-    """Make the triggers; `fields` are further ones of the first."""
+    """Create the triggers; `fields` are further fields of the first."""
     agent = api.make_echo_agent()
     for_all = api.make_trigger(
         name="all", agent_id=agent, trigger_type="webhook", **fields
@@ -130,7 +130,7 @@ def make_hook(stack: Observed, api: Api, **fields: object) -> Hook:
 
 
 def count_tasks(events: int) -> int:
-    """Return how many tasks so many events are, by what the triggers wait for."""
+    """Return the number of tasks for a number of events."""
     return events + min(events, _FIRST)
 
 

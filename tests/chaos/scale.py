@@ -10,5 +10,5 @@ SEEDS = range(1, 6) if IS_LONG else range(1, 2)
 
 
 def dice(seed: int) -> random.Random:
-    """Return chance that can be repeated."""
+    """Return a random number generator that repeats its numbers."""
     return random.Random(seed)  # noqa: S311 - no secret

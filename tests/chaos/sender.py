@@ -1,4 +1,4 @@
-"""A sender of signed webhooks that tries again as real senders do."""
+"""A sender of signed webhooks that retries as real senders do."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Sender:
         self.retries = 0
 
     def send(self, first: int, payloads: Sequence[object]) -> None:
-        """Begin to deliver; the delivery ids are the payloads' places from `first`."""
+        """Start to deliver; delivery ids count from `first`."""
         for place, payload in enumerate(payloads, first):
             self._sent.append(self._pool.submit(self._deliver, f"d-{place}", payload))
 
@@ -46,7 +46,7 @@ class Sender:
         wait_for(lambda: len(self.accepted) >= number, timeout_seconds=timeout_seconds)
 
     def finish(self) -> None:
-        """Wait until all is delivered; raise what a delivery raised."""
+        """Wait until all deliveries have ended; raise what one of them raised."""
         for future in self._sent:
             future.result()
 
@@ -78,7 +78,7 @@ class Sender:
         raise AssertionError(f"{delivery_id} was never accepted")
 
     def _post(self, body: bytes, headers: dict[str, str]) -> int:
-        """Return the status of the answer; 0 if there was none."""
+        """Return the status of the response; 0 if there was none."""
         connection = getattr(self._own, "connection", None)
         if connection is None:
             connection = HTTPConnection(*self._address, timeout=_TIMEOUT_SECONDS)
@@ -89,14 +89,14 @@ class Sender:
             response = connection.getresponse()
             response.read()
         except (OSError, HTTPException):
-            connection.close()  # it is opened again when it is next used
+            connection.close()  # the next request opens it again
             return 0
         return int(response.status)
 
 
 @contextmanager
 def sending(url: str, *, path: str, secret: str) -> Iterator[Sender]:
-    """Yield a sender; end its threads, whatever becomes of the deliveries."""
+    """Yield a sender; end its threads, also if deliveries fail."""
     sender = Sender(url, path=path, secret=secret)
     try:
         yield sender

@@ -1,6 +1,6 @@
-"""The project's Celery app with one more agent, whose code ends when the test says so.
+"""The project's Celery app with an agent whose tasks end when the test creates a file.
 
-Messages whose tasks cannot be claimed go back to their queue after a second.
+Messages whose tasks cannot be claimed return to their queue after a second.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from config.celery import app
 
 # isort: split
-# The decorator needs a Django that is set up, as it is once the app is loaded.
+# The decorator needs Django, which is set up once the app is loaded.
 import django
 
 django.setup()
 
-from agents import agent_task as claiming  # noqa: E402 - needs what was just set up
+from agents import agent_task as claiming  # noqa: E402 - needs Django
 from agents.agent_task import agent_task  # noqa: E402
 
 if TYPE_CHECKING:

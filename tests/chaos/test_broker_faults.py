@@ -1,4 +1,4 @@
-"""A broker that is there and does not work: what was accepted is done afterwards."""
+"""A broker that runs but fails: accepted deliveries are processed afterwards."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ QUEUES = ("pipeline", "slow")
 
 @pytest.fixture
 def proxy(stack: Stack) -> Iterator[TcpProxy]:
-    """The only path between the programs and the broker."""
+    """The only connection between the programs and the broker."""
     with proxy_to(stack.broker_socket) as made:
         stack.reach_broker_by(f"redis://127.0.0.1:{made.port}/0")
         yield made
@@ -46,7 +46,7 @@ def p99_ms(answers: list[Answer]) -> float:
 
 
 def send_for(hook: Hook, payloads: Iterator[object], seconds: float) -> list[Answer]:
-    """Send bursts for so long; return the answers."""
+    """Send bursts for some seconds; return the answers."""
     end = time.monotonic() + seconds
     answers: list[Answer] = []
     while time.monotonic() < end:
@@ -57,7 +57,7 @@ def send_for(hook: Hook, payloads: Iterator[object], seconds: float) -> list[Ans
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_what_was_accepted_while_the_broker_failed_is_done(
+def test_deliveries_accepted_while_the_broker_fails_are_processed(
     stack: Stack, hook: Hook, proxy: TcpProxy, seed: int, note_figure: Note
 ) -> None:
     payloads = make_payloads(dice(seed), 100_000)
@@ -81,11 +81,11 @@ def test_what_was_accepted_while_the_broker_failed_is_done(
     repaired_at = time.monotonic()
     hook.wait_until_done(sent, timeout_seconds=DONE_SECONDS)
     note_figure("seconds until all is done:", round(time.monotonic() - repaired_at, 1))
-    hook.assert_all_were_given_what_was_sent(payloads[:sent])
+    hook.assert_tasks_match(payloads[:sent])
 
 
 def seconds_until_consuming(stack: Stack) -> float:
-    """Publish to each worker; return after how long all messages were taken."""
+    """Publish to each worker; return the seconds until all messages are consumed."""
     recovered_at = time.monotonic()
     for queue in QUEUES:
         publish(stack, queue)

@@ -1,4 +1,4 @@
-"""Beats killed, stopped and without a broker: each instant is an event all the same."""
+"""Beats are killed, stopped and without a broker: each instant is still one event."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ RUN = (180 if IS_LONG else 18) * SECOND
 KILL_EVERY = (10 if IS_LONG else 5) * SECOND
 FREEZE_FOR = (20 if IS_LONG else 6) * SECOND
 OUTAGE = (120 if IS_LONG else 12) * SECOND
-# The long form runs on a machine of its own.
+# Asserted in the long form only, which runs on a machine of its own.
 LATEST_SECONDS = 2.0
 
 
 @pytest.fixture
 def clockwork(stack: Stack, client: Api) -> Clockwork:
-    """Half of the triggers come due all at once, half of them spread."""
+    """Half of the triggers are due at the same instants, the others at their own."""
     stack.start("web")
     kinds = (every(5, catchup="all"), at_every(5, catchup="all"))
     return make_clockwork(stack, client, list(kinds) * (TRIGGERS // 2))
 
 
-def test_beats_that_are_killed_and_stopped_hold_nobody_up(
+def test_killed_and_stopped_beats_delay_no_instant(
     stack: Stack, clockwork: Clockwork, note_figure: Note
 ) -> None:
     chance = dice(1)
@@ -73,7 +73,7 @@ def test_beats_that_are_killed_and_stopped_hold_nobody_up(
 
 
 def count_clocks(stack: Stack) -> int:
-    """Return how many connections are those of clocks that tick."""
+    """Return the number of connections of running clocks."""
     return stack.number(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
         "AND pid <> pg_backend_pid() AND (query LIKE 'LISTEN%%' "
@@ -82,7 +82,7 @@ def count_clocks(stack: Stack) -> int:
     )
 
 
-def test_beats_that_start_without_a_broker_are_in_time(
+def test_beats_that_start_without_a_broker_are_on_time(
     stack: Stack, clockwork: Clockwork, note_figure: Note
 ) -> None:
     stack.lose_broker()

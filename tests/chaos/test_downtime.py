@@ -25,8 +25,8 @@ TOLERANCE = SECOND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fate:
-    """What became of an instant; when it was judged, if it ran."""
+class InstantResult:
+    """The result of an instant, and when it was evaluated if it ran."""
 
     at: datetime
     ran_at: datetime | None
@@ -45,15 +45,15 @@ class Policies:
     trigger_ids: Mapping[str, str]
     start: datetime
 
-    def fates(self, catchup: str, end: datetime) -> list[Fate]:
-        """Return what became of each instant; check that each has one fate."""
+    def results(self, catchup: str, end: datetime) -> list[InstantResult]:
+        """Return the result of each instant; check that each has exactly one."""
         trigger_id = self.trigger_ids[catchup]
         due = self.clockwork.due(trigger_id, self.start, end)
         ran, missed = self._executions(trigger_id, end)
         for first, last in self._missed_ranges(trigger_id):
             missed += [at for at in due if first <= at <= last]
         assert sorted([*ran, *missed]) == due
-        return [Fate(at=at, ran_at=ran.get(at)) for at in due]
+        return [InstantResult(at=at, ran_at=ran.get(at)) for at in due]
 
     def _executions(
         self, trigger_id: str, end: datetime
@@ -67,7 +67,11 @@ class Policies:
             self.start,
             end,
         )
-        ran = {at: judged for at, judged, status, _ in rows if status == "success"}
+        ran = {
+            at: evaluated_at
+            for at, evaluated_at, status, _ in rows
+            if status == "success"
+        }
         assert {(status, reason) for _, _, status, reason in rows} <= {
             ("success", ""),
             ("skipped", "missed"),
@@ -129,43 +133,43 @@ def test_after_a_downtime_the_policy_decides_what_runs(
     clockwork.wait_until(end + 2 * SECOND)
     wait_for(lambda: is_idle(stack), timeout_seconds=60)
 
-    assert_on_time_only(policies.fates("none", end))
-    assert_latest(policies.fates("latest", end))
-    assert_all_of_the_window(policies.fates("all", end))
+    assert_on_time_only(policies.results("none", end))
+    assert_latest(policies.results("latest", end))
+    assert_all_of_the_window(policies.results("all", end))
     for kind, trigger_id in policies.trigger_ids.items():
-        fates = policies.fates(kind, end)
-        ran = sum(fate.ran_at is not None for fate in fates)
-        note_figure(f"{program} down, {kind}:", f"{ran} of {len(fates)} ran")
+        results = policies.results(kind, end)
+        ran = sum(result.ran_at is not None for result in results)
+        note_figure(f"{program} down, {kind}:", f"{ran} of {len(results)} ran")
         ledger = client.audit(trigger_id, policies.start, end)
         assert ledger["counts"]["fired"] == ran
-        assert ledger["counts"]["missed"] == len(fates) - ran
+        assert ledger["counts"]["missed"] == len(results) - ran
         assert ledger["unaccounted"] == []
 
 
-def assert_on_time_only(fates: list[Fate]) -> None:
-    assert all(fate.delay < GRACE + TOLERANCE for fate in fates if fate.ran_at)
-    assert any(fate.ran_at is None for fate in fates)
+def assert_on_time_only(results: list[InstantResult]) -> None:
+    assert all(result.delay < GRACE + TOLERANCE for result in results if result.ran_at)
+    assert any(result.ran_at is None for result in results)
 
 
-def assert_latest(fates: list[Fate]) -> None:
-    """Of what was late, one ran: the last before it was judged."""
-    late = [f for f in fates if f.ran_at and f.delay > GRACE + TOLERANCE]
+def assert_latest(results: list[InstantResult]) -> None:
+    """Check that one late instant ran: the last before its evaluation."""
+    late = [f for f in results if f.ran_at and f.delay > GRACE + TOLERANCE]
     assert len(late) <= 1
-    for fate in late:
-        assert fate.ran_at is not None
-        assert not any(fate.at < f.at <= fate.ran_at - GRACE for f in fates)
-    last_missed = max(fate.at for fate in fates if fate.ran_at is None)
-    [after] = [f for f in fates if f.at == last_missed + PERIOD_SECONDS * SECOND]
+    for result in late:
+        assert result.ran_at is not None
+        assert not any(result.at < f.at <= result.ran_at - GRACE for f in results)
+    last_missed = max(result.at for result in results if result.ran_at is None)
+    [after] = [f for f in results if f.at == last_missed + PERIOD_SECONDS * SECOND]
     assert after.ran_at is not None
 
 
-def assert_all_of_the_window(fates: list[Fate]) -> None:
-    """What was older than the window did not run; all that was within it did."""
-    ran = [fate for fate in fates if fate.ran_at]
-    assert max(fate.delay for fate in ran) < WINDOW + TOLERANCE
-    assert max(fate.delay for fate in ran) > WINDOW - (PERIOD_SECONDS + 1) * SECOND
-    first_late = max(ran, key=lambda fate: fate.delay)
-    assert all(fate.ran_at for fate in fates if fate.at >= first_late.at)
+def assert_all_of_the_window(results: list[InstantResult]) -> None:
+    """Check that all instants within the window ran, and no older ones."""
+    ran = [result for result in results if result.ran_at]
+    assert max(result.delay for result in ran) < WINDOW + TOLERANCE
+    assert max(result.delay for result in ran) > WINDOW - (PERIOD_SECONDS + 1) * SECOND
+    first_late = max(ran, key=lambda result: result.delay)
+    assert all(result.ran_at for result in results if result.at >= first_late.at)
 
 
 def is_idle(stack: Stack) -> bool:

@@ -1,4 +1,4 @@
-"""`make up` on a disk that becomes full: it goes on by itself when there is room."""
+"""`make up` on a disk that becomes full: it recovers by itself once there is space."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 
 from local.embedded.process import kill_group, spawn
-from local.files import read_json
-from local.options import ROOT
-from local.site import fetch, is_ready
+from local.environment import ROOT, read_json
+from local.report import fetch_json, is_ready
 from tests.acceptance.stack import free_port
 from tests.acceptance.waiting import wait_for
 from tests.chaos.scale import IS_LONG
@@ -33,7 +32,7 @@ MEGABYTE = bytes(2**20)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Up:
-    """A running `make up` with all its data on a small disk."""
+    """A running `make up` whose data folder is on a small disk."""
 
     process: subprocess.Popen[bytes]
     url: str
@@ -41,7 +40,7 @@ class Up:
     log: Path
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return self.log.read_text()
 
     def processes(self) -> dict[str, int]:
@@ -61,7 +60,7 @@ class Up:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    # The servers' user has to reach it, which pytest's own folders do not allow.
+    # The servers' user cannot enter pytest's own folders.
     folder = Path("/var/tmp") / f"tickhook-disk-{os.getpid()}"  # noqa: S108 - a mount
     folder.mkdir()
     mount = ["/bin/mount", "-t", "tmpfs", "-o", f"size={DISK}", "none", str(folder)]
@@ -88,7 +87,7 @@ def up(disk: Path, tmp_path: Path) -> Iterator[Up]:
     )
     made = Up(process=process, url=f"http://127.0.0.1:{port}", disk=disk, log=log)
     try:
-        wait_for(lambda: "is running." in made.said, timeout_seconds=120)
+        wait_for(lambda: "is running." in made.output, timeout_seconds=120)
         yield made
     finally:
         process.send_signal(signal.SIGINT)
@@ -98,22 +97,22 @@ def up(disk: Path, tmp_path: Path) -> Iterator[Up]:
             kill_group(process)
 
 
-def test_everything_comes_back_when_there_is_room_again(up: Up) -> None:
+def test_all_programs_recover_once_there_is_space(up: Up) -> None:
     token = read_json(up.disk / "data" / "credentials.json")["api_token"]
     before = up.processes()
     up.fill()
     for name in ("flower", "worker", "postgres"):
         os.kill(before[name], signal.SIGKILL)
 
-    wait_for(lambda: "No space left on device" in up.said, timeout_seconds=60)
-    wait_for(lambda: "postgres could not be started" in up.said, timeout_seconds=60)
+    wait_for(lambda: "No space left on device" in up.output, timeout_seconds=60)
+    wait_for(lambda: "postgres could not be started" in up.output, timeout_seconds=60)
     assert up.process.poll() is None
     assert not is_ready(up.url)
-    assert up.said.count("Noting the processes failed") == 1
+    assert up.output.count("Recording the processes failed") == 1
 
     up.free()
 
     wait_for(lambda: is_ready(up.url), timeout_seconds=90)
     wait_for(lambda: set(up.processes()) == set(before), timeout_seconds=90)
-    assert "Noting the processes works again." in up.said
-    assert fetch(up.url, "/api/v1/triggers", token=token)
+    assert "Recording the processes works again." in up.output
+    assert fetch_json(up.url, "/api/v1/triggers", token=token)

@@ -1,4 +1,4 @@
-"""Events that kill their worker or break its INSERT, among a thousand good ones."""
+"""Two events that kill their worker or break its INSERT, among a thousand others."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ def hook(stack: Stack, client: Api) -> Hook:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_two_poisonous_events_fail_alone(stack: Stack, hook: Hook, seed: int) -> None:
+def test_only_the_two_poisonous_events_fail(
+    stack: Stack, hook: Hook, seed: int
+) -> None:
     chance = dice(seed)
     payloads: list[dict[str, object]] = make_payloads(chance, GOOD)
     for text in (DEADLY, UNSTORABLE):

@@ -1,4 +1,4 @@
-"""PostgreSQL read-only for a while, as hosted servers are when their disk is full."""
+"""PostgreSQL is read-only for a while, as hosted servers with a full disk are."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.chaos
 READ_ONLY_SECONDS = 30 if IS_LONG else 5
 RETURN_SECONDS = 60
 SENDERS = 4
-# Two run when the database becomes read-only; the third is claimed afterwards.
+# Two tasks run when the database becomes read-only; the third is claimed afterwards.
 RUNNING = [("running", 1)] * 2
 WAITING = [("submitted", 1)]
 DONE = [("succeeded", 1)] * 3
@@ -51,7 +51,7 @@ def hook(stack: Stack, client: Api, naps_may_end: Path) -> Hook:
 
 @pytest.fixture
 def napper(client: Api, hook: Hook) -> str:
-    """A trigger whose task ends when the test says so; its id."""
+    """Create a trigger whose tasks end when the test says so; return its id."""
     agent = client.post(
         "/agents", {"name": "napper", "backend": "celery", "config": {"task": NAP}}
     )
@@ -63,7 +63,7 @@ def napper(client: Api, hook: Hook) -> str:
 
 @contextmanager
 def read_only(stack: Stack) -> Iterator[None]:
-    """End all connections but the test's own; new ones are read-only meanwhile."""
+    """End all connections but the test's; new ones are read-only meanwhile."""
     name = sql.Identifier(stack.database.info.dbname)
     alter = sql.SQL("ALTER DATABASE {} ").format(name)
     change = "default_transaction_read_only"
@@ -79,7 +79,7 @@ def read_only(stack: Stack) -> Iterator[None]:
 
 
 class Load:
-    """Senders of webhooks and a reader of the API, until they are stopped."""
+    """Threads that send webhooks and use the API until they are stopped."""
 
     def __init__(self, hook: Hook, client: Api) -> None:
         self._hook, self._client = hook, client
@@ -99,7 +99,7 @@ class Load:
         self._pool.shutdown()
 
     def check(self) -> None:
-        """Raise what a sender raised."""
+        """Raise what a thread raised."""
         for running in self._running:
             running.result()
 
@@ -131,7 +131,7 @@ class Load:
             self.pages += [answer.status for answer in answers]
 
 
-def test_nothing_is_lost_or_stuck_and_the_only_error_is_503(
+def test_nothing_is_lost_and_the_only_error_is_503(
     stack: Stack,
     client: Api,
     hook: Hook,
@@ -166,7 +166,7 @@ def test_nothing_is_lost_or_stuck_and_the_only_error_is_503(
 
 
 def log(stack: Stack) -> str:
-    """Return what the workers of agents have logged."""
+    """Return the log of the agents' workers."""
     return "".join(path.read_text() for path in stack.logs.glob("agents-*.log"))
 
 
@@ -190,7 +190,7 @@ def expected(load: Load) -> Progress:
 
 
 def done(hook: Hook) -> Progress:
-    """Return the progress of the webhook alone."""
+    """Return the progress of the webhook's events only."""
     number = hook.stack.number
     return Progress(
         events=number(

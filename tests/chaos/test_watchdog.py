@@ -1,4 +1,4 @@
-"""A worker that is connected and takes nothing is ended by its watchdog."""
+"""The watchdog ends a worker that is connected but consumes nothing."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ pytestmark = pytest.mark.chaos
 
 @pytest.fixture
 def proxy(stack: Stack) -> Iterator[TcpProxy]:
-    """The path between the worker and the broker."""
+    """The connection between the worker and the broker."""
     with proxy_to(stack.broker_socket) as made:
         yield made
 
 
-def test_a_worker_that_takes_nothing_while_messages_wait_ends(
+def test_a_worker_that_consumes_nothing_while_messages_wait_ends(
     stack: Stack, proxy: TcpProxy
 ) -> None:
     stack.reach_broker_by(f"redis://127.0.0.1:{proxy.port}/0")

@@ -1,4 +1,4 @@
-"""Workers killed with all their processes, in the middle of the work."""
+"""Workers are killed with all their processes while they process events and tasks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def hook(stack: Stack, client: Api) -> Hook:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_what_a_killed_worker_had_in_hand_is_done_once(
+def test_the_batch_of_a_killed_worker_is_processed_once(
     stack: Stack, hook: Hook, seed: int, note_figure: Callable[[str, object], None]
 ) -> None:
     payloads = make_payloads(dice(seed), EVENTS)
@@ -37,7 +37,7 @@ def test_what_a_killed_worker_had_in_hand_is_done_once(
 
     with executions_cannot_be_stored(stack):
         hook.send(payloads[EVENTS // 2 :])
-        wait_for(lambda: count_held_up(stack), timeout_seconds=60)
+        wait_for(lambda: count_blocked(stack), timeout_seconds=60)
         stack.kill("worker")
 
     assert count_waiting(stack) == EVENTS // 2
@@ -45,45 +45,45 @@ def test_what_a_killed_worker_had_in_hand_is_done_once(
     returned_at = time.monotonic()
     hook.wait_until_done(EVENTS, timeout_seconds=RETURN_SECONDS)
     note_figure("seconds to the end:", round(time.monotonic() - returned_at, 1))
-    hook.assert_all_were_given_what_was_sent(payloads)
+    hook.assert_tasks_match(payloads)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_tasks_that_died_with_their_worker_run_again_marked_as_such(
+def test_tasks_of_a_killed_worker_run_again_as_a_second_attempt(
     stack: Stack, hook: Hook, seed: int
 ) -> None:
     stack.start("agents")
     payloads = make_payloads(dice(seed), EVENTS // 4)
     hook.send(payloads)
-    wait_for(lambda: is_frozen_at_work(stack), timeout_seconds=60)
+    wait_for(lambda: is_frozen_while_running(stack), timeout_seconds=60)
     running = running_tasks(stack)
 
     stack.kill("agents")
 
     stack.start("agents")
     hook.wait_until_done(len(payloads), timeout_seconds=RETURN_SECONDS)
-    hook.assert_all_were_given_what_was_sent(payloads)
+    hook.assert_tasks_match(payloads)
     assert repeated_tasks(stack) == running
 
 
 @contextmanager
 def executions_cannot_be_stored(stack: Stack) -> Iterator[None]:
-    """Hold up each batch where it stores what it has decided."""
+    """Block each batch where it stores its executions."""
     with psycopg.connect(stack.environment["DATABASE_URL"]) as blocker:
         blocker.execute("LOCK TABLE executions_triggerexecution IN SHARE MODE")
         yield
         blocker.rollback()
 
 
-def count_held_up(stack: Stack) -> int:
+def count_blocked(stack: Stack) -> int:
     return stack.number(
         "SELECT count(*) FROM pg_locks WHERE NOT granted "
         "AND relation = 'executions_triggerexecution'::regclass"
     )
 
 
-def is_frozen_at_work(stack: Stack) -> bool:
-    """Freeze the agents' worker with a task running; thaw it again if there is none."""
+def is_frozen_while_running(stack: Stack) -> bool:
+    """Freeze the agents' worker; thaw it and return False if no task was running."""
     stack.freeze("agents")
     if running_tasks(stack):
         return True

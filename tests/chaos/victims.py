@@ -1,4 +1,4 @@
-"""The processes of an installation by kind, to be killed at random."""
+"""The processes of an installation by kind, and the way to kill one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.acceptance.installation import Installation
 from tests.acceptance.waiting import wait_for
 from tests.config.processes import is_gone
 
-# A program that died again and again is started after up to 30 s.
+# The supervisor waits up to 30 s before it restarts a program that failed often.
 _RETURN_SECONDS = 60
 
 # The program of a kind, and whether one of its children is killed instead of itself.
@@ -29,15 +29,15 @@ KINDS = {
     "database backend": ("postgres", True),
     "postmaster": ("postgres", False),
 }
-# A task of a killed agent is taken back only after its heartbeats were missed for 20 s,
-# and a web server or a worker takes seconds to start.
+# The short form kills only these: a task of a killed agent is released after 20 s of
+# missed heartbeats, and a web server or a worker takes seconds to start.
 QUICK_TO_RECOVER = (
     "web worker", "worker child", "beat", "database backend", "postmaster",
 )  # fmt: skip
 
 
 def kill_one(kind: str, installation: Installation, chance: random.Random) -> int:
-    """Kill -9 a process of this kind, as soon as there is one; return its id."""
+    """Send SIGKILL to a process of this kind as soon as there is one; return its id."""
 
     def kill() -> int:
         pids = _pids_of(kind, installation)

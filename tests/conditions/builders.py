@@ -3,13 +3,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from conditions.document import Document, TextPath
-from conditions.engine import Evaluation, Outcome, compile_condition
+from conditions.engine import Evaluation, EvaluationOutcome, compile_condition
 
-MET, NOT_MET, ERROR = Outcome
+MET, NOT_MET, ERROR = EvaluationOutcome
 
 
 def rule(field: str, operator: str, *value: object) -> dict[str, object]:
-    """Write one rule; leave the value out for operators that take none."""
+    """Return one rule; omit the value for operators that have none."""
     written: dict[str, object] = {"field": field, "operator": operator}
     return {**written, "value": value[0]} if value else written
 
@@ -30,8 +30,8 @@ def evaluate(
     return compile_condition(condition).evaluate(Document(values, text_paths))
 
 
-def judge(operator: str, actual: object, *expected: object) -> Outcome:
-    """Judge one value, found at `body.x`, by one operator."""
+def apply(operator: str, actual: object, *expected: object) -> EvaluationOutcome:
+    """Return the outcome of one operator for a value at `body.x`."""
     condition = rules(rule("body.x", operator, *expected))
     return evaluate(condition, {"body": {"x": actual}}).outcome
 

@@ -42,7 +42,7 @@ def test_a_posted_push_meets_the_documented_rule(  # R178
         ({"event_type": "push"}, MET),
     ],
 )
-def test_the_documented_or_takes_a_push_or_a_document(  # R178
+def test_the_documented_or_accepts_a_push_or_a_document(  # R178
     body: object, outcome: object
 ) -> None:
     condition = combined("OR", PUSH, DOCUMENT_SENT)
@@ -88,12 +88,12 @@ def test_compiling_an_invalid_condition_raises_all_faults() -> None:
     assert isinstance(raised.value, TickhookError)
     assert (raised.value.http_status, raised.value.code) == (400, "invalid_condition")
     assert raised.value.faults == (
-        Fault("/rules/0/operator", "unknown operator 'equal'; did you mean 'equals'?"),
+        Fault("/rules/0/operator", "Unknown operator 'equal'; did you mean 'equals'?"),
         Fault("/rules/1/value", "in needs a list"),
     )
 
 
-def test_a_compiled_condition_judges_any_number_of_documents() -> None:
+def test_a_compiled_condition_evaluates_any_number_of_documents() -> None:
     compiled = compile_condition(PUSH)
 
     outcomes = [

@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 
 from common.registry import import_modules
-from conditions.engine import Outcome
+from conditions.engine import EvaluationOutcome
 from conditions.operators.base import operators
-from tests.conditions.builders import ERROR, MET, NOT_MET, evaluate, judge, rule, rules
+from tests.conditions.builders import ERROR, MET, NOT_MET, apply, evaluate, rule, rules
 
 DEEP = {"a": [1, {"b": None}]}
 
-CASES: list[tuple[str, object, object, Outcome]] = [
+CASES: list[tuple[str, object, object, EvaluationOutcome]] = [
     ("equals", "push", "push", MET),
     ("eq", "push", "Push", NOT_MET),
     ("equals", 1, 1.0, MET),
@@ -75,38 +75,43 @@ CASES: list[tuple[str, object, object, Outcome]] = [
 ]
 
 MISFITS: list[tuple[str, object, object, str]] = [
-    ("gt", {}, 1, "a number is needed here, but this is an object"),
-    ("gt", "5", 1, "a number is needed here, but this is text"),
-    ("lte", True, 1, "a number is needed here, but this is true or false"),
-    ("between", "5", [1, 9], "a number is needed here, but this is text"),
+    ("gt", {}, 1, "The operator needs a number, but the value is an object"),
+    ("gt", "5", 1, "The operator needs a number, but the value is text"),
+    ("lte", True, 1, "The operator needs a number, but the value is true or false"),
+    ("between", "5", [1, 9], "The operator needs a number, but the value is text"),
     (
         "before",
         "soon",
         "2025-01-01",
-        "an ISO 8601 date or time is needed here, but this is text",
+        "The operator needs an ISO 8601 date or time, but the value is text",
     ),
     (
         "after",
         1735689600,
         "2025-01-01",
-        "an ISO 8601 date or time is needed here, but this is a number",
+        "The operator needs an ISO 8601 date or time, but the value is a number",
     ),
-    ("contains", 12, 1, "text or a list is needed here, but this is a number"),
-    ("not_contains", {}, 1, "text or a list is needed here, but this is an object"),
-    ("starts_with", 12, "1", "text is needed here, but this is a number"),
-    ("ends_with", [], "1", "text is needed here, but this is a list"),
+    ("contains", 12, 1, "The operator needs text or a list, but the value is a number"),
+    (
+        "not_contains",
+        {},
+        1,
+        "The operator needs text or a list, but the value is an object",
+    ),
+    ("starts_with", 12, "1", "The operator needs text, but the value is a number"),
+    ("ends_with", [], "1", "The operator needs text, but the value is a list"),
     (
         "matches",
         "a" * 100_001,
         "a+",
-        "text of 100,000 characters at most is needed here, but this is text",
+        "The operator needs text of at most 100,000 characters, but the value is text",
     ),
-    ("matches", False, "f", "text is needed here, but this is true or false"),
+    ("matches", False, "f", "The operator needs text, but the value is true or false"),
     (
         "length_equals",
         3,
         3,
-        "text, a list or an object is needed here, but this is a number",
+        "The operator needs text, a list or an object, but the value is a number",
     ),
 ]
 
@@ -121,14 +126,14 @@ WHERE_MISSING = {
 
 
 @pytest.mark.parametrize(("operator", "actual", "expected", "outcome"), CASES)
-def test_an_operator_compares(
-    operator: str, actual: object, expected: object, outcome: Outcome
+def test_an_operator_compares_values(
+    operator: str, actual: object, expected: object, outcome: EvaluationOutcome
 ) -> None:
-    assert judge(operator, actual, expected) is outcome
+    assert apply(operator, actual, expected) is outcome
 
 
 @pytest.mark.parametrize(("operator", "actual", "expected", "reason"), MISFITS)
-def test_a_kind_that_an_operator_is_not_made_for_is_an_error(
+def test_a_kind_that_an_operator_does_not_support_is_an_error(
     operator: str, actual: object, expected: object, reason: str
 ) -> None:
     condition = rules(rule("body.x", operator, expected))
@@ -145,20 +150,22 @@ def test_a_kind_that_an_operator_is_not_made_for_is_an_error(
     [(None, True), ("", True), ([], True), ({}, True), (" ", False), (0, False),
      (False, False), ([None], False)],
 )  # fmt: skip
-def test_empty_are_null_and_what_has_no_items(actual: object, is_empty: bool) -> None:
-    assert judge("is_empty", actual) is (MET if is_empty else NOT_MET)
-    assert judge("is_not_empty", actual) is (NOT_MET if is_empty else MET)
+def test_null_and_values_without_items_are_empty(
+    actual: object, is_empty: bool
+) -> None:
+    assert apply("is_empty", actual) is (MET if is_empty else NOT_MET)
+    assert apply("is_not_empty", actual) is (NOT_MET if is_empty else MET)
 
 
 def test_null_exists() -> None:
-    assert judge("exists", None) is MET
-    assert judge("not_exists", None) is NOT_MET
+    assert apply("exists", None) is MET
+    assert apply("not_exists", None) is NOT_MET
 
 
 def samples() -> dict[str, object]:
     """Return an expected value for each operator."""
-    taken = {operator: expected for operator, _, expected, _ in CASES}
-    return {name: taken.get(name) for name in operators.names()}
+    used = {operator: expected for operator, _, expected, _ in CASES}
+    return {name: used.get(name) for name in operators.names()}
 
 
 @pytest.mark.parametrize("operator", operators.names())
@@ -175,26 +182,26 @@ def test_a_missing_field_meets_only_the_opposites(operator: str) -> None:
     sorted(set(operators.names()) - {"equals", "eq", "not_equals", "ne", "in"}
            - {"in_list", "not_in", "exists", "not_exists"}),
 )  # fmt: skip
-def test_null_counts_as_missing_where_it_is_no_value(operator: str) -> None:
+def test_null_counts_as_missing_for_operators_that_reject_null(operator: str) -> None:
     expected = samples()[operator]
 
-    outcome = judge(operator, None, expected)
+    outcome = apply(operator, None, expected)
 
     assert outcome is (MET if operator in WHERE_MISSING else NOT_MET)
 
 
 @pytest.mark.parametrize("operator", operators.names())
-def test_no_operator_follows_a_value_down_without_end(operator: str) -> None:
+def test_no_operator_recurses_into_a_deeply_nested_value(operator: str) -> None:
     actual: list[object] = []
     for _ in range(100_000):
         actual = [actual]
 
-    assert judge(operator, actual, samples()[operator]) in set(Outcome)
+    assert apply(operator, actual, samples()[operator]) in set(EvaluationOutcome)
 
 
 @pytest.mark.parametrize("operator", operators.names())
-def test_no_operator_writes_out_a_number_of_thousands_of_digits(operator: str) -> None:
-    assert judge(operator, 10**5000, samples()[operator]) in set(Outcome)
+def test_no_operator_formats_a_number_of_thousands_of_digits(operator: str) -> None:
+    assert apply(operator, 10**5000, samples()[operator]) in set(EvaluationOutcome)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +226,7 @@ def test_no_operator_writes_out_a_number_of_thousands_of_digits(operator: str) -
     ],
 )
 def test_numbers_are_read_from_text_in_the_query(
-    operator: str, text: str, expected: object, outcome: Outcome
+    operator: str, text: str, expected: object, outcome: EvaluationOutcome
 ) -> None:
     condition = rules(rule("query.n", operator, expected))
 
@@ -234,7 +241,7 @@ def test_numbers_are_read_from_a_body_only_if_it_is_a_form() -> None:
     assert evaluate(condition, values, frozenset({("body",)})).outcome is MET
 
 
-def test_every_operator_in_use_elsewhere_is_covered() -> None:  # appendix 3
+def test_every_required_operator_is_registered() -> None:  # appendix 3
     import_modules("conditions.operators")
 
     assert set(operators.names()) == {

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from conditions.bounded import bounded
+from conditions.display import bounded
 from tests.conditions.builders import (
     combined,
     evaluate,
@@ -12,7 +12,7 @@ from tests.conditions.builders import (
 )
 
 
-def test_a_rule_tells_what_it_compared() -> None:
+def test_a_rule_records_the_values_it_compared() -> None:
     trace = trace_of_rule(rule("body.amount", "gt", 1000), {"body": {"amount": 940}})
 
     assert trace == {
@@ -24,7 +24,7 @@ def test_a_rule_tells_what_it_compared() -> None:
     }
 
 
-def test_a_missing_field_is_said_to_be_missing() -> None:
+def test_a_missing_field_is_marked_as_missing() -> None:
     trace = trace_of_rule(rule("body.amount", "gt", 1000), {"body": {}})
 
     assert trace == {
@@ -37,7 +37,7 @@ def test_a_missing_field_is_said_to_be_missing() -> None:
     }
 
 
-def test_an_error_is_told_in_plain_words() -> None:
+def test_an_error_is_recorded_as_a_sentence() -> None:
     trace = trace_of_rule(rule("body.amount", "gt", 1), {"body": {"amount": {"a": 1}}})
 
     assert trace == {
@@ -46,11 +46,11 @@ def test_an_error_is_told_in_plain_words() -> None:
         "expected": 1,
         "actual": {"a": 1},
         "outcome": "error",
-        "error": "a number is needed here, but this is an object",
+        "error": "The operator needs a number, but the value is an object",
     }
 
 
-def test_an_operator_without_value_tells_of_no_expected_value() -> None:
+def test_an_operator_without_a_value_records_no_expected_value() -> None:
     trace = trace_of_rule(rule("body.note", "exists"), {"body": {"note": None}})
 
     assert trace == {
@@ -61,7 +61,7 @@ def test_an_operator_without_value_tells_of_no_expected_value() -> None:
     }
 
 
-def test_what_was_not_evaluated_stands_in_its_place() -> None:
+def test_an_operand_that_was_not_evaluated_keeps_its_position() -> None:
     costly = rules(rule("body.a", "exists"), rule("body.b", "exists"))
     condition = combined("OR", costly, rules(rule("hour", "eq", 9)))
 
@@ -91,7 +91,7 @@ def test_what_was_not_evaluated_stands_in_its_place() -> None:
     }
 
 
-def test_a_rule_not_evaluated_keeps_what_it_would_have_asked() -> None:
+def test_a_rule_that_was_not_evaluated_keeps_its_field_and_operator() -> None:
     condition = rules(rule("hour", "eq", 8), rule("body.a", "eq", 1))
 
     traces = evaluate(condition, {"hour": 9}).trace["rules"]
@@ -105,7 +105,7 @@ def test_a_rule_not_evaluated_keeps_what_it_would_have_asked() -> None:
     }
 
 
-def test_long_values_are_shortened_and_said_to_be() -> None:
+def test_long_values_are_shortened_and_marked() -> None:
     written = rule("body.text", "eq", "b" * 300)
 
     trace = trace_of_rule(written, {"body": {"text": "a" * 5000}})
@@ -125,12 +125,12 @@ def test_long_values_are_shortened_and_said_to_be() -> None:
     "value",
     [None, True, 0, 1.5, "", "é", [], {}, [1, {"a": [None, "b"]}], {"a": [1, 2]}],
 )
-def test_short_values_are_kept_as_they_are(value: object) -> None:
+def test_short_values_are_not_changed(value: object) -> None:
     assert bounded(value) == (value, None)
 
 
 @pytest.mark.parametrize(
-    ("value", "stand_in", "shortened"),
+    ("value", "expected", "shortened"),
     [
         ("a\0b\ud800c", "a\ufffdb\ufffdc", None),
         ([{"\0": "\ud800"}], [{"\ufffd": "\ufffd"}], None),
@@ -140,29 +140,29 @@ def test_short_values_are_kept_as_they_are(value: object) -> None:
         ({"k" * 300: 1}, None, "object of 1 keys"),
     ],
 )
-def test_what_a_json_column_cannot_hold_is_replaced(
-    value: object, stand_in: object, shortened: str | None
+def test_values_that_jsonb_rejects_are_replaced(
+    value: object, expected: object, shortened: str | None
 ) -> None:
-    shown, said = bounded(value)
+    shown, description = bounded(value)
 
-    assert said == shortened
-    if stand_in is None:
+    assert description == shortened
+    if expected is None:
         assert isinstance(shown, str)
         assert len(shown) == 201
     else:
-        assert shown == stand_in
+        assert shown == expected
 
 
-def test_a_number_of_thousands_of_digits_is_not_written_out() -> None:
+def test_a_number_of_thousands_of_digits_is_not_formatted() -> None:
     assert bounded(10**5000) == ("…", "whole number of 16610 bits")
 
 
-def test_a_value_nested_beyond_measure_is_shortened() -> None:
+def test_a_deeply_nested_value_is_shortened() -> None:
     value: list[object] = []
     for _ in range(100_000):
         value = [value]
 
-    shown, said = bounded(value)
+    shown, description = bounded(value)
 
     assert shown == "[" * 200 + "…"
-    assert said == "list of 1 items"
+    assert description == "list of 1 items"

@@ -7,11 +7,11 @@ from conditions.building import MAX_DEPTH, MAX_FAULTS, MAX_RULES
 from conditions.engine import validate_condition
 from tests.conditions.builders import combined, rule, rules
 
-SOUND = rule("body.x", "equals", 1)
+VALID = rule("body.x", "equals", 1)
 
 
 def nested(depth: int) -> object:
-    condition: object = rules(SOUND)
+    condition: object = rules(VALID)
     for _ in range(depth - 1):
         condition = combined("NOT", condition)
     return condition
@@ -20,88 +20,89 @@ def nested(depth: int) -> object:
 @pytest.mark.parametrize(
     ("condition", "fault"),
     [
-        (None, Fault("", "a condition is an object")),
-        ([], Fault("", "a condition is an object")),
+        (None, Fault("", "A condition must be a JSON object")),
+        ([], Fault("", "A condition must be a JSON object")),
         (
             {"rules": []},
-            Fault("/type", "a condition names its type; available: combined, rule"),
+            Fault("/type", "A condition needs a type; available: combined, rule"),
         ),
         (
             {"type": "llm", "description": "when a file is sent"},
             Fault(
                 "/type",
-                "condition type 'llm' is not available: no such type here; "
-                "available: combined, rule",
+                "Condition type 'llm' is not available; available: combined, rule",
             ),
         ),
         (
             {"type": "rules"},
             Fault(
                 "/type",
-                "condition type 'rules' is not available: did you mean 'rule'?; "
+                "Condition type 'rules' is not available; did you mean 'rule'? "
                 "available: combined, rule",
             ),
         ),
         (
             {"type": "rule"},
-            Fault("/rules", "a rule condition needs a list of at least one rule"),
+            Fault("/rules", "A rule condition needs a list of at least one rule"),
         ),
         (
             rules(5),
-            Fault("/rules/0", "a rule is an object with field, operator and value"),
+            Fault(
+                "/rules/0", "A rule must be an object with field, operator and value"
+            ),
         ),
         (
             combined("AND"),
             Fault(
                 "/conditions",
-                "a combined condition needs a list of at least one condition",
+                "A combined condition needs a list of at least one condition",
             ),
         ),
         (
             combined("AND", {}),
             Fault(
                 "/conditions/0/type",
-                "a condition names its type; available: combined, rule",
+                "A condition needs a type; available: combined, rule",
             ),
         ),
         (
-            combined("NOT", rules(SOUND), rules(SOUND)),
+            combined("NOT", rules(VALID), rules(VALID)),
             Fault("/conditions", "NOT takes exactly one condition"),
         ),
         (
-            combined("XOR", rules(SOUND)),
-            Fault("/logic", "unknown logic 'XOR'; known: AND, OR, NOT"),
+            combined("XOR", rules(VALID)),
+            Fault("/logic", "Unknown logic 'XOR'; known: AND, OR, NOT"),
         ),
         (
-            rules(SOUND, logic="NOT"),
-            Fault("/logic", "unknown logic 'NOT'; known: AND, OR"),
+            rules(VALID, logic="NOT"),
+            Fault("/logic", "Unknown logic 'NOT'; known: AND, OR"),
         ),
         (
-            {**rules(SOUND), "rule~/s": 1},
-            Fault("/rule~0~1s", "unknown key 'rule~/s'; did you mean 'rules'?"),
+            {**rules(VALID), "rule~/s": 1},
+            Fault("/rule~0~1s", "Unknown key 'rule~/s'; did you mean 'rules'?"),
         ),
         (
-            rules({**SOUND, "feild": "body.y"}),
-            Fault("/rules/0/feild", "unknown key 'feild'; did you mean 'field'?"),
+            rules({**VALID, "feild": "body.y"}),
+            Fault("/rules/0/feild", "Unknown key 'feild'; did you mean 'field'?"),
         ),
         (
             rules({"operator": "exists"}),
-            Fault("/rules/0/field", "a rule names its field"),
+            Fault("/rules/0/field", "A rule needs a field, such as body.id"),
         ),
         (
             rules({"field": "body.x"}),
-            Fault("/rules/0/operator", "a rule names its operator"),
+            Fault("/rules/0/operator", "A rule needs an operator, such as equals"),
         ),
         (
-            combined("AND", rules(SOUND), rules(SOUND, rule("requst.x", "exists"))),
+            combined("AND", rules(VALID), rules(VALID, rule("requst.x", "exists"))),
             Fault(
                 "/conditions/1/rules/1/field",
-                "unknown field root 'requst'; did you mean 'request'?",
+                "Unknown field root 'requst'; did you mean 'request'?",
             ),
         ),
     ],
 )
-def test_a_fault_is_told_with_its_place(condition: object, fault: Fault) -> None:
+def test_a_fault_names_its_location(condition: object, fault: Fault) -> None:
     assert validate_condition(condition) == [fault]
 
 
@@ -156,13 +157,13 @@ def test_a_fault_is_told_with_its_place(condition: object, fault: Fault) -> None
         ),
     ],
 )
-def test_a_value_that_does_not_fit_its_operator_is_refused(
+def test_a_value_that_does_not_fit_its_operator_is_rejected(
     written: object, detail: str
 ) -> None:
     assert validate_condition(rules(written)) == [Fault("/rules/0/value", detail)]
 
 
-def test_a_value_nested_too_deep_is_refused() -> None:
+def test_a_value_nested_too_deep_is_rejected() -> None:
     value: object = 1
     for _ in range(17):
         value = [value]
@@ -175,11 +176,11 @@ def test_a_value_nested_too_deep_is_refused() -> None:
 
 
 @pytest.mark.parametrize("operator", ["exists", "is_empty"])
-def test_a_null_value_is_as_good_as_none(operator: str) -> None:
+def test_a_null_value_counts_as_no_value(operator: str) -> None:
     assert validate_condition(rules(rule("body.x", operator, None))) == []
 
 
-def test_every_fault_is_told() -> None:
+def test_every_fault_is_reported() -> None:
     written = {"field": "bdy.x", "operator": "equal", "vlaue": 1}
 
     faults = validate_condition({"type": "rule", "rules": [written], "logic": 1})
@@ -192,47 +193,47 @@ def test_every_fault_is_told() -> None:
     ]
 
 
-def test_conditions_nest_as_deep_as_allowed() -> None:
+def test_conditions_can_be_nested_up_to_the_limit() -> None:
     assert validate_condition(nested(MAX_DEPTH)) == []
 
 
-def test_conditions_nested_deeper_are_refused() -> None:
+def test_conditions_nested_too_deep_are_rejected() -> None:
     faults = validate_condition(nested(MAX_DEPTH + 1))
 
     assert faults == [
-        Fault("/conditions/0" * MAX_DEPTH, "conditions nested more than 16 deep")
+        Fault("/conditions/0" * MAX_DEPTH, "Conditions can be nested at most 16 deep")
     ]
 
 
-def test_as_many_rules_as_allowed_may_stand_in_several_places() -> None:
-    half = rules(*[SOUND] * (MAX_RULES // 2))
+def test_the_limit_of_rules_counts_over_all_nested_conditions() -> None:
+    half = rules(*[VALID] * (MAX_RULES // 2))
 
     assert validate_condition(combined("OR", half, half)) == []
 
 
-def test_more_rules_are_refused_wherever_they_stand() -> None:
-    half = rules(*[SOUND] * (MAX_RULES // 2))
+def test_a_nested_rule_over_the_limit_is_rejected() -> None:
+    half = rules(*[VALID] * (MAX_RULES // 2))
 
-    faults = validate_condition(combined("OR", half, half, rules(SOUND)))
+    faults = validate_condition(combined("OR", half, half, rules(VALID)))
 
     assert faults == [
-        Fault("/conditions/2/rules", "more than 200 rules in one condition")
+        Fault("/conditions/2/rules", "A condition can have at most 200 rules")
     ]
 
 
-def test_a_list_of_too_many_conditions_is_refused_unread() -> None:
+def test_a_list_of_too_many_conditions_is_rejected_unread() -> None:
     faults = validate_condition(combined("OR", *[{}] * (MAX_RULES + 1)))
 
-    assert faults == [Fault("/conditions", "more than 200 conditions in one list")]
+    assert faults == [Fault("/conditions", "A list can have at most 200 conditions")]
 
 
 def test_the_list_of_faults_is_bounded() -> None:
-    condition = {**rules(SOUND), **{f"zz{number}": 1 for number in range(1000)}}
+    condition = {**rules(VALID), **{f"zz{number}": 1 for number in range(1000)}}
 
     assert len(validate_condition(condition)) == MAX_FAULTS
 
 
-def test_a_long_name_is_cut_in_the_message() -> None:
+def test_a_message_shortens_a_long_name() -> None:
     faults = validate_condition(rules(rule("body.x", "\ud800" + "z" * 10_000)))
 
-    assert faults[0].detail.startswith(f"unknown operator '\ufffd{'z' * 59}…'; known: ")
+    assert faults[0].detail.startswith(f"Unknown operator '\ufffd{'z' * 59}…'; known: ")

@@ -10,14 +10,14 @@ import pytest
 from conditions import types
 from conditions.building import condition_types
 from conditions.document import ROOTS, Document
-from conditions.engine import Outcome, compile_condition, validate_condition
+from conditions.engine import EvaluationOutcome, compile_condition, validate_condition
 
 OVER_1000 = {"field": "body.amount", "operator": "greater_than", "value": 1000}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """A valid condition of a type, that only an amount over 1,000 meets."""
+    """A valid condition of a type; only an amount over 1,000 meets it."""
 
     condition: dict[str, Any]
 
@@ -69,28 +69,32 @@ def test_each_module_of_the_package_registers_a_type() -> None:
 
 
 @every_type
-def test_the_sample_is_valid_and_tells_its_type_in_the_trace(name: str) -> None:
+def test_the_sample_is_valid_and_its_trace_names_the_type(name: str) -> None:
     condition = SAMPLES[name].condition
 
     evaluation = compile_condition(condition).evaluate(document(1001))
 
     assert validate_condition(condition) == []
-    assert evaluation.outcome == Outcome.MET
+    assert evaluation.outcome == EvaluationOutcome.MET
     assert evaluation.trace["type"] == name
     assert evaluation.trace["outcome"] == "met"
 
 
 @every_type
-def test_the_answer_is_one_of_three(name: str) -> None:
+def test_each_of_the_three_outcomes_occurs(name: str) -> None:
     compiled = compile_condition(SAMPLES[name].condition)
 
     outcomes = [compiled.evaluate(document(value)).outcome for value in (1001, 1, "x")]
 
-    assert outcomes == [Outcome.MET, Outcome.NOT_MET, Outcome.ERROR]
+    assert outcomes == [
+        EvaluationOutcome.MET,
+        EvaluationOutcome.NOT_MET,
+        EvaluationOutcome.ERROR,
+    ]
 
 
 @every_type
-def test_an_unknown_key_is_refused_at_its_place(name: str) -> None:
+def test_an_unknown_key_is_rejected_at_its_location(name: str) -> None:
     faults = validate_condition({**SAMPLES[name].condition, "surprise": 1})
 
     assert [fault.pointer for fault in faults] == ["/surprise"]
@@ -98,7 +102,7 @@ def test_an_unknown_key_is_refused_at_its_place(name: str) -> None:
 
 @every_type
 @pytest.mark.parametrize("value", GARBAGE, ids=repr)
-def test_a_key_with_any_value_is_refused_or_compiles(name: str, value: object) -> None:
+def test_a_key_with_any_value_is_rejected_or_compiles(name: str, value: object) -> None:
     for key in SAMPLES[name].condition:
         changed = {**SAMPLES[name].condition, key: value}
 
@@ -112,10 +116,10 @@ def test_a_key_with_any_value_is_refused_or_compiles(name: str, value: object) -
 
 @every_type
 @pytest.mark.parametrize("value", GARBAGE, ids=repr)
-def test_any_document_is_judged_with_a_trace_of_json(name: str, value: object) -> None:
+def test_any_document_is_evaluated_with_a_json_trace(name: str, value: object) -> None:
     compiled = compile_condition(SAMPLES[name].condition)
 
     evaluation = compiled.evaluate(Document(dict.fromkeys(ROOTS, value)))
 
-    assert evaluation.outcome in set(Outcome)
+    assert evaluation.outcome in set(EvaluationOutcome)
     json.dumps(evaluation.trace, allow_nan=False).encode()

@@ -12,13 +12,13 @@ import pytest
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
-from agents.backends.base import SubmissionFailed, backends
+from agents.backends import SubmissionFailed, backends
 from conditions.building import condition_types
 from conditions.document import ROOTS, Document
 from conditions.engine import compile_condition, validate_condition
 from conditions.operators.base import operators
 from senders.definitions import load_definition
-from senders.parsing import Finder, extract
+from senders.parsing import Finder, extract_identity
 from senders.signatures import new_secret, sign, verify
 from senders.signatures.requests import RawRequest
 from tests.docs.pages import DOCS, blocks, only_block
@@ -128,13 +128,13 @@ def test_the_sample_of_the_webhook_type_is_accepted_by_it() -> None:
     definition = load_definition(document)
     request = Finder(headers={}, query={}, body=sample["body"])
 
-    found = extract(definition, request, raw_body=b"", now=0)
+    found = extract_identity(definition, request, raw_body=b"", now=0)
 
     assert found.event_type == f"paybird.{sample['event']}"
     assert found.delivery_id == sample["body"]["id"]
 
 
-def test_a_condition_type_of_ones_own_judges(
+def test_a_custom_condition_type_evaluates(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(condition_types, "_items", {**condition_types._items})
@@ -152,7 +152,7 @@ def test_a_condition_type_of_ones_own_judges(
 
 
 @pytest.mark.django_db
-def test_a_backend_of_ones_own_takes_tasks(
+def test_a_custom_backend_accepts_tasks(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(backends, "_items", {**backends._items})

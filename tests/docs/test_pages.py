@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from executions.models import ExecutionStatus
-from executions.pipeline.outcome import Reason
+from executions.models import ExecutionStatus, Reason
 from tests.docs.pages import DOCS
 
 LINK = re.compile(r"\]\(([a-z-]+\.md|README\.md)\)")

@@ -36,22 +36,20 @@ def test_a_body_is_shown_escaped_and_shortened(pages: Client) -> None:
 
 
 @pytest.mark.parametrize("body", [b"\xff\xfe\x00", b"\x89PNG"])
-def test_a_body_that_is_no_text_is_offered_as_a_file(
-    pages: Client, body: bytes
-) -> None:
+def test_a_binary_body_is_offered_as_a_file(pages: Client, body: bytes) -> None:
     page = pages.get(page_of(new_event(body=body)))
 
     assertContains(page, "Not text")
     assertContains(page, reverse("event-body", args=[Event.objects.get().pk]))
 
 
-def test_an_empty_body_is_shown_as_none(pages: Client) -> None:
+def test_an_empty_body_is_shown_as_absent(pages: Client) -> None:
     page = pages.get(page_of(new_event(body=b"")))
 
     assert page.status_code == 200
 
 
-def test_a_replay_shows_the_body_of_what_it_replays(pages: Client) -> None:
+def test_a_replay_shows_the_body_of_the_original(pages: Client) -> None:
     original = new_event(body=b"the original body")
     record_events([original])
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 URL = "/api/v1/events"
 
 
-def test_an_emitted_event_is_answered_with_its_address(api: APIClient) -> None:
+def test_the_response_to_an_emit_contains_the_events_address(api: APIClient) -> None:
     response = api.post(URL, {"type": "invoice.paid", "payload": {"amount": 3}})
 
     event = Event.objects.get()
@@ -26,7 +26,7 @@ def test_an_emitted_event_is_answered_with_its_address(api: APIClient) -> None:
     assert Inbox.objects.get().event == event
 
 
-def test_the_same_key_is_the_same_event(api: APIClient) -> None:
+def test_a_repeated_key_returns_the_same_event(api: APIClient) -> None:
     body = {"type": "invoice.paid", "idempotency_key": "k-1", "subject": "acme"}
 
     first = api.post(URL, body)
@@ -38,7 +38,7 @@ def test_the_same_key_is_the_same_event(api: APIClient) -> None:
     assert Event.objects.count() == 1
 
 
-def test_a_key_of_another_event_is_a_conflict(api: APIClient) -> None:
+def test_the_key_of_another_event_is_a_conflict(api: APIClient) -> None:
     body = {"type": "invoice.paid", "idempotency_key": "k-1"}
     api.post(URL, body)
 
@@ -58,7 +58,7 @@ def test_an_event_names_its_cause(api: APIClient) -> None:
     assert event.correlation_id == cause.correlation_id
 
 
-def test_a_customer_is_a_subject(api: APIClient) -> None:
+def test_customer_id_is_stored_as_the_subject(api: APIClient) -> None:
     api.post(URL, {"type": "invoice.paid", "customer_id": "acme"})
 
     assert Event.objects.get().subject == "acme"
@@ -88,7 +88,7 @@ def test_a_fault_names_its_field(
     assert not Event.objects.exists()
 
 
-def test_an_unknown_type_is_refused_with_a_suggestion(api: APIClient) -> None:  # R252
+def test_an_unknown_type_is_rejected_with_a_suggestion(api: APIClient) -> None:  # R252
     response = api.post(URL, {"type": "invoice.payd"})
 
     unknown = "Event type 'invoice.payd' is not in the catalogue"
@@ -100,7 +100,7 @@ def test_an_unknown_type_is_refused_with_a_suggestion(api: APIClient) -> None:  
     assert ask_redis(lambda redis: redis.dbsize(), otherwise=-1) == 0
 
 
-def test_an_event_shows_what_is_known_of_it(api: APIClient) -> None:
+def test_an_event_shows_its_fields(api: APIClient) -> None:
     endpoint_id = uuid4()
     event = record(
         source="webhook",
@@ -182,7 +182,7 @@ def test_events_are_filtered_by_time(
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/octet-stream"])
-def test_a_body_comes_back_byte_for_byte(api: APIClient, accept: str) -> None:
+def test_a_body_is_returned_byte_for_byte(api: APIClient, accept: str) -> None:
     body = b"\x00\xff<script>\r\n"
     event = record(body=body, content_type="text/html")
 
@@ -195,7 +195,7 @@ def test_a_body_comes_back_byte_for_byte(api: APIClient, accept: str) -> None:
     assert response["X-Content-Type-Options"] == "nosniff"
 
 
-def test_a_replay_has_the_body_of_what_it_replays(api: APIClient) -> None:
+def test_a_replay_returns_the_body_of_the_original(api: APIClient) -> None:
     replay = record(body=b"", replay_of=record(body=b"first").pk)
 
     response = api.get(f"{URL}/{replay.pk}/body")
@@ -204,7 +204,7 @@ def test_a_replay_has_the_body_of_what_it_replays(api: APIClient) -> None:
 
 
 @pytest.mark.parametrize("accept", ["application/json", "application/octet-stream"])
-def test_the_body_of_no_event_is_404(api: APIClient, accept: str) -> None:
+def test_the_body_of_an_unknown_event_is_404(api: APIClient, accept: str) -> None:
     response = api.get(f"{URL}/{uuid4()}/body", HTTP_ACCEPT=accept)
 
     assert response.status_code == 404

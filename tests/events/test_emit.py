@@ -4,15 +4,14 @@ from functools import partial
 
 import pytest
 
-from common.causes import Cause, emitting_because_of
+from common.correlation import Cause, emit_because_of
 from common.errors import InvalidInput
 from common.ids import uuid7
 from events.models import Event, EventSource, EventType, Inbox
 from events.services.emit import IdempotencyKeyConflict, UnknownEventType, emit
-from executions.models import TriggerExecution
+from executions.models import Reason, TriggerExecution
 from executions.pipeline.drain import drain
-from executions.pipeline.judge import MAX_DEPTH
-from executions.pipeline.outcome import Reason
+from executions.pipeline.guard import MAX_DEPTH
 from tests.factories import make_listener, record
 from tests.races import ROUNDS, race
 
@@ -61,33 +60,33 @@ def test_an_idempotency_key_belongs_to_its_subject() -> None:
     assert not second.is_duplicate
 
 
-def test_an_unknown_type_is_refused_with_a_suggestion() -> None:
-    with pytest.raises(UnknownEventType) as refusal:
+def test_an_unknown_type_is_rejected_with_a_suggestion() -> None:
+    with pytest.raises(UnknownEventType) as raised:
         emit("invoice.payed", {})
 
-    assert refusal.value.faults[0].pointer == "/type"
-    assert "did you mean 'invoice.paid'?" in refusal.value.detail
+    assert raised.value.faults[0].pointer == "/type"
+    assert "did you mean 'invoice.paid'?" in raised.value.detail
     assert not Event.objects.exists()
 
 
 @pytest.mark.parametrize(
     "name", ["", "\x00", "\ud800", "a" * 10_000, "invoice.paid\x00"]
 )
-def test_no_text_is_too_odd_to_be_refused_as_a_type(name: str) -> None:
+def test_any_unknown_text_is_rejected_as_a_type(name: str) -> None:
     with pytest.raises(UnknownEventType):
         emit(name, {})
 
 
 @pytest.mark.parametrize("subject", ["\x00", "\ud800", "s" * 256])
-def test_a_subject_that_cannot_be_stored_is_refused(subject: str) -> None:
-    with pytest.raises(InvalidInput) as refusal:
+def test_a_subject_that_cannot_be_stored_is_rejected(subject: str) -> None:
+    with pytest.raises(InvalidInput) as raised:
         emit("invoice.paid", {}, subject=subject)
 
-    assert refusal.value.faults[0].pointer == "/subject"
+    assert raised.value.faults[0].pointer == "/subject"
     assert not Event.objects.exists()
 
 
-def test_any_idempotency_key_can_be_kept() -> None:
+def test_any_idempotency_key_can_be_stored() -> None:
     key = "\x00\ud800" * 5000
 
     first = emit("invoice.paid", {}, idempotency_key=key)
@@ -97,7 +96,7 @@ def test_any_idempotency_key_can_be_kept() -> None:
     assert second.is_duplicate
 
 
-def test_a_payload_keeps_what_json_can_say() -> None:
+def test_a_payload_keeps_any_json_value() -> None:
     emit("invoice.paid", {"a": 2**70, "b": "\x00\ud800"})
 
     body = bytes(Event.objects.get().body)
@@ -114,10 +113,10 @@ def test_an_event_caused_by_another_is_one_step_deeper() -> None:
     assert event.correlation_id == cause.correlation_id
 
 
-def test_an_event_emitted_inside_of_a_cause_is_one_step_deeper() -> None:
+def test_an_event_emitted_within_a_cause_is_one_step_deeper() -> None:
     cause = Cause(event_id=uuid7(), depth=2, correlation_id=uuid7())
 
-    with emitting_because_of(cause):
+    with emit_because_of(cause):
         inside = emit("invoice.sent", {})
     outside = emit("invoice.sent", {})
 
@@ -127,26 +126,26 @@ def test_an_event_emitted_inside_of_a_cause_is_one_step_deeper() -> None:
     assert Event.objects.get(pk=outside.event_id).depth == 0
 
 
-def test_a_cause_that_is_named_comes_before_the_one_around() -> None:
+def test_an_explicit_cause_overrides_the_surrounding_one() -> None:
     around = Cause(event_id=uuid7(), depth=2, correlation_id=uuid7())
     named = record(depth=7)
 
-    with emitting_because_of(around):
+    with emit_because_of(around):
         emitted = emit("invoice.sent", {}, cause_id=named.id)
 
     event = Event.objects.get(pk=emitted.event_id)
     assert (event.cause_id, event.depth) == (named.id, 8)
 
 
-def test_an_unknown_cause_is_refused() -> None:
-    with pytest.raises(InvalidInput) as refusal:
+def test_an_unknown_cause_is_rejected() -> None:
+    with pytest.raises(InvalidInput) as raised:
         emit("invoice.sent", {}, cause_id=uuid7())
 
-    assert [fault.pointer for fault in refusal.value.faults] == ["/cause_id"]
+    assert [fault.pointer for fault in raised.value.faults] == ["/cause_id"]
     assert not Event.objects.exists()
 
 
-def test_a_chain_of_events_that_does_not_end_is_cut() -> None:
+def test_an_endless_chain_of_events_is_stopped() -> None:
     make_listener()
     emitted = emit("invoice.sent", {}, cause_id=record(depth=MAX_DEPTH).id)
 
@@ -159,7 +158,7 @@ def test_a_chain_of_events_that_does_not_end_is_cut() -> None:
 @pytest.mark.parametrize(
     ("name", "payload"), [("invoice.sent", {"a": 1}), ("invoice.paid", {"a": 2})]
 )
-def test_an_idempotency_key_stands_for_one_type_and_payload(
+def test_an_idempotency_key_belongs_to_one_type_and_payload(
     name: str, payload: dict[str, int]
 ) -> None:
     emit("invoice.paid", {"a": 1}, idempotency_key="k")

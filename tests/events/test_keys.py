@@ -8,8 +8,7 @@ from common.errors import ServiceUnavailable
 from common.ids import uuid7
 from events.models import Event, EventKey, EventSource, EventType, Inbox
 from events.services.emit import IdempotencyKeyConflict, emit
-from events.services.keys import KnownEvent, find_known
-from events.services.record import dedupe_key, record_events
+from events.services.record import KnownEvent, dedupe_key, find_known, record_events
 from tests.factories import new_event, record
 from tests.webhooks.deliveries import deliver
 from webhooks.endpoints.lifecycle import create_endpoint
@@ -20,7 +19,7 @@ KEY = dedupe_key(EventSource.EMIT, "", "order-1")
 
 
 def delete(event_id: UUID) -> None:
-    """Delete an event as retention does: its key stays."""
+    """Delete an event as retention does, which keeps its key."""
     Inbox.objects.filter(pk=event_id).delete()
     Event.objects.filter(pk=event_id).delete()
 
@@ -44,7 +43,7 @@ def test_an_event_without_a_key_leaves_no_key() -> None:
     assert not EventKey.objects.exists()
 
 
-def test_of_many_events_those_with_a_known_key_are_left_out() -> None:
+def test_events_with_a_known_key_are_omitted() -> None:
     record(dedupe_key=KEY)
     known, fresh = new_event(dedupe_key=KEY), new_event(dedupe_key=uuid7())
     without = new_event()
@@ -56,7 +55,7 @@ def test_of_many_events_those_with_a_known_key_are_left_out() -> None:
     assert Inbox.objects.count() == 3
 
 
-def test_a_key_stays_known_when_its_event_is_deleted() -> None:
+def test_a_key_outlives_its_event() -> None:
     first = record(dedupe_key=KEY)
     delete(first.id)
 
@@ -79,10 +78,10 @@ def test_a_deleted_body_is_compared_by_its_size() -> None:
 
 
 def test_a_key_that_expires_during_the_request_asks_for_a_retry() -> None:
-    with pytest.raises(ServiceUnavailable) as refusal:
+    with pytest.raises(ServiceUnavailable) as raised:
         find_known([KEY])
 
-    assert refusal.value.code == "key_expired"
+    assert raised.value.code == "key_expired"
 
 
 def test_a_repeated_emit_names_the_event_that_is_deleted() -> None:
@@ -106,7 +105,7 @@ def test_a_repeated_emit_of_another_type_conflicts_without_the_body() -> None:
         emit("invoice.sent", {"a": 1}, idempotency_key="k")
 
 
-def test_a_repeated_delivery_is_a_duplicate_though_its_event_is_deleted() -> None:
+def test_a_repeated_delivery_of_a_deleted_event_is_a_duplicate() -> None:
     endpoint = create_endpoint().endpoint
     first = deliver(endpoint, b"[1]", webhook_id="1").json()["event_id"]
     delete(UUID(first))

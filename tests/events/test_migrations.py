@@ -1,4 +1,4 @@
-"""Events of an older version of the product, and the way back to it."""
+"""Migrating events of an older version, and reversing the migrations."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _latest() -> Any:
 
 
 def migrate(name: str) -> Any:
-    """Go to a migration of events; return the models of then."""
+    """Migrate to a migration of events; return its models."""
     target = [("events", name)]
     MigrationExecutor(connection).migrate(target)
     return MigrationExecutor(connection).loader.project_state(target).apps
@@ -88,7 +88,7 @@ def test_keys_written_by_old_code_after_the_copy_are_not_lost() -> None:
     assert keys(migrate(DROPPED)) == {(key, late.pk)}
 
 
-def test_the_way_back_gives_events_their_keys() -> None:
+def test_the_reverse_migration_restores_the_keys_of_events() -> None:
     apps = migrate(DROPPED)
     old = migrate(COPIED)
     key = uuid7()

@@ -5,7 +5,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from queue import Queue
-from types import SimpleNamespace
 
 import pytest
 import redis
@@ -29,7 +28,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def published(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the Celery tasks that were published."""
+    """Return the names of the Celery tasks that are published."""
     names: list[str] = []
 
     def publish(task: Task[..., object], *_: object) -> bool:
@@ -44,15 +43,18 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def closed_redis(
     settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
-    """A Redis that nobody listens for, and a process that has not yet noticed."""
+    """A Redis that does not listen, and a process that has not yet noticed."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         settings.REDIS_URL = f"redis://127.0.0.1:{unused.getsockname()[1]}/0"
-        monkeypatch.setattr(hints, "_closed_until", 0.0)
+        breaker = hints.CircuitBreaker(hints._ping, consequence="")
+        monkeypatch.setattr(hints, "breaker", breaker)
+        monkeypatch.setattr(hints, "PAUSE_SECONDS", 3600)
         yield
+        breaker.close()
 
 
-def test_many_events_are_one_message(
+def test_many_events_publish_one_message(
     published: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(nudges, "LIFETIME_MS", 600_000)
@@ -62,44 +64,44 @@ def test_many_events_are_one_message(
     assert published == [drain_inbox.name]
 
 
-def test_a_burst_is_nudged_for_by_the_process_s_own_thread(
+def test_a_thread_of_the_process_nudges_once_for_a_burst(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: Queue[str] = Queue()
+    calls: Queue[str] = Queue()
     is_over = threading.Event()
 
     def nudge() -> None:
-        asked.put(threading.current_thread().name)
+        calls.put(threading.current_thread().name)
         is_over.wait(60)
 
     monkeypatch.setattr(nudges, "nudge", nudge)
 
     nudge_soon()
-    assert asked.get(timeout=60) == "nudge"
+    assert calls.get(timeout=60) == "nudge"
     for _ in range(500):
         nudge_soon()
     is_over.set()
-    assert asked.get(timeout=60) == "nudge"
-    # The thread has nothing left to do once it answers to the next burst.
+    assert calls.get(timeout=60) == "nudge"
+    # If the thread answers the next burst, it had nothing left to do.
     nudge_soon()
-    assert asked.get(timeout=60) == "nudge"
-    assert asked.empty()
+    assert calls.get(timeout=60) == "nudge"
+    assert calls.empty()
 
 
-def test_what_is_asked_while_a_nudge_is_sent_is_nudged_for_again(
+def test_a_call_during_a_nudge_causes_another_nudge(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: Queue[None] = Queue()
-    monkeypatch.setattr(nudges, "nudge", lambda: asked.put(None))
+    calls: Queue[None] = Queue()
+    monkeypatch.setattr(nudges, "nudge", lambda: calls.put(None))
     nudge_soon()
-    asked.get(timeout=10)
+    calls.get(timeout=10)
 
     nudge_soon()
 
-    assert asked.get(timeout=10) is None
+    assert calls.get(timeout=10) is None
 
 
-def test_a_duplicate_sends_no_message(published: list[str]) -> None:
+def test_a_duplicate_publishes_no_message(published: list[str]) -> None:
     event = new_event()
     record_events([event])
     take_nudge()
@@ -118,7 +120,9 @@ def test_a_nudge_lasts_two_seconds_at_most(published: list[str]) -> None:
     assert 0 < left <= 2000
 
 
-def test_once_taken_back_the_next_event_nudges_again(published: list[str]) -> None:
+def test_after_the_nudge_is_deleted_the_next_event_nudges_again(
+    published: list[str],
+) -> None:
     nudge()
     take_nudge()
     nudge()
@@ -126,31 +130,33 @@ def test_once_taken_back_the_next_event_nudges_again(published: list[str]) -> No
     assert len(published) == 2
 
 
-def test_a_drain_takes_the_nudge_back_before_it_looks(
+def test_a_drain_deletes_the_nudge_before_it_reads_the_inbox(
     published: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[int] = []
+    calls: list[int] = []
     with CaptureQueriesContext(connection) as queries:
         monkeypatch.setattr(
             "executions.pipeline.drain.take_nudge",
-            lambda: asked.append(len(queries.captured_queries)),
+            lambda: calls.append(len(queries.captured_queries)),
         )
         drain()
 
-    assert asked == [0]
+    assert calls == [0]
     assert len(queries.captured_queries) > 0
 
 
-def test_an_event_stored_while_a_batch_is_worked_nudges(published: list[str]) -> None:
+def test_an_event_stored_while_a_batch_is_processed_nudges(
+    published: list[str],
+) -> None:
     record_events([new_event()])
-    take_nudge()  # as a worker does that is about to look
+    take_nudge()  # as a worker does before it reads the inbox
 
     record_events([new_event()])
 
     assert len(published) == 2
 
 
-def test_without_redis_an_event_is_stored_and_nothing_raised(
+def test_without_redis_an_event_is_stored_without_an_error(
     closed_redis: None, published: list[str]
 ) -> None:
     record_events([new_event()])
@@ -159,26 +165,21 @@ def test_without_redis_an_event_is_stored_and_nothing_raised(
     assert published == []
 
 
-def test_a_redis_that_failed_is_left_alone_for_five_seconds(
-    closed_redis: None,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+def test_a_redis_that_failed_is_not_called_again(
+    closed_redis: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    asked: list[float] = []
-    clock = iter([100.0, 100.0, 104.9, 105.1, 105.1])
-    standing = SimpleNamespace(monotonic=lambda: next(clock))
-    monkeypatch.setattr(hints, "time", standing)
+    calls: list[redis.Redis] = []
 
-    def ask(client: redis.Redis) -> bool:
-        asked.append(1)
+    def ping(client: redis.Redis) -> bool:
+        calls.append(client)
         return bool(client.ping())
 
     with caplog.at_level(logging.WARNING, logger="common.redis"):
-        answers = [hints.ask_redis(ask, otherwise=False) for _ in range(3)]
+        answers = [hints.ask_redis(ping, otherwise=False) for _ in range(3)]
 
     assert answers == [False, False, False]
-    assert len(asked) == 2
-    assert len(caplog.records) == 2
+    assert len(calls) == len(caplog.records) == 1
+    assert hints.breaker.skipped_calls == 3
 
 
 def test_a_broker_that_is_down_raises_nothing(

@@ -35,7 +35,7 @@ def test_one_key_in_eight_threads_is_one_event() -> None:
     )
 
 
-def test_the_same_keys_in_two_orders_do_not_lock_each_other_out() -> None:
+def test_the_same_keys_in_two_orders_do_not_deadlock() -> None:
     for round_number in range(ROUNDS):
         keys = [
             dedupe_key(EventSource.EMIT, "", f"order-{round_number}-{number}")
@@ -61,7 +61,7 @@ def test_events_without_a_key_are_all_recorded() -> None:
     assert Event.objects.count() == Inbox.objects.count() == 2
 
 
-def test_the_inbox_knows_how_large_a_body_is() -> None:
+def test_the_inbox_stores_the_size_of_the_body() -> None:
     event = record(body=b"12345")
     replay = record(replay_of=event.id, body_size=event.body_size)
     record_events([new_event(body=b"1"), new_event(body=b"22")])
@@ -71,7 +71,7 @@ def test_the_inbox_knows_how_large_a_body_is() -> None:
     assert sorted(sizes.values()) == [1, 2, 5, 5]
 
 
-def test_a_known_id_is_left_out() -> None:
+def test_a_known_id_is_omitted() -> None:
     event = new_event()
 
     record_events([event])
@@ -99,7 +99,7 @@ def test_any_number_of_events_is_one_statement(
     assert Inbox.objects.count() == 100
 
 
-def test_nothing_to_record_asks_nothing(
+def test_recording_no_events_runs_no_query(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     with django_assert_num_queries(0):
@@ -135,7 +135,7 @@ def test_a_rolled_back_event_is_in_neither_table() -> None:
     ],
     ids=["empty", "nul", "all-bytes", "escapes", "not-utf8", "1MB"],
 )
-def test_a_body_is_kept_byte_for_byte(body: bytes) -> None:
+def test_a_body_is_stored_byte_for_byte(body: bytes) -> None:
     event = record(body=body)
 
     assert bytes(event.body) == body
@@ -151,7 +151,7 @@ def test_a_request_keeps_nul_and_lone_surrogates() -> None:
     assert json.loads(json.dumps(event.request)) == request
 
 
-def test_ids_sort_in_the_order_of_making() -> None:
+def test_ids_sort_in_the_order_of_creation() -> None:
     ids = [uuid7() for _ in range(10_000)]
 
     assert ids == sorted(ids)

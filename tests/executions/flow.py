@@ -1,4 +1,4 @@
-"""Steps of tests about runs that get in each other's way."""
+"""Steps of tests about overlapping runs."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from tests.factories import record
 from triggers.models import Trigger
 
 
-def come(trigger: Trigger) -> Event:
-    """Let an event come for a trigger, and be worked."""
+def deliver_event(trigger: Trigger) -> Event:
+    """Record an event for a trigger and process it."""
     event = record(trigger_id=trigger.id)
     drain()
     return event
 
 
 def under_way(trigger: Trigger) -> list[AgentTask]:
-    """The trigger's tasks that have not ended and are not held."""
+    """Return the trigger's open tasks that are not held back."""
     rows = AgentTask.objects.filter(
         concurrency_key=trigger.id,
         status__in=OPEN_TASK_STATUSES,
@@ -29,14 +29,14 @@ def under_way(trigger: Trigger) -> list[AgentTask]:
 
 
 def finish(task: AgentTask, status: TaskStatus = TaskStatus.SUCCEEDED) -> None:
-    """Let an agent do a task that was handed over."""
+    """Run a submitted task as an agent does."""
     claimed = claim_task(task_id=task.id)
     assert claimed is not None
     assert finish_task(task=claimed, status=status)
 
 
 def history(trigger: Trigger) -> list[str]:
-    """What became of the trigger's events, in their order."""
+    """Return the results of the trigger's events, in their order."""
     rows = TriggerExecution.objects.filter(trigger=trigger).order_by("event_id")
     found = rows.values_list("status", "reason")
     return [f"{status}: {reason}" if reason else status for status, reason in found]

@@ -21,7 +21,7 @@ END $$ LANGUAGE plpgsql
 def refused_executions(
     column: str, value: UUID, *, state: str = "P0001"
 ) -> Iterator[None]:
-    """Let the database refuse what isn't `failed` of one event or trigger."""
+    """Make PostgreSQL reject executions of one event or trigger unless they failed."""
     with connection.cursor() as cursor:
         cursor.execute(_FUNCTION.format(column=column, value=value, state=state))
         cursor.execute(

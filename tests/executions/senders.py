@@ -11,7 +11,7 @@ import pytest
 from agents.models import AgentTask
 from common.fields import dump_json
 from events.models import Event, EventSource
-from executions.pipeline import senders
+from executions.pipeline import parse
 from senders.definitions import WebhookTypeDefinition, resolve
 from tests.factories import make_trigger, new_event, record
 from triggers.models import Trigger
@@ -27,7 +27,7 @@ Define = Callable[..., None]
 
 @pytest.fixture
 def define(monkeypatch: pytest.MonkeyPatch) -> Define:
-    """Let a test say what is known of the sender `shop`."""
+    """Return a function that defines the webhook type `shop`."""
 
     def define(**fields: Any) -> None:
         shop = replace(resolve("generic"), slug="shop", **fields)
@@ -35,13 +35,13 @@ def define(monkeypatch: pytest.MonkeyPatch) -> Define:
         def find(slugs: Iterable[str]) -> dict[str, WebhookTypeDefinition]:
             return {slug: shop if slug == "shop" else resolve(slug) for slug in slugs}
 
-        monkeypatch.setattr(senders, "definitions_of", find)
+        monkeypatch.setattr(parse, "definitions_of", find)
 
     return define
 
 
 def make_receiver(**fields: Any) -> Trigger:
-    """A trigger that hands `parsed` on, and is never held up by a limit."""
+    """A trigger that passes `parsed` to its agent and has no hourly limit."""
     return make_trigger(
         **{
             "trigger_type": "webhook",
@@ -53,7 +53,7 @@ def make_receiver(**fields: Any) -> Trigger:
 
 
 def delivery(trigger: Trigger, **fields: Any) -> dict[str, Any]:
-    """The fields of an event that came by a trigger's endpoint."""
+    """The fields of an event that arrived at a trigger's endpoint."""
     return {
         "type": "shop.order",
         "source": EventSource.WEBHOOK,
@@ -73,7 +73,7 @@ def new_delivery(trigger: Trigger, **fields: Any) -> Any:
     return new_event(**delivery(trigger, **fields))
 
 
-def handed_on() -> list[Any]:
-    """What the agents were given as `parsed`, in the order of the events."""
+def parsed_parameters() -> list[Any]:
+    """Return what the agents got as `parsed`, in the order of the events."""
     tasks = AgentTask.objects.order_by("id")
     return [task.parameters["parsed"] for task in tasks]

@@ -1,4 +1,4 @@
-"""A trigger's life under a clock that only the test moves."""
+"""Triggers under a clock that only the test moves."""
 
 from __future__ import annotations
 
@@ -7,24 +7,23 @@ from typing import Any
 
 import pytest
 
-from executions.pipeline import misfire
+from executions.pipeline import guard
 from executions.pipeline.drain import drain
-from executions.services import backfill
-from executions.services.audit import ledger
-from executions.services.audit.ledger import Ledger, audit_trigger
-from executions.services.audit.verdict import Entry
+from executions.services import ledger, run
+from executions.services.ledger import Ledger, read_ledger
+from executions.services.ledger_entries import LedgerEntry
 from tests.factories import make_trigger
 from triggers.models import Trigger
-from triggers.services import auto_disable, claim, lifecycle
+from triggers.services import claim, lifecycle, stats
 from triggers.services.claim import claim_due
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-READERS = (lifecycle, auto_disable, claim, misfire, ledger, backfill)
+READERS = (lifecycle, stats, claim, guard, ledger, run)
 
 
 class SimulatedClock:
-    """Stands still until it is moved; all that asks the database's clock is told it."""
+    """Replaces the database's clock; its time changes only when a test moves it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = NOON
@@ -48,7 +47,7 @@ class SimulatedClock:
 
 
 def make_minutely(**fields: Any) -> Trigger:
-    """A trigger of every minute."""
+    """A trigger that is due every minute."""
     return make_trigger(
         **{
             "trigger_type": "cron",
@@ -61,13 +60,13 @@ def make_minutely(**fields: Any) -> Trigger:
 
 def audit(trigger: Trigger, *, since: datetime = NOON, **options: Any) -> Ledger:
     until = options.pop("until", NOON + timedelta(days=3650))
-    return audit_trigger(trigger_id=trigger.pk, since=since, until=until, **options)
+    return read_ledger(trigger_id=trigger.pk, since=since, until=until, **options)
 
 
-def told(found: Ledger) -> list[tuple[int, str, str]]:
-    """Say of each entry its minute after noon, its status and reason."""
+def summary(found: Ledger) -> list[tuple[int, str, str]]:
+    """Return the minute after noon, the status and the reason of each entry."""
     return [(_minute(e), e.status.value, e.reason) for e in found.entries]
 
 
-def _minute(entry: Entry) -> int:
+def _minute(entry: LedgerEntry) -> int:
     return round((entry.scheduled_for - NOON) / MINUTE)

@@ -29,7 +29,7 @@ def pages(client: Client, admin: User) -> Client:
 
 @pytest.fixture
 def executed() -> TriggerExecution:
-    """What became of an invoice whose condition held."""
+    """The execution of an invoice whose condition was met."""
     make_trigger(
         name="on invoices",
         trigger_type="event",
@@ -46,7 +46,7 @@ def run_now(pages: Client, trigger: Trigger) -> Any:
     return pages.post(reverse("admin:triggers_trigger_changelist"), sent)
 
 
-def test_run_now_records_one_event_aimed_at_the_trigger(pages: Client) -> None:
+def test_run_now_records_one_event_that_names_the_trigger(pages: Client) -> None:
     trigger = make_trigger(is_active=False)
 
     response = run_now(pages, trigger)
@@ -66,7 +66,7 @@ def test_run_now_says_that_the_hourly_limit_is_reached(pages: Client) -> None:
     assert Event.objects.count() == 1
 
 
-def test_running_needs_the_right_to_change(client: Client, db: None) -> None:
+def test_running_needs_the_change_permission(client: Client, db: None) -> None:
     client.force_login(User.objects.create_user("bo", is_staff=True))
 
     response = run_now(client, make_trigger())
@@ -75,7 +75,7 @@ def test_running_needs_the_right_to_change(client: Client, db: None) -> None:
     assert not Event.objects.exists()
 
 
-def test_an_execution_leads_to_its_trigger_event_and_task(
+def test_an_execution_links_to_its_trigger_event_and_task(
     pages: Client, executed: TriggerExecution
 ) -> None:
     page = pages.get(
@@ -92,7 +92,7 @@ def test_an_execution_leads_to_its_trigger_event_and_task(
     assertContains(page, "&lt;b&gt;\\ud800")
 
 
-def test_an_event_and_a_trigger_show_what_became_of_them(
+def test_an_event_and_a_trigger_show_their_executions(
     pages: Client, executed: TriggerExecution
 ) -> None:
     link = reverse("admin:executions_triggerexecution_change", args=[executed.pk])
@@ -107,7 +107,7 @@ def test_an_event_and_a_trigger_show_what_became_of_them(
     assertContains(trigger, link)
 
 
-def test_a_task_leads_back_to_its_execution(
+def test_a_task_links_to_its_execution(
     pages: Client, executed: TriggerExecution
 ) -> None:
     page = pages.get(reverse("admin:agents_agenttask_change", args=[executed.task_id]))
@@ -143,7 +143,7 @@ def test_executions_are_found_by_any_id(
     assert list(response.context["cl"].result_list) == [executed]
 
 
-def test_lists_ask_as_much_for_many_rows_as_for_one(
+def test_lists_take_as_many_queries_for_many_rows_as_for_one(
     pages: Client, django_assert_max_num_queries: Any, executed: TriggerExecution
 ) -> None:
     record_events([new_event(body=b'{"amount": 3}') for _ in range(20)])

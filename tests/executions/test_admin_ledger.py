@@ -10,7 +10,7 @@ from django.utils import timezone
 from pytest_django.asserts import assertContains, assertNotContains
 
 from tests.factories import make_trigger
-from tests.triggers.due import make_due
+from tests.triggers.due_triggers import make_due
 from triggers.models import ScheduleVersion, Trigger
 
 pytestmark = pytest.mark.django_db
@@ -29,14 +29,14 @@ def page_of(trigger: Trigger) -> str:
 
 
 @pytest.mark.parametrize(
-    ("expression", "told"),
+    ("expression", "expected"),
     [
         ("0 * * * *", "In the last 24 hours: 24 waiting"),
         ("* * * * * *", "In the last minute: 60 waiting"),
     ],
 )
 def test_a_schedules_page_shows_its_ledger(
-    pages: Client, expression: str, told: str
+    pages: Client, expression: str, expected: str
 ) -> None:
     two_days_ago = timezone.now() - 2 * DAY
     trigger = make_due(cron_expression=expression, due_at=two_days_ago)
@@ -44,7 +44,7 @@ def test_a_schedules_page_shows_its_ledger(
 
     page = pages.get(page_of(trigger))
 
-    assertContains(page, told)
+    assertContains(page, expected)
     assertContains(page, "Scheduled for")
 
 

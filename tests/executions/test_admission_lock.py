@@ -7,8 +7,8 @@ from django.db import connection, transaction
 
 from agents.models import AgentTask
 from common.ids import uuid7
-from executions.pipeline.admission.lock import LOCKS, hold_admission
-from tests.executions.flow import come
+from executions.pipeline.admit import LOCKS, lock_admission
+from tests.executions.flow import deliver_event
 from tests.factories import make_listener
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -20,25 +20,25 @@ def count_locks() -> int:
         return int(cursor.fetchone()[0])
 
 
-def test_more_triggers_than_the_server_has_locks_can_be_held() -> None:
+def test_more_triggers_can_be_locked_than_the_server_has_locks() -> None:
     with transaction.atomic():
-        hold_admission(uuid7() for _ in range(30_000))
+        lock_admission(uuid7() for _ in range(30_000))
 
         assert count_locks() == LOCKS
 
 
-def test_what_is_held_twice_is_no_error() -> None:
+def test_locking_a_trigger_twice_is_no_error() -> None:
     trigger_id = uuid7()
 
     with transaction.atomic():
-        hold_admission([trigger_id, trigger_id])
+        lock_admission([trigger_id, trigger_id])
 
         assert count_locks() == 1
 
 
 def test_tasks_that_were_open_before_make_their_triggers_busy() -> None:
     trigger = make_listener(overlap="skip")
-    come(trigger)
+    deliver_event(trigger)
     AgentTask.objects.update(concurrency_key=None)
     fill = import_module("executions.migrations.0005_keys_of_open_tasks").FILL
 

@@ -6,12 +6,12 @@ from django.test.utils import CaptureQueriesContext
 
 from agents.models import AgentTask, TaskStatus
 from agents.services.run import claim_task, finish_task
-from agents.services.submit import submit_overdue
+from agents.services.submit import submit_due_tasks
 from common.fields import dump_json
 from events.services.record import record_events
 from executions.models import TriggerExecution
 from executions.pipeline.drain import drain
-from tests.executions.flow import come, finish, history, under_way
+from tests.executions.flow import deliver_event, finish, history, under_way
 from tests.factories import make_listener, new_event, record
 from tests.races import ROUNDS, race
 from triggers.models import TriggerStats
@@ -20,77 +20,77 @@ from triggers.services.stats import fold_stats
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_run_that_may_overlap_starts_beside_the_others() -> None:
+def test_with_overlap_allow_a_run_starts_although_others_run() -> None:
     trigger = make_listener()
 
-    come(trigger), come(trigger)
+    deliver_event(trigger), deliver_event(trigger)
 
     assert history(trigger) == ["success", "success"]
     assert len(under_way(trigger)) == 2
 
 
-def test_a_busy_trigger_skips() -> None:
+def test_with_overlap_skip_a_busy_trigger_skips() -> None:
     trigger = make_listener(overlap="skip")
-    come(trigger)
+    deliver_event(trigger)
 
-    come(trigger)
+    deliver_event(trigger)
 
     assert history(trigger) == ["success", "skipped: overlap"]
     assert AgentTask.objects.count() == 1
 
 
 @pytest.mark.parametrize("status", ["succeeded", "failed", "timeout", "cancelled"])
-def test_a_run_that_ended_is_in_nobodys_way(status: str) -> None:
+def test_a_run_that_ended_does_not_block_the_next(status: str) -> None:
     trigger = make_listener(overlap="skip")
-    come(trigger)
+    deliver_event(trigger)
     finish(AgentTask.objects.get(), TaskStatus(status))
 
-    come(trigger)
+    deliver_event(trigger)
 
     assert history(trigger) == ["success", "success"]
 
 
-def test_one_waits_with_a_task_that_is_not_handed_over() -> None:
+def test_a_buffered_run_has_a_task_that_is_not_submitted() -> None:
     trigger = make_listener(overlap="buffer_one")
-    come(trigger)
-    waits = come(trigger)
+    deliver_event(trigger)
+    waits = deliver_event(trigger)
 
-    come(trigger)
+    deliver_event(trigger)
 
     assert history(trigger) == ["success", "pending: overlap", "skipped: overlap"]
     execution = TriggerExecution.objects.get(event=waits)
     assert execution.execution_time_ms is None
     held = AgentTask.objects.get(execution=execution)
     assert (held.status, held.next_attempt_at) == (TaskStatus.PENDING, None)
-    assert submit_overdue() == 0
+    assert submit_due_tasks() == 0
 
 
-def test_the_next_run_cancels_the_one_under_way() -> None:
+def test_with_cancel_previous_the_next_run_cancels_the_one_under_way() -> None:
     trigger = make_listener(overlap="cancel_previous")
-    come(trigger)
+    deliver_event(trigger)
     first = claim_task(task_id=AgentTask.objects.get().id)
     assert first is not None
 
-    come(trigger)
+    deliver_event(trigger)
 
     assert history(trigger) == ["success", "success"]
     assert first.is_cancelled()
     assert not finish_task(task=first, status=TaskStatus.SUCCEEDED)
     first.refresh_from_db()
     assert first.error == (
-        "Cancelled: its trigger's next run took its place (overlap: cancel_previous)"
+        "Cancelled: the trigger's next run replaced it (overlap: cancel_previous)"
     )
     assert first.finished_at is not None
     assert [task.attempt for task in under_way(trigger)] == [1]
     assert TriggerStats.objects.get(pk=trigger.pk).consecutive_failures == 0
 
 
-def test_what_waited_under_another_policy_is_cancelled_too() -> None:
+def test_a_run_that_waited_under_another_policy_is_cancelled_too() -> None:
     trigger = make_listener(overlap="buffer_all")
-    come(trigger), come(trigger), come(trigger)
+    deliver_event(trigger), deliver_event(trigger), deliver_event(trigger)
     type(trigger).objects.update(overlap="cancel_previous")
 
-    come(trigger)
+    deliver_event(trigger)
 
     waited = "cancelled: overlap"
     assert history(trigger) == ["success", waited, waited, "success"]
@@ -102,9 +102,9 @@ def test_what_waited_under_another_policy_is_cancelled_too() -> None:
     assert (stats.failed_executions, stats.skipped_executions) == (0, 0)
 
 
-def test_a_backfill_waits_where_the_trigger_would_skip() -> None:
+def test_the_overlap_of_a_backfill_overrides_the_triggers() -> None:
     trigger = make_listener(overlap="skip")
-    come(trigger)
+    deliver_event(trigger)
 
     record(trigger_id=trigger.id, options=dump_json({"overlap": "buffer_all"}))
     drain()
@@ -112,20 +112,20 @@ def test_a_backfill_waits_where_the_trigger_would_skip() -> None:
     assert history(trigger) == ["success", "pending: overlap"]
 
 
-def test_triggers_are_in_their_own_way_only() -> None:
+def test_triggers_do_not_block_each_other() -> None:
     triggers = [make_listener(overlap="skip") for _ in range(3)]
 
     for trigger in triggers:
-        come(trigger)
+        deliver_event(trigger)
 
     assert [history(trigger) for trigger in triggers] == [["success"]] * 3
 
 
-def test_what_waits_uses_up_the_hourly_limit() -> None:
+def test_a_waiting_run_counts_towards_the_hourly_limit() -> None:
     trigger = make_listener(overlap="buffer_all", max_executions_per_hour=2)
-    come(trigger), come(trigger)
+    deliver_event(trigger), deliver_event(trigger)
 
-    come(trigger)
+    deliver_event(trigger)
 
     assert history(trigger) == ["success", "pending: overlap", "skipped: rate_limited"]
 
@@ -149,7 +149,7 @@ def test_a_batch_takes_as_many_queries_for_one_run_as_for_many(policy: str) -> N
 
 
 @pytest.mark.parametrize("policy", ["skip", "buffer_one", "cancel_previous"])
-def test_one_of_many_is_under_way_however_many_workers_admit(
+def test_at_most_one_run_is_under_way_with_many_workers(
     policy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("executions.pipeline.leases.MAX_EVENTS", 1)

@@ -105,14 +105,14 @@ def test_an_execution_shows_its_fields(api: APIClient) -> None:  # R234, R246
     }
 
 
-def test_an_execution_that_is_not_there_is_404(api: APIClient) -> None:  # R254
+def test_an_unknown_execution_is_404(api: APIClient) -> None:  # R254
     response = api.get(f"{URL}/{uuid4()}")
 
     assert response.status_code == 404
     assert response.json()["error_code"] == "not_found"
 
 
-def test_what_strangers_sent_can_be_shown(api: APIClient) -> None:
+def test_any_valid_json_that_a_sender_sent_can_be_shown(api: APIClient) -> None:
     execution = make_execution(parameters={"body": "\x00\ud800", "n": 10**400})
 
     response = api.get(f"{URL}/{execution.pk}")
@@ -159,7 +159,7 @@ def test_executions_are_filtered(api: APIClient, query: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("name", ["trigger_id", "event_id", "agent_id"])
-def test_executions_are_filtered_by_what_they_belong_to(
+def test_executions_are_filtered_by_trigger_event_and_agent(
     api: APIClient, name: str
 ) -> None:
     make_execution()
@@ -193,7 +193,7 @@ def test_executions_are_sorted(api: APIClient, sort_by: str) -> None:
     assert ids(falling) == [str(second.pk), str(first.pk)]
 
 
-def test_what_has_no_duration_yet_comes_last(api: APIClient) -> None:
+def test_executions_without_a_duration_come_last(api: APIClient) -> None:
     waiting = make_execution(status="pending")
     done = make_execution(execution_time_ms=5)
 
@@ -203,7 +203,7 @@ def test_what_has_no_duration_yet_comes_last(api: APIClient) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 6])
-def test_a_list_costs_the_same_queries_for_any_length(
+def test_a_list_takes_the_same_queries_for_any_length(
     api: APIClient, django_assert_num_queries: Any, count: int
 ) -> None:
     for _ in range(count):
@@ -215,7 +215,7 @@ def test_a_list_costs_the_same_queries_for_any_length(
     assert page["total_count"] == count
 
 
-def test_an_event_shows_what_became_of_it(api: APIClient) -> None:
+def test_an_event_shows_its_executions(api: APIClient) -> None:
     event = record()
     executions = [make_execution(event=event) for _ in range(2)]
 

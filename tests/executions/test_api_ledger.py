@@ -14,8 +14,8 @@ from events.models import Event
 from executions.models import TriggerExecution
 from executions.pipeline.drain import drain
 from tests.factories import make_agent, make_trigger, record
-from tests.triggers.due import NOON, make_due
-from triggers.clocks.names import HEARTBEAT_NAME
+from tests.triggers.due_triggers import NOON, make_due
+from triggers.clocks.mirror import HEARTBEAT_NAME
 from triggers.models import ScheduleVersion, Trigger
 from triggers.services.claim import claim_due
 
@@ -28,7 +28,7 @@ ABSENT = UUID(int=0)
 
 @pytest.fixture
 def trigger() -> Trigger:
-    """A trigger of every minute that has stood since before noon."""
+    """A trigger that is due every minute and was created before noon."""
     trigger = make_due()
     ScheduleVersion.objects.update(valid_from=NOON - timedelta(hours=1))
     return trigger
@@ -46,7 +46,7 @@ def address(trigger: Trigger | UUID, what: str) -> str:
     return f"/api/v1/triggers/{getattr(trigger, 'pk', trigger)}/{what}"
 
 
-def test_the_ledger_is_told_whole(api: APIClient, trigger: Trigger) -> None:
+def test_the_ledger_shows_all_fields(api: APIClient, trigger: Trigger) -> None:
     claim_due(now=NOON)
     drain()
 
@@ -92,7 +92,7 @@ def test_the_ledger_is_told_whole(api: APIClient, trigger: Trigger) -> None:
     assert {entry["status"] for entry in waiting} == {"waiting"}
 
 
-def test_a_page_of_the_ledger_says_where_it_goes_on(
+def test_a_page_of_the_ledger_names_the_start_of_the_next(
     api: APIClient, trigger: Trigger
 ) -> None:
     answer = api.get(address(trigger, "audit"), {**MINUTES, "limit": "2"})
@@ -102,7 +102,7 @@ def test_a_page_of_the_ledger_says_where_it_goes_on(
     assert (body["complete"], body["next_from"]) == (False, "2026-06-01T12:02:00Z")
 
 
-def test_the_ledger_is_of_the_last_day_unless_told(
+def test_the_default_range_of_the_ledger_is_the_last_day(
     api: APIClient, trigger: Trigger
 ) -> None:
     body = api.get(address(trigger, "audit"), {"format": "json"}).json()
@@ -112,7 +112,9 @@ def test_the_ledger_is_of_the_last_day_unless_told(
     assert timezone.now() - last < timedelta(minutes=1)
 
 
-def test_an_end_alone_is_the_day_before_it(api: APIClient, trigger: Trigger) -> None:
+def test_the_default_start_is_a_day_before_the_end(
+    api: APIClient, trigger: Trigger
+) -> None:
     url = address(trigger, "audit")
     known = api.get(url, {"to": "2026-06-01T12:00:00Z"}).json()
     first = api.get(url, {"to": "1970-01-01T00:00:00Z"}).json()
@@ -138,7 +140,7 @@ def test_an_end_alone_is_the_day_before_it(api: APIClient, trigger: Trigger) -> 
         ({"since": "2026-06-01T12:00:00Z"}, "/since"),
     ],
 )
-def test_a_range_that_can_not_be_read_is_refused(
+def test_an_invalid_range_is_rejected(
     api: APIClient, query: dict[str, Any], pointer: str
 ) -> None:
     answer = api.get(address(make_trigger(), "audit"), query)
@@ -147,7 +149,7 @@ def test_a_range_that_can_not_be_read_is_refused(
     assert [fault["pointer"] for fault in answer.json()["errors"]] == [pointer]
 
 
-def test_a_backfill_answers_with_what_it_recorded(
+def test_a_backfill_returns_the_numbers_it_recorded(
     api: APIClient, trigger: Trigger
 ) -> None:
     answer = api.post(address(trigger, "backfill"), {**PAST, "limit": 2})
@@ -166,7 +168,7 @@ def test_a_backfill_answers_with_what_it_recorded(
     assert Event.objects.filter(type="schedule.backfill").count() == 2
 
 
-def test_a_dry_backfill_is_200(api: APIClient, trigger: Trigger) -> None:
+def test_a_dry_run_of_a_backfill_is_200(api: APIClient, trigger: Trigger) -> None:
     answer = api.post(address(trigger, "backfill"), {**PAST, "dry_run": True})
 
     assert (answer.status_code, answer.json()["recorded"]) == (200, 3)
@@ -183,7 +185,7 @@ def test_a_dry_backfill_is_200(api: APIClient, trigger: Trigger) -> None:
         ({"from": "2999-01-01T00:00:00Z"}, "/from"),
     ],
 )
-def test_a_backfill_that_can_not_be_read_is_refused(
+def test_an_invalid_backfill_is_rejected(
     api: APIClient, trigger: Trigger, body: dict[str, Any], pointer: str
 ) -> None:
     answer = api.post(address(trigger, "backfill"), body)
@@ -193,7 +195,7 @@ def test_a_backfill_that_can_not_be_read_is_refused(
     assert not Event.objects.exists()
 
 
-def test_what_has_no_schedule_is_not_backfilled(api: APIClient) -> None:
+def test_a_trigger_without_a_schedule_is_not_backfilled(api: APIClient) -> None:
     answer = api.post(address(make_trigger(), "backfill"), MINUTES)
 
     assert answer.status_code == 400
@@ -202,22 +204,22 @@ def test_what_has_no_schedule_is_not_backfilled(api: APIClient) -> None:
     assert not Event.objects.exists()
 
 
-def test_backfilling_needs_the_right_to_change_and_the_agent(trigger: Trigger) -> None:
+def test_backfilling_needs_the_change_permission_and_the_agent(
+    trigger: Trigger,
+) -> None:
     trigger.agent.groups.create(name="others")
     readers = visitor("view_trigger")
     assert readers.post(address(trigger, "backfill"), MINUTES).status_code == 403
 
     User.objects.all().delete()
-    strangers = visitor("view_trigger", "change_trigger")
-    answer = strangers.post(address(trigger, "backfill"), MINUTES)
+    without_agent = visitor("view_trigger", "change_trigger")
+    answer = without_agent.post(address(trigger, "backfill"), MINUTES)
 
     assert answer.status_code == 403
     assert not Event.objects.exists()
 
 
-def test_the_status_has_what_a_job_is_known_by(
-    api: APIClient, trigger: Trigger
-) -> None:  # R393
+def test_the_status_shows_all_fields(api: APIClient, trigger: Trigger) -> None:  # R393
     agent = make_agent(kind="workflow")
     Trigger.objects.update(agent=agent)
 
@@ -233,7 +235,7 @@ def test_the_status_has_what_a_job_is_known_by(
     assert body["clock"]["status"] == "running"
 
 
-def test_errors_are_shown_to_those_who_may_see_executions(trigger: Trigger) -> None:
+def test_errors_are_shown_to_users_who_may_view_executions(trigger: Trigger) -> None:
     TriggerExecution.objects.create(
         trigger=trigger,
         event=record(),
@@ -252,18 +254,20 @@ def test_errors_are_shown_to_those_who_may_see_executions(trigger: Trigger) -> N
 
 
 @pytest.mark.parametrize("what", ["audit", "status"])
-def test_what_is_told_of_no_trigger_is_404(api: APIClient, what: str) -> None:
+def test_pages_of_an_unknown_trigger_are_404(api: APIClient, what: str) -> None:
     answer = api.get(address(ABSENT, what))
 
     assert answer.status_code == 404
     assert answer.json()["error_code"] == "trigger_not_found"
 
 
-def test_backfilling_no_trigger_is_404(api: APIClient) -> None:
+def test_backfilling_an_unknown_trigger_is_404(api: APIClient) -> None:
     assert api.post(address(ABSENT, "backfill"), MINUTES).status_code == 404
 
 
-def test_health_is_whether_the_clock_ticks(api: APIClient, trigger: Trigger) -> None:
+def test_health_is_503_while_the_clock_is_not_running(
+    api: APIClient, trigger: Trigger
+) -> None:
     PeriodicTask.objects.filter(name=HEARTBEAT_NAME).update(last_run_at=None)
     stopped = api.get("/api/v1/triggers/health")
     PeriodicTask.objects.filter(name=HEARTBEAT_NAME).update(last_run_at=timezone.now())

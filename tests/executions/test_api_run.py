@@ -15,7 +15,7 @@ from tests.factories import make_trigger, record
 pytestmark = pytest.mark.django_db
 
 
-def test_a_run_is_an_event_aimed_at_the_trigger(api: APIClient) -> None:
+def test_a_run_is_an_event_that_names_the_trigger(api: APIClient) -> None:
     trigger = make_trigger(is_active=False)
 
     response = api.post(
@@ -67,7 +67,7 @@ def test_a_run_over_the_hourly_limit_is_429(api: APIClient) -> None:  # R258
         ({"skip": True}, "/skip"),
     ],
 )
-def test_a_run_that_can_not_be_read_is_refused(
+def test_an_invalid_run_is_rejected(
     api: APIClient, body: dict[str, Any], pointer: str
 ) -> None:
     response = api.post(f"/api/v1/triggers/{make_trigger().pk}/run", body)
@@ -78,7 +78,7 @@ def test_a_run_that_can_not_be_read_is_refused(
     assert ask_redis(lambda redis: redis.dbsize(), otherwise=-1) == 0
 
 
-def test_a_run_of_no_trigger_is_404(api: APIClient) -> None:
+def test_a_run_of_an_unknown_trigger_is_404(api: APIClient) -> None:
     response = api.post(f"/api/v1/triggers/{UUID(int=0)}/run")
 
     assert response.status_code == 404

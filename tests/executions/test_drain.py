@@ -10,7 +10,6 @@ from agents.models import AgentTask
 from events.models import Event, Inbox
 from events.services.record import record_events
 from executions.models import DrainLease, ExecutionStatus, TriggerExecution
-from executions.pipeline import batch
 from executions.pipeline.drain import drain
 from executions.pipeline.leases import MAX_BODY_BYTES, MAX_EVENTS, claim_batch
 from tests.factories import make_listener, new_event
@@ -19,7 +18,7 @@ from tests.races import ROUNDS, race
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def assert_each_worked_once(events: int, *, triggers: int = 1) -> None:
+def assert_each_processed_once(events: int, *, triggers: int = 1) -> None:
     assert not Inbox.objects.exists()
     assert not DrainLease.objects.exists()
     assert TriggerExecution.objects.count() == events * triggers
@@ -47,7 +46,7 @@ def test_an_event_becomes_an_execution_and_a_task() -> None:
     assert Event.objects.count() == 1
 
 
-def test_an_event_that_concerns_nobody_leaves_the_inbox() -> None:
+def test_an_event_without_triggers_leaves_the_inbox() -> None:
     record_events([new_event()])
 
     assert drain() == 1
@@ -56,11 +55,11 @@ def test_an_event_that_concerns_nobody_leaves_the_inbox() -> None:
     assert not TriggerExecution.objects.exists()
 
 
-def test_an_empty_inbox_is_no_work() -> None:
+def test_draining_an_empty_inbox_does_nothing() -> None:
     assert drain() == 0
 
 
-def test_a_thousand_events_are_worked_in_batches(
+def test_a_thousand_events_are_processed_in_batches(
     django_assert_max_num_queries: DjangoAssertNumQueries,
 ) -> None:
     make_listener()
@@ -69,7 +68,7 @@ def test_a_thousand_events_are_worked_in_batches(
     with django_assert_max_num_queries(80):
         assert drain() == 1000
 
-    assert_each_worked_once(1000)
+    assert_each_processed_once(1000)
 
 
 def test_a_batch_is_bounded_in_events() -> None:
@@ -82,7 +81,7 @@ def test_a_batch_is_bounded_in_events() -> None:
     assert lease.is_full
 
 
-def test_a_batch_is_bounded_in_bytes_but_takes_one_event_at_least() -> None:
+def test_a_batch_is_bounded_in_bytes_but_has_at_least_one_event() -> None:
     record_events([new_event(body=b"x" * (MAX_BODY_BYTES + 1))])
     record_events([new_event(body=b"x" * (MAX_BODY_BYTES // 2)) for _ in range(3)])
 
@@ -97,17 +96,17 @@ def test_a_batch_is_bounded_in_bytes_but_takes_one_event_at_least() -> None:
 def test_a_batch_is_bounded_in_pairs(
     limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "MAX_PAIRS", limit)
+    monkeypatch.setattr("executions.pipeline.drain.MAX_PAIRS", limit)
     for _ in range(2):
         make_listener()
     record_events([new_event() for _ in range(10)])
 
     drain()
 
-    assert_each_worked_once(10, triggers=2)
+    assert_each_processed_once(10, triggers=2)
 
 
-def test_eight_workers_work_every_event_once() -> None:
+def test_eight_workers_process_every_event_once() -> None:
     make_listener()
     for _ in range(ROUNDS):
         record_events([new_event() for _ in range(10)])
@@ -115,7 +114,7 @@ def test_eight_workers_work_every_event_once() -> None:
         done = race(drain)
 
         assert sum(done) == 10
-    assert_each_worked_once(10 * ROUNDS)
+    assert_each_processed_once(10 * ROUNDS)
 
 
 def test_no_event_is_in_two_leases() -> None:
@@ -127,7 +126,7 @@ def test_no_event_is_in_two_leases() -> None:
     assert len(claimed) == len(set(claimed)) == MAX_EVENTS * 3
 
 
-def test_events_recorded_while_others_drain_are_not_left_behind() -> None:
+def test_events_recorded_during_a_drain_are_processed() -> None:
     make_listener()
 
     def record_some() -> int:
@@ -144,4 +143,4 @@ def test_events_recorded_while_others_drain_are_not_left_behind() -> None:
             drain()
     drain()
 
-    assert_each_worked_once(80)
+    assert_each_processed_once(80)

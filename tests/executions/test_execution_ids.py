@@ -10,10 +10,9 @@ from common.ids import derived_uuid7
 from events.models import Inbox
 from executions.models import TriggerExecution
 from executions.pipeline.drain import drain
-from executions.services.backfill import backfill_trigger
-from executions.services.run import run_trigger
+from executions.services.run import backfill_trigger, run_trigger
 from tests.factories import make_listener, record
-from tests.triggers.due import NOON, make_due
+from tests.triggers.due_triggers import NOON, make_due
 from tests.webhooks.received import accept, make_endpoint
 from webhooks.deliveries.redelivery import redeliver
 from webhooks.models import Delivery

@@ -1,4 +1,4 @@
-"""With 100,000 ended runs beside the few, flow control must go by its indexes."""
+"""With 100,000 ended runs and few open ones, flow control uses its indexes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from django.db.models import Model
 from django.test.utils import CaptureQueriesContext
 
 from agents.models import AgentTask, TaskStatus
-from agents.services.concurrency import busy_keys
+from agents.services.run import busy_keys
 from executions.models import TriggerExecution
-from executions.pipeline.admission.stored import count_waiting, find_earlier
-from executions.services.outcomes import tasks_finished
-from executions.services.waiting import start_left_waiting
-from tests.executions.flow import come, under_way
+from executions.pipeline.admit import count_waiting, find_earlier
+from executions.services.callbacks import tasks_finished
+from executions.services.waiting import start_unblocked
+from tests.executions.flow import deliver_event, under_way
 from tests.factories import make_listener
 from triggers.models import Trigger
 
@@ -62,10 +62,10 @@ def plans(queries: CaptureQueriesContext) -> list[str]:
     return found
 
 
-def test_no_look_up_scans_100_000_ended_runs() -> None:
+def test_no_query_scans_100_000_ended_runs() -> None:
     trigger = make_listener(overlap="buffer_all")
     for _ in range(3):
-        come(trigger)
+        deliver_event(trigger)
     make_history(trigger)
     task_id = under_way(trigger)[0].id
 
@@ -79,7 +79,7 @@ def test_no_look_up_scans_100_000_ended_runs() -> None:
         tasks_finished(task_ids=[task_id], status=TaskStatus.SUCCEEDED)
     AgentTask.objects.filter(pk=task_id).update(status=TaskStatus.SUCCEEDED)
     with CaptureQueriesContext(connection) as sweep:
-        assert start_left_waiting() == 1
+        assert start_unblocked() == 1
 
     assert "agent_task_busy" in plans(busy)[0]
     assert "execution_waits_for_its_turn" in plans(waiting)[0]

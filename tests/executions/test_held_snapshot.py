@@ -1,4 +1,4 @@
-"""With 50,000 dead rows that cannot be cleaned up, a look reads only live ones."""
+"""With 50,000 dead rows that cannot be cleaned up, queries read only live ones."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from functools import partial
 import pytest
 from django.db import connection
 
-from common.clock import database_now
+from common.database.sql import database_now
 from events.models import Inbox
 from executions.pipeline.leases import claim_batch, close_lease, has_suspects
 from tests.factories import record
 from tests.snapshots import buffers_of, held_snapshot
-from tests.triggers.due import make_due
+from tests.triggers.due_triggers import make_due
 from triggers.models import Trigger
 from triggers.services.claim import claim_while_due
-from triggers.services.due import DueFloor, find_due, seconds_until_due
+from triggers.services.due_index import DueFloor, find_due, seconds_until_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -72,7 +72,7 @@ def test_a_claim_reads_no_dead_inbox_rows() -> None:
     assert whole <= 50
 
 
-def test_a_look_for_suspects_reads_no_dead_inbox_rows() -> None:
+def test_the_check_for_suspects_reads_no_dead_inbox_rows() -> None:
     queue_and_delete(deaths=0)
 
     assert buffers_of(has_suspects) <= 5
@@ -107,7 +107,7 @@ def make_due_and_claim(trigger: Trigger, floor: DueFloor) -> None:
 
 
 def copy_and_move(one: Trigger, *, times: int) -> None:
-    """Make triggers like one, and move all again and again until an hour from now."""
+    """Copy a trigger, and move all copies repeatedly until an hour from now."""
     changed = {"id": "gen_random_uuid()", "name": "'copy-' || n"}
     columns = [str(field.column) for field in Trigger._meta.concrete_fields]
     values = [changed.get(column, f"t.{column}") for column in columns]

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def one_event_a_lease(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let each worker have one event in hand, so that all of them meet at the limit."""
+    """Give each worker a batch of one event, so that all reach the limit together."""
     monkeypatch.setattr("executions.pipeline.leases.MAX_EVENTS", 1)
 
 
@@ -41,7 +41,7 @@ def test_exactly_the_limit_is_admitted_by_eight_workers(
     assert AgentTask.objects.count() == 3 * ROUNDS
 
 
-def test_a_batch_admits_the_first_in_event_order() -> None:
+def test_a_batch_admits_the_first_events() -> None:
     make_listener(max_executions_per_hour=2)
     events = [new_event() for _ in range(5)]
     record_events(events)
@@ -70,7 +70,7 @@ def test_the_window_slides() -> None:
     assert counted("skipped", "rate_limited") == 2
 
 
-def test_skipped_executions_use_nothing_up() -> None:
+def test_skipped_executions_do_not_count_towards_the_limit() -> None:
     make_listener(
         max_executions_per_hour=1,
         conditions={
@@ -86,7 +86,7 @@ def test_skipped_executions_use_nothing_up() -> None:
     assert counted("success") == counted("skipped", "conditions_not_met") == 1
 
 
-def test_a_limit_of_nought_admits_nothing() -> None:
+def test_a_limit_of_zero_admits_nothing() -> None:
     make_listener(max_executions_per_hour=0)
     record()
 
@@ -95,7 +95,7 @@ def test_a_limit_of_nought_admits_nothing() -> None:
     assert counted("skipped", "rate_limited") == 1
 
 
-def test_one_triggers_limit_is_not_anothers() -> None:
+def test_triggers_have_separate_limits() -> None:
     make_listener(max_executions_per_hour=1)
     make_listener()
     record(), record()
@@ -105,7 +105,7 @@ def test_one_triggers_limit_is_not_anothers() -> None:
     assert counted("success") == 3
 
 
-def test_a_run_over_the_limit_is_refused_with_the_time_to_wait() -> None:
+def test_a_run_over_the_limit_is_rejected_with_the_time_to_wait() -> None:
     trigger = make_listener(max_executions_per_hour=1)
     run_trigger(trigger_id=trigger.id)
     drain()

@@ -11,14 +11,13 @@ from django.db.models.functions import Now
 from events.models import Inbox
 from executions.models import DrainLease, TriggerExecution
 from executions.pipeline import leases
-from executions.pipeline.batch import work_lease
-from executions.pipeline.drain import drain
+from executions.pipeline.drain import drain, process_lease
 from executions.pipeline.leases import (
     Lease,
     claim_batch,
     claim_poison,
     claim_suspects,
-    take_back_orphans,
+    reclaim_orphans,
 )
 from tests.factories import make_listener, record
 from tests.races import race
@@ -26,21 +25,21 @@ from tests.races import race
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def grow_old() -> None:
-    """Let the leases be older than the time after which they may be orphans."""
+def age_leases() -> None:
+    """Make the leases old enough to be orphans."""
     DrainLease.objects.update(created_at=Now() - timedelta(seconds=4))
 
 
-def claimed() -> Lease:
-    """A batch in the hands of a worker that never comes back."""
+def claim_aged_lease() -> Lease:
+    """The old lease of a worker that is gone."""
     lease = claim_batch()
     assert lease is not None
-    grow_old()
+    age_leases()
     return lease
 
 
 def another_worker(lease: Lease) -> psycopg.Connection:
-    """A connection that works a lease: it holds the lock on its row."""
+    """A connection that processes a lease: it holds the lock on its row."""
     other = psycopg.connect(
         os.environ["DATABASE_URL"], dbname=connection.settings_dict["NAME"]
     )
@@ -54,106 +53,106 @@ def deaths() -> list[int]:
     return sorted(Inbox.objects.values_list("deaths", flat=True))
 
 
-def test_a_leased_event_is_nobody_elses() -> None:
+def test_a_leased_event_cannot_be_claimed_again() -> None:
     record()
 
-    claimed()
+    claim_aged_lease()
 
     assert claim_batch() is None
     assert drain() == 0
 
 
-def test_a_young_lease_is_left_alone() -> None:
+def test_a_young_lease_is_not_reclaimed() -> None:
     record()
     claim_batch()
 
-    assert take_back_orphans() == 0
+    assert reclaim_orphans() == 0
 
 
-def test_a_lease_that_is_worked_is_left_alone_however_old() -> None:
+def test_a_locked_lease_is_not_reclaimed_at_any_age() -> None:
     record()
-    with another_worker(claimed()):
-        assert take_back_orphans() == 0
+    with another_worker(claim_aged_lease()):
+        assert reclaim_orphans() == 0
 
     assert DrainLease.objects.count() == 1
 
 
-def test_a_killed_workers_events_are_worked_in_a_small_batch(
+def test_the_events_of_a_killed_worker_are_processed_in_a_small_batch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(leases, "MAX_SUSPECTS", 2)
     make_listener()
     record(), record(), record()
-    other = another_worker(claimed())
+    other = another_worker(claim_aged_lease())
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_terminate_backend(%s, 5000)", [other.info.backend_pid]
         )
     other.close()
 
-    assert take_back_orphans() == 3
+    assert reclaim_orphans() == 3
 
     assert deaths() == [1, 1, 1]
     suspects = claim_suspects()
     assert suspects is not None
     assert len(suspects.event_ids) == 2
     assert claim_batch() is None
-    work_lease(suspects)
+    process_lease(suspects)
     assert drain() == 1
     assert TriggerExecution.objects.filter(status="success").count() == 3
     assert not DrainLease.objects.exists()
 
 
-def test_after_a_second_death_an_event_is_worked_alone() -> None:
+def test_after_a_second_death_events_are_processed_one_by_one() -> None:
     record(), record()
     Inbox.objects.update(deaths=2)
 
-    alone = claim_suspects()
+    lease = claim_suspects()
 
-    assert alone is not None
-    assert len(alone.event_ids) == 1
+    assert lease is not None
+    assert len(lease.event_ids) == 1
 
 
-def test_eight_sweeps_take_a_lease_back_once() -> None:
+def test_eight_sweeps_reclaim_a_lease_once() -> None:
     record(), record()
-    claimed()
+    claim_aged_lease()
 
-    taken = race(take_back_orphans)
+    taken = race(reclaim_orphans)
 
     assert sorted(taken) == [0] * 7 + [2]
     assert deaths() == [1, 1]
 
 
-def test_an_event_at_three_deaths_is_poison_and_never_judged(
+def test_an_event_with_three_deaths_is_poison_and_never_evaluated(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     make_listener(), make_listener()
     record()
-    claimed()
-    take_back_orphans()
+    claim_aged_lease()
+    reclaim_orphans()
     for _ in range(2):
         assert claim_suspects() is not None
-        grow_old()
-        take_back_orphans()
+        age_leases()
+        reclaim_orphans()
     assert deaths() == [3]
-    monkeypatch.setattr("executions.pipeline.judging.judge", pytest.fail)
+    monkeypatch.setattr("executions.pipeline.evaluate.evaluate_pair", pytest.fail)
 
     assert drain() == 1
 
     found = TriggerExecution.objects.values_list("status", "reason", "error_message")
     assert set(found) == {
-        ("failed", "poison", "Its worker died three times while working it")
+        ("failed", "poison", "A worker died three times while it processed this event")
     }
     assert found.count() == 2
     assert not Inbox.objects.exists()
     assert claim_poison() is None
 
 
-def test_a_suspect_waits_for_no_batch_and_no_batch_for_it() -> None:
+def test_suspects_and_batches_do_not_wait_for_each_other() -> None:
     make_listener()
     suspect = record()
-    claimed()
-    take_back_orphans()
+    claim_aged_lease()
+    reclaim_orphans()
     for _ in range(3):
         record()
 
@@ -162,30 +161,30 @@ def test_a_suspect_waits_for_no_batch_and_no_batch_for_it() -> None:
     assert TriggerExecution.objects.filter(event_id=suspect.id).count() == 1
 
 
-def test_a_slow_worker_whose_lease_was_taken_back_writes_nothing() -> None:
+def test_a_slow_worker_whose_lease_was_reclaimed_writes_nothing() -> None:
     make_listener()
     record()
-    slow = claimed()
-    take_back_orphans()
+    slow = claim_aged_lease()
+    reclaim_orphans()
 
-    assert work_lease(slow) == 0
+    assert process_lease(slow) == 0
     assert not TriggerExecution.objects.exists()
 
     assert drain() == 1
     assert TriggerExecution.objects.count() == 1
 
 
-def test_a_worker_killed_after_its_commit_leaves_nothing_to_redo(
+def test_a_worker_killed_after_its_commit_leaves_nothing_to_repeat(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     make_listener()
     record()
     with monkeypatch.context() as killed:
-        killed.setattr("executions.pipeline.batch.close_lease", lambda _: None)
+        killed.setattr("executions.pipeline.leases.close_lease", lambda _: None)
         drain()
-    grow_old()
+    age_leases()
 
-    assert take_back_orphans() == 0
+    assert reclaim_orphans() == 0
 
     assert not DrainLease.objects.exists()
     assert drain() == 0

@@ -11,8 +11,8 @@ from pytest_django import DjangoAssertNumQueries
 from events.models import Event, EventSource
 from executions.models import TriggerExecution
 from executions.pipeline.drain import drain
-from executions.pipeline.matching import Pair
-from executions.pipeline.misfire import find_misfires
+from executions.pipeline.guard import find_misfires
+from executions.pipeline.new_execution import Pair
 from tests.factories import make_listener, make_trigger, record
 from triggers.models import Trigger
 
@@ -31,7 +31,7 @@ def make_schedule(**fields: Any) -> Trigger:
 
 
 def record_waiting(trigger: Trigger, *, minutes: int, **fields: Any) -> None:
-    """Record the last `minutes` occurrences, each in time; then no worker came."""
+    """Record the last `minutes` occurrences in time, while no worker is running."""
     now = timezone.now()
     Trigger.objects.filter(pk=trigger.pk).update(active_since=now - 99 * MINUTE)
     for ago in range(minutes, 0, -1):
@@ -46,8 +46,8 @@ def record_waiting(trigger: Trigger, *, minutes: int, **fields: Any) -> None:
     recorded.update(received_at=F("scheduled_for"))
 
 
-def outcomes() -> list[str]:
-    """What became of the events, in their order."""
+def results() -> list[str]:
+    """Return the results of the events, in their order."""
     drain()
     rows = TriggerExecution.objects.order_by("event_id")
     return [reason or status for status, reason in rows.values_list("status", "reason")]
@@ -61,77 +61,77 @@ def outcomes() -> list[str]:
         ("all", ["success", "success", "success"]),
     ],
 )
-def test_what_waited_for_workers_runs_as_if_the_clock_had_been_away(
+def test_events_that_waited_for_workers_run_as_if_the_clock_had_been_down(
     catchup: str, expected: list[str]
 ) -> None:
     record_waiting(make_schedule(catchup=catchup), minutes=3)
 
-    assert outcomes() == expected
+    assert results() == expected
 
 
 @pytest.mark.parametrize("catchup", ["latest", "all"])
-def test_nothing_runs_beyond_the_window(catchup: str) -> None:
+def test_nothing_older_than_the_window_runs(catchup: str) -> None:
     record_waiting(make_schedule(catchup=catchup, catchup_window_seconds=90), minutes=3)
 
-    assert outcomes() == ["missed", "missed", "success"]
+    assert results() == ["missed", "missed", "success"]
 
 
-def test_what_waited_within_the_grace_runs() -> None:
+def test_an_event_within_the_grace_runs() -> None:
     record_waiting(make_schedule(catchup="none", misfire_grace_seconds=90), minutes=2)
 
-    assert outcomes() == ["missed", "success"]
+    assert results() == ["missed", "success"]
 
 
-def test_what_the_clock_caught_up_runs_however_old_its_instant() -> None:
+def test_an_instant_that_the_clock_caught_up_runs_at_any_age() -> None:
     trigger = make_schedule(catchup="all")
     record_waiting(trigger, minutes=1)
     Event.objects.update(received_at=timezone.now())
 
-    assert outcomes() == ["success"]
+    assert results() == ["success"]
 
 
-def test_what_is_never_caught_up_has_its_grace_once() -> None:
+def test_without_catchup_the_grace_counts_from_the_instant() -> None:
     trigger = make_schedule(catchup="none")
     record_waiting(trigger, minutes=1)
     Event.objects.update(received_at=timezone.now())
 
-    assert outcomes() == ["missed"]
+    assert results() == ["missed"]
 
 
-def test_a_replay_runs_however_late() -> None:
+def test_a_replay_runs_at_any_age() -> None:
     trigger = make_schedule(catchup="none")
     record_waiting(trigger, minutes=1, replay_of=record().id)
 
-    assert outcomes() == ["success"]
+    assert results() == ["success"]
 
 
-def test_a_backfill_runs_however_late() -> None:
+def test_a_backfill_runs_at_any_age() -> None:
     record_waiting(make_schedule(catchup="none"), minutes=2)
     Event.objects.update(type="schedule.backfill")
 
-    assert outcomes() == ["success", "success"]
+    assert results() == ["success", "success"]
 
 
-def test_a_backfill_is_not_the_latest_of_those_that_were_due() -> None:
+def test_a_backfill_is_not_the_latest_occurrence() -> None:
     record_waiting(make_schedule(catchup="latest"), minutes=2)
     latest = Event.objects.latest("scheduled_for")
     Event.objects.filter(pk=latest.pk).update(type="schedule.backfill")
 
-    assert outcomes() == ["success", "success"]
+    assert results() == ["success", "success"]
 
 
-def test_other_events_are_never_too_late() -> None:
+def test_other_events_are_never_missed() -> None:
     trigger = make_listener()
     event = record()
     Trigger.objects.update(active_since=F("active_since") - timedelta(days=2))
     Event.objects.update(received_at=F("received_at") - timedelta(days=1))
 
-    assert outcomes() == ["success"]
+    assert results() == ["success"]
     assert TriggerExecution.objects.get().event_id == event.id
     assert TriggerExecution.objects.get().trigger == trigger
 
 
-def test_nothing_late_asks_nothing(
+def test_without_late_events_there_are_no_queries(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     pairs = [Pair(record(), make_listener()) for _ in range(3)]
@@ -140,7 +140,7 @@ def test_nothing_late_asks_nothing(
         assert find_misfires(pairs) == set()
 
 
-def test_many_late_ones_are_one_query_and_the_clock(
+def test_many_late_events_take_one_query_and_the_clock(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     triggers = [make_schedule(catchup="latest") for _ in range(3)]

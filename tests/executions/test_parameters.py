@@ -26,7 +26,7 @@ REQUEST = {
 
 
 def given(**event: Any) -> dict[str, Any]:
-    """The parameters of the one task that an event leads to."""
+    """Return the parameters of the only task of an event."""
     record(**event)
     drain()
     parameters: dict[str, Any] = AgentTask.objects.get().parameters
@@ -73,7 +73,7 @@ def test_a_runs_own_parameters_override_all_but_the_event() -> None:
     assert parameters["trigger_data"]["source"] == "manual"
 
 
-def test_a_webhooks_request_is_given_as_it_came() -> None:
+def test_the_request_of_a_webhook_is_passed_unchanged() -> None:
     data = by_webhook(b'{"a": 1}', delivery_id="d-1")["trigger_data"]
 
     assert data["method"] == "PUT"
@@ -101,11 +101,11 @@ def test_a_webhooks_request_is_given_as_it_came() -> None:
         b"\xef\xbb\xbf" + b'{"bom": 1}',
     ],
 )
-def test_a_json_body_means_what_it_meant(body: bytes) -> None:
+def test_a_json_body_keeps_its_meaning(body: bytes) -> None:
     assert by_webhook(body)["trigger_data"]["body"] == json.loads(body)
 
 
-def test_numbers_are_written_as_they_were_sent() -> None:
+def test_numbers_are_passed_as_they_were_sent() -> None:
     make_listener()
 
     given(body=b'{"price":1.10,"id":12345678901234567890.0}')
@@ -116,7 +116,7 @@ def test_numbers_are_written_as_they_were_sent() -> None:
     assert '"body":{"price":1.10,"id":12345678901234567890.0}' in stored
 
 
-def test_a_form_is_given_as_its_fields() -> None:
+def test_a_form_is_passed_as_its_fields() -> None:
     data = by_webhook(
         b"a=1&b=%00&b=two", content_type="application/x-www-form-urlencoded"
     )["trigger_data"]
@@ -128,13 +128,13 @@ def test_a_form_is_given_as_its_fields() -> None:
     ("body", "value"),
     [(b"", None), (b"plain \xe2\x82\xac", "plain €"), (b"\xff\x00", None)],
 )
-def test_a_body_that_is_no_json_is_text_or_nothing(body: bytes, value: object) -> None:
+def test_a_body_that_is_not_json_is_text_or_null(body: bytes, value: object) -> None:
     data = by_webhook(body, content_type="text/plain")["trigger_data"]
 
     assert data["body"] == value
 
 
-def test_a_schedule_says_when_it_was_due() -> None:
+def test_trigger_data_of_a_schedule_has_its_instant() -> None:
     trigger = make_trigger(
         trigger_type="cron", schedule_type="cron", cron_expression="0 3 * * *"
     )
@@ -153,7 +153,7 @@ def test_a_schedule_says_when_it_was_due() -> None:
     assert data["lateness_seconds"] > 0
 
 
-def test_metadata_tells_where_a_task_comes_from() -> None:
+def test_metadata_names_the_origin_of_a_task() -> None:
     trigger = make_listener(task_type="report")
     event = record(depth=2)
 

@@ -38,7 +38,7 @@ def test_one_event_that_cannot_be_stored_does_not_hold_up_the_others() -> None:
     assert not DrainLease.objects.exists()
 
 
-def test_one_trigger_that_cannot_be_stored_does_not_hold_up_its_neighbours() -> None:
+def test_one_trigger_that_cannot_be_stored_does_not_hold_up_the_others() -> None:
     bad, good = make_listener(), make_listener()
     record_events([new_event() for _ in range(3)])
 
@@ -54,7 +54,7 @@ def test_one_trigger_that_cannot_be_stored_does_not_hold_up_its_neighbours() -> 
     "state",
     ["40001", "40P01", "53100", "53200", "55P03", "57P01", "58030", "25006"],
 )
-def test_a_fault_of_the_database_is_no_events_fault(state: str) -> None:
+def test_an_unavailable_database_marks_no_event_as_failed(state: str) -> None:
     make_listener()
     events = [new_event() for _ in range(4)]
     record_events(events)
@@ -81,7 +81,7 @@ def test_a_connection_lost_in_a_batch_loses_nothing(
             cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
     with monkeypatch.context() as broken:
-        broken.setattr("executions.pipeline.batch.admit", hang_up)
+        broken.setattr("executions.pipeline.drain.admit", hang_up)
         with pytest.raises(DatabaseAway):
             drain()
     connection.close()
@@ -91,7 +91,7 @@ def test_a_connection_lost_in_a_batch_loses_nothing(
     assert not AgentTask.objects.exists()
 
 
-def test_submitting_that_fails_loses_no_execution(
+def test_a_failed_submission_loses_no_execution(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     make_listener()
@@ -100,7 +100,7 @@ def test_submitting_that_fails_loses_no_execution(
     def fail(*_: object) -> int:
         raise RuntimeError("no way")
 
-    monkeypatch.setattr("executions.pipeline.batch.submit_tasks", fail)
+    monkeypatch.setattr("executions.pipeline.drain.submit_tasks", fail)
     with pytest.raises(RuntimeError):
         drain()
 

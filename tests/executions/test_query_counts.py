@@ -1,4 +1,4 @@
-"""Pages and answers take a constant number of queries, however many rows they show."""
+"""Pages and API responses take a constant number of queries for any number of rows."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def pages(client: Client, admin: User) -> Client:
 
 
 def add_rows(number: int) -> None:
-    """Add rows to every table that has a page, with what their links lead to."""
+    """Add rows to every table that has a page, with the rows they link to."""
     for _ in range(number):
         make_listener()
         make_trigger(
@@ -60,7 +60,7 @@ def add_rows(number: int) -> None:
     )
 
 
-def test_the_event_shows_its_first_50_executions_and_where_all_are(
+def test_an_event_shows_its_first_50_executions_and_the_url_of_all(
     api: APIClient,
 ) -> None:
     for _ in range(51):

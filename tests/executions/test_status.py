@@ -8,10 +8,10 @@ from django.utils import timezone
 from agents.models import AgentKind, AgentTask, TaskStatus
 from executions.models import TriggerExecution
 from executions.pipeline.drain import drain
-from executions.services.backfill import backfill_trigger
+from executions.services.run import backfill_trigger
 from executions.services.status import read_status
 from tests.factories import make_agent, make_trigger
-from tests.triggers.due import NOON, make_due
+from tests.triggers.due_triggers import NOON, make_due
 from triggers.models import Trigger
 from triggers.services.claim import claim_due
 from triggers.services.lifecycle import (
@@ -34,7 +34,7 @@ def run_once(trigger: Trigger) -> TriggerExecution:
     return TriggerExecution.objects.get(trigger=trigger)
 
 
-def test_a_new_trigger_has_only_a_future() -> None:
+def test_a_new_trigger_has_only_next_runs() -> None:
     trigger = make_trigger(
         trigger_type="cron", schedule_type="daily", jitter_seconds=3600
     )
@@ -53,7 +53,7 @@ def test_a_new_trigger_has_only_a_future() -> None:
     assert state.clock["status"] == "running"
 
 
-def test_the_last_run_is_told_with_its_lateness() -> None:
+def test_the_last_run_is_shown_with_its_lateness() -> None:
     trigger = make_due()
     execution = run_once(trigger)
 
@@ -77,7 +77,7 @@ def test_a_backfill_is_not_late() -> None:
 
 
 @pytest.mark.parametrize("status", ["pending", "cancelled", "skipped"])
-def test_what_waits_or_never_ran_is_no_last_run(status: str) -> None:
+def test_a_waiting_or_skipped_execution_is_not_the_last_run(status: str) -> None:
     trigger = make_due()
     execution = run_once(trigger)
     TriggerExecution.objects.create(
@@ -91,7 +91,7 @@ def test_what_waits_or_never_ran_is_no_last_run(status: str) -> None:
     assert read_status(trigger_id=trigger.pk).last_run == execution.executed_at
 
 
-def test_the_newest_failure_is_an_executions_or_its_tasks() -> None:
+def test_the_newest_failure_is_that_of_an_execution_or_its_task() -> None:
     trigger = make_due()
     execution = run_once(trigger)
     AgentTask.objects.update(
@@ -117,7 +117,7 @@ def test_the_newest_failure_is_an_executions_or_its_tasks() -> None:
     )
 
 
-def test_what_is_skipped_is_no_run() -> None:
+def test_a_skipped_execution_is_not_counted_as_a_run() -> None:
     trigger = make_due(
         conditions={
             "type": "rule",
@@ -131,7 +131,7 @@ def test_what_is_skipped_is_no_run() -> None:
     assert (state.last_run, state.run_count) == (None, 0)
 
 
-def test_a_schedule_that_ends_has_no_more_runs_than_it_may() -> None:
+def test_next_runs_end_with_the_schedule() -> None:
     trigger = make_due(max_runs=3)
     run_once(trigger)
 
@@ -141,7 +141,7 @@ def test_a_schedule_that_ends_has_no_more_runs_than_it_may() -> None:
     assert runs == [NOON + MINUTE, NOON + 2 * MINUTE]
 
 
-def test_a_trigger_that_is_off_has_no_next_run() -> None:
+def test_a_disabled_trigger_has_no_next_run() -> None:
     trigger = make_due()
     disable_trigger(trigger_id=trigger.pk)
 
@@ -151,7 +151,7 @@ def test_a_trigger_that_is_off_has_no_next_run() -> None:
     assert state.clock == {"status": "not_running"}
 
 
-def test_a_pause_is_told_until_it_is_over() -> None:
+def test_a_pause_is_shown_until_it_is_over() -> None:
     trigger = make_due()
     for hours, status in ((1, "paused"), (-1, "active")):
         until = timezone.now() + timedelta(hours=hours)
@@ -160,7 +160,7 @@ def test_a_pause_is_told_until_it_is_over() -> None:
         assert read_status(trigger_id=trigger.pk).status == status
 
 
-def test_the_workflow_is_the_agent_that_is_one() -> None:
+def test_the_workflow_id_is_that_of_a_workflow_agent() -> None:
     agent = make_agent(kind=AgentKind.WORKFLOW)
     trigger = make_trigger(agent=agent)
 

@@ -8,12 +8,12 @@ import pytest
 from django.db import OperationalError
 
 from agents.models import AgentTask, TaskStatus, Turn
-from agents.services.heartbeat import current_worker
+from agents.services.workers import current_worker
 from common.database.errors import DatabaseAway
 from events.models import Inbox
 from executions import sweep as sweeping
 from executions.models import TriggerExecution
-from executions.sweep import STEPS_OF_EACH, STEPS_OF_ONE, sweep
+from executions.sweep import INSTALLATION_STEPS, PROCESS_STEPS, sweep
 from tests.factories import make_listener, record
 from tests.races import race
 from triggers.models import TriggerStats
@@ -21,12 +21,12 @@ from triggers.models import TriggerStats
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def take_every_step() -> None:
-    for step in (*STEPS_OF_EACH, *STEPS_OF_ONE):
+def run_every_step() -> None:
+    for step in (*PROCESS_STEPS, *INSTALLATION_STEPS):
         step()
 
 
-def test_a_sweep_does_what_no_message_asked_for() -> None:
+def test_a_sweep_processes_events_without_a_message() -> None:
     trigger = make_listener()
     record()
 
@@ -41,7 +41,7 @@ def test_a_sweep_does_what_no_message_asked_for() -> None:
 @pytest.mark.parametrize(
     "error", [OperationalError("gone"), DatabaseAway(), RuntimeError("ours")]
 )
-def test_a_step_that_fails_keeps_no_other_from_its_work(
+def test_a_failing_step_does_not_stop_the_others(
     error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     done: list[str] = []
@@ -53,8 +53,8 @@ def test_a_step_that_fails_keeps_no_other_from_its_work(
         done.append("work")
         return 1
 
-    monkeypatch.setattr(sweeping, "STEPS_OF_EACH", (fail, work))
-    monkeypatch.setattr(sweeping, "STEPS_OF_ONE", (fail, work))
+    monkeypatch.setattr(sweeping, "PROCESS_STEPS", (fail, work))
+    monkeypatch.setattr(sweeping, "INSTALLATION_STEPS", (fail, work))
 
     sweep()
 
@@ -62,28 +62,28 @@ def test_a_step_that_fails_keeps_no_other_from_its_work(
     assert "Sweep: fail failed" in caplog.text
 
 
-def test_sweeps_beside_each_other_do_everything_once() -> None:
+def test_sweeps_at_the_same_time_do_everything_once() -> None:
     trigger = make_listener()
     for _ in range(20):
         record()
 
     race(sweep)
-    take_every_step()
+    run_every_step()
 
     assert TriggerExecution.objects.count() == AgentTask.objects.count() == 20
     assert TriggerStats.objects.get(pk=trigger.pk).total_executions == 20
 
 
-def test_tasks_are_submitted_after_they_are_made() -> None:
-    names = [step.__name__ for step in (*STEPS_OF_EACH, *STEPS_OF_ONE)]
+def test_tasks_are_submitted_after_they_are_created() -> None:
+    names = [step.__name__ for step in (*PROCESS_STEPS, *INSTALLATION_STEPS)]
 
-    assert names.index("take_back_orphans") < names.index("drain")
-    assert names.index("drain") < names.index("submit_overdue")
-    assert names.index("resubmit_lost") < names.index("submit_overdue")
+    assert names.index("reclaim_orphans") < names.index("drain")
+    assert names.index("drain") < names.index("submit_due_tasks")
+    assert names.index("resubmit_lost_tasks") < names.index("submit_due_tasks")
 
 
 class Counted:
-    """A step that counts its calls and takes a time of its own on a fake clock."""
+    """A step that counts its calls and moves a fake clock."""
 
     def __init__(self, found: int = 0, *, seconds: float = 0) -> None:
         self.__name__ = "counted"
@@ -101,12 +101,14 @@ class Counted:
 @pytest.fixture
 def each(monkeypatch: pytest.MonkeyPatch) -> Counted:
     step = Counted()
-    monkeypatch.setattr(sweeping, "STEPS_OF_EACH", (step,))
+    monkeypatch.setattr(sweeping, "PROCESS_STEPS", (step,))
     return step
 
 
-def use_for_all(step: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeping, "STEPS_OF_ONE", (step,))
+def use_for_installation(
+    step: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeping, "INSTALLATION_STEPS", (step,))
     monkeypatch.setattr(sweeping, "_held_since", None)
 
 
@@ -114,7 +116,7 @@ def test_eight_processes_sweep_once_and_drain_each(
     each: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step = Counted()
-    use_for_all(step, monkeypatch)
+    use_for_installation(step, monkeypatch)
     monkeypatch.setattr(sweeping, "EVERY_SECONDS", 3600)
     monkeypatch.setattr(sweeping, "MAX_REST_SECONDS", 3600)
 
@@ -129,16 +131,16 @@ def test_eight_processes_sweep_once_and_drain_each(
     ("found", "seconds", "pause"),
     [(0, 0.01, 1.5), (0, 0.5, 10), (0, 60, 30), (1, 0.5, 1.5)],
 )
-def test_looks_in_vain_take_a_twentieth_of_the_time(
+def test_sweeps_that_find_nothing_take_a_twentieth_of_the_time(
     found: int, seconds: float, pause: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step = Counted(found, seconds=seconds)
-    use_for_all(step, monkeypatch)
+    use_for_installation(step, monkeypatch)
     clock = SimpleNamespace(monotonic=lambda: step.now)
     monkeypatch.setattr(sweeping, "time", clock)
     pauses: list[float] = []
     monkeypatch.setattr(
-        sweeping, "rest", lambda _, *, seconds, keeps: pauses.append(seconds)
+        sweeping, "finish_turn", lambda _, *, seconds, keeps: pauses.append(seconds)
     )
 
     sweep()
@@ -147,16 +149,16 @@ def test_looks_in_vain_take_a_twentieth_of_the_time(
 
 
 @pytest.mark.usefixtures("each")
-def test_a_process_whose_step_fails_passes_its_turn_on(
+def test_a_process_whose_step_fails_gives_up_its_turn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fail() -> int:
         raise OperationalError("gone")
 
-    use_for_all(fail, monkeypatch)
+    use_for_installation(fail, monkeypatch)
     sweep()
     passed_on = Turn.objects.get().holder
-    use_for_all(Counted(), monkeypatch)
+    use_for_installation(Counted(), monkeypatch)
     Turn.objects.all().delete()
     sweep()
 
@@ -165,10 +167,10 @@ def test_a_process_whose_step_fails_passes_its_turn_on(
 
 
 @pytest.mark.usefixtures("each")
-def test_a_process_passes_its_turn_on_after_five_minutes(
+def test_a_process_gives_up_its_turn_after_five_minutes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    use_for_all(Counted(), monkeypatch)
+    use_for_installation(Counted(), monkeypatch)
     monkeypatch.setattr(sweeping, "_held_since", time.monotonic() - 301)
 
     sweep()
@@ -176,7 +178,7 @@ def test_a_process_passes_its_turn_on_after_five_minutes(
     assert Turn.objects.get().holder != current_worker()
 
 
-def test_a_process_that_cannot_ask_for_its_turn_drains_all_the_same(
+def test_a_process_that_cannot_take_a_turn_still_drains(
     each: Counted, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(_: str) -> bool:

@@ -1,4 +1,4 @@
-"""A type that somebody uploads, from the request to what the agent is given."""
+"""An uploaded webhook type, from the request to the parameters of the task."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ TELEGRAM: dict[str, Any] = {  # R194
 
 @pytest.fixture
 def bot(api: APIClient) -> WebhookEndpoint:
-    """The endpoint of a bot whose type is uploaded over the shipped one."""
+    """The endpoint of a bot whose uploaded type replaces the shipped one."""
     uploaded = api.put("/api/v1/webhook-types/telegram", TELEGRAM)
     assert uploaded.status_code == 201, uploaded.content
     trigger = {
@@ -75,7 +75,9 @@ def send(bot: WebhookEndpoint, update: dict[str, Any], secret: str = SECRET) -> 
     return deliver(bot, body, X_Telegram_Bot_Api_Secret_Token=secret)
 
 
-def test_an_update_is_validated_parsed_and_handed_on(bot: WebhookEndpoint) -> None:
+def test_an_update_is_validated_parsed_and_passed_to_the_agent(
+    bot: WebhookEndpoint,
+) -> None:
     message = {"chat": {"id": 5}, "from": {"id": 6}, "text": "hello"}
 
     answer = send(bot, {"update_id": 7, "message": message})
@@ -96,7 +98,7 @@ def test_an_update_is_validated_parsed_and_handed_on(bot: WebhookEndpoint) -> No
     ("update", "code"),
     [({"update_id": 13}, "validation_refused"), ({}, "validation_failed")],
 )
-def test_what_is_not_valid_is_refused_at_the_door(
+def test_an_invalid_delivery_is_rejected_by_the_receiver(
     bot: WebhookEndpoint, update: dict[str, Any], code: str
 ) -> None:
     answer = send(bot, update)
@@ -105,7 +107,7 @@ def test_what_is_not_valid_is_refused_at_the_door(
     assert_nothing_happened()
 
 
-def test_an_upload_does_not_open_the_door(bot: WebhookEndpoint) -> None:
+def test_an_upload_does_not_weaken_the_signature_check(bot: WebhookEndpoint) -> None:
     answer = send(bot, {"update_id": 7}, SECRET + "4")
 
     assert answer.status_code == 401

@@ -15,8 +15,8 @@ from executions.models import TriggerExecution
 from executions.pipeline.drain import drain
 from executions.services import waiting
 from executions.services.run import run_trigger
-from executions.services.waiting import start_left_waiting, start_waiting
-from tests.executions.flow import come, finish, history, under_way
+from executions.services.waiting import start_unblocked, start_waiting
+from tests.executions.flow import deliver_event, finish, history, under_way
 from tests.factories import make_listener, record
 from tests.races import ROUNDS, race, race_all
 from triggers.models import Overlap, Trigger, TriggerStats
@@ -37,13 +37,13 @@ def queued(count: int, overlap: str = Overlap.BUFFER_ALL) -> Trigger:
     """A trigger with one run under way and others that wait."""
     trigger = make_listener(overlap=overlap)
     for _ in range(count + 1):
-        come(trigger)
+        deliver_event(trigger)
     assert history(trigger) == ["success", *[WAITS] * count]
     return trigger
 
 
 def end_run(trigger: Trigger) -> None:
-    """Let the run that is under way end; its trigger starts nothing by itself."""
+    """End the run that is under way, without starting the next."""
     (task,) = under_way(trigger)
     finish(task)
 
@@ -52,12 +52,12 @@ def test_nothing_starts_while_a_run_is_under_way() -> None:
     trigger = queued(1)
 
     assert start_waiting([trigger.id]) == 0
-    assert start_left_waiting() == 0
+    assert start_unblocked() == 0
 
     assert history(trigger) == ["success", WAITS]
 
 
-def test_what_waits_runs_one_by_one_in_the_order_of_its_events() -> None:
+def test_waiting_runs_start_one_by_one_in_the_order_of_their_events() -> None:
     trigger = queued(2)
     second, third = TriggerExecution.objects.order_by("event_id")[1:]
     end_run(trigger)
@@ -74,9 +74,9 @@ def test_what_waits_runs_one_by_one_in_the_order_of_its_events() -> None:
     assert [task.id for task in under_way(trigger)] == [third.task_id]
 
 
-def test_the_end_of_a_run_asks_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_end_of_a_run_enqueues_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
-    path = "executions.services.outcomes.enqueue"
+    path = "executions.services.callbacks.enqueue"
     monkeypatch.setattr(path, lambda task, *args: asked.append((task.name, *args)))
     trigger = queued(1)
 
@@ -85,7 +85,7 @@ def test_the_end_of_a_run_asks_for_the_next(monkeypatch: pytest.MonkeyPatch) -> 
     assert asked == [("executions.tasks.start_waiting", [str(trigger.id)])]
 
 
-def test_the_message_starts_what_waits() -> None:
+def test_the_celery_task_starts_a_waiting_run() -> None:
     trigger = queued(1)
     end_run(trigger)
 
@@ -94,40 +94,40 @@ def test_the_message_starts_what_waits() -> None:
     assert history(trigger) == ["success", "success"]
 
 
-def test_where_nothing_can_wait_nothing_is_asked(
+def test_no_celery_task_is_enqueued_if_no_run_can_wait(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[object] = []
-    path = "executions.services.outcomes.enqueue"
+    path = "executions.services.callbacks.enqueue"
     monkeypatch.setattr(path, lambda task, *args: asked.append(task))
     trigger = make_listener()
-    come(trigger)
+    deliver_event(trigger)
 
     end_run(trigger)
 
     assert asked == []
 
 
-def test_the_sweep_starts_what_a_lost_message_left() -> None:
+def test_the_sweep_starts_a_waiting_run_after_a_lost_message() -> None:
     triggers = [queued(1) for _ in range(3)]
     for trigger in triggers[:2]:
         end_run(trigger)
 
-    assert start_left_waiting() == 2
+    assert start_unblocked() == 2
 
     assert [history(trigger)[1] for trigger in triggers] == ["success"] * 2 + [WAITS]
 
 
-def test_sweeps_look_at_all_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "LOOKED_AT", 2)
+def test_sweeps_check_all_triggers_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "MAX_TRIGGERS", 2)
     triggers = [queued(1) for _ in range(5)]
     for trigger in triggers:
         end_run(trigger)
 
-    assert [start_left_waiting() for _ in range(4)] == [2, 2, 1, 0]
+    assert [start_unblocked() for _ in range(4)] == [2, 2, 1, 0]
 
 
-def test_what_waits_is_counted_once_when_it_ends() -> None:
+def test_a_waiting_run_is_counted_once_when_it_ends() -> None:
     trigger = queued(1)
     fold_stats()
     assert TriggerStats.objects.get(pk=trigger.pk).total_executions == 1
@@ -149,7 +149,9 @@ def switch_off_and_on(*, trigger_id: UUID) -> None:
 @pytest.mark.parametrize(
     "switch_off", [disable_trigger, delete_trigger, switch_off_and_on]
 )
-def test_what_waits_goes_with_its_trigger(switch_off: Callable[..., object]) -> None:
+def test_waiting_runs_are_skipped_when_their_trigger_is_disabled(
+    switch_off: Callable[..., object],
+) -> None:
     trigger = queued(3)
     switch_off(trigger_id=trigger.id)
     end_run(trigger)
@@ -159,7 +161,7 @@ def test_what_waits_goes_with_its_trigger(switch_off: Callable[..., object]) -> 
     assert history(trigger) == ["success", *[DROPPED] * 3]
     cancelled = AgentTask.objects.filter(status=TaskStatus.CANCELLED)
     assert set(cancelled.values_list("error", flat=True)) == {
-        "Cancelled: its trigger was switched off while it waited"
+        "Cancelled: its trigger was disabled while it waited"
     }
     assert cancelled.count() == 3
     fold_stats()
@@ -167,41 +169,41 @@ def test_what_waits_goes_with_its_trigger(switch_off: Callable[..., object]) -> 
     assert (stats.total_executions, stats.skipped_executions) == (4, 3)
 
 
-def test_a_run_by_hand_waits_for_its_turn_though_the_trigger_is_off() -> None:
+def test_a_run_by_hand_waits_for_its_turn_on_a_disabled_trigger() -> None:
     trigger = queued(1)
     disable_trigger(trigger_id=trigger.id)
     run_trigger(trigger_id=trigger.id)
     drain()
     end_run(trigger)
 
-    assert (start_left_waiting(), start_left_waiting()) == (0, 1)
+    assert (start_unblocked(), start_unblocked()) == (0, 1)
 
     assert history(trigger) == ["success", DROPPED, "success"]
 
 
 @pytest.mark.parametrize("overlap", ["allow", "skip"])
-def test_what_waited_under_another_policy_runs_one_by_one(overlap: str) -> None:
+def test_runs_that_waited_under_another_policy_run_one_by_one(overlap: str) -> None:
     trigger = queued(2)
     update_trigger(trigger_id=trigger.id, fields={"overlap": overlap})
     end_run(trigger)
 
-    start_left_waiting()
+    start_unblocked()
 
     assert history(trigger) == ["success", "success", WAITS]
 
 
-def test_where_runs_may_overlap_by_now_nothing_is_in_the_way() -> None:
+def test_after_a_change_to_allow_waiting_runs_start() -> None:
     trigger = queued(2)
     update_trigger(trigger_id=trigger.id, fields={"overlap": "allow"})
-    come(trigger)
+    deliver_event(trigger)
 
-    start_left_waiting()
+    start_unblocked()
 
     assert history(trigger) == ["success", "success", WAITS, "success"]
     assert start_waiting([trigger.id]) == 1
 
 
-def test_what_waited_runs_though_its_trigger_was_paused() -> None:
+def test_a_waiting_run_starts_although_its_trigger_was_paused() -> None:
     trigger = queued(1)
     later = trigger.created_at + timedelta(days=1)
     update_trigger(trigger_id=trigger.id, fields={"paused_until": later})
@@ -210,7 +212,7 @@ def test_what_waited_runs_though_its_trigger_was_paused() -> None:
     assert start_waiting([trigger.id]) == 1
 
 
-def test_a_wait_of_months_can_be_told() -> None:
+def test_a_wait_of_months_can_be_stored() -> None:
     trigger = queued(1)
     old = F("executed_at") - timedelta(days=60)
     TriggerExecution.objects.update(executed_at=old)
@@ -226,26 +228,26 @@ def test_an_unknown_trigger_starts_nothing() -> None:
     assert start_waiting([uuid7()]) == 0
 
 
-def test_eight_that_would_start_the_next_start_one() -> None:
+def test_eight_workers_start_one_waiting_run() -> None:
     trigger = queued(2)
     for _ in range(ROUNDS):
         end_run(trigger)
 
         assert sum(race(partial(start_waiting, [trigger.id]))) == 1
         assert len(under_way(trigger)) == 1
-        come(trigger)
+        deliver_event(trigger)
 
 
-def test_nothing_is_stuck_and_never_two_run_while_ends_and_events_meet() -> None:
+def test_no_run_is_stuck_and_no_two_overlap_while_runs_end_and_events_arrive() -> None:
     trigger = queued(1, Overlap.BUFFER_ONE)
     for _ in range(ROUNDS):
         record(trigger_id=trigger.id)
-        acts: list[Callable[[], object]] = [drain, start_left_waiting] * 3
+        acts: list[Callable[[], object]] = [drain, start_unblocked] * 3
         acts += [partial(end_run, trigger), partial(start_waiting, [trigger.id])]
         race_all(acts)
-        start_left_waiting()
+        start_unblocked()
         drain()
 
         assert len(under_way(trigger)) == 1
         assert history(trigger).count(WAITS) <= 1
-        come(trigger)
+        deliver_event(trigger)

@@ -1,24 +1,40 @@
-"""Damages signed requests at random, and tells whether the damage matters."""
+"""Damages signed requests at random, and decides whether the damage matters."""
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from urllib.parse import parse_qs, parse_qsl
 
-from tests.senders.signed_requests import COVERED, Covered, Request
+from tests.senders.forms import Covered
+from tests.senders.requests import FORM, Sent
+from tests.senders.table import ROWS, SENDERS, Row
 
 BLANKS = " \t"
 ODD = ["\x00", "\udcff", "\u0661", "\u20ac", "\xa0", "\n", "=", "-", " ", "'", "1e9"]
 HUBSPOT_ESCAPES = {f"%{ord(c):02X}": c for c in ":/?@!$'()*,;"}
 
 
-def damage_header(
-    dice: random.Random, request: Request, pool: Sequence[str]
-) -> Request:
-    """Return the request with one header damaged; `pool` is of other bodies."""
+def minimal_requests() -> Iterator[Sent]:
+    """Yield the first sample of each sender in each form, with the covered headers."""
+    for row in ROWS:
+        if row.event == SENDERS[row.sent.slug].events[0]:
+            yield minimal(row)
+
+
+def minimal(row: Row) -> Sent:
+    """Return the request without headers whose damage cannot matter."""
+    names = {row.form.covered.signature, *row.form.covered.headers}
+    headers = {name: text for name, text in row.sent.headers.items() if name in names}
+    if row.sent.content_type == FORM:
+        headers["Content-Type"] = FORM
+    return row.sent.but(headers=headers, content_type="")
+
+
+def damage_header(dice: random.Random, request: Sent, pool: Sequence[str]) -> Sent:
+    """Return the request with one header damaged; `pool` has values of others."""
     if not request.headers:
         return replace(request, headers={dice.choice(NAMES): dice.choice(pool)})
     name = dice.choice(sorted(request.headers))
@@ -40,7 +56,7 @@ def damage_header(
     return replace(request, headers=headers)
 
 
-def damage_rest(dice: random.Random, request: Request) -> Request:
+def damage_rest(dice: random.Random, request: Sent) -> Sent:
     """Return the request with its body, URL, method or secret damaged."""
     match dice.randrange(6):
         case 0:
@@ -54,8 +70,8 @@ def damage_rest(dice: random.Random, request: Request) -> Request:
             return replace(request, body=text.encode("latin-1", "replace"))
 
 
-def is_harmless(one: Request, other: Request) -> bool:
-    """Tell whether all that the sender vouches for is the same in both."""
+def is_harmless(one: Sent, other: Sent) -> bool:
+    """Return whether everything that the signature covers is equal in both."""
     if _plain_secret(one.secret) != _plain_secret(other.secret):
         return False
     covered = covered_of(one)
@@ -69,18 +85,28 @@ def is_harmless(one: Request, other: Request) -> bool:
 
 
 def _plain_secret(secret: str) -> str:
-    """Base64 secrets are often shown without their padding or their prefix."""
+    """Remove the padding and the prefix, without which secrets are often shown."""
     return secret.removeprefix("whsec_").rstrip("=\n")
 
 
-def covered_of(request: Request) -> Covered:
-    if request.slug == "gitlab" and "webhook-signature" in request.headers:
-        return COVERED["standardwebhooks"]
-    return COVERED[request.slug]
+def covered_of(sent: Sent) -> Covered:
+    """Return what the signature covers in the first form whose headers are present."""
+    names = {name.lower() for name in sent.headers}
+    forms = [form.covered for form in SENDERS[sent.slug].forms.values()]
+    for covered in forms:
+        needed = {
+            name.lower() for name in (covered.signature, *covered.headers) if name
+        }
+        is_list = covered.signature is not None and _value(
+            sent, covered.signature
+        ).startswith("t=")
+        if needed <= names and (covered.separator is not None or not is_list):
+            return covered
+    return forms[0]
 
 
-def _signatures_agree(covered: Covered, one: Request, other: Request) -> bool:
-    """Of several signatures in one header, the right one must still be there."""
+def _signatures_agree(covered: Covered, one: Sent, other: Sent) -> bool:
+    """The right one of several signatures in a header must still be present."""
     if covered.signature is None:
         return True
     mine = _entries(covered, _value(one, covered.signature))
@@ -102,22 +128,24 @@ def _entries(covered: Covered, value: str) -> list[str]:
     return [f"{mark}{sign}{digits.lower()}" for mark, sign, digits in marked]
 
 
-def _value(request: Request, name: str) -> str:
+def _value(request: Sent, name: str) -> str:
     lower = {key.lower(): text for key, text in request.headers.items() if text}
     value = lower.get(name.lower(), "").strip(BLANKS)
-    if value.startswith("Bearer "):  # its case doesn't count (RFC 9110)
-        return value.replace("B", "b", 1)
+    kind, _, credentials = value.partition(" ")
+    if kind == "Bearer" or kind.lower() == "basic":  # case-insensitive (RFC 9110)
+        blanks = " " if kind.lower() == "basic" else ""
+        return f"{kind.lower()} {credentials.strip(blanks)}"
     return value.removeprefix("sha256=") if request.slug == "generic" else value
 
 
-def _bodies_agree(one: Request, other: Request) -> bool:
+def _bodies_agree(one: Sent, other: Sent) -> bool:
     if one.body == other.body:
         return True
     read = READERS.get(one.slug)
     return read is not None and read(one.body) == read(other.body)
 
 
-def _plain_url(request: Request) -> str:
+def _plain_url(request: Sent) -> str:
     url = request.url
     if request.slug == "twilio":
         return url.replace(":443/", "/")
@@ -132,12 +160,12 @@ def _mailgun_fields(body: bytes) -> object:
     if body.lstrip()[:1] == b"{":
         fields = json.loads(body)["signature"]
         return [str(fields[name]).lower() for name in names]
-    form = parse_qs(body.decode())
+    form = parse_qs(body.decode("utf-8", "replace"))
     return [form[name][0].lower() for name in names]
 
 
 def _sns_fields(body: bytes) -> object:
-    """A certificate that is a secret counts for each URL that may be named."""
+    """Leave out the URL: a certificate that is a secret is valid for each URL."""
     message = json.loads(body)
     names = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
     return [message.get(name) for name in (*names, "Signature", "SignatureVersion")]
@@ -210,6 +238,6 @@ DAMAGES = [
     _swap_case,
 ]
 NAMES = sorted(
-    {covered.signature for covered in COVERED.values() if covered.signature}
+    {row.form.covered.signature or "Date" for row in ROWS}
     | {"Content-Type", "Authorization", "Date"}
 )

@@ -1,4 +1,4 @@
-"""Schemes made from data, and requests held against them."""
+"""Helpers that load a scheme and verify a request with it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 
 from senders.definitions import load_definition
 from senders.definitions.schemes import SignatureScheme
-from senders.signatures import Cause, InvalidSignature, verify
-from tests.webhooks.senders import NOW, PUSH, SECRET
+from senders.signatures import FailureReason, InvalidSignature, verify
+from tests.senders.requests import NOW, PUSH, SECRET
 
 JSON = "application/json"
 
@@ -41,9 +41,9 @@ def check_scheme(
     )
 
 
-def cause_of(
+def reason_of(
     scheme: SignatureScheme, headers: dict[str, str], **others: object
-) -> Cause:
-    with pytest.raises(InvalidSignature) as refused:
+) -> FailureReason:
+    with pytest.raises(InvalidSignature) as raised:
         check_scheme(scheme, headers, **others)  # type: ignore[arg-type]  # as they come
-    return refused.value.cause
+    return raised.value.reason

@@ -28,6 +28,11 @@ def p256_key() -> ec.EllipticCurvePrivateKey:
 
 
 @cache
+def other_p256_key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+@cache
 def rsa_key(bits: int = 2048) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=bits)
 

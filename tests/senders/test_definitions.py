@@ -18,8 +18,12 @@ from senders.definitions import (
     resolve,
     shipped_slugs,
 )
-from senders.definitions.answers import Placeholder
-from senders.definitions.handshakes import Conditions, ConfigMatch, Expected
+from senders.definitions.answers import (
+    ConfigMatch,
+    ExpectedValue,
+    Placeholder,
+    RequestCriteria,
+)
 from senders.definitions.schemes import (
     Encoding,
     HeaderEntries,
@@ -42,9 +46,9 @@ BODY_HMAC: dict[str, Any] = {
 
 
 def faults_of(**fields: object) -> tuple[Fault, ...]:
-    with pytest.raises(InvalidDefinition) as refused:
+    with pytest.raises(InvalidDefinition) as raised:
         load_definition({**MINIMAL, **fields})
-    return refused.value.faults
+    return raised.value.faults
 
 
 def test_the_shipped_types_are_known() -> None:
@@ -58,23 +62,23 @@ def test_a_shipped_file_is_named_after_its_slug(slug: str) -> None:
     assert load_definition(json.loads(file.read_bytes())) == get_shipped(slug)
 
 
-def test_a_shipped_type_is_found_in_any_case() -> None:  # R183
+def test_the_slug_of_a_shipped_type_is_not_case_sensitive() -> None:  # R183
     assert get_shipped("GitHub") is get_shipped("github")
 
 
 def test_an_unknown_type_is_not_shipped() -> None:
-    assert get_shipped("nobody") is None
+    assert get_shipped("unknown") is None
 
 
 def test_an_unknown_type_is_treated_as_generic() -> None:  # R32, R184
-    assert resolve("nobody").slug == "generic"
+    assert resolve("unknown").slug == "generic"
 
 
 def test_generic_requires_no_signature() -> None:
     assert resolve("generic").signature_required is False
 
 
-def test_left_out_fields_have_defaults() -> None:  # R182
+def test_omitted_fields_have_defaults() -> None:  # R182
     definition = load_definition(MINIMAL)
 
     assert definition.signature is None
@@ -101,7 +105,7 @@ def test_sources_keep_their_order() -> None:
     )
 
 
-def test_an_hmac_scheme_is_read_in_full() -> None:
+def test_an_hmac_scheme_is_loaded_completely() -> None:
     signature = {
         "kind": "hmac",
         "encodings": ["base64"],
@@ -138,7 +142,7 @@ def test_an_hmac_scheme_is_read_in_full() -> None:
     )
 
 
-def test_headers_that_carry_credentials_are_named() -> None:
+def test_headers_with_credentials_are_listed() -> None:
     definition = load_definition(
         {
             **MINIMAL,
@@ -188,20 +192,20 @@ def test_headers_that_carry_credentials_are_named() -> None:
         ({"signature_required": True}, "/signature_required"),
     ],
 )
-def test_a_faulty_definition_is_refused_with_the_place(
+def test_a_faulty_definition_is_rejected_with_a_pointer(
     fields: dict[str, object], pointer: str
 ) -> None:
     assert [fault.pointer for fault in faults_of(**fields)] == [pointer]
 
 
-def test_a_missing_field_is_refused_by_name() -> None:  # R181
-    with pytest.raises(InvalidDefinition) as refused:
+def test_a_missing_field_is_named() -> None:  # R181
+    with pytest.raises(InvalidDefinition) as raised:
         load_definition({"slug": "acme"})
 
-    assert refused.value.faults == (Fault("", "'name' is a required property"),)
+    assert raised.value.faults == (Fault("", "'name' is a required property"),)
 
 
-def test_a_timestamp_that_is_not_signed_is_refused() -> None:
+def test_an_unsigned_timestamp_is_rejected() -> None:
     timestamp = {"read_from": {"headers": ["X-Time"]}}
 
     faults = faults_of(signature={**BODY_HMAC, "timestamp": timestamp})
@@ -210,7 +214,7 @@ def test_a_timestamp_that_is_not_signed_is_refused() -> None:
     assert faults == (Fault("/signature/signed", detail),)
 
 
-def test_a_value_nested_beyond_reason_is_refused() -> None:
+def test_a_value_that_is_nested_too_deeply_is_rejected() -> None:
     deep: object = "x"
     for _ in range(100_000):
         deep = [deep]
@@ -218,13 +222,13 @@ def test_a_value_nested_beyond_reason_is_refused() -> None:
     assert faults_of(name=deep) == (Fault("", "is nested too deeply"),)
 
 
-def test_the_detail_of_a_fault_is_bounded() -> None:
+def test_the_detail_of_a_fault_has_a_maximum_length() -> None:
     (fault,) = faults_of(slug="!" * 10_000)
 
     assert len(fault.detail) == 300
 
 
-def test_a_handshake_and_an_answer_are_read_from_data() -> None:
+def test_handshakes_and_answers_are_loaded() -> None:
     definition = load_definition(
         {
             **MINIMAL,
@@ -246,7 +250,7 @@ def test_a_handshake_and_an_answer_are_read_from_data() -> None:
     token = QuerySource(name="token")
     assert handshake.is_signed
     assert handshake.when.expected == (
-        Expected(source=BodySource(path=("type",)), value=1),
+        ExpectedValue(source=BodySource(path=("type",)), value=1),
     )
     assert handshake.when.present == (token,)
     assert handshake.matches == (ConfigMatch(source=token, key="verify_token"),)
@@ -286,7 +290,7 @@ def test_a_handshake_and_an_answer_are_read_from_data() -> None:
         ({"validation_code": "x" * 65_537}, "/validation_code"),
     ],
 )
-def test_a_fault_names_its_place(fields: dict[str, object], pointer: str) -> None:
+def test_a_fault_has_a_pointer(fields: dict[str, object], pointer: str) -> None:
     assert any(fault.pointer.startswith(pointer) for fault in faults_of(**fields))
 
 
@@ -295,10 +299,10 @@ def test_any_head_request_can_be_a_handshake() -> None:
 
     [handshake] = load_definition({**MINIMAL, "handshakes": handshakes}).handshakes
 
-    assert (handshake.method, handshake.when) == ("HEAD", Conditions())
+    assert (handshake.method, handshake.when) == ("HEAD", RequestCriteria())
 
 
-def test_a_token_can_have_a_pattern_that_takes_linear_time() -> None:
+def test_the_pattern_of_a_token_must_take_linear_time() -> None:
     read_from = {"headers": ["X-Acme-Token"]}
 
     def faults(pattern: str) -> tuple[Fault, ...]:

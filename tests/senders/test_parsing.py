@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from senders.parsing import BodyKind, MalformedBody, ParsedBody, parse_body
-from tests.webhooks.senders import PUSH
+from tests.senders.requests import PUSH
 
 JSON = "application/json"
 
@@ -20,9 +20,9 @@ MULTIPART = "multipart/form-data; boundary=B"
 
 
 def detail_of(body: bytes, content_type: str = JSON) -> str:
-    with pytest.raises(MalformedBody) as refused:
+    with pytest.raises(MalformedBody) as raised:
         parse_body(body, content_type)
-    return refused.value.detail
+    return raised.value.detail
 
 
 def part(disposition: str, content: bytes, *more_headers: str) -> bytes:
@@ -44,7 +44,7 @@ def part(disposition: str, content: bytes, *more_headers: str) -> bytes:
         "",
     ],
 )
-def test_json_is_read_under_all_its_names(content_type: str) -> None:  # R210
+def test_all_content_types_of_json_are_recognized(content_type: str) -> None:  # R210
     parsed = parse_body(PUSH, content_type)
 
     assert parsed == ParsedBody(value=json.loads(PUSH), kind=BodyKind.JSON)
@@ -94,14 +94,12 @@ def test_unusual_json_keeps_its_value(body: bytes, value: object) -> None:
         (b"[" * 100_000, "The JSON is nested too deeply."),
     ],
 )
-def test_malformed_json_is_refused(body: bytes, detail: str) -> None:  # R209
+def test_malformed_json_is_rejected(body: bytes, detail: str) -> None:  # R209
     assert detail_of(body).startswith(detail)
 
 
 @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
-def test_json_may_be_a_hundred_levels_deep_and_no_more(
-    opening: bytes, closing: bytes
-) -> None:
+def test_json_can_have_at_most_a_hundred_levels(opening: bytes, closing: bytes) -> None:
     parsed = parse_body(opening * 100 + b"1" + closing * 100, JSON)
 
     assert parsed.kind == BodyKind.JSON
@@ -120,10 +118,10 @@ def test_json_may_be_a_hundred_levels_deep_and_no_more(
     ],
     ids=["arrays", "objects", "numbers", "after an escaped backslash"],
 )
-def test_json_that_costs_too_much_is_refused_unparsed(
+def test_json_that_costs_too_much_is_rejected_before_parsing(
     monkeypatch: pytest.MonkeyPatch, body: bytes, detail: str
 ) -> None:
-    monkeypatch.setattr("senders.parsing.json_values.orjson.loads", None)
+    monkeypatch.setattr("senders.parsing.json_bodies.orjson.loads", None)
 
     assert detail_of(body).startswith(f"The JSON has more than {detail}")
 
@@ -138,7 +136,7 @@ def test_brackets_within_strings_do_not_count(text: str) -> None:
     assert parse_body(json.dumps(value).encode(), JSON).value == value
 
 
-def test_a_form_with_too_many_escapes_is_refused_undecoded() -> None:
+def test_a_form_with_too_many_escapes_is_rejected_before_decoding() -> None:
     assert parse_body(b"a=" + b"%41" * 1000, FORM).value == {"a": "A" * 1000}
     assert detail_of(b"a=" + b"%41" * 1_000_001, FORM) == (
         "The form has more than 1,000,000 percent-encoded bytes."
@@ -146,13 +144,13 @@ def test_a_form_with_too_many_escapes_is_refused_undecoded() -> None:
 
 
 def test_a_malformed_body_is_a_400() -> None:  # R201
-    with pytest.raises(MalformedBody) as refused:
+    with pytest.raises(MalformedBody) as raised:
         parse_body(b"{", JSON)
 
-    assert (refused.value.http_status, refused.value.code) == (400, "malformed_body")
+    assert (raised.value.http_status, raised.value.code) == (400, "malformed_body")
 
 
-def test_a_form_is_read_as_text() -> None:  # R210
+def test_the_fields_of_a_form_are_text() -> None:  # R210
     parsed = parse_body(b"a=1&b=x+y%21&empty=&b=z", FORM)
 
     assert parsed == ParsedBody(
@@ -177,11 +175,11 @@ def test_the_charset_of_a_form_is_never_looked_up(charset: str, value: str) -> N
     assert parse_body(b"a=%ff", FORM + charset).value == {"a": value}
 
 
-def test_a_form_of_more_than_a_thousand_fields_is_refused() -> None:
+def test_a_form_of_more_than_a_thousand_fields_is_rejected() -> None:
     assert detail_of(b"a=1&" * 1001, FORM) == "The form has more than 1000 fields."
 
 
-def test_githubs_form_is_read_as_the_json_in_it() -> None:
+def test_the_json_in_a_form_of_github_is_parsed() -> None:
     body = b"payload=" + quote_plus(PUSH).encode()
 
     parsed = parse_body(body, FORM, form_json_field="payload")
@@ -195,12 +193,12 @@ def test_a_form_without_the_json_field_stays_a_form() -> None:
     assert parsed == ParsedBody(value={"a": "1"}, kind=BodyKind.FORM, is_text=True)
 
 
-def test_a_json_field_that_is_not_json_is_refused() -> None:
+def test_a_json_field_that_is_not_json_is_rejected() -> None:
     with pytest.raises(MalformedBody):
         parse_body(b"payload=%7B", FORM, form_json_field="payload")
 
 
-def test_multipart_gives_fields_and_what_files_are_called() -> None:
+def test_multipart_yields_fields_and_the_names_of_files() -> None:
     body = (
         part('form-data; name="a"', "gr\u00fc\u00df".encode())
         + part(
@@ -222,7 +220,7 @@ def test_multipart_gives_fields_and_what_files_are_called() -> None:
     )
 
 
-def test_a_transfer_encoding_in_multipart_is_not_undone() -> None:
+def test_a_transfer_encoding_in_multipart_is_ignored() -> None:
     encoded = part("form-data; name=a", b"!!!", "Content-Transfer-Encoding: base64")
 
     assert parse_body(encoded + b"--B--", MULTIPART).value == {"a": "!!!"}
@@ -245,12 +243,12 @@ def test_a_transfer_encoding_in_multipart_is_not_undone() -> None:
         (part("form-data; name=a", b"") * 1001 + b"--B--", MULTIPART),
     ],
 )
-def test_malformed_multipart_is_refused(body: bytes, content_type: str) -> None:
+def test_malformed_multipart_is_rejected(body: bytes, content_type: str) -> None:
     with pytest.raises(MalformedBody):
         parse_body(body, content_type)
 
 
-def test_multipart_may_have_a_thousand_parts() -> None:
+def test_multipart_can_have_a_thousand_parts() -> None:
     body = part("form-data; name=a", b"") * 1000 + b"--B--"
 
     assert parse_body(body, MULTIPART).value == {"a": [""] * 1000}
@@ -275,7 +273,7 @@ def test_other_utf8_bodies_are_text(
     assert parsed == ParsedBody(value=body.decode(), kind=kind, is_text=True)
 
 
-def test_bytes_that_are_no_text_have_no_value() -> None:
+def test_a_body_that_is_not_text_has_no_value() -> None:
     parsed = parse_body(b"\x89PNG\xff", "image/png")
 
     assert parsed == ParsedBody(value=None, kind=BodyKind.BINARY)
@@ -310,7 +308,7 @@ BODIES = st.one_of(
     content_type=CONTENT_TYPES,
     form_json_field=st.sampled_from([None, "", "a"]),
 )
-def test_whatever_is_sent_is_read_or_refused(
+def test_every_body_is_parsed_or_rejected(
     body: bytes, content_type: str, form_json_field: str | None
 ) -> None:
     try:
@@ -334,5 +332,5 @@ JSON_VALUES = st.recursive(
 
 @settings(deadline=None, max_examples=300)
 @given(JSON_VALUES)
-def test_every_json_value_comes_through_unchanged(value: object) -> None:
+def test_every_json_value_is_parsed_unchanged(value: object) -> None:
     assert parse_body(json.dumps(value).encode(), JSON).value == value

@@ -1,4 +1,4 @@
-"""Types of which a sender can be set to one of several schemes."""
+"""Webhook types with a choice of several signature schemes."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ import pytest
 
 from senders.definitions import load_definition, resolve
 from senders.signatures import (
-    Cause,
+    FailureReason,
     InvalidSignature,
     is_usable_secret,
     new_secret,
     sends_secret,
 )
-from tests.senders.schemes import cause_of, check_scheme, scheme_of
-from tests.senders.sender_keys import ed25519_key, raw_public
-from tests.webhooks.senders import (
+from tests.senders.requests import (
     NOW,
     PUSH,
     SECRET,
@@ -25,6 +23,8 @@ from tests.webhooks.senders import (
     hex_hmac,
     standard_headers,
 )
+from tests.senders.schemes import check_scheme, reason_of, scheme_of
+from tests.senders.sender_keys import ed25519_key, raw_public
 
 HMAC = {
     "kind": "hmac",
@@ -54,26 +54,26 @@ def test_one_of_the_schemes_is_enough(headers: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("headers", "cause"),
+    ("headers", "reason"),
     [
-        ({}, Cause.MISSING_HEADER),
-        ({"X-Signature": "zz"}, Cause.MALFORMED_HEADER),
-        ({"X-Signature": hex_hmac(b"other", secret=USER)}, Cause.NO_MATCH),
-        ({"Authorization": "Bearer x"}, Cause.NO_MATCH),
+        ({}, FailureReason.MISSING_HEADER),
+        ({"X-Signature": "zz"}, FailureReason.MALFORMED_HEADER),
+        ({"X-Signature": hex_hmac(b"other", secret=USER)}, FailureReason.NO_MATCH),
+        ({"Authorization": "Bearer x"}, FailureReason.NO_MATCH),
     ],
 )
-def test_the_scheme_that_read_furthest_tells_why(
-    headers: dict[str, str], cause: Cause
+def test_the_error_of_the_scheme_that_got_furthest_is_raised(
+    headers: dict[str, str], reason: FailureReason
 ) -> None:
-    assert cause_of(SCHEME, headers, secrets=[USER]) == cause
+    assert reason_of(SCHEME, headers, secrets=[USER]) == reason
 
 
 def test_without_a_secret_no_scheme_verifies() -> None:
     for headers in ({"Authorization": "Bearer "}, {"X-Signature": hex_hmac(PUSH)}):
-        assert cause_of(SCHEME, headers, secrets=[""]) == Cause.NO_SECRET
+        assert reason_of(SCHEME, headers, secrets=[""]) == FailureReason.NO_SECRET
 
 
-def test_each_scheme_says_in_which_header_the_secret_travels() -> None:
+def test_the_headers_that_carry_the_secret_are_known() -> None:
     signature = {"kind": "any", "of": [HMAC, BASIC, BEARER, GITLAB_TOKEN]}
     data = {"slug": "acme", "name": "Acme", "signature": signature}
 
@@ -91,14 +91,14 @@ def test_gitlab_signs_with_a_signing_token_or_sends_a_secret_token() -> None:
     check("gitlab", {"X-Gitlab-Token": SECRET})
 
 
-def test_a_signing_token_of_gitlab_is_not_taken_as_a_secret_token() -> None:
-    with pytest.raises(InvalidSignature) as refused:
+def test_gitlab_signing_tokens_are_not_secret_tokens() -> None:
+    with pytest.raises(InvalidSignature) as raised:
         check("gitlab", {"X-Gitlab-Token": WHSEC}, secrets=[WHSEC])
 
-    assert refused.value.cause == Cause.MISSING_HEADER
+    assert raised.value.reason == FailureReason.MISSING_HEADER
 
 
-def test_a_secret_of_gitlab_travels_only_where_it_is_a_token() -> None:
+def test_only_a_secret_token_of_gitlab_is_sent() -> None:
     scheme = resolve("gitlab").signature
     assert scheme is not None
 
@@ -118,7 +118,7 @@ def test_a_public_key_is_never_the_key_of_a_keyed_hash() -> None:
             check("standardwebhooks", forged, secrets=[secret])
 
 
-def test_both_kinds_of_a_standard_webhook_may_come_in_one_header() -> None:
+def test_one_header_can_have_both_kinds_of_standard_signatures() -> None:
     headers = standard_headers()
     content = f"msg_1.{NOW}.".encode() + PUSH
     signature = base64.b64encode(ed25519_key().sign(content)).decode()

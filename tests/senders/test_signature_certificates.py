@@ -10,15 +10,17 @@ import pytest
 from senders.definitions import resolve
 from senders.parsing import decode_body
 from senders.signatures import (
-    Cause,
     CertificateUnknown,
+    FailureReason,
     InvalidSignature,
     is_usable_secret,
     verify_request,
 )
+from tests.senders.requests import NOW
 from tests.senders.sender_keys import certificate, p256_key, pem, rsa_signature
-from tests.senders.signed_requests import CERTIFICATE_URL, sns_content, sns_message
-from tests.webhooks.senders import NOW
+from tests.senders.signers import sns_content, sns_message
+
+CERTIFICATE_URL = sns_message()["SigningCertURL"]
 
 
 def publish(
@@ -44,19 +46,19 @@ def publish(
     )
 
 
-def cause_of(**given: object) -> Cause:
-    with pytest.raises(InvalidSignature) as refused:
+def reason_of(**given: object) -> FailureReason:
+    with pytest.raises(InvalidSignature) as raised:
         publish(**given)  # type: ignore[arg-type]  # checked by publish itself
-    return refused.value.cause
+    return raised.value.reason
 
 
-def test_a_certificate_that_was_not_fetched_is_asked_for() -> None:
-    with pytest.raises(CertificateUnknown) as refused:
+def test_an_unknown_certificate_is_reported_with_its_url() -> None:
+    with pytest.raises(CertificateUnknown) as raised:
         publish(certificates={CERTIFICATE_URL + "x": certificate()})
 
-    assert refused.value.url == CERTIFICATE_URL
-    assert refused.value.cause == Cause.CERTIFICATE_UNKNOWN
-    assert refused.value.http_status == 503
+    assert raised.value.url == CERTIFICATE_URL
+    assert raised.value.reason == FailureReason.CERTIFICATE_UNKNOWN
+    assert raised.value.http_status == 503
 
 
 @pytest.mark.parametrize(
@@ -81,61 +83,61 @@ def test_a_certificate_that_was_not_fetched_is_asked_for() -> None:
         "sns.eu-west-1.amazonaws.com",
     ],
 )
-def test_a_certificate_of_another_place_is_never_asked_for(url: str) -> None:
-    cause = cause_of(SigningCertURL=url, certificates={url: certificate()})
+def test_a_certificate_of_another_host_or_path_is_rejected(url: str) -> None:
+    reason = reason_of(SigningCertURL=url, certificates={url: certificate()})
 
-    assert cause == Cause.CERTIFICATE_REFUSED
+    assert reason == FailureReason.CERTIFICATE_REFUSED
 
 
-def test_a_certificate_of_a_chinese_region_counts() -> None:
+def test_a_certificate_of_a_chinese_region_is_accepted() -> None:
     url = "https://sns.cn-north-1.amazonaws.com.cn/SimpleNotificationService-0a.pem"
 
     publish(SigningCertURL=url, certificates={url: certificate()})
 
 
 @pytest.mark.parametrize("now", [NOW - 10, NOW + 10, None])
-def test_a_certificate_counts_only_while_it_is_valid(now: float | None) -> None:
+def test_a_certificate_is_accepted_only_while_it_is_valid(now: float | None) -> None:
     known = {CERTIFICATE_URL: certificate(NOW - 5, NOW + 5)}
 
     publish(certificates=known)
 
-    assert cause_of(certificates=known, now=now) == Cause.CERTIFICATE_REFUSED
+    assert reason_of(certificates=known, now=now) == FailureReason.CERTIFICATE_REFUSED
 
 
 @pytest.mark.parametrize("text", ["", "x", "\ud800", pem(p256_key())])
-def test_a_text_that_is_no_certificate_is_refused(text: str) -> None:
-    cause = cause_of(certificates={CERTIFICATE_URL: text})
+def test_a_text_that_is_not_a_certificate_is_rejected(text: str) -> None:
+    reason = reason_of(certificates={CERTIFICATE_URL: text})
 
-    assert cause == Cause.CERTIFICATE_REFUSED
+    assert reason == FailureReason.CERTIFICATE_REFUSED
 
 
-def test_a_short_key_is_refused() -> None:
+def test_a_short_key_is_rejected() -> None:
     known = {CERTIFICATE_URL: certificate(bits=1024)}
 
-    cause = cause_of(certificates=known, bits=1024)
+    reason = reason_of(certificates=known, bits=1024)
 
-    assert cause == Cause.CERTIFICATE_REFUSED
+    assert reason == FailureReason.CERTIFICATE_REFUSED
 
 
-def test_the_version_decides_the_hash() -> None:
+def test_the_version_selects_the_hash() -> None:
     known = {CERTIFICATE_URL: certificate()}
 
     publish(certificates=known, SignatureVersion="1", hash_name="sha1")
 
-    cause = cause_of(certificates=known, SignatureVersion="2", hash_name="sha1")
-    assert cause == Cause.NO_MATCH
+    reason = reason_of(certificates=known, SignatureVersion="2", hash_name="sha1")
+    assert reason == FailureReason.NO_MATCH
 
 
 @pytest.mark.parametrize("version", ["3", "", "sha1"])
-def test_another_version_is_refused(version: str) -> None:
-    cause = cause_of(
+def test_an_unknown_version_is_rejected(version: str) -> None:
+    reason = reason_of(
         certificates={CERTIFICATE_URL: certificate()}, SignatureVersion=version
     )
 
-    assert cause in {Cause.MALFORMED_BODY, Cause.MISSING_FIELD}
+    assert reason in {FailureReason.MALFORMED_BODY, FailureReason.MISSING_FIELD}
 
 
-def test_a_certificate_may_be_set_as_a_secret() -> None:
+def test_a_certificate_can_be_the_secret() -> None:
     scheme = resolve("sns").signature
     assert scheme is not None
 
@@ -147,15 +149,13 @@ def test_a_certificate_may_be_set_as_a_secret() -> None:
 
 
 def hidden_in_gzip(hidden: bytes, decoded: bytes) -> bytes:
-    """Return gzip whose header holds other bytes than those it decodes to."""
+    """Return gzip whose header contains other bytes than the decoded body."""
     plain = gzip.compress(decoded)
     extra = len(hidden).to_bytes(2, "little") + hidden
     return plain[:3] + b"\x04" + plain[4:10] + extra + plain[10:]
 
 
-def test_a_signed_form_in_the_header_of_gzip_does_not_vouch_for_what_it_decodes() -> (
-    None
-):
+def test_a_signed_form_in_the_gzip_header_does_not_sign_the_decoded_body() -> None:
     own = sns_message()
     signed = urlencode({"Signature": rsa_signature(sns_content(own)), **own})
     forged = urlencode({"TopicArn": "arn:of:the:victim", "Message": "forged"})
@@ -163,7 +163,7 @@ def test_a_signed_form_in_the_header_of_gzip_does_not_vouch_for_what_it_decodes(
     form = {"Content-Type": "application/x-www-form-urlencoded"}
 
     assert decode_body(body, "gzip") == forged.encode()
-    with pytest.raises(InvalidSignature) as refused:
+    with pytest.raises(InvalidSignature) as raised:
         verify_request(
             "sns",
             secrets=(),
@@ -174,4 +174,4 @@ def test_a_signed_form_in_the_header_of_gzip_does_not_vouch_for_what_it_decodes(
             now=NOW,
             certificates={CERTIFICATE_URL: certificate()},
         )
-    assert refused.value.cause == Cause.MALFORMED_BODY
+    assert raised.value.reason == FailureReason.MALFORMED_BODY

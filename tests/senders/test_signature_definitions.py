@@ -1,4 +1,4 @@
-"""What a definition may say about a signature, and what it may not."""
+"""Which descriptions of a signature are accepted, and which are rejected."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def load(signature: dict[str, Any]) -> object:
     return load_definition(data).signature
 
 
-def test_a_certificate_scheme_is_read_in_full() -> None:
+def test_a_certificate_scheme_is_loaded_completely() -> None:
     scheme = load(CERTIFICATE)
 
     assert isinstance(scheme, CertificateScheme)
@@ -74,16 +74,18 @@ def test_a_certificate_scheme_is_read_in_full() -> None:
                 "read_from": HEADER,
                 "timestamp": TIME,
             },
-            "beside signed_by",
+            "if signed_by is used",
         ),
         ({"kind": "any", "of": [HMAC, {**HASH, "signed": "{body}"}]}, "{secret}"),
     ],
 )
-def test_what_proves_nothing_is_refused(signature: dict[str, Any], detail: str) -> None:
-    with pytest.raises(InvalidDefinition) as refused:
+def test_a_scheme_that_proves_nothing_is_rejected(
+    signature: dict[str, Any], detail: str
+) -> None:
+    with pytest.raises(InvalidDefinition) as raised:
         load(signature)
 
-    [fault] = refused.value.faults
+    [fault] = raised.value.faults
     assert fault.pointer == "/signature/signed"
     assert detail in fault.detail
 
@@ -115,35 +117,35 @@ def test_what_proves_nothing_is_refused(signature: dict[str, Any], detail: str) 
         {"kind": "magic"},
     ],
 )
-def test_what_the_schema_does_not_know_is_refused(signature: dict[str, Any]) -> None:
-    with pytest.raises(InvalidDefinition) as refused:
+def test_unknown_members_are_rejected(signature: dict[str, Any]) -> None:
+    with pytest.raises(InvalidDefinition) as raised:
         load(signature)
 
-    assert all(fault.pointer.startswith("/signature") for fault in refused.value.faults)
+    assert all(fault.pointer.startswith("/signature") for fault in raised.value.faults)
 
 
 @pytest.mark.parametrize("name", ["host", "path"])
 @pytest.mark.parametrize("pattern", ["(", "(?=a)", r"(a)\1"])
-def test_a_pattern_that_is_not_of_linear_time_is_refused(
+def test_a_pattern_that_does_not_take_linear_time_is_rejected(
     name: str, pattern: str
 ) -> None:
     certificate = {**CERTIFICATE["certificate"], name: pattern}
 
-    with pytest.raises(InvalidDefinition) as refused:
+    with pytest.raises(InvalidDefinition) as raised:
         load({**CERTIFICATE, "certificate": certificate})
 
-    [fault] = refused.value.faults
+    [fault] = raised.value.faults
     assert "RE2" in fault.detail
 
 
-def test_fields_that_are_signed_are_those_that_are_read() -> None:
+def test_a_signature_in_the_body_excludes_a_json_form_field() -> None:
     inside = {**HMAC, "signed": "{json:/a}", "read_from": {"body": "/signature"}}
     document = {"slug": "s", "name": "S", "form_json_field": "payload"}
 
     load_definition({**document, "signature": HMAC})
-    with pytest.raises(InvalidDefinition) as refused:
+    with pytest.raises(InvalidDefinition) as raised:
         load_definition(
             {**document, "signature": {"kind": "any", "of": [HMAC, inside]}}
         )
 
-    assert [fault.pointer for fault in refused.value.faults] == ["/form_json_field"]
+    assert [fault.pointer for fault in raised.value.faults] == ["/form_json_field"]

@@ -7,8 +7,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from senders.definitions.schemes import SignatureScheme
-from senders.signatures import Cause, is_usable_secret
-from tests.senders.schemes import cause_of, check_scheme, scheme_of
+from senders.signatures import FailureReason, is_usable_secret
+from tests.senders.requests import PUSH
+from tests.senders.schemes import check_scheme, reason_of, scheme_of
 from tests.senders.sender_keys import (
     ecdsa_signature,
     ed25519_key,
@@ -17,7 +18,6 @@ from tests.senders.sender_keys import (
     raw_public,
     spki,
 )
-from tests.webhooks.senders import PUSH
 
 ED25519 = {
     "hex": raw_public(ed25519_key()).hex(),
@@ -49,7 +49,7 @@ def signature_of(kind: str, body: bytes = PUSH) -> dict[str, str]:
 
 @pytest.mark.parametrize("encoding", ["hex", "base64", "pem"])
 @pytest.mark.parametrize(("kind", "keys"), [("ed25519", ED25519), ("ecdsa", ECDSA)])
-def test_a_key_may_be_written_in_several_forms(
+def test_a_public_key_can_be_written_in_several_forms(
     kind: str, keys: dict[str, str], encoding: str
 ) -> None:
     scheme = public_scheme(kind, encoding)
@@ -57,7 +57,7 @@ def test_a_key_may_be_written_in_several_forms(
     check_scheme(scheme, signature_of(kind), secrets=["old", keys[encoding]])
 
     other = signature_of(kind, b"other")
-    assert cause_of(scheme, other, secrets=[keys[encoding]]) == Cause.NO_MATCH
+    assert reason_of(scheme, other, secrets=[keys[encoding]]) == FailureReason.NO_MATCH
     assert is_usable_secret(scheme, keys[encoding])
 
 
@@ -87,14 +87,16 @@ def other_curve() -> str:
         other_curve(),
     ],
 )
-def test_a_text_that_is_no_such_key_is_no_secret(kind: str, key: str) -> None:
+def test_a_text_that_is_not_a_key_is_not_a_secret(kind: str, key: str) -> None:
     scheme = public_scheme(kind, "base64")
 
-    assert cause_of(scheme, signature_of(kind), secrets=[key]) == Cause.NO_SECRET
+    assert (
+        reason_of(scheme, signature_of(kind), secrets=[key]) == FailureReason.NO_SECRET
+    )
     assert not is_usable_secret(scheme, key)
 
 
-def test_a_key_of_the_other_algorithm_is_no_secret() -> None:
+def test_a_key_of_another_algorithm_is_not_a_secret() -> None:
     for kind, keys in (("ed25519", ECDSA), ("ecdsa", ED25519)):
         for encoding, key in keys.items():
             assert not is_usable_secret(public_scheme(kind, encoding), key)
@@ -102,13 +104,13 @@ def test_a_key_of_the_other_algorithm_is_no_secret() -> None:
 
 @pytest.mark.parametrize("kind", ["ed25519", "ecdsa"])
 @pytest.mark.parametrize("sent", ["AAAA", "AA==", "A" * 88, "MAYCAQACAQA=", "=", "!"])
-def test_a_signature_of_the_wrong_form_is_refused(kind: str, sent: str) -> None:
+def test_a_malformed_signature_is_rejected(kind: str, sent: str) -> None:
     scheme = public_scheme(kind, "base64")
     key = (ED25519 if kind == "ed25519" else ECDSA)["base64"]
 
-    cause = cause_of(scheme, {"X-Signature": sent}, secrets=[key])
+    reason = reason_of(scheme, {"X-Signature": sent}, secrets=[key])
 
-    assert cause in {Cause.NO_MATCH, Cause.MALFORMED_HEADER}
+    assert reason in {FailureReason.NO_MATCH, FailureReason.MALFORMED_HEADER}
 
 
 def test_a_required_prefix_is_part_of_the_form() -> None:
@@ -117,4 +119,7 @@ def test_a_required_prefix_is_part_of_the_form() -> None:
 
     check_scheme(scheme, signature_of("ed25519"), secrets=["whpk_" + key])
 
-    assert cause_of(scheme, signature_of("ed25519"), secrets=[key]) == Cause.NO_SECRET
+    assert (
+        reason_of(scheme, signature_of("ed25519"), secrets=[key])
+        == FailureReason.NO_SECRET
+    )

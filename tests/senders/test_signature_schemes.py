@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from senders.signatures import Cause, InvalidSignature, verify
-from tests.senders.schemes import cause_of, check_scheme, scheme_of
-from tests.webhooks.senders import NOW, PUSH, SECRET, hex_hmac
+from senders.signatures import FailureReason, InvalidSignature, verify
+from tests.senders.requests import NOW, PUSH, SECRET, hex_hmac
+from tests.senders.schemes import check_scheme, reason_of, scheme_of
 
 
 def test_one_header_can_carry_the_timestamp_and_several_signatures() -> None:
@@ -25,7 +25,7 @@ def test_one_header_can_carry_the_timestamp_and_several_signatures() -> None:
     check_scheme(scheme, {"Acme-Signature": f"t={NOW}, v1=00,v1={signature},v0=ff"})
 
 
-def test_two_timestamps_are_refused() -> None:
+def test_two_timestamps_are_rejected() -> None:
     entries = {"headers": ["Acme-Signature"], "separator": ","}
     scheme = scheme_of(
         kind="hmac",
@@ -35,10 +35,10 @@ def test_two_timestamps_are_refused() -> None:
     )
     signature = hex_hmac(f"{NOW}.".encode() + PUSH)
 
-    with pytest.raises(InvalidSignature) as refused:
+    with pytest.raises(InvalidSignature) as raised:
         check_scheme(scheme, {"Acme-Signature": f"t={NOW},t=1,v1={signature}"})
 
-    assert refused.value.cause == Cause.MALFORMED_HEADER
+    assert raised.value.reason == FailureReason.MALFORMED_HEADER
 
 
 def test_method_url_and_milliseconds_can_be_signed() -> None:
@@ -59,7 +59,7 @@ def test_method_url_and_milliseconds_can_be_signed() -> None:
     check_scheme(scheme, headers, url=url)
 
 
-def test_a_signature_may_come_in_either_of_two_encodings() -> None:
+def test_a_signature_can_have_either_of_two_encodings() -> None:
     scheme = scheme_of(
         kind="hmac",
         signed="{body}",
@@ -82,14 +82,14 @@ def test_a_token_in_a_header_verifies() -> None:  # R215, R216
 
 
 @pytest.mark.parametrize("sent", ["wrong", SECRET[:-1], SECRET + "\u20ac", "\udcff"])
-def test_another_token_is_refused(sent: str) -> None:
+def test_another_token_is_rejected(sent: str) -> None:
     scheme = scheme_of(kind="token", read_from={"headers": ["X-Acme-Token"]})
 
     with pytest.raises(InvalidSignature):
         check_scheme(scheme, {"X-Acme-Token": sent})
 
 
-def test_a_sender_that_signs_nothing_is_taken_as_it_is() -> None:
+def test_a_sender_that_does_not_sign_is_accepted() -> None:
     verify(None, secrets=[], method="POST", url="", headers={}, body=b"x", now=NOW)
 
 
@@ -106,7 +106,9 @@ def test_base64url_may_be_without_its_padding() -> None:
     check_scheme(scheme, {"X-Signature": text})
     check_scheme(scheme, {"X-Signature": text.rstrip("=")})
 
-    assert cause_of(scheme, {"X-Signature": text + "="}) == Cause.MALFORMED_HEADER
+    assert (
+        reason_of(scheme, {"X-Signature": text + "="}) == FailureReason.MALFORMED_HEADER
+    )
 
 
 def test_base64_must_be_canonical() -> None:
@@ -122,11 +124,13 @@ def test_base64_must_be_canonical() -> None:
     assert base64.b64decode(text[:-2] + last + "=") == raw
 
     for other in (text[:-2] + last + "=", text[:-1], text[:9] + " " + text[9:]):
-        assert cause_of(scheme, {"X-Signature": other}) == Cause.MALFORMED_HEADER
+        assert (
+            reason_of(scheme, {"X-Signature": other}) == FailureReason.MALFORMED_HEADER
+        )
 
 
 @pytest.mark.parametrize("name", ["sha1", "sha256", "sha384", "sha512"])
-def test_the_prefix_may_name_the_hash(name: str) -> None:
+def test_the_prefix_can_name_the_hash(name: str) -> None:
     hashes = {f"{name}=": name for name in ("sha1", "sha256", "sha384", "sha512")}
     scheme = scheme_of(
         kind="hmac",
@@ -139,10 +143,13 @@ def test_the_prefix_may_name_the_hash(name: str) -> None:
     check_scheme(scheme, {"X-Hub-Signature": f"{name}={digest}"})
 
     for other in (f"md5={digest}", digest, f"sha224={digest}"):
-        assert cause_of(scheme, {"X-Hub-Signature": other}) == Cause.MALFORMED_HEADER
+        assert (
+            reason_of(scheme, {"X-Hub-Signature": other})
+            == FailureReason.MALFORMED_HEADER
+        )
 
 
-def test_a_digest_counts_only_as_the_hash_that_its_prefix_names() -> None:
+def test_a_digest_must_match_the_hash_of_its_prefix() -> None:
     scheme = scheme_of(
         kind="hmac",
         signed="{body}",
@@ -151,10 +158,10 @@ def test_a_digest_counts_only_as_the_hash_that_its_prefix_names() -> None:
     )
     headers = {"X-Hub-Signature": "sha512=" + hex_hmac(PUSH)}
 
-    assert cause_of(scheme, headers) == Cause.MALFORMED_HEADER
+    assert reason_of(scheme, headers) == FailureReason.MALFORMED_HEADER
 
 
-def test_a_plain_hash_holds_the_secret() -> None:
+def test_a_plain_hash_contains_the_secret() -> None:
     scheme = scheme_of(
         kind="hash",
         signed="{secret}{method}{url}{body}",
@@ -165,11 +172,13 @@ def test_a_plain_hash_holds_the_secret() -> None:
 
     check_scheme(scheme, headers, url="https://a.example/", secrets=["old", SECRET])
 
-    assert cause_of(scheme, headers, url="https://a.example/x") == Cause.NO_MATCH
-    assert cause_of(scheme, headers, secrets=[""]) == Cause.NO_SECRET
+    assert (
+        reason_of(scheme, headers, url="https://a.example/x") == FailureReason.NO_MATCH
+    )
+    assert reason_of(scheme, headers, secrets=[""]) == FailureReason.NO_SECRET
 
 
-def test_only_the_escapes_that_are_known_are_decoded_in_a_url() -> None:
+def test_only_certain_escapes_of_a_url_are_decoded() -> None:
     scheme = scheme_of(
         kind="hmac",
         signed="{url_decoded}{body}",
@@ -183,7 +192,7 @@ def test_only_the_escapes_that_are_known_are_decoded_in_a_url() -> None:
     check_scheme(scheme, {"X-Signature": signature}, url=sent)
 
 
-def test_a_signature_may_lie_in_the_body() -> None:
+def test_a_signature_can_be_in_the_body() -> None:
     scheme = scheme_of(
         kind="hmac",
         signed="{json:/a~1b/0}:{json:/number}",
@@ -195,14 +204,14 @@ def test_a_signature_may_lie_in_the_body() -> None:
     check_scheme(scheme, {}, body=json.dumps(body).encode())
 
     changed = json.dumps({**body, "number": 8}).encode()
-    assert cause_of(scheme, {}, body=changed) == Cause.NO_MATCH
-    assert cause_of(scheme, {}, body=b"{}") == Cause.MISSING_FIELD
+    assert reason_of(scheme, {}, body=changed) == FailureReason.NO_MATCH
+    assert reason_of(scheme, {}, body=b"{}") == FailureReason.MISSING_FIELD
     malformed = {"Content-Type": "application/json"}
-    assert cause_of(scheme, malformed, body=b"{") == Cause.MALFORMED_BODY
+    assert reason_of(scheme, malformed, body=b"{") == FailureReason.MALFORMED_BODY
 
 
 @pytest.mark.parametrize("now", [None, 0, NOW, 1e300])
-def test_a_timestamp_without_a_tolerance_may_be_of_any_time(now: float | None) -> None:
+def test_a_timestamp_without_a_tolerance_is_always_accepted(now: float | None) -> None:
     scheme = scheme_of(
         kind="hmac",
         signed="{timestamp}{body}",
@@ -213,10 +222,12 @@ def test_a_timestamp_without_a_tolerance_may_be_of_any_time(now: float | None) -
 
     check_scheme(scheme, headers, now=now)
 
-    assert cause_of(scheme, {**headers, "X-Time": "x"}) == Cause.MALFORMED_HEADER
+    assert (
+        reason_of(scheme, {**headers, "X-Time": "x"}) == FailureReason.MALFORMED_HEADER
+    )
 
 
-def test_a_timestamp_may_lie_in_the_signed_body() -> None:
+def test_a_timestamp_can_be_in_the_signed_body() -> None:
     scheme = scheme_of(
         kind="hmac",
         signed="{body}",
@@ -228,16 +239,16 @@ def test_a_timestamp_may_lie_in_the_signed_body() -> None:
 
     check_scheme(scheme, headers, body=body)
 
-    late = cause_of(scheme, headers, body=body, now=NOW + 1)
-    assert late == Cause.TIMESTAMP_OUTSIDE_TOLERANCE
-    unknown = cause_of(scheme, headers, body=body, now=None)
-    assert unknown == Cause.TIMESTAMP_OUTSIDE_TOLERANCE
+    late = reason_of(scheme, headers, body=body, now=NOW + 1)
+    assert late == FailureReason.TIMESTAMP_OUTSIDE_TOLERANCE
+    unknown = reason_of(scheme, headers, body=body, now=None)
+    assert unknown == FailureReason.TIMESTAMP_OUTSIDE_TOLERANCE
 
 
 @pytest.mark.parametrize(
     "body", [b'{"at": 1e9}', b'{"at": -1}', b'{"at": true}', b'{"at": []}', b"[]"]
 )
-def test_a_timestamp_in_the_body_is_a_whole_number(body: bytes) -> None:
+def test_a_timestamp_in_the_body_must_be_a_whole_number(body: bytes) -> None:
     scheme = scheme_of(
         kind="hmac",
         signed="{body}",
@@ -246,12 +257,12 @@ def test_a_timestamp_in_the_body_is_a_whole_number(body: bytes) -> None:
     )
     headers = {"X-Signature": hex_hmac(body)}
 
-    cause = cause_of(scheme, headers, body=body)
+    reason = reason_of(scheme, headers, body=body)
 
-    assert cause in {Cause.MALFORMED_HEADER, Cause.MISSING_FIELD}
+    assert reason in {FailureReason.MALFORMED_HEADER, FailureReason.MISSING_FIELD}
 
 
-def test_a_token_may_lie_in_a_body_of_any_form() -> None:
+def test_a_token_can_be_in_a_body_of_any_type() -> None:
     scheme = scheme_of(kind="token", read_from={"body": "/token"})
     form = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -259,8 +270,8 @@ def test_a_token_may_lie_in_a_body_of_any_form() -> None:
     check_scheme(scheme, form, body=b"token=" + SECRET.replace(" ", "+").encode())
 
     for body in (b'{"token": ""}', b'{"token": null}', b"", b'{"token": ["a"]}'):
-        assert cause_of(scheme, {}, body=body) == Cause.MISSING_FIELD
-    assert cause_of(scheme, {}, body=b'{"token": "other"}') == Cause.NO_MATCH
+        assert reason_of(scheme, {}, body=body) == FailureReason.MISSING_FIELD
+    assert reason_of(scheme, {}, body=b'{"token": "other"}') == FailureReason.NO_MATCH
 
 
 def basic(credentials: str, scheme: str = "Basic") -> dict[str, str]:
@@ -277,25 +288,25 @@ def test_user_and_password_verify() -> None:
 
 
 @pytest.mark.parametrize(
-    ("headers", "cause"),
+    ("headers", "reason"),
     [
-        (basic("gull:b"), Cause.NO_MATCH),
-        (basic("Gull:a"), Cause.NO_MATCH),
-        (basic("gull:a", "Bearer"), Cause.MALFORMED_HEADER),
-        ({"Authorization": "Basic"}, Cause.MALFORMED_HEADER),
-        ({"Authorization": "Basic !!"}, Cause.MALFORMED_HEADER),
-        ({"Authorization": "Basic \u20ac"}, Cause.MALFORMED_HEADER),
-        ({"X-Authorization": "Basic x"}, Cause.MISSING_HEADER),
+        (basic("gull:b"), FailureReason.NO_MATCH),
+        (basic("Gull:a"), FailureReason.NO_MATCH),
+        (basic("gull:a", "Bearer"), FailureReason.MALFORMED_HEADER),
+        ({"Authorization": "Basic"}, FailureReason.MALFORMED_HEADER),
+        ({"Authorization": "Basic !!"}, FailureReason.MALFORMED_HEADER),
+        ({"Authorization": "Basic \u20ac"}, FailureReason.MALFORMED_HEADER),
+        ({"X-Authorization": "Basic x"}, FailureReason.MISSING_HEADER),
     ],
 )
-def test_another_user_or_password_is_refused(
-    headers: dict[str, str], cause: Cause
+def test_another_user_or_password_is_rejected(
+    headers: dict[str, str], reason: FailureReason
 ) -> None:
-    assert cause_of(scheme_of(kind="basic"), headers, secrets=["gull:a"]) == cause
+    assert reason_of(scheme_of(kind="basic"), headers, secrets=["gull:a"]) == reason
 
 
 @pytest.mark.parametrize("secret", ["", "gull", "gull:", ":", "\ud800:a"])
-def test_a_secret_without_a_password_protects_nothing(secret: str) -> None:
-    cause = cause_of(scheme_of(kind="basic"), basic(":"), secrets=[secret])
+def test_a_secret_without_a_password_is_not_usable(secret: str) -> None:
+    reason = reason_of(scheme_of(kind="basic"), basic(":"), secrets=[secret])
 
-    assert cause == Cause.NO_SECRET
+    assert reason == FailureReason.NO_SECRET

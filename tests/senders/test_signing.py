@@ -15,7 +15,7 @@ from senders.signatures import (
     new_secret,
     sign_request,
 )
-from tests.webhooks.senders import (
+from tests.senders.requests import (
     NOW,
     PUSH,
     SECRET,
@@ -31,7 +31,7 @@ TAKES_JSON = sorted(set(SIGNED_BY_SECRET) - {"twilio"})
 
 
 @pytest.mark.parametrize("slug", TAKES_JSON)
-def test_a_request_signed_here_verifies(slug: str) -> None:
+def test_a_request_that_tickhook_signs_verifies(slug: str) -> None:
     signed = sign_request(
         slug,
         secret=WHSEC,
@@ -46,16 +46,16 @@ def test_a_request_signed_here_verifies(slug: str) -> None:
 
 
 @pytest.mark.parametrize("slug", ["discord", "sendgrid", "sns"])
-def test_what_takes_a_private_key_is_not_signed_here(slug: str) -> None:
-    with pytest.raises(OnlyTheSenderSigns) as refused:
+def test_a_scheme_with_a_private_key_cannot_be_signed(slug: str) -> None:
+    with pytest.raises(OnlyTheSenderSigns) as raised:
         sign_request(
             slug, secret=SECRET, body=b"{}", now=NOW, delivery_id="d", event_type="e"
         )
 
-    assert refused.value.http_status == 409
+    assert raised.value.http_status == 409
 
 
-def test_a_signed_github_request_carries_what_github_sends() -> None:
+def test_a_signed_github_request_has_the_headers_of_github() -> None:
     signed = sign_request(
         "github", secret=SECRET, body=PUSH, now=NOW, delivery_id="d", event_type="push"
     )
@@ -68,7 +68,7 @@ def test_a_signed_github_request_carries_what_github_sends() -> None:
     }
 
 
-def test_a_signed_standard_webhook_fits_the_specification() -> None:
+def test_a_signed_standard_webhook_matches_the_specification() -> None:
     signed = sign_request(
         "standardwebhooks",
         secret=WHSEC,
@@ -82,7 +82,7 @@ def test_a_signed_standard_webhook_fits_the_specification() -> None:
     assert signed.headers == expected
 
 
-def test_a_signature_may_lie_in_the_body() -> None:
+def test_a_signature_can_be_in_the_body() -> None:
     signed = sign_request(
         "mailgun",
         secret=SECRET,
@@ -104,7 +104,7 @@ def test_a_signature_may_lie_in_the_body() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"signature": 1}', b"{", b"\xff"])
-def test_a_body_without_room_for_its_signature_is_refused(body: bytes) -> None:
+def test_a_body_that_cannot_contain_the_signature_is_rejected(body: bytes) -> None:
     with pytest.raises(InvalidSignature):
         sign_request(
             "mailgun",
@@ -126,7 +126,7 @@ def test_without_a_secret_nothing_is_signed() -> None:
 
 
 @pytest.mark.parametrize("slug", SIGNED_BY_SECRET)
-def test_a_new_secret_is_usable_and_never_the_same(slug: str) -> None:
+def test_a_new_secret_is_usable_and_unique(slug: str) -> None:
     scheme = resolve(slug).signature
     assert scheme is not None
 
@@ -136,7 +136,7 @@ def test_a_new_secret_is_usable_and_never_the_same(slug: str) -> None:
     assert first != second
 
 
-def test_a_new_standard_webhooks_secret_has_its_form() -> None:
+def test_a_new_secret_of_standard_webhooks_has_the_required_form() -> None:
     scheme = resolve("standardwebhooks").signature
     assert scheme is not None
 
@@ -148,7 +148,7 @@ def test_a_new_standard_webhooks_secret_has_its_form() -> None:
 
 
 @pytest.mark.parametrize("slug", ["discord", "sendgrid", "sns"])
-def test_a_key_of_the_sender_is_not_made_here(slug: str) -> None:
+def test_a_key_that_only_the_sender_makes_is_not_generated(slug: str) -> None:
     scheme = resolve(slug).signature
     assert scheme is not None
 

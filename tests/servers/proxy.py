@@ -1,4 +1,4 @@
-"""A TCP proxy that fails as networks do: open connections that carry nothing."""
+"""A TCP proxy that fails as networks do: connections stay open and carry nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SLOW_SECONDS = 0.02
 
 
 class TcpProxy:
-    """Forwards to a Unix socket until a test makes it a hole or slow."""
+    """Forwards to a Unix socket until a test makes it drop or delay data."""
 
     def __init__(self, socket: str) -> None:
         self._delay_seconds = 0.0
@@ -27,12 +27,12 @@ class TcpProxy:
         self.port = self._port.result(10)
 
     def become_hole(self) -> None:
-        """Accept and forward nothing; open connections never carry anything again."""
+        """Accept new connections and forward nothing, also on open connections."""
         self._is_hole = True
         self._generation += 1
 
     def lose_connections(self) -> None:
-        """Open connections never carry anything again; new ones work."""
+        """Forward nothing on open connections; new ones work."""
         self._generation += 1
 
     def recover(self) -> None:
@@ -40,7 +40,7 @@ class TcpProxy:
         self._is_hole = False
 
     def become_slow(self, *_: object) -> Callable[[], None]:
-        """Delay what is forwarded; return what ends that."""
+        """Delay all data; return a function that ends the delay."""
         self._delay_seconds = _SLOW_SECONDS
         return lambda: setattr(self, "_delay_seconds", 0.0)
 

@@ -1,4 +1,4 @@
-"""Every change of the clocks since 2000 that the IANA database knows."""
+"""All DST and other offset changes since 2000 in the IANA database."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 from tests.chaos.scale import IS_LONG
-from triggers.schedules.zones import zone_names
+from triggers.schedules.base import zone_names
 
 YEARS = range(2000, 2041)
 START = datetime(YEARS.start, 1, 1, tzinfo=UTC)
 END = datetime(YEARS.stop, 1, 1, tzinfo=UTC)
 ONE_SECOND = timedelta(seconds=1)
-# A clock that is changed and changed back between two looks is not seen. The shortest
-# such time so far is just under seven days; the long form would see any of a day.
+# The search misses a change that is reverted between two of its steps. The shortest one
+# so far lasted just under seven days; the long form finds all that last a day.
 STEP = timedelta(days=1) if IS_LONG else timedelta(days=5)
 
 
@@ -34,18 +34,18 @@ class ClockChange:
 
     @property
     def wall_start(self) -> datetime:
-        """The first wall time that is left out or shows twice."""
+        """The first wall time that does not exist or occurs twice."""
         return self.at.replace(tzinfo=None) + min(self.before, self.after)
 
     @property
     def wall_end(self) -> datetime:
-        """The first wall time that follows normally."""
+        """The first wall time after those."""
         return self.wall_start + self.size
 
 
 @cache
 def changes_by_year() -> dict[int, list[tuple[str, ClockChange]]]:
-    """Return the changes with a zone: each one once, in every zone if long."""
+    """Return the changes with a zone: each once, in the long form in every zone."""
     found: dict[int, list[tuple[str, ClockChange]]] = {year: [] for year in YEARS}
     tried: set[ClockChange] = set()
     for timezone in sorted(zone_names()):
@@ -75,7 +75,7 @@ def _find_changes(zone: ZoneInfo) -> Iterator[ClockChange]:
 
 
 def _end_of_state(low: datetime, high: datetime, zone: ZoneInfo) -> datetime:
-    """Return when the state of `low` ends; that of `high` is another."""
+    """Return when the state of `low` ends; the state of `high` is a different one."""
     state = _state(low, zone)
     while high - low > ONE_SECOND:
         middle = low + (high - low) // ONE_SECOND // 2 * ONE_SECOND
@@ -87,7 +87,7 @@ def _end_of_state(low: datetime, high: datetime, zone: ZoneInfo) -> datetime:
 
 
 def _state(instant: datetime, zone: ZoneInfo) -> tuple[object, ...]:
-    """Return what holds for a zone's clocks until they are changed."""
+    """Return the offset and the other values that a change of the zone affects."""
     local = instant.astimezone(zone)
     return local.utcoffset(), local.dst(), local.tzname()
 

@@ -1,4 +1,4 @@
-"""Schedules that hit a change of the clocks, and what must come of them."""
+"""Schedules that come due at an offset change, and their expected instants."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OPTIONS: list[ClockOptions] = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """A schedule at a change of the clocks, and the cron expression it stands for."""
+    """A schedule at an offset change, and the equivalent cron expression."""
 
     timezone: str
     change: ClockChange
@@ -55,8 +55,8 @@ class Trial:
 def trials(year: int) -> Iterator[Trial]:
     """Yield the trials of a year's changes.
 
-    The settings for gaps and overlaps take turns; in the short form the schedules do
-    too, so that a change meets every third.
+    The settings for gaps and overlaps alternate. In the short form the schedules do,
+    too, so each change is tested with every third schedule.
     """
     for number, (timezone, change) in enumerate(changes_by_year()[year]):
         schedules = list(enumerate(schedules_hitting(change)))
@@ -76,7 +76,7 @@ def trials(year: int) -> Iterator[Trial]:
 def schedules_hitting(
     change: ClockChange,
 ) -> Iterator[tuple[str, dict[str, object], str]]:
-    """Yield a kind, its config and the cron expression that means the same."""
+    """Yield a schedule type, its config and the equivalent cron expression."""
     middle = change.wall_start + change.size / 2
     clock, weekday = f"{middle:%H:%M}", middle.weekday()
     at = f"{middle:%-M %-H}"

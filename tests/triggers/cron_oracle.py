@@ -1,7 +1,7 @@
-"""A second opinion on cron: no arithmetic, only a walk through every minute.
+"""An independent implementation of cron: no arithmetic, only a walk over all minutes.
 
-Each UTC minute of a window is looked at with the wall time it shows. What is due
-follows from which wall times show there, which show twice, and which never do.
+It visits each UTC minute of a window with its wall time. The due instants follow from
+which wall times occur there, which occur twice, and which do not exist.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
 MINUTE = timedelta(minutes=1)
-MARGIN = timedelta(hours=26)  # more than any clock was ever set back
+MARGIN = timedelta(hours=26)  # more than any offset change so far
 NAMES = {
     name: str(number)
     for names, first in (
@@ -27,7 +27,7 @@ NAMES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Minute:
-    """One real minute: what the clock shows, and what it left out just before."""
+    """One UTC minute: its wall time, and the wall times skipped just before it."""
 
     at: datetime
     wall: datetime
@@ -67,7 +67,7 @@ def due_instants(
 
 @lru_cache(maxsize=64)
 def walk(timezone: str, start: datetime, end: datetime) -> Walk:
-    """Return the minutes of a window, and when each wall time shows."""
+    """Return the minutes of a window, and the instants of each wall time."""
     zone = ZoneInfo(timezone)
     minutes: list[Minute] = []
     showings: dict[datetime, list[datetime]] = {}
@@ -116,7 +116,7 @@ def matches_wall(expression: str, wall: datetime) -> bool:
 
 
 def has_minute(expression: str, wall: datetime) -> bool:
-    """Tell whether some second of the wall time's minute matches."""
+    """Return whether some second of the wall time's minute matches."""
     minutes, hours = minutes_and_hours(expression)
     return (
         wall.minute in minutes

@@ -28,7 +28,7 @@ def build(
     anchor: datetime = CREATED_AT,
     **options: Unpack[Options],
 ) -> Schedule:
-    """Build a schedule in UTC, created with the year 2026, unless told otherwise."""
+    """Build a schedule; the defaults are UTC and a creation at the start of 2026."""
     return build_schedule(
         schedule_type,
         config=config or {},
@@ -46,5 +46,5 @@ def cron(
 
 
 def utc(text: str) -> datetime:
-    """Read an instant such as `2026-03-29 01:00`, in UTC."""
+    """Parse an instant such as `2026-03-29 01:00`, in UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)

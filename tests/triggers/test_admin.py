@@ -14,7 +14,7 @@ from pytest_django.asserts import assertContains, assertNotContains
 
 from tests.factories import AgentFactory, make_created, make_trigger
 from triggers.admin.display import state_of
-from triggers.clocks.names import mirror_name
+from triggers.clocks.mirror import mirror_name
 from triggers.models import Subscription, Trigger
 from triggers.services.lifecycle import delete_trigger
 
@@ -35,7 +35,7 @@ def page_of(trigger: Trigger) -> str:
 
 
 def filled(**fields: Any) -> dict[str, Any]:
-    """The add form as a browser sends it, with these fields filled in."""
+    """Return the form data that a browser sends to add a trigger, with these fields."""
     numbers = {
         "jitter_seconds": 0, "catchup_window_seconds": 3600, "timeout_seconds": 300,
         "misfire_grace_seconds": 30, "failure_threshold": 5,
@@ -89,15 +89,15 @@ def test_a_webhook_shows_its_url_and_its_secret_once(pages: Client) -> None:
     endpoint = Trigger.objects.get().endpoint
     assert endpoint is not None
     secret = endpoint.secrets[0]["secret"]
-    told = messages_of(response)
-    assert f"Webhook URL: http://testserver/webhooks/{endpoint.webhook_id}" in told
-    assert f"Secret, shown this once: {secret}" in told
+    shown = messages_of(response)
+    assert f"Webhook URL: http://testserver/webhooks/{endpoint.webhook_id}" in shown
+    assert f"Secret, shown this once: {secret}" in shown
     page = pages.get(page_of(Trigger.objects.get()))
     page = pages.get(page_of(Trigger.objects.get()))
     assertNotContains(page, secret)
 
 
-def test_event_types_are_given_one_a_line(pages: Client) -> None:
+def test_event_types_are_entered_one_per_line(pages: Client) -> None:
     sent = filled(
         agent=AgentFactory.create().pk,
         trigger_type="event",
@@ -130,7 +130,7 @@ def test_event_types_are_given_one_a_line(pages: Client) -> None:
         ({"name": "taken"}, "name", "already has this name"),
     ],
 )  # fmt: skip
-def test_what_a_service_refuses_shows_at_its_field(
+def test_an_error_of_the_service_is_shown_at_its_field(
     pages: Client, fields: dict[str, str], name: str, text: str
 ) -> None:
     make_trigger(name="taken")
@@ -146,7 +146,7 @@ def test_what_a_service_refuses_shows_at_its_field(
     assert Trigger.objects.count() == 1
 
 
-def test_a_change_is_the_next_version(pages: Client) -> None:
+def test_a_change_creates_the_next_version(pages: Client) -> None:
     trigger = make_trigger(trigger_type="event", event_types=["invoice.paid"])
     sent = filled(
         name="renamed",
@@ -164,7 +164,7 @@ def test_a_change_is_the_next_version(pages: Client) -> None:
     assert [s.pattern for s in trigger.subscriptions.all()] == ["invoice.paid"]
 
 
-def test_actions_switch_triggers(pages: Client) -> None:
+def test_actions_enable_and_disable_triggers(pages: Client) -> None:
     trigger = make_trigger()
     chosen = {"_selected_action": trigger.pk}
 
@@ -178,7 +178,7 @@ def test_actions_switch_triggers(pages: Client) -> None:
     assert trigger.is_active
 
 
-def test_an_action_of_a_page_leads_back_to_it(pages: Client) -> None:
+def test_an_action_redirects_to_the_page_it_came_from(pages: Client) -> None:
     trigger = make_trigger()
     sent = {"_selected_action": trigger.pk, "from_page": trigger.pk}
 
@@ -187,7 +187,7 @@ def test_an_action_of_a_page_leads_back_to_it(pages: Client) -> None:
     assert response["Location"] == page_of(trigger)
 
 
-def test_an_action_is_no_get_request(pages: Client) -> None:
+def test_an_action_rejects_get_requests(pages: Client) -> None:
     trigger = make_trigger()
     query = {"_selected_action": str(trigger.pk), "action": "disable"}
 
@@ -232,7 +232,7 @@ def test_triggers_are_filtered_by_state(pages: Client, state: str) -> None:
 
 
 @pytest.mark.parametrize("trigger_type", ["manual", "event", "webhook"])
-def test_every_kind_can_be_paused_and_told_what_to_do_about_overlap(
+def test_every_trigger_type_accepts_a_pause_and_an_overlap_policy(
     pages: Client, trigger_type: str
 ) -> None:
     trigger = make_trigger(trigger_type=trigger_type, event_types=["invoice.paid"])
@@ -255,7 +255,7 @@ def test_every_kind_can_be_paused_and_told_what_to_do_about_overlap(
     assert trigger.paused_until == datetime(2030, 1, 31, 9, tzinfo=UTC)
 
 
-def test_the_list_asks_as_much_for_many_triggers_as_for_one(
+def test_the_list_makes_as_many_queries_for_many_triggers_as_for_one(
     pages: Client, django_assert_max_num_queries: Any
 ) -> None:
     pages.get(reverse(LIST))
@@ -300,7 +300,7 @@ def test_mirrors_of_triggers_are_read_only(pages: Client) -> None:
     assert (mirror.name, mirror.enabled) == (mirror_name(trigger.pk), True)
 
 
-def test_the_page_of_a_trigger_deleted_elsewhere_refuses_a_change(
+def test_the_page_of_a_deleted_trigger_rejects_a_change(
     pages: Client,
 ) -> None:
     trigger = make_trigger()

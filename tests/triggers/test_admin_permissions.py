@@ -1,4 +1,4 @@
-"""Whose agents the admin lets work."""
+"""The admin limits the use of agents to their groups."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def pages(client: Client) -> Client:
-    """The pages as one sees them who may do all, but is in no group."""
+    """The pages for a user who has all permissions but is in no group."""
     ben = User.objects.create_user("ben", is_staff=True)
     ben.user_permissions.set(Permission.objects.all())
     client.force_login(ben)
@@ -35,7 +35,7 @@ def restricted() -> Agent:
     return agent
 
 
-def test_an_agent_of_a_group_can_not_be_chosen_by_others(
+def test_an_agent_of_a_group_cannot_be_chosen_by_others(
     pages: Client, restricted: Agent
 ) -> None:
     response = pages.post(reverse(ADD), filled(agent=restricted.pk))
@@ -50,7 +50,7 @@ def test_an_agent_of_no_group_can_be_chosen_by_all(pages: Client) -> None:
     assert Trigger.objects.get().created_by == "ben"
 
 
-def test_others_read_a_trigger_of_an_agent_but_do_not_change_it(
+def test_users_outside_the_group_can_read_but_not_change_a_trigger(
     pages: Client, restricted: Agent
 ) -> None:
     trigger = make_trigger(agent=restricted)
@@ -64,7 +64,7 @@ def test_others_read_a_trigger_of_an_agent_but_do_not_change_it(
 
 
 @pytest.mark.parametrize("action", ["enable", "run_now"])
-def test_others_neither_enable_nor_run(
+def test_users_outside_the_group_cannot_enable_or_run_a_trigger(
     pages: Client, restricted: Agent, action: str
 ) -> None:
     trigger = make_trigger(agent=restricted, is_active=False)
@@ -76,11 +76,13 @@ def test_others_neither_enable_nor_run(
     assert not trigger.is_active
     assert not Event.objects.exists()
     assert messages_of(response) == [
-        f"{trigger.name}: its agent is not accessible to you"
+        f"{trigger.name}: you may not use the agent of this trigger"
     ]
 
 
-def test_others_may_stop_a_trigger(pages: Client, restricted: Agent) -> None:
+def test_users_outside_the_group_may_disable_a_trigger(
+    pages: Client, restricted: Agent
+) -> None:
     trigger = make_trigger(agent=restricted)
 
     pages.post(reverse(LIST), {"_selected_action": trigger.pk, "action": "disable"})
@@ -89,7 +91,7 @@ def test_others_may_stop_a_trigger(pages: Client, restricted: Agent) -> None:
     assert not trigger.is_active
 
 
-def test_an_endpoint_of_agents_of_others_is_neither_joined_nor_changed(
+def test_an_endpoint_of_agents_of_others_cannot_be_used_or_changed(
     pages: Client, restricted: Agent
 ) -> None:
     endpoint_id = make_trigger(agent=restricted, trigger_type="webhook").endpoint_id
@@ -106,7 +108,7 @@ def test_an_endpoint_of_agents_of_others_is_neither_joined_nor_changed(
     assert changed.status_code == 403
 
 
-def test_the_sweep_of_the_house_is_read_only(pages: Client) -> None:
+def test_the_periodic_task_of_the_sweep_is_read_only(pages: Client) -> None:
     sweep = PeriodicTask.objects.get(name="tickhook-sweep")
     url = reverse("admin:django_celery_beat_periodictask_change", args=[sweep.pk])
 

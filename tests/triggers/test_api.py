@@ -16,7 +16,7 @@ URL = "/api/v1/triggers"
 
 
 def body(**fields: Any) -> dict[str, Any]:
-    """The least that makes a trigger, and what is given."""
+    """Return the minimal body of a trigger, with these fields."""
     agent_id = fields.pop("agent_id", None) or str(AgentFactory.create().pk)
     return {
         "name": "orders",
@@ -26,7 +26,7 @@ def body(**fields: Any) -> dict[str, Any]:
     }
 
 
-def test_a_created_trigger_is_answered_with_its_address(api: APIClient) -> None:
+def test_creating_a_trigger_returns_its_location(api: APIClient) -> None:
     response = api.post(URL, body(description="Nightly"))
 
     assert response.status_code == 201
@@ -99,7 +99,7 @@ def test_a_trigger_shows_every_field_of_the_contract(api: APIClient) -> None:
     }
 
 
-def test_defaults_of_the_api_are_those_of_the_row() -> None:
+def test_the_api_and_the_model_have_the_same_defaults() -> None:
     row = Trigger()
 
     defaults = {
@@ -123,7 +123,7 @@ def test_defaults_of_the_api_are_those_of_the_row() -> None:
         ({"trigger_type": "cron", "cron_expression": "0 3 * * *"}, None),
     ],
 )
-def test_the_hourly_limit_follows_the_type(
+def test_the_default_hourly_limit_depends_on_the_type(
     api: APIClient, fields: dict[str, Any], limit: int | None
 ) -> None:
     response = api.post(URL, body(**fields))
@@ -131,7 +131,7 @@ def test_the_hourly_limit_follows_the_type(
     assert response.json()["max_executions_per_hour"] == limit
 
 
-def test_choices_are_read_in_any_case(api: APIClient) -> None:
+def test_choices_are_case_insensitive(api: APIClient) -> None:
     response = api.post(
         URL,
         body(
@@ -150,7 +150,7 @@ def test_choices_are_read_in_any_case(api: APIClient) -> None:
     assert shown["next_run_time"] is not None
 
 
-def test_a_cron_expression_alone_makes_a_cron_schedule(api: APIClient) -> None:  # R239
+def test_a_cron_expression_implies_a_cron_schedule(api: APIClient) -> None:  # R239
     response = api.post(URL, body(trigger_type="CRON", cron_expression="0 3 * * *"))
 
     assert response.status_code == 201
@@ -158,7 +158,7 @@ def test_a_cron_expression_alone_makes_a_cron_schedule(api: APIClient) -> None: 
     assert response.json()["timezone"] == "UTC"
 
 
-def test_put_takes_what_is_left_out_back_to_its_default(api: APIClient) -> None:
+def test_put_resets_missing_fields_to_their_defaults(api: APIClient) -> None:
     agent = AgentFactory.create()
     trigger = make_trigger(
         agent=agent, description="old", failure_threshold=9, is_active=False
@@ -174,7 +174,7 @@ def test_put_takes_what_is_left_out_back_to_its_default(api: APIClient) -> None:
     assert shown["version"] == 2
 
 
-def test_patch_changes_only_what_is_given(api: APIClient) -> None:
+def test_patch_changes_only_the_given_fields(api: APIClient) -> None:
     trigger = make_trigger(
         trigger_type="event", event_types=["invoice.*"], failure_threshold=9
     )
@@ -201,7 +201,9 @@ def test_patch_changes_only_what_is_given(api: APIClient) -> None:
         {"trigger_type": "event", "event_types": ["invoice.paid", "quote.*"]},
     ],
 )
-def test_what_was_read_can_be_put_back(api: APIClient, fields: dict[str, Any]) -> None:
+def test_a_retrieved_trigger_can_be_put_unchanged(
+    api: APIClient, fields: dict[str, Any]
+) -> None:
     made = api.post(URL, body(**fields)).json()
 
     response = api.put(f"{URL}/{made['id']}", made)
@@ -211,7 +213,7 @@ def test_what_was_read_can_be_put_back(api: APIClient, fields: dict[str, Any]) -
     assert {**response.json(), **changing} == {**made, **changing}
 
 
-def test_disabling_by_patch_is_disabling_by_hand(api: APIClient) -> None:
+def test_disabling_by_patch_records_that_a_person_did_it(api: APIClient) -> None:
     trigger = make_trigger()
 
     shown = api.patch(f"{URL}/{trigger.id}", {"is_active": False}).json()
@@ -221,7 +223,7 @@ def test_disabling_by_patch_is_disabling_by_hand(api: APIClient) -> None:
     assert trigger.active_since is None
 
 
-def test_enable_and_disable_answer_with_the_trigger(api: APIClient) -> None:
+def test_enable_and_disable_return_the_trigger(api: APIClient) -> None:
     trigger = make_trigger()
 
     disabled = api.post(f"{URL}/{trigger.id}/disable")
@@ -233,7 +235,7 @@ def test_enable_and_disable_answer_with_the_trigger(api: APIClient) -> None:
     assert enabled.json()["version"] == 3
 
 
-def test_a_deleted_trigger_is_gone_and_its_name_free(api: APIClient) -> None:
+def test_a_deleted_trigger_is_hidden_and_its_name_is_free(api: APIClient) -> None:
     trigger = make_trigger(name="orders")
 
     response = api.delete(f"{URL}/{trigger.id}")
@@ -252,7 +254,7 @@ def test_a_deleted_trigger_is_gone_and_its_name_free(api: APIClient) -> None:
         ("get", "/executions"),
     ],
 )  # fmt: skip
-def test_a_trigger_that_is_not_there_is_404(
+def test_an_unknown_trigger_returns_404(
     api: APIClient, method: str, path: str
 ) -> None:  # R253
     trigger = make_trigger()

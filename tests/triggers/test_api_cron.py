@@ -1,4 +1,4 @@
-"""Cron expressions over the API: presets, building, and judging them."""
+"""Cron expressions over the API: presets, building and validation."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ pytestmark = pytest.mark.django_db
 VALID = "Valid cron expression"
 
 
-def judge(api: APIClient, expression: Any, **fields: Any) -> dict[str, Any]:
+def validate(api: APIClient, expression: Any, **fields: Any) -> dict[str, Any]:
     body = {"cron_expression": expression, **fields}
     response = api.post("/api/v1/triggers/validate-cron", body)
 
     assert response.status_code == 200, response.json()
-    verdict: dict[str, Any] = response.json()
-    return verdict
+    result: dict[str, Any] = response.json()
+    return result
 
 
 def build(api: APIClient, **parts: Any) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def test_the_presets_are_listed(api: APIClient) -> None:  # R402, R403
     ]
 
 
-def test_a_preset_has_an_address(api: APIClient) -> None:  # R403
+def test_a_preset_has_a_url(api: APIClient) -> None:  # R403
     preset = api.get("/api/v1/schedules/presets/monthly_last").json()
 
     assert preset == {
@@ -81,13 +81,13 @@ def test_an_expression_is_built_from_its_parts(api: APIClient) -> None:  # R405
     assert build(api, day="1", month="JAN")["cron_expression"] == "* * 1 JAN *"
 
 
-def test_what_was_built_is_judged(api: APIClient) -> None:
+def test_a_built_expression_is_validated(api: APIClient) -> None:
     assert build(api, minute=61) == {
         "cron_expression": "61 * * * *",
         "description": "61 * * * *",
         "valid": False,
         "message": "Invalid cron expression '61 * * * *': "
-        "minute 61 is out of range, it goes from 0 to 59",
+        "minute 61 is out of range (0 to 59)",
     }
 
 
@@ -107,21 +107,21 @@ def test_what_was_built_is_judged(api: APIClient) -> None:
         ({"weekday": "\x00"}, {"/weekday": "Null characters are not allowed."}),
     ],
 )
-def test_parts_that_are_none_are_refused(
+def test_invalid_parts_are_rejected(
     api: APIClient, parts: dict[str, Any], faults: dict[str, str]
 ) -> None:
     response = api.post("/api/v1/schedules/build", parts)
 
     assert response.status_code == 400
-    told = {each["pointer"]: each["detail"] for each in response.json()["errors"]}
-    assert told == faults
+    found = {each["pointer"]: each["detail"] for each in response.json()["errors"]}
+    assert found == faults
 
 
 @time_machine.travel(datetime(2026, 3, 28, 12, tzinfo=UTC), tick=False)
-def test_a_valid_expression_is_shown_its_next_runs(api: APIClient) -> None:
-    verdict = judge(api, "30 2 * * *", timezone="Europe/Berlin")  # R230, R406, R407
+def test_a_valid_expression_is_returned_with_its_next_runs(api: APIClient) -> None:
+    result = validate(api, "30 2 * * *", timezone="Europe/Berlin")  # R230, R406, R407
 
-    assert verdict == {
+    assert result == {
         "valid": True,
         "message": VALID,
         "next_runs": [
@@ -135,14 +135,14 @@ def test_a_valid_expression_is_shown_its_next_runs(api: APIClient) -> None:
 
 
 @time_machine.travel(datetime(2026, 5, 1, 9, tzinfo=UTC), tick=False)
-def test_runs_are_in_utc_unless_a_zone_is_named(api: APIClient) -> None:
-    assert judge(api, " 0 9 * * * ")["next_runs"][0] == "2026-05-02T09:00:00Z"
+def test_runs_are_in_utc_unless_a_time_zone_is_given(api: APIClient) -> None:
+    assert validate(api, " 0 9 * * * ")["next_runs"][0] == "2026-05-02T09:00:00Z"
 
 
 @pytest.mark.parametrize(
     ("expression", "reason"),
     [
-        ("61 * * * *", "minute 61 is out of range, it goes from 0 to 59"),
+        ("61 * * * *", "minute 61 is out of range (0 to 59)"),
         ("0 0 30 2 *", "no calendar has such a date"),
         ("0 9 ? * *", "'?' is not supported; write '*'"),
         ("x" * 256, "it is longer than 255 characters"),
@@ -151,7 +151,7 @@ def test_runs_are_in_utc_unless_a_zone_is_named(api: APIClient) -> None:
 def test_an_invalid_expression_is_explained(
     api: APIClient, expression: str, reason: str
 ) -> None:  # R406, R407
-    assert judge(api, expression) == {
+    assert validate(api, expression) == {
         "valid": False,
         "message": f"Invalid cron expression '{expression[:255]}': {reason}",
         "next_runs": [],
@@ -159,7 +159,7 @@ def test_an_invalid_expression_is_explained(
 
 
 def test_an_empty_expression_is_explained(api: APIClient) -> None:
-    assert judge(api, "")["message"].startswith(
+    assert validate(api, "")["message"].startswith(
         "Invalid cron expression '': it is empty; expected 5 fields"
     )
 
@@ -187,12 +187,12 @@ def test_an_empty_expression_is_explained(api: APIClient) -> None:
         ),
     ],
 )
-def test_what_can_not_be_judged_is_refused(
+def test_an_invalid_request_is_rejected(
     api: APIClient, fields: dict[str, Any], faults: dict[str, str]
 ) -> None:
     response = api.post("/api/v1/triggers/validate-cron", fields)
 
     assert response.status_code == 400
     assert response["Content-Type"] == "application/problem+json"
-    told = {each["pointer"]: each["detail"] for each in response.json()["errors"]}
-    assert told == faults
+    found = {each["pointer"]: each["detail"] for each in response.json()["errors"]}
+    assert found == faults

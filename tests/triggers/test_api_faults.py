@@ -1,4 +1,4 @@
-"""Refused requests: every fault under its field, and nothing happened."""
+"""Rejected requests: each fault names its field, and nothing is stored."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _nothing_happened(db: None) -> Iterator[None]:
 
 
 def refused(api: APIClient, agent: Agent, **fields: Any) -> dict[str, str]:
-    """Post what must be refused with a 400; return what is wrong by pointer."""
+    """Post a body that must be rejected with 400; return the faults by pointer."""
     body = {"name": "orders", "agent_id": str(agent.pk), **fields}
 
     response = api.post(URL, {"trigger_type": "manual", **body})
@@ -46,7 +46,7 @@ def refused(api: APIClient, agent: Agent, **fields: Any) -> dict[str, str]:
     return {fault["pointer"]: fault["detail"] for fault in response.json()["errors"]}
 
 
-def test_unknown_fields_are_refused_by_name(api: APIClient, agent: Agent) -> None:
+def test_unknown_fields_are_rejected_by_name(api: APIClient, agent: Agent) -> None:
     faults = refused(api, agent, descripton="x", colour="red")
 
     assert faults == {
@@ -55,7 +55,7 @@ def test_unknown_fields_are_refused_by_name(api: APIClient, agent: Agent) -> Non
     }
 
 
-def test_required_fields_are_named(api: APIClient) -> None:
+def test_missing_required_fields_are_named(api: APIClient) -> None:
     response = api.post(URL, {})
 
     pointers = [fault["pointer"] for fault in response.json()["errors"]]
@@ -73,12 +73,12 @@ def test_a_missing_agent_is_named(api: APIClient, agent: Agent) -> None:  # R145
     }
 
 
-def test_an_agent_that_is_off_is_refused(api: APIClient) -> None:  # R147
+def test_a_disabled_agent_is_rejected(api: APIClient) -> None:  # R147
     agent = AgentFactory.create(name="mia", is_active=False)
 
     faults = refused(api, agent)
 
-    assert faults == {"/agent_id": "Agent 'mia' is switched off"}
+    assert faults == {"/agent_id": "Agent 'mia' is disabled"}
 
 
 def test_a_bad_cron_expression_is_explained(
@@ -113,7 +113,7 @@ def test_a_bad_cron_expression_is_explained(
         ),
     ],
 )
-def test_schedules_are_judged_by_field(
+def test_schedule_faults_name_their_field(
     api: APIClient, agent: Agent, fields: dict[str, Any], pointer: str
 ) -> None:
     faults = refused(api, agent, trigger_type="cron", **fields)
@@ -121,7 +121,7 @@ def test_schedules_are_judged_by_field(
     assert list(faults) == [pointer]
 
 
-def test_conditions_are_judged_by_place(api: APIClient, agent: Agent) -> None:  # R160
+def test_condition_faults_have_a_pointer(api: APIClient, agent: Agent) -> None:  # R160
     rule = {"field": "body.amount", "operator": "greater", "value": 3}
 
     faults = refused(api, agent, conditions={"type": "rule", "rules": [rule]})
@@ -129,7 +129,9 @@ def test_conditions_are_judged_by_place(api: APIClient, agent: Agent) -> None:  
     assert list(faults) == ["/conditions/rules/0/operator"]
 
 
-def test_task_parameters_must_fit_the_agent(api: APIClient) -> None:  # R150
+def test_task_parameters_must_match_the_schema_of_the_agent(
+    api: APIClient,
+) -> None:  # R150
     schema = {"properties": {"depth": {"type": "integer"}}, "required": ["repo"]}
     agent = AgentFactory.create(parameters_schema=schema)
 
@@ -142,12 +144,15 @@ def test_task_parameters_must_fit_the_agent(api: APIClient) -> None:  # R150
 
 
 @pytest.mark.parametrize("reference", ["#", "https://elsewhere.example/schema.json"])
-def test_a_schema_that_leads_nowhere_is_a_fault(api: APIClient, reference: str) -> None:
+def test_an_unresolvable_schema_is_a_fault(api: APIClient, reference: str) -> None:
     agent = AgentFactory.create(name="mia", parameters_schema={"$ref": reference})
 
     faults = refused(api, agent)
 
-    assert faults == {"/agent_id": "The parameters_schema of agent 'mia' is unusable"}
+    assert faults == {
+        "/agent_id": "The parameters_schema of agent 'mia' is not usable as a JSON "
+        "Schema. Correct the agent first"
+    }
 
 
 @pytest.mark.parametrize(
@@ -164,7 +169,7 @@ def test_a_schema_that_leads_nowhere_is_a_fault(api: APIClient, reference: str) 
         ("zzz", "Event type 'zzz' is not supported"),
     ],
 )
-def test_an_event_type_that_nothing_has_is_refused(
+def test_an_unknown_event_type_is_rejected(
     api: APIClient, agent: Agent, pattern: str, detail: str
 ) -> None:  # R149, R252
     patterns = ["invoice.paid", "github.push", "trigger.*", "*", pattern]
@@ -205,7 +210,7 @@ def test_a_fault_names_its_field(
     assert list(faults) == [pointer]
 
 
-def test_several_faults_are_told_at_once(api: APIClient, agent: Agent) -> None:  # R151
+def test_all_faults_are_returned_at_once(api: APIClient, agent: Agent) -> None:  # R151
     faults = refused(
         api,
         agent,
@@ -228,7 +233,7 @@ def test_several_faults_are_told_at_once(api: APIClient, agent: Agent) -> None: 
     }
 
 
-def test_webhook_fields_belong_to_webhook_triggers(
+def test_webhook_fields_are_rejected_for_other_triggers(
     api: APIClient, agent: Agent
 ) -> None:
     faults = refused(
@@ -278,7 +283,7 @@ def test_webhook_fields_belong_to_webhook_triggers(
         ),
         (
             {"webhook_config": {"secret": "\ud800"}},
-            {"/webhook_config": "Must not hold NUL characters or lone surrogates."},
+            {"/webhook_config": "Must not contain NUL characters or lone surrogates."},
         ),
         (
             {"webhook_type": "github", "webhook_config": {"secret": False}},
@@ -286,13 +291,13 @@ def test_webhook_fields_belong_to_webhook_triggers(
         ),
     ],
 )
-def test_webhook_fields_are_judged(
+def test_webhook_fields_are_validated(
     api: APIClient, agent: Agent, fields: dict[str, Any], faults: dict[str, str]
 ) -> None:
     assert refused(api, agent, trigger_type="webhook", **fields) == faults
 
 
-def test_faults_of_trigger_and_endpoint_are_told_together(
+def test_faults_of_trigger_and_endpoint_are_returned_together(
     api: APIClient, agent: Agent
 ) -> None:
     faults = refused(
@@ -325,7 +330,7 @@ def test_a_name_that_is_taken_is_a_conflict(
     assert set(Trigger.objects.values_list("name", flat=True)) == {"orders", "other"}
 
 
-def test_a_refused_change_changes_nothing(api: APIClient) -> None:
+def test_a_rejected_change_changes_nothing(api: APIClient) -> None:
     trigger = make_trigger(description="old")
 
     response = api.patch(

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 URL = "/api/v1/triggers"
 
 
-def test_the_list_is_a_page_newest_first(api: APIClient) -> None:
+def test_the_list_is_paginated_newest_first(api: APIClient) -> None:
     triggers = [make_trigger() for _ in range(3)]
 
     page = api.get(URL, {"page_size": 2}).json()
@@ -63,7 +63,7 @@ def test_the_list_is_filtered_by_agent(api: APIClient) -> None:
     assert [t["id"] for t in page["results"]] == [str(trigger.id)]
 
 
-def test_a_list_costs_the_same_queries_for_any_length(
+def test_a_list_makes_the_same_queries_for_any_length(
     api: APIClient, django_assert_num_queries: Any
 ) -> None:
     for _ in range(5):

@@ -22,7 +22,7 @@ def url_of(trigger: Trigger) -> str:
     return f"/api/v1/triggers/{trigger.id}"
 
 
-def test_a_pause_is_set_and_lifted(api: APIClient) -> None:
+def test_a_pause_can_be_set_and_removed(api: APIClient) -> None:
     trigger = make_trigger(**HOURLY)
     until = (timezone.now() + timedelta(days=9)).isoformat().replace("+00:00", "Z")
 
@@ -37,7 +37,7 @@ def test_a_pause_is_set_and_lifted(api: APIClient) -> None:
     assert lifted.json()["next_run_time"] < until
 
 
-def test_put_lifts_a_pause_that_it_does_not_name(api: APIClient) -> None:
+def test_put_without_a_pause_removes_it(api: APIClient) -> None:
     until = timezone.now() + timedelta(days=9)
     trigger = make_trigger(**HOURLY, paused_until=until, overlap="skip")
     full = {**HOURLY, "name": trigger.name, "agent_id": str(trigger.agent_id)}
@@ -50,7 +50,7 @@ def test_put_lifts_a_pause_that_it_does_not_name(api: APIClient) -> None:
 
 @pytest.mark.parametrize("overlap", Overlap.values)
 @pytest.mark.parametrize("trigger_type", ["manual", "webhook"])
-def test_every_kind_has_every_policy(
+def test_every_trigger_type_accepts_every_overlap_policy(
     api: APIClient, trigger_type: str, overlap: str
 ) -> None:
     trigger = make_trigger(trigger_type=trigger_type)
@@ -62,7 +62,7 @@ def test_every_kind_has_every_policy(
     assert trigger.overlap == response.json()["overlap"] == overlap
 
 
-def test_an_unknown_policy_is_refused_by_name(api: APIClient) -> None:
+def test_an_unknown_policy_is_rejected_by_name(api: APIClient) -> None:
     trigger = make_trigger()
 
     response = api.patch(url_of(trigger), {"overlap": "queue"})

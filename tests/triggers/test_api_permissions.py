@@ -18,7 +18,7 @@ URL = "/api/v1/triggers"
 
 
 def client_of(*permissions: str, group: Group | None = None) -> APIClient:
-    """A client of a user with these permissions, such as `add_trigger`."""
+    """Return a client of a user with these permissions, such as `add_trigger`."""
     user = User.objects.create_user("ben")
     for codename in permissions:
         user.user_permissions.add(Permission.objects.get(codename=codename))
@@ -50,7 +50,7 @@ def body(agent: Agent) -> dict[str, Any]:
     ["triggers", "agents", "tasks", "executions", "events", "event-types"],
 )
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_nothing_is_said_without_credentials(path: str, method: str) -> None:
+def test_requests_without_credentials_are_rejected(path: str, method: str) -> None:
     response = getattr(APIClient(), method)(f"/api/v1/{path}", {})
 
     assert response.status_code == 401
@@ -71,7 +71,7 @@ def test_nothing_is_said_without_credentials(path: str, method: str) -> None:
         ("view_triggerexecution", "get", "/executions", 200),
     ],
 )  # R305, R307
-def test_each_act_needs_its_permission(
+def test_each_action_requires_its_permission(
     permission: str, method: str, path: str, allowed: int
 ) -> None:
     trigger = make_trigger()
@@ -89,7 +89,7 @@ def test_each_act_needs_its_permission(
     assert answer.status_code == allowed
 
 
-def test_creating_needs_the_permission_to_add() -> None:
+def test_creating_requires_the_add_permission() -> None:
     response = client_of("view_trigger", "change_trigger").post(
         URL, body(AgentFactory.create())
     )
@@ -122,7 +122,7 @@ def test_members_may_use_an_agent_of_their_group(
 @pytest.mark.parametrize(
     ("method", "path"), [("patch", ""), ("post", "/enable"), ("post", "/run")]
 )
-def test_others_may_not_work_an_agent_through_its_triggers(
+def test_others_cannot_use_an_agent_through_its_triggers(
     restricted: Agent, method: str, path: str
 ) -> None:  # R306
     trigger = make_trigger(agent=restricted)
@@ -138,7 +138,7 @@ def test_others_may_not_work_an_agent_through_its_triggers(
     assert not Event.objects.exists()
 
 
-def test_whoever_may_change_triggers_may_stop_any(restricted: Agent) -> None:
+def test_a_user_who_may_change_triggers_may_disable_any(restricted: Agent) -> None:
     trigger = make_trigger(agent=restricted)
 
     response = client_of("change_trigger").post(f"{URL}/{trigger.pk}/disable")
@@ -146,7 +146,7 @@ def test_whoever_may_change_triggers_may_stop_any(restricted: Agent) -> None:
     assert response.status_code == 200
 
 
-def test_whoever_may_delete_triggers_may_delete_any(restricted: Agent) -> None:
+def test_a_user_who_may_delete_triggers_may_delete_any(restricted: Agent) -> None:
     trigger = make_trigger(agent=restricted)
 
     response = client_of("delete_trigger").delete(f"{URL}/{trigger.pk}")
@@ -154,7 +154,7 @@ def test_whoever_may_delete_triggers_may_delete_any(restricted: Agent) -> None:
     assert response.status_code == 204
 
 
-def test_an_endpoint_of_agents_of_others_can_not_be_joined(restricted: Agent) -> None:
+def test_an_endpoint_of_agents_of_others_cannot_be_used(restricted: Agent) -> None:
     theirs = make_trigger(agent=restricted, trigger_type="webhook")
     wanted = {
         **body(AgentFactory.create()),
@@ -171,7 +171,7 @@ def test_an_endpoint_of_agents_of_others_can_not_be_joined(restricted: Agent) ->
     assert Trigger.objects.count() == 1
 
 
-def test_an_endpoint_shared_with_agents_of_others_can_not_be_changed(
+def test_an_endpoint_shared_with_agents_of_others_cannot_be_changed(
     restricted: Agent,
 ) -> None:
     theirs = make_trigger(agent=restricted, trigger_type="webhook")

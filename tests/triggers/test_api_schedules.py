@@ -1,20 +1,35 @@
-"""When would this run? Previews, descriptions and verdicts over the API."""
+"""Previews, descriptions and validation of schedules over the API."""
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import time_machine
+from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
+from tests.triggers.test_api_permissions import client_of
 from triggers.api.schedule_serializers import ScheduleSerializer
 from triggers.api.serializers import TriggerSerializer
 
 pytestmark = pytest.mark.django_db
 
 URL = "/api/v1/schedules"
+MOST_SECONDS = 5.0  # CPU time; the slowest takes one second
+BERLIN = {"timezone": "Europe/Berlin", "after": "2026-01-01T00:00:00Z"}
+DAILY = {"cron_expression": "@daily"}
+REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
+    ("post", "schedules/preview", DAILY),
+    ("post", "schedules/describe", DAILY),
+    ("post", "schedules/validate", DAILY),
+    ("post", "schedules/build", {}),
+    ("post", "triggers/validate-cron", DAILY),
+    ("get", "schedules/presets", {}),
+    ("get", "schedules/presets/quarterly", {}),
+]
 NIGHTLY = {
     "schedule_type": "cron",
     "cron_expression": "30 2 * * *",
@@ -31,7 +46,7 @@ def preview(api: APIClient, **fields: Any) -> dict[str, Any]:
 
 
 def runs(api: APIClient, **fields: Any) -> list[str]:
-    """Return the local times of a preview, each with its note where it has one."""
+    """Return the local times of a preview, each followed by its note if it has one."""
     return [
         " ".join(filter(None, (each["local"], each["note"])))
         for each in preview(api, **fields)["occurrences"]
@@ -70,7 +85,7 @@ def test_a_preview_shows_the_next_runs_across_a_gap(api: APIClient) -> None:  # 
         ),
     ],
 )
-def test_a_time_that_comes_twice_is_noted(
+def test_a_repeated_local_time_is_noted(
     api: APIClient, dst_overlap: str, shown: list[str]
 ) -> None:
     asked = {"after": "2026-10-24T12:00:00Z", "count": len(shown) + 1}
@@ -80,7 +95,7 @@ def test_a_time_that_comes_twice_is_noted(
     assert found == [*shown, "2026-10-26T02:30:00+01:00"]
 
 
-def test_a_time_that_does_not_exist_may_be_skipped(api: APIClient) -> None:
+def test_a_nonexistent_local_time_can_be_skipped(api: APIClient) -> None:
     found = runs(api, **NIGHTLY, dst_gap="SKIP", after="2026-03-28T12:00:00Z", count=1)
 
     assert found == ["2026-03-30T02:30:00+02:00"]
@@ -125,7 +140,7 @@ def test_a_time_that_does_not_exist_may_be_skipped(api: APIClient) -> None:
         ),
     ],
 )
-def test_every_kind_is_shown_and_described(
+def test_every_schedule_type_is_previewed_and_described(
     api: APIClient, fields: dict[str, Any], description: str, shown: list[str]
 ) -> None:
     asked = {**fields, "after": "2026-05-01T10:00:00Z", "count": 2}
@@ -134,7 +149,7 @@ def test_every_kind_is_shown_and_described(
     assert api.post(f"{URL}/describe", asked).json() == {"description": description}
 
 
-def test_an_interval_is_counted_from_its_start(api: APIClient) -> None:
+def test_an_interval_counts_from_its_start(api: APIClient) -> None:
     found = runs(
         api,
         schedule_type="interval",
@@ -146,7 +161,7 @@ def test_an_interval_is_counted_from_its_start(api: APIClient) -> None:
     assert found == ["2026-05-01T12:00:20+00:00"]
 
 
-def test_start_and_end_bound_a_preview_and_count(api: APIClient) -> None:
+def test_start_and_end_bound_a_preview(api: APIClient) -> None:
     found = runs(
         api,
         schedule_type="daily",
@@ -159,7 +174,7 @@ def test_start_and_end_bound_a_preview_and_count(api: APIClient) -> None:
 
 
 @pytest.mark.parametrize(("max_runs", "shown"), [(2, 2), (9, 5), (None, 5)])
-def test_the_most_runs_bound_a_preview(
+def test_max_runs_bounds_a_preview(
     api: APIClient, max_runs: int | None, shown: int
 ) -> None:
     assert len(runs(api, cron_expression="@daily", max_runs=max_runs)) == shown
@@ -181,14 +196,14 @@ def test_after_is_exclusive(api: APIClient) -> None:
     assert found == ["2026-05-02T09:00:00+00:00"]
 
 
-def test_a_schedule_that_is_over_is_valid_and_shows_nothing(api: APIClient) -> None:
+def test_a_past_schedule_is_valid_and_has_no_runs(api: APIClient) -> None:
     over = {"schedule_type": "once", "schedule_config": {"at": "2020-01-01T00:00Z"}}
 
     assert runs(api, **over) == []
     assert api.post(f"{URL}/validate", over).json()["valid"] is True
 
 
-def test_a_valid_schedule_is_called_so(api: APIClient) -> None:
+def test_a_valid_schedule_is_reported_as_valid(api: APIClient) -> None:
     answer = api.post(f"{URL}/validate", {**NIGHTLY, "max_runs": 3, "count": 2})
 
     assert answer.status_code == 200
@@ -206,3 +221,116 @@ def test_the_fields_are_those_of_a_trigger() -> None:
     assert {name: repr(own[name]) for name in compared} == {
         name: repr(of_trigger[name]) for name in compared
     }
+
+
+@pytest.mark.parametrize(("method", "path", "body"), REQUESTS)
+def test_users_who_may_view_triggers_may_preview(
+    method: str, path: str, body: dict[str, Any]
+) -> None:
+    response = getattr(client_of("view_trigger"), method)(f"/api/v1/{path}", body)
+
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize(("method", "path", "body"), REQUESTS)
+def test_other_users_may_not_preview(
+    method: str, path: str, body: dict[str, Any]
+) -> None:
+    others = client_of("add_trigger", "change_trigger", "delete_trigger")
+
+    anonymous = getattr(APIClient(), method)(f"/api/v1/{path}", body)
+    refused = getattr(others, method)(f"/api/v1/{path}", body)
+
+    assert anonymous.status_code == 401
+    assert anonymous.json()["error_code"] == "not_authenticated"
+    assert refused.status_code == 403
+    assert refused.json()["error_code"] == "permission_denied"
+
+
+@pytest.mark.parametrize(("method", "path", "body"), REQUESTS)
+def test_a_preview_makes_no_query(
+    api: APIClient,
+    django_assert_num_queries: DjangoAssertNumQueries,
+    method: str,
+    path: str,
+    body: dict[str, Any],
+) -> None:
+    with django_assert_num_queries(0):
+        getattr(api, method)(f"/api/v1/{path}", body)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [(m, path) for m, path, _ in REQUESTS if m == "post"]
+)
+def test_a_preview_accepts_only_post(api: APIClient, method: str, path: str) -> None:
+    response = api.get(f"/api/v1/{path}")
+
+    assert response.status_code == 405
+    assert response["Allow"] == "POST, OPTIONS"
+
+
+def instants(api: APIClient, **fields: Any) -> list[datetime]:
+    """Return the instants of a preview; assert that it is fast and they increase."""
+    started = time.process_time()
+    response = api.post(f"{URL}/preview", {"count": 1000, **fields})
+    took = time.process_time() - started
+
+    assert response.status_code == 200, response.json()
+    assert took < MOST_SECONDS
+    found = [datetime.fromisoformat(o["utc"]) for o in response.json()["occurrences"]]
+    assert found == sorted(set(found))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("fields", "count"),
+    [
+        ({"cron_expression": "* * * * *"}, 1000),
+        ({"cron_expression": "* * * * * *"}, 1000),
+        ({"cron_expression": "30 2 * * *", "dst_overlap": "both"}, 1000),
+        ({"cron_expression": "0 0 29 2 *"}, 1000),
+        # A 29 February on a Sunday occurs every 28 years until the year 9999.
+        ({"cron_expression": "0 0 29 2 */7"}, 259),
+        # Each of these is in Berlin's gap.
+        ({"cron_expression": "30 2 * 3 L0", "dst_gap": "skip"}, 0),
+        (
+            {"schedule_type": "interval", "schedule_config": {"interval_seconds": 1}},
+            1000,
+        ),
+    ],
+)
+def test_the_longest_preview_is_fast(
+    api: APIClient, fields: dict[str, Any], count: int
+) -> None:
+    assert len(instants(api, **BERLIN, **fields)) == count
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "America/New_York"])
+@pytest.mark.parametrize("kind", ["cron", "interval", "daily", "weekly", "once"])
+@pytest.mark.parametrize(
+    "after", ["9999-12-31T23:59:59Z", "9999-12-30T00:00:00Z", "0001-01-01T00:00:00Z"]
+)
+def test_a_preview_ends_with_the_calendar(
+    api: APIClient, kind: str, zone: str, after: str
+) -> None:
+    of_kind: dict[str, dict[str, Any]] = {
+        "cron": {"cron_expression": "*/7 * * * *"},
+        "once": {"schedule_config": {"at": "9999-12-31T23:59:59Z"}},
+    }
+
+    found = instants(
+        api, schedule_type=kind, timezone=zone, after=after, **of_kind.get(kind, {})
+    )
+
+    assert all(at > datetime.fromisoformat(after) for at in found)
+
+
+def test_runs_are_shown_up_to_the_last_day_but_one(api: APIClient) -> None:
+    found = instants(
+        api,
+        schedule_type="interval",
+        timezone="Pacific/Kiritimati",
+        after="9999-12-30T22:00:00Z",
+    )
+
+    assert [f"{at:%H:%M}" for at in found] == ["23:00"]

@@ -1,4 +1,4 @@
-"""Refused questions about schedules: every fault under the field it concerns."""
+"""Rejected requests of the schedule views: each fault names its field."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HUGE = 10**400
 
 
 def faults(api: APIClient, body: Any) -> dict[str, str]:
-    """Ask in all three ways; return what is wrong by pointer, the same in each."""
+    """Post to all three views; return the faults by pointer, which must be the same."""
     verdict = api.post(f"{URL}/validate", body).json()
     assert verdict["valid"] is False
     for path in ("preview", "describe"):
@@ -95,7 +95,7 @@ def test_a_fault_of_the_config_names_its_key(
     assert list(faults(api, body)) == [pointer]
 
 
-def test_several_faults_are_told_at_once(api: APIClient) -> None:
+def test_all_faults_are_returned_at_once(api: APIClient) -> None:
     found = faults(
         api,
         {
@@ -117,13 +117,13 @@ def test_several_faults_are_told_at_once(api: APIClient) -> None:
     }
 
 
-def test_an_unreadable_expression_hides_no_other_fault(api: APIClient) -> None:
+def test_an_invalid_expression_does_not_hide_other_faults(api: APIClient) -> None:
     found = faults(api, {"cron_expression": "", "timezone": "Mars/Base"})
 
     assert set(found) == {"/cron_expression", "/timezone"}
 
 
-def test_a_window_must_be_open(api: APIClient) -> None:
+def test_the_end_must_be_later_than_the_start(api: APIClient) -> None:
     instant = "2026-05-01T00:00:00Z"
 
     found = faults(
@@ -133,12 +133,12 @@ def test_a_window_must_be_open(api: APIClient) -> None:
     assert found == {"/end_at": "'end_at' must be later than 'start_at'."}
 
 
-def test_what_is_no_object_is_no_schedule(api: APIClient) -> None:
+def test_a_body_that_is_not_an_object_is_rejected(api: APIClient) -> None:
     assert list(faults(api, ["@daily"])) == [""]
 
 
 @pytest.mark.parametrize("path", ["preview", "describe", "validate", "build"])
-def test_what_is_no_json_is_refused(api: APIClient, path: str) -> None:
+def test_a_body_that_is_not_json_is_rejected(api: APIClient, path: str) -> None:
     response = api.post(f"{URL}/{path}", b"{", content_type="application/json")
 
     assert response.status_code == 400
@@ -157,7 +157,7 @@ def test_what_is_no_json_is_refused(api: APIClient, path: str) -> None:
         {"schedule_type": "daily", "max_runs": 0, "start_at": "soon"},
     ],
 )
-def test_a_trigger_would_be_refused_for_the_same_faults(
+def test_a_trigger_is_rejected_for_the_same_faults(
     api: APIClient, fields: dict[str, Any]
 ) -> None:
     agent_id = str(AgentFactory.create().pk)
@@ -166,6 +166,6 @@ def test_a_trigger_would_be_refused_for_the_same_faults(
     refused = api.post("/api/v1/triggers", {**trigger, **fields})
 
     assert refused.status_code == 400
-    told = {each["pointer"]: each["detail"] for each in refused.json()["errors"]}
-    assert told == faults(api, fields)
+    found = {each["pointer"]: each["detail"] for each in refused.json()["errors"]}
+    assert found == faults(api, fields)
     assert not Trigger.objects.exists()

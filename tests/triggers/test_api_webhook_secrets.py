@@ -1,4 +1,4 @@
-"""Secrets of a trigger's endpoint: rotated, revoked, shown once."""
+"""Secrets of a trigger's endpoint: rotation, revocation, and showing them once."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from rest_framework.test import APIClient
 
 from agents.models import Agent
 from tests.factories import make_created, make_trigger
+from tests.senders.requests import PUSH, hex_hmac
 from tests.triggers.test_api_permissions import client_of, group, restricted
 from tests.webhooks.deliveries import deliver
-from tests.webhooks.senders import PUSH, hex_hmac
 from triggers.models import Trigger
 from triggers.services.endpoints import FOREIGN_ENDPOINT
 from webhooks.endpoints.secrets import live_secrets
@@ -53,7 +53,7 @@ def knock(secret: str) -> int:
 
 
 @time_machine.travel(NOW, tick=False)
-def test_a_rotation_answers_with_the_trigger_and_the_secret(
+def test_a_rotation_returns_the_trigger_and_the_secret(
     api: APIClient, trigger: Trigger
 ) -> None:  # R417
     shown = api.get(f"{URL}/{trigger.pk}").json()
@@ -79,7 +79,7 @@ def test_a_rotation_answers_with_the_trigger_and_the_secret(
     }
 
 
-def test_a_chosen_secret_is_set_and_the_oldest_named_as_ended(
+def test_a_given_secret_is_set_and_the_oldest_one_ends(
     api: APIClient, trigger: Trigger
 ) -> None:
     ask(api, trigger, "rotate-secret", secret=SECOND)
@@ -92,7 +92,7 @@ def test_a_chosen_secret_is_set_and_the_oldest_named_as_ended(
     assert live_secrets(WebhookEndpoint.objects.get()) == [SPACED, SECOND]
 
 
-def test_with_nothing_kept_the_old_secret_is_refused_on_the_next_request(
+def test_an_old_secret_that_is_not_kept_is_rejected_at_once(
     api: APIClient, trigger: Trigger
 ) -> None:
     before = knock(FIRST)
@@ -127,7 +127,7 @@ def test_a_previous_secret_is_revoked(api: APIClient, trigger: Trigger) -> None:
         ),
     ],
 )
-def test_what_can_not_be_revoked_stays(
+def test_a_secret_that_cannot_be_revoked_stays(
     api: APIClient, trigger: Trigger, which: str, code: str, detail: str
 ) -> None:
     response = ask(api, trigger, "revoke-secret", which=which)
@@ -175,7 +175,7 @@ def test_what_can_not_be_revoked_stays(
         ),
     ],
 )
-def test_a_faulty_request_changes_nothing(
+def test_an_invalid_request_changes_nothing(
     api: APIClient,
     trigger: Trigger,
     act: str,
@@ -197,14 +197,16 @@ def test_only_a_webhook_trigger_has_secrets(api: APIClient, act: str) -> None:
     assert response.status_code == 404
     assert response.json()["error_code"] == "no_webhook"
     assert response.json()["detail"] == (
-        "Only webhook triggers have one; trigger_type is 'manual'"
+        "Only webhook triggers have a webhook; trigger_type is 'manual'"
     )
 
 
 @pytest.mark.parametrize(
     "act", ["rotate-secret", "revoke-secret", "regenerate-webhook"]
 )
-def test_who_may_not_change_triggers_renews_nothing(act: str, trigger: Trigger) -> None:
+def test_users_who_may_not_change_triggers_cannot_rotate_secrets(
+    act: str, trigger: Trigger
+) -> None:
     before = WebhookEndpoint.objects.values().get()
 
     response = ask(client_of("view_trigger"), trigger, act, which="current")
@@ -216,7 +218,7 @@ def test_who_may_not_change_triggers_renews_nothing(act: str, trigger: Trigger) 
 @pytest.mark.parametrize(
     "act", ["rotate-secret", "revoke-secret", "regenerate-webhook"]
 )
-def test_what_serves_agents_of_others_is_renewed_by_nobody_else(
+def test_secrets_of_an_endpoint_of_agents_of_others_cannot_be_rotated(
     act: str, trigger: Trigger, restricted: Agent
 ) -> None:
     make_trigger(trigger_type="webhook", endpoint=trigger.endpoint, agent=restricted)
@@ -229,7 +231,9 @@ def test_what_serves_agents_of_others_is_renewed_by_nobody_else(
     assert WebhookEndpoint.objects.values().get() == before
 
 
-def test_a_rotation_names_the_other_triggers(api: APIClient, trigger: Trigger) -> None:
+def test_a_rotation_lists_the_other_triggers_of_the_endpoint(
+    api: APIClient, trigger: Trigger
+) -> None:
     other = make_trigger(trigger_type="webhook", endpoint=trigger.endpoint)
 
     answer = ask(api, trigger, "rotate-secret").json()
@@ -237,7 +241,7 @@ def test_a_rotation_names_the_other_triggers(api: APIClient, trigger: Trigger) -
     assert answer["shared_with"] == [str(other.pk)]
 
 
-def test_a_new_secret_is_shown_in_no_other_answer_and_no_log(
+def test_a_new_secret_appears_in_no_other_response_and_no_log(
     api: APIClient, trigger: Trigger, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -253,7 +257,7 @@ def test_a_new_secret_is_shown_in_no_other_answer_and_no_log(
     assert secret not in caplog.text
 
 
-def test_a_secret_that_runs_out_is_no_longer_named(
+def test_an_expired_secret_is_no_longer_listed(
     api: APIClient, trigger: Trigger
 ) -> None:
     ask(api, trigger, "rotate-secret", keep_previous_seconds=60)
@@ -267,7 +271,7 @@ def test_a_secret_that_runs_out_is_no_longer_named(
     assert [state["which"] for state in after] == ["current"]
 
 
-def test_a_type_that_signs_differently_makes_its_own_form(api: APIClient) -> None:
+def test_a_generated_secret_has_the_format_of_its_type(api: APIClient) -> None:
     webhook = {"type_slug": "standardwebhooks"}
     made = make_created(trigger_type="webhook", webhook=webhook)
 
@@ -277,7 +281,7 @@ def test_a_type_that_signs_differently_makes_its_own_form(api: APIClient) -> Non
     assert answer["webhook_secret"] != made.webhook_secret
 
 
-def test_a_key_that_only_the_sender_makes_is_asked_for(
+def test_a_secret_that_only_the_sender_creates_is_required(
     api: APIClient, trigger: Trigger
 ) -> None:
     text = "Discord shows you its public key: enter it as the secret"

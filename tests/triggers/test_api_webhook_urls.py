@@ -1,4 +1,4 @@
-"""The URL of a trigger's endpoint: shown, moved, and chosen."""
+"""The URL of a trigger's endpoint: showing, regenerating and choosing it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,9 @@ def test_the_url_of_a_trigger_is_shown(api: APIClient) -> None:  # R220
     }
 
 
-def test_the_last_delivery_is_told_but_no_replay(api: APIClient) -> None:  # R418, R425
+def test_the_last_delivery_is_shown_without_replays(
+    api: APIClient,
+) -> None:  # R418, R425
     trigger = make()
     deliver(endpoint_of(trigger))
     second = record(
@@ -76,7 +78,7 @@ def test_the_last_delivery_is_told_but_no_replay(api: APIClient) -> None:  # R41
     assert shown["last_received_at"] == expected
 
 
-def test_to_see_the_url_is_to_see_the_trigger() -> None:
+def test_the_url_is_visible_to_users_who_may_view_the_trigger() -> None:
     trigger = make()
 
     allowed = client_of("view_trigger").get(f"{URL}/{trigger.pk}/webhook-url")
@@ -106,7 +108,7 @@ def test_a_deleted_trigger_has_no_url(api: APIClient) -> None:
     assert response.json()["error_code"] == "trigger_not_found"
 
 
-def test_a_regenerated_url_works_at_once_and_the_old_one_no_more(
+def test_a_regenerated_url_replaces_the_old_one_at_once(
     api: APIClient,
 ) -> None:  # R221
     trigger = make(config={"secret": "stays-as-it-is"})
@@ -126,7 +128,7 @@ def test_a_regenerated_url_works_at_once_and_the_old_one_no_more(
     assert new.secrets == old.secrets
 
 
-def test_a_url_is_regenerated_with_another_secret(api: APIClient) -> None:
+def test_a_url_can_be_regenerated_together_with_the_secret(api: APIClient) -> None:
     trigger = make(config={"secret": "known-to-too-many"})
 
     answer = api.post(
@@ -138,7 +140,7 @@ def test_a_url_is_regenerated_with_another_secret(api: APIClient) -> None:
     assert [state["which"] for state in answer["ended_secrets"]] == ["current"]
 
 
-def test_a_path_is_chosen_with_the_trigger(api: APIClient) -> None:  # R416
+def test_a_path_can_be_set_with_the_trigger(api: APIClient) -> None:  # R416
     response = api.post(URL, body(webhook_path="orders/eu"))
 
     shown = response.json()
@@ -148,7 +150,7 @@ def test_a_path_is_chosen_with_the_trigger(api: APIClient) -> None:  # R416
     assert deliver(WebhookEndpoint.objects.get()).status_code == 200
 
 
-def test_a_path_is_changed_and_given_up(api: APIClient) -> None:
+def test_a_path_can_be_changed_and_removed(api: APIClient) -> None:
     trigger = make()
     path = f"{URL}/{trigger.pk}"
 
@@ -163,7 +165,7 @@ def test_a_path_is_changed_and_given_up(api: APIClient) -> None:
     assert again["webhook_url"] == given_up["webhook_url"]
 
 
-def test_put_leaves_the_url_that_the_sender_knows(api: APIClient) -> None:
+def test_put_does_not_change_the_url(api: APIClient) -> None:
     trigger = make(path="orders")
     shown = api.get(f"{URL}/{trigger.pk}").json()
     full = {name: shown[name] for name in ("name", "agent_id", "trigger_type")}
@@ -173,7 +175,7 @@ def test_put_leaves_the_url_that_the_sender_knows(api: APIClient) -> None:
     assert changed["webhook_path"] == "orders"
 
 
-def test_what_was_read_can_be_sent_back(api: APIClient) -> None:
+def test_a_retrieved_path_can_be_put_unchanged(api: APIClient) -> None:
     for trigger in (make(path="orders"), make(), make_trigger()):
         shown = api.get(f"{URL}/{trigger.pk}").json()
 
@@ -204,7 +206,7 @@ def test_a_path_in_use_is_a_conflict(api: APIClient, is_active: bool) -> None:
     assert (Trigger.objects.count(), WebhookEndpoint.objects.count()) == (2, 2)
 
 
-def test_a_deleted_trigger_leaves_its_path_to_others(api: APIClient) -> None:
+def test_the_path_of_a_deleted_trigger_is_free(api: APIClient) -> None:
     api.delete(f"{URL}/{make(path='orders').pk}")
 
     response = api.post(URL, body(webhook_path="orders"))
@@ -221,7 +223,7 @@ def test_a_deleted_trigger_leaves_its_path_to_others(api: APIClient) -> None:
         ("a" * 201, "Ensure this field has no more than 200 characters."),
     ],
 )
-def test_what_is_no_path_is_refused(api: APIClient, path: str, detail: str) -> None:
+def test_an_invalid_path_is_rejected(api: APIClient, path: str, detail: str) -> None:
     response = api.post(URL, body(webhook_path=path))
 
     assert response.status_code == 400
@@ -229,7 +231,7 @@ def test_what_is_no_path_is_refused(api: APIClient, path: str, detail: str) -> N
     assert not Trigger.objects.exists()
 
 
-def test_only_a_webhook_trigger_takes_a_path(api: APIClient) -> None:
+def test_only_a_webhook_trigger_accepts_a_path(api: APIClient) -> None:
     response = api.post(URL, body(trigger_type="manual", webhook_path="orders"))
 
     assert response.status_code == 400
@@ -237,7 +239,7 @@ def test_only_a_webhook_trigger_takes_a_path(api: APIClient) -> None:
 
 
 @pytest.mark.parametrize("path", ["elsewhere", None])
-def test_what_serves_agents_of_others_is_not_moved(
+def test_the_url_of_an_endpoint_of_agents_of_others_cannot_change(
     path: str | None, restricted: Agent
 ) -> None:
     trigger = make(path="orders")

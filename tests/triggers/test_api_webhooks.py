@@ -1,4 +1,4 @@
-"""The fields of an endpoint, as its triggers show and take them."""
+"""The fields of an endpoint in the API of its triggers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def make(api: APIClient, name: str = "pushes", **fields: Any) -> dict[str, Any]:
     return shown
 
 
-def test_a_webhook_trigger_gets_a_url_of_its_own(
+def test_a_webhook_trigger_gets_its_own_url(
     api: APIClient, settings: Any
 ) -> None:  # R23, R243
     settings.PUBLIC_URL = "https://hooks.example"
@@ -44,7 +44,7 @@ def test_a_webhook_trigger_gets_a_url_of_its_own(
     assert shown["webhook_secret"] is None
 
 
-def test_fields_of_the_endpoint_are_taken_and_shown(api: APIClient) -> None:
+def test_fields_of_the_endpoint_are_stored_and_shown(api: APIClient) -> None:
     rules = {"required_headers": ["X-Shop"], "body_format": "json"}
 
     shown = make(
@@ -76,7 +76,7 @@ def test_a_secret_is_shown_once(api: APIClient) -> None:
     assert secret not in str(again) + str(listed)
 
 
-def test_a_changed_secret_is_shown_in_that_answer(api: APIClient) -> None:
+def test_a_changed_secret_is_shown_in_the_response(api: APIClient) -> None:
     shown = make(api, webhook_type="github")
     path = f"{URL}/{shown['id']}"
 
@@ -91,7 +91,7 @@ def test_a_changed_secret_is_shown_in_that_answer(api: APIClient) -> None:
     assert live_secrets(WebhookEndpoint.objects.get()) == [made["webhook_secret"]]
 
 
-def test_a_type_that_signs_brings_a_secret(api: APIClient) -> None:
+def test_a_type_with_signatures_gets_a_secret(api: APIClient) -> None:
     shown = make(api)
 
     changed = api.patch(f"{URL}/{shown['id']}", {"webhook_type": "github"}).json()
@@ -100,7 +100,7 @@ def test_a_type_that_signs_brings_a_secret(api: APIClient) -> None:
     assert live_secrets(WebhookEndpoint.objects.get()) == [changed["webhook_secret"]]
 
 
-def test_put_takes_an_endpoint_of_ones_own_back_to_defaults(api: APIClient) -> None:
+def test_put_resets_an_unshared_endpoint_to_defaults(api: APIClient) -> None:
     shown = make(
         api,
         allowed_methods=["PUT"],
@@ -117,7 +117,7 @@ def test_put_takes_an_endpoint_of_ones_own_back_to_defaults(api: APIClient) -> N
     assert live_secrets(WebhookEndpoint.objects.get()) == ["kept-as-it-was"]
 
 
-def test_triggers_of_one_endpoint_name_each_other(api: APIClient) -> None:
+def test_triggers_of_one_endpoint_list_each_other(api: APIClient) -> None:
     first = make(api, webhook_type="github")
     second = make(api, "issues", endpoint_id=first["endpoint_id"])
 
@@ -133,7 +133,7 @@ def test_triggers_of_one_endpoint_name_each_other(api: APIClient) -> None:
     assert second["webhook_secret"] is None
 
 
-def test_put_leaves_what_others_share(api: APIClient) -> None:
+def test_put_does_not_reset_a_shared_endpoint(api: APIClient) -> None:
     first = make(api, webhook_type="github", validation_rules={"body_format": "json"})
     second = make(api, "issues", endpoint_id=first["endpoint_id"])
     body = {name: second[name] for name in ("name", "agent_id", "trigger_type")}
@@ -157,7 +157,7 @@ def test_an_endpoint_closes_with_its_last_trigger(api: APIClient) -> None:
     assert Trigger.objects.get(pk=second["id"]).endpoint is None
 
 
-def test_a_closed_endpoint_can_not_be_joined(api: APIClient) -> None:
+def test_a_closed_endpoint_cannot_be_used(api: APIClient) -> None:
     first = make(api)
     api.delete(f"{URL}/{first['id']}")
     body = {"name": "late", "agent_id": first["agent_id"], "trigger_type": "webhook"}
@@ -186,7 +186,7 @@ def test_a_trigger_that_becomes_a_webhook_trigger_gets_an_endpoint(
     assert changed["webhook_secret"] is not None
 
 
-def test_a_change_of_both_is_made_whole_or_not_at_all(api: APIClient) -> None:
+def test_a_change_of_trigger_and_endpoint_is_atomic(api: APIClient) -> None:
     make_trigger(name="taken")
     shown = make(api)
 

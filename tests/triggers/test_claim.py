@@ -10,20 +10,19 @@ from django.db import transaction
 from events.models import Event, EventSource, Inbox
 from tests.factories import make_trigger
 from tests.races import ROUNDS, race
-from tests.triggers.due import NOON, fired, make_due, missed
+from tests.triggers.due_triggers import NOON, fired, make_due, missed
 from triggers.models import Trigger
 from triggers.schedules.interval import IntervalSchedule
 from triggers.services import claim
-from triggers.services.catchup import MAX_OCCURRENCES
 from triggers.services.claim import claim_due
-from triggers.services.scheduling import jitter_of
+from triggers.services.scheduling import MAX_OCCURRENCES, jitter_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 MINUTE = timedelta(minutes=1)
 
 
-def test_what_is_due_is_recorded_and_moved_on() -> None:
+def test_a_due_trigger_is_recorded_and_moved_on() -> None:
     trigger = make_due(subject="acme")
 
     assert claim_due(now=NOON) == 1
@@ -38,7 +37,7 @@ def test_what_is_due_is_recorded_and_moved_on() -> None:
     assert (trigger.scheduled_runs, trigger.last_scheduled_for) == (1, NOON)
 
 
-def test_what_is_not_due_is_left_alone() -> None:
+def test_a_trigger_that_is_not_due_is_unchanged() -> None:
     make_due()
 
     assert claim_due(now=NOON - timedelta(microseconds=1)) == 0
@@ -46,7 +45,7 @@ def test_what_is_not_due_is_left_alone() -> None:
     assert not Event.objects.exists()
 
 
-def test_without_a_now_the_databases_clock_counts() -> None:
+def test_the_default_now_is_the_clock_of_the_database() -> None:
     make_due(catchup="none")
 
     claim_due()
@@ -76,7 +75,7 @@ def test_a_clock_that_is_set_back_records_no_occurrence_again() -> None:
     assert fired(trigger) == [NOON]
 
 
-def test_a_claim_that_is_rolled_back_leaves_all_as_it_was() -> None:
+def test_a_rolled_back_claim_changes_nothing() -> None:
     trigger = make_due()
 
     with transaction.atomic():
@@ -88,7 +87,7 @@ def test_a_claim_that_is_rolled_back_leaves_all_as_it_was() -> None:
     assert trigger.next_run_time == NOON
 
 
-def test_a_claim_stops_at_its_limit_and_goes_on_from_there() -> None:
+def test_a_claim_stops_at_its_limit_and_the_next_one_continues() -> None:
     triggers = [make_due() for _ in range(5)]
 
     sizes = [claim_due(now=NOON, limit=2) for _ in range(4)]
@@ -97,7 +96,7 @@ def test_a_claim_stops_at_its_limit_and_goes_on_from_there() -> None:
     assert all(fired(trigger) == [NOON] for trigger in triggers)
 
 
-def test_the_limit_cuts_through_the_occurrences_of_one_trigger() -> None:
+def test_the_limit_can_split_the_occurrences_of_one_trigger() -> None:
     trigger = make_due(catchup="all")
     now = NOON + 4 * MINUTE
 
@@ -107,7 +106,7 @@ def test_the_limit_cuts_through_the_occurrences_of_one_trigger() -> None:
     assert fired(trigger) == [NOON + n * MINUTE for n in range(5)]
 
 
-def test_a_schedule_that_cannot_be_read_is_set_aside_and_the_rest_goes_on() -> None:
+def test_a_trigger_with_an_invalid_schedule_is_disabled_and_others_run() -> None:
     broken, good = make_due(), make_due()
     Trigger.objects.filter(pk=broken.pk).update(cron_expression="broken")
 
@@ -116,13 +115,13 @@ def test_a_schedule_that_cannot_be_read_is_set_aside_and_the_rest_goes_on() -> N
     assert fired(good) == [NOON]
     broken.refresh_from_db()
     assert not broken.is_active
-    assert broken.disabled_reason.startswith("its next run can't be computed: ")
+    assert broken.disabled_reason.startswith("its next run cannot be computed: ")
     assert (broken.next_run_time, broken.version) == (None, 2)
     assert Event.objects.filter(type="trigger.set_aside").count() == 1
     assert claim_due(now=NOON + MINUTE) == 1
 
 
-def test_once_fires_once_and_is_over() -> None:
+def test_a_once_schedule_fires_once() -> None:
     trigger = make_trigger(
         trigger_type="cron",
         schedule_type="once",
@@ -139,7 +138,7 @@ def test_once_fires_once_and_is_over() -> None:
     assert (trigger.next_run_time, trigger.is_active) == (None, True)
 
 
-def test_a_schedule_ends_after_its_runs() -> None:
+def test_a_schedule_ends_after_max_runs() -> None:
     trigger = make_due(max_runs=3, catchup="all")
 
     claim_due(now=NOON + MINUTE)
@@ -150,7 +149,7 @@ def test_a_schedule_ends_after_its_runs() -> None:
     assert (trigger.next_run_time, trigger.scheduled_runs) == (None, 3)
 
 
-def test_the_last_run_is_kept_where_all_was_missed() -> None:
+def test_the_last_run_stays_stored_if_all_occurrences_were_missed() -> None:
     trigger = make_due(catchup="none")
     claim_due(now=NOON)
 
@@ -162,7 +161,7 @@ def test_the_last_run_is_kept_where_all_was_missed() -> None:
     assert trigger.next_scheduled_for == NOON + 5 * MINUTE
 
 
-def test_jitter_moves_the_run_within_its_slot_and_not_the_instant() -> None:
+def test_jitter_delays_the_run_and_not_the_nominal_instant() -> None:
     trigger = make_due(jitter_seconds=30)
     jitter = jitter_of(trigger)
     assert timedelta(0) <= jitter < timedelta(seconds=30)
@@ -177,7 +176,7 @@ def test_jitter_moves_the_run_within_its_slot_and_not_the_instant() -> None:
 
 
 @pytest.mark.parametrize("catchup", ["none", "latest", "all"])
-def test_a_month_away_costs_no_month_of_steps(
+def test_a_month_of_downtime_is_claimed_in_few_steps(
     catchup: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trigger = make_due(
@@ -197,13 +196,13 @@ def test_a_month_away_costs_no_month_of_steps(
     assert claim_due(now=NOON + timedelta(days=30)) >= MAX_OCCURRENCES
 
     assert len(steps) < 2.2 * MAX_OCCURRENCES
-    # With `all` as many as a claim may; else those within the grace.
+    # With `all`, the limit of a claim; otherwise those within the grace.
     assert len(fired(trigger)) == (MAX_OCCURRENCES if catchup == "all" else 30)
     assert missed(trigger)[0]["from"] == NOON.isoformat()
     assert missed(trigger)[0]["at_least"] is True
 
 
-def test_a_claim_that_runs_out_of_time_blames_no_trigger(
+def test_a_claim_that_runs_out_of_time_disables_no_trigger(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     trigger = make_due()
@@ -211,7 +210,7 @@ def test_a_claim_that_runs_out_of_time_blames_no_trigger(
     def run_out(*_: object) -> None:
         raise SoftTimeLimitExceeded
 
-    monkeypatch.setattr(claim, "judge", run_out)
+    monkeypatch.setattr(claim, "plan_claim", run_out)
 
     with pytest.raises(SoftTimeLimitExceeded):
         claim_due(now=NOON)

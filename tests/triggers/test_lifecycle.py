@@ -10,7 +10,7 @@ from executions.models import TriggerExecution
 from executions.pipeline.drain import drain
 from tests.factories import make_listener, make_trigger
 from tests.races import race
-from tests.triggers.due import NOON, fired, make_due
+from tests.triggers.due_triggers import NOON, fired, make_due
 from triggers.models import ScheduleVersion, Subscription, Trigger
 from triggers.services.lifecycle import (
     TriggerNameTaken,
@@ -34,12 +34,12 @@ YEARLY = {
 
 
 def versions(trigger: Trigger) -> list[tuple[bool, bool]]:
-    """Whether each version of a schedule is active and current, oldest first."""
+    """Return whether each version is active and current, oldest first."""
     rows = ScheduleVersion.objects.filter(trigger=trigger).order_by("valid_from", "id")
     return [(row.is_active, row.valid_to is None) for row in rows]
 
 
-def test_a_new_schedule_knows_its_next_run() -> None:
+def test_a_new_schedule_has_a_next_run() -> None:
     trigger = make_trigger(**YEARLY)
 
     assert trigger.next_run_time == datetime(
@@ -49,14 +49,14 @@ def test_a_new_schedule_knows_its_next_run() -> None:
     assert versions(trigger) == [(True, True)]
 
 
-def test_a_trigger_made_inactive_has_no_next_run() -> None:
+def test_a_trigger_created_inactive_has_no_next_run() -> None:
     trigger = make_trigger(**YEARLY, is_active=False)
 
     assert (trigger.next_run_time, trigger.active_since) == (None, None)
     assert versions(trigger) == [(False, True)]
 
 
-def test_switching_off_and_on_moves_run_and_history() -> None:
+def test_disabling_and_enabling_replan_the_run_and_write_history() -> None:
     trigger = make_trigger(**YEARLY)
 
     off = disable_trigger(trigger_id=trigger.id, reason="quiet")
@@ -71,7 +71,7 @@ def test_switching_off_and_on_moves_run_and_history() -> None:
     assert versions(trigger) == [(True, False), (False, False), (True, True)]
 
 
-def test_switching_twice_changes_nothing() -> None:
+def test_a_second_enable_or_disable_changes_nothing() -> None:
     trigger = make_trigger(**YEARLY)
 
     assert enable_trigger(trigger_id=trigger.id).version == 1
@@ -80,7 +80,7 @@ def test_switching_twice_changes_nothing() -> None:
     assert len(versions(trigger)) == 2
 
 
-def test_another_schedule_is_another_next_run() -> None:
+def test_a_changed_schedule_changes_the_next_run() -> None:
     trigger = make_trigger(**YEARLY)
 
     update_trigger(trigger_id=trigger.id, fields={"cron_expression": "0 0 2 1 *"})
@@ -91,7 +91,7 @@ def test_another_schedule_is_another_next_run() -> None:
     assert versions(trigger)[-1] == (True, True)
 
 
-def test_a_new_name_does_not_eat_a_run_that_is_due() -> None:
+def test_a_rename_does_not_lose_a_due_run() -> None:
     trigger = make_due()
 
     update_trigger(trigger_id=trigger.id, fields={"name": "renamed"})
@@ -100,7 +100,7 @@ def test_a_new_name_does_not_eat_a_run_that_is_due() -> None:
     assert trigger.next_run_time == NOON
 
 
-def test_what_was_due_by_the_old_schedule_is_recorded_before_it_goes() -> None:
+def test_runs_due_by_the_old_schedule_are_recorded_before_a_change() -> None:
     due_at = (datetime.now(UTC) - timedelta(minutes=2)).replace(microsecond=0, second=0)
     trigger = make_due(due_at=due_at, catchup="all")
 
@@ -114,7 +114,7 @@ def test_what_was_due_by_the_old_schedule_is_recorded_before_it_goes() -> None:
     assert trigger.next_run_time > datetime.now(UTC)
 
 
-def test_an_edit_within_the_jitter_keeps_the_run_that_waits() -> None:
+def test_a_change_within_the_jitter_keeps_the_waiting_run() -> None:
     nominal = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     trigger = make_due(cron_expression="0 * * * *", jitter_seconds=86_400)
     Trigger.objects.filter(pk=trigger.pk).update(
@@ -128,7 +128,7 @@ def test_an_edit_within_the_jitter_keeps_the_run_that_waits() -> None:
     assert trigger.next_run_time == nominal + jitter_of(trigger)
 
 
-def test_a_run_that_waits_does_not_outlive_switching_off() -> None:
+def test_disabling_drops_a_run_that_waits_for_its_jitter() -> None:
     nominal = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     trigger = make_due(cron_expression="0 * * * *", jitter_seconds=86_400)
     Trigger.objects.filter(pk=trigger.pk).update(
@@ -142,7 +142,7 @@ def test_a_run_that_waits_does_not_outlive_switching_off() -> None:
     assert on.next_scheduled_for > nominal
 
 
-def test_what_was_due_by_an_unreadable_schedule_is_recorded_all_the_same() -> None:
+def test_a_due_run_of_an_invalid_schedule_is_recorded() -> None:
     trigger = make_due()
     Trigger.objects.filter(pk=trigger.pk).update(cron_expression="broken")
 
@@ -155,7 +155,7 @@ def test_what_was_due_by_an_unreadable_schedule_is_recorded_all_the_same() -> No
     assert trigger.next_run_time > datetime.now(UTC)
 
 
-def test_a_trigger_that_is_off_can_be_changed_while_its_agent_is_off() -> None:
+def test_a_disabled_trigger_can_be_changed_while_its_agent_is_disabled() -> None:
     trigger = make_trigger()
     disable_trigger(trigger_id=trigger.id)
     Agent.objects.update(is_active=False)
@@ -163,11 +163,11 @@ def test_a_trigger_that_is_off_can_be_changed_while_its_agent_is_off() -> None:
     changed = update_trigger(trigger_id=trigger.id, fields={"name": "renamed"})
 
     assert changed.trigger.name == "renamed"
-    with pytest.raises(InvalidTrigger, match="is switched off"):
+    with pytest.raises(InvalidTrigger, match="is disabled"):
         update_trigger(trigger_id=trigger.id, fields={"is_active": True})
 
 
-def test_a_changed_subject_reaches_the_triggers_endpoint() -> None:
+def test_a_changed_subject_is_copied_to_the_endpoint() -> None:
     trigger = make_trigger(trigger_type="webhook", subject="acme")
     endpoint = trigger.endpoint
     assert endpoint is not None
@@ -178,7 +178,7 @@ def test_a_changed_subject_reaches_the_triggers_endpoint() -> None:
     assert endpoint.subject == "other"
 
 
-def test_the_subject_of_what_others_share_is_not_changed() -> None:
+def test_the_subject_of_a_shared_endpoint_cannot_change() -> None:
     trigger = make_trigger(trigger_type="webhook", subject="acme")
     endpoint = trigger.endpoint
     assert endpoint is not None
@@ -192,7 +192,7 @@ def test_the_subject_of_what_others_share_is_not_changed() -> None:
     assert endpoint.subject == "acme"
 
 
-def test_what_was_due_when_a_trigger_was_switched_off_says_so() -> None:
+def test_a_run_due_when_its_trigger_was_disabled_is_skipped_as_inactive() -> None:
     due_at = datetime.now(UTC).replace(microsecond=0, second=0)
     trigger = make_due(due_at=due_at, misfire_grace_seconds=120)
 
@@ -204,7 +204,7 @@ def test_what_was_due_when_a_trigger_was_switched_off_says_so() -> None:
     assert (execution.status, execution.reason) == ("skipped", "inactive")
 
 
-def test_a_deleted_trigger_is_gone_and_its_name_free() -> None:
+def test_a_deleted_trigger_is_hidden_and_its_name_is_free() -> None:
     trigger = make_listener(name="nightly")
 
     delete_trigger(trigger_id=trigger.id)
@@ -215,7 +215,7 @@ def test_a_deleted_trigger_is_gone_and_its_name_free() -> None:
     assert make_listener(name="nightly").id != trigger.id
 
 
-def test_a_name_is_taken_once() -> None:
+def test_a_name_can_be_used_once() -> None:
     make_listener(name="nightly")
 
     with pytest.raises(TriggerNameTaken):
@@ -224,7 +224,7 @@ def test_a_name_is_taken_once() -> None:
     assert Trigger.objects.count() == 1
 
 
-def test_subscriptions_follow_patterns_and_subject() -> None:
+def test_subscriptions_have_the_patterns_and_the_subject() -> None:
     trigger = make_listener(event_types=["a.b", "a.b", "c.*"], subject="acme")
     assert patterns_of(trigger) == ["a.b", "c.*"]
 
@@ -250,7 +250,7 @@ def test_a_deleted_triggers_endpoint_closes_with_its_last_trigger() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_eight_with_one_name_are_one_trigger() -> None:
+def test_eight_concurrent_creates_with_one_name_make_one_trigger() -> None:
     def create() -> bool:
         try:
             make_listener(name="nightly")
@@ -263,7 +263,7 @@ def test_eight_with_one_name_are_one_trigger() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_eight_switches_at_once_leave_one_current_version() -> None:
+def test_eight_concurrent_changes_leave_one_current_version() -> None:
     trigger = make_trigger(**YEARLY)
     disable_trigger(trigger_id=trigger.id)
 

@@ -9,7 +9,7 @@ from django_celery_beat.models import CrontabSchedule, IntervalSchedule, Periodi
 
 from tests.factories import make_trigger
 from tests.races import race
-from triggers.clocks.base import get_clock
+from triggers.clock import get_clock
 from triggers.models import Trigger
 from triggers.services.lifecycle import (
     delete_trigger,
@@ -133,7 +133,7 @@ def test_a_disabled_trigger_stays_disabled_when_it_is_edited() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_deleted_triggers_mirror_goes() -> None:
+def test_the_mirror_of_a_deleted_trigger_is_deleted() -> None:
     trigger = make_cron()
 
     delete_trigger(trigger_id=trigger.id)
@@ -143,7 +143,7 @@ def test_a_deleted_triggers_mirror_goes() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_mirror_goes_at_once_and_is_made_anew_with_its_numbers() -> None:
+def test_a_deleted_mirror_is_recreated_with_its_counts() -> None:
     trigger = make_cron()
     Trigger.objects.filter(pk=trigger.pk).update(scheduled_runs=20)
 
@@ -160,7 +160,7 @@ def test_a_mirror_goes_at_once_and_is_made_anew_with_its_numbers() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_eight_writers_of_one_schedule_make_no_twins() -> None:
+def test_eight_concurrent_writers_create_one_schedule_row() -> None:
     def make_both() -> None:
         make_cron("7 7 * * *")
         make_trigger(
@@ -202,7 +202,7 @@ def test_a_trigger_without_a_schedule_has_no_mirror() -> None:
     assert not PeriodicTask.objects.filter(name__contains=str(trigger.id)).exists()
 
 
-def test_the_clocks_status_is_the_triggers() -> None:
+def test_the_status_of_the_clock_is_that_of_the_trigger() -> None:
     trigger = make_cron()
 
     status = get_clock().get_trigger_status(trigger.id)

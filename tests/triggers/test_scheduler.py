@@ -26,12 +26,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def make_task(name: str = "report", **fields: Any) -> PeriodicTask:
-    """A periodic task of somebody's own that has been due for a second."""
+    """Create a person's periodic task that has been due for a second."""
     if "crontab" not in fields:
         every = IntervalSchedule.objects.get_or_create(every=60, period="seconds")
         fields["interval"] = every[0]
     task = PeriodicTask.objects.create(
-        name=name, task="somebody.reports", queue="reports", **fields
+        name=name, task="shop.reports", queue="reports", **fields
     )
     due_since = timezone.now() - timedelta(seconds=61)
     PeriodicTask.objects.filter(pk=task.pk).update(last_run_at=due_since)
@@ -39,7 +39,7 @@ def make_task(name: str = "report", **fields: Any) -> PeriodicTask:
 
 
 def make_scheduler() -> TickhookScheduler:
-    """A scheduler that has read the schedule; its clock is not started."""
+    """Return a scheduler that has read the schedule; its ticker is not started."""
     scheduler = TickhookScheduler(app=app, lazy=True)
     scheduler.populate_heap()
     return scheduler
@@ -60,14 +60,14 @@ def test_the_mirrors_of_triggers_are_not_loaded() -> None:
     assert set(make_scheduler().schedule) == {"report"}
 
 
-def test_a_task_of_another_hour_is_loaded_too() -> None:
+def test_tasks_of_other_hours_are_loaded() -> None:
     far = (timezone.now().hour + 12) % 24
     make_task(crontab=CrontabSchedule.objects.create(minute="0", hour=str(far)))
 
     assert set(make_scheduler().schedule) == {"report"}
 
 
-def test_a_turn_that_a_read_only_database_refused_is_taken_later(
+def test_a_turn_that_a_read_only_database_rejected_is_claimed_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(scheduler, "RETRY_SECONDS", 0)
@@ -82,7 +82,7 @@ def test_a_turn_that_a_read_only_database_refused_is_taken_later(
     assert entry.is_claimed
 
 
-def test_of_two_beats_one_sends() -> None:
+def test_exactly_one_of_two_beats_sends() -> None:
     task = make_task()
     beats = [make_scheduler(), make_scheduler()]
 
@@ -94,7 +94,7 @@ def test_of_two_beats_one_sends() -> None:
     assert task.total_run_count == 1
 
 
-def test_of_eight_beats_one_has_the_turn() -> None:
+def test_exactly_one_of_eight_beats_claims_the_turn() -> None:
     for number in range(ROUNDS):
         task = make_task(f"report-{number}")
         entries = [entry_of(task) for _ in range(8)]
@@ -106,7 +106,7 @@ def test_of_eight_beats_one_has_the_turn() -> None:
         assert task.total_run_count == 1
 
 
-def test_a_beat_that_came_too_late_takes_over_what_was_written() -> None:
+def test_a_beat_that_loses_the_turn_reads_the_stored_state() -> None:
     task = make_task()
     winner, loser = entry_of(task), entry_of(task)
     winner.take_turn()
@@ -118,7 +118,7 @@ def test_a_beat_that_came_too_late_takes_over_what_was_written() -> None:
     assert not following.is_due().is_due
 
 
-def test_a_task_that_never_ran_has_its_first_turn_once() -> None:
+def test_the_first_turn_of_a_task_is_claimed_once() -> None:
     task = make_task()
     PeriodicTask.objects.filter(pk=task.pk).update(last_run_at=None)
     first, second = entry_of(task), entry_of(task)
@@ -128,7 +128,7 @@ def test_a_task_that_never_ran_has_its_first_turn_once() -> None:
     assert (first.is_claimed, second.is_claimed) == (True, False)
 
 
-def test_a_turn_is_counted_on_by_the_same_beat() -> None:
+def test_the_same_beat_continues_the_count_of_runs() -> None:
     task = make_task()
 
     entry_of(task).take_turn().take_turn()
@@ -138,7 +138,7 @@ def test_a_turn_is_counted_on_by_the_same_beat() -> None:
 
 
 @pytest.mark.parametrize("is_deleted", [False, True])
-def test_a_task_that_was_taken_away_is_not_sent(is_deleted: bool) -> None:
+def test_a_deleted_task_is_not_sent(is_deleted: bool) -> None:
     task = make_task()
     beat = make_scheduler()
     if is_deleted:
@@ -151,7 +151,7 @@ def test_a_task_that_was_taken_away_is_not_sent(is_deleted: bool) -> None:
     assert messages() == 0
 
 
-def test_while_the_database_is_away_a_turn_stays_due(
+def test_a_turn_stays_due_while_the_database_is_unavailable(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     make_task()
@@ -170,7 +170,7 @@ def test_while_the_database_is_away_a_turn_stays_due(
     assert messages() == 1
 
 
-def test_an_edit_of_a_trigger_does_not_make_beat_read_again(
+def test_a_change_of_a_trigger_does_not_reload_the_schedule_of_beat(
     settings: Settings,
 ) -> None:
     PeriodicTasks.update_changed()

@@ -21,7 +21,7 @@ ZONE = "The time zone must be an IANA name such as 'Europe/Berlin'."
 
 
 def faults_of(schedule_type: str, **fields: Any) -> list[tuple[str, str]]:
-    """Return what is wrong; the fields may be of types that only JSON can bring."""
+    """Return the faults; fields can have any JSON type."""
     settings: dict[str, Any] = {
         "config": {},
         "cron_expression": None,
@@ -54,14 +54,14 @@ def faults_of(schedule_type: str, **fields: Any) -> list[tuple[str, str]]:
         ("once", {"at": "0001-01-01T00:00+14:00"}, "at", AT),
         ("once", {"at": "\ud800"}, "at", AT),
         ("once", {"at": "2026-05-01T09:00" + "0" * 99}, "at", AT),
-        ("daily", {"hour": 9}, "hour", "Unknown key 'hour'; known are: time."),
+        ("daily", {"hour": 9}, "hour", "Unknown key 'hour'; the known keys are: time."),
         ("once", {"a/~": 9, "at": "2026-05-01T09:00"}, "a~1~0",
-         "Unknown key 'a/~'; known are: at."),
-        ("daily", {"\ud800": 9}, "?", "Unknown key '?'; known are: time."),
+         "Unknown key 'a/~'; the known keys are: at."),
+        ("daily", {"\ud800": 9}, "?", "Unknown key '?'; the known keys are: time."),
         ("cron", {"cron": 5}, "cron", "The cron expression must be a string."),
     ],
 )  # fmt: skip
-def test_a_wrong_config_is_refused_by_key(
+def test_an_invalid_config_value_is_rejected_by_key(
     schedule_type: str, config: dict[str, object], key: str, detail: str
 ) -> None:
     assert faults_of(schedule_type, config=config) == [
@@ -85,7 +85,7 @@ def test_a_wrong_config_is_refused_by_key(
         (None, ZONE),
     ],
 )
-def test_an_unknown_time_zone_is_refused(timezone: object, detail: str) -> None:
+def test_an_unknown_time_zone_is_rejected(timezone: object, detail: str) -> None:
     assert faults_of("daily", timezone=timezone) == [("/timezone", detail)]  # R153
 
 
@@ -104,24 +104,24 @@ def test_an_unknown_time_zone_is_refused(timezone: object, detail: str) -> None:
         ({"config": ["time"]}, "/schedule_config", "The config must be an object."),
     ],
 )  # fmt: skip
-def test_a_wrong_field_is_refused(
+def test_an_invalid_field_is_rejected(
     fields: dict[str, object], pointer: str, detail: str
 ) -> None:
     assert faults_of("daily", **fields) == [(pointer, detail)]
 
 
 @pytest.mark.parametrize("schedule_type", ["yearly", "", None])
-def test_an_unknown_kind_is_refused(schedule_type: Any) -> None:
+def test_an_unknown_schedule_type_is_rejected(schedule_type: Any) -> None:
     detail = "The schedule type must be one of: cron, interval, daily, weekly, once."
 
     assert faults_of(schedule_type) == [("/schedule_type", detail)]
 
 
-def test_the_kind_may_be_in_any_case() -> None:
+def test_the_schedule_type_is_case_insensitive() -> None:
     assert build("DAILY") == build("daily")  # D2
 
 
-def test_a_config_must_not_contradict_the_expression() -> None:
+def test_an_expression_in_the_config_must_be_the_same() -> None:
     faults = faults_of(
         "cron", config={"cron": "0 1 * * *"}, cron_expression="0 2 * * *"
     )
@@ -130,11 +130,11 @@ def test_a_config_must_not_contradict_the_expression() -> None:
     assert faults == [("/schedule_config/cron", detail)]
 
 
-def test_a_kind_without_cron_leaves_the_expression_unread() -> None:
+def test_other_schedule_types_ignore_the_expression() -> None:
     assert build("daily", cron_expression="nonsense") == build("daily")
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_faults_are_raised_at_once() -> None:
     with pytest.raises(InvalidInput) as caught:
         build("weekly", {"day": 9, "time": "?"}, timezone="Mars", dst_gap="x")
 
@@ -161,7 +161,7 @@ keys = st.sampled_from(["cron", "interval_seconds", "time", "day", "at"]) | st.t
     config=st.dictionaries(keys, json_values, max_size=3),
     timezone=st.just("Europe/Berlin") | st.text(),
 )
-def test_any_json_builds_or_is_refused(
+def test_any_json_builds_or_is_rejected(
     schedule_type: str, config: Mapping[str, object], timezone: str
 ) -> None:
     with suppress(InvalidSchedule):

@@ -17,7 +17,7 @@ from triggers.schedules import occurrences, preview
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """What comes due next around one change of the clocks."""
+    """The next due instants around one DST change."""
 
     name: str
     expression: str
@@ -38,7 +38,7 @@ def load_cases() -> list[Case]:
 
 
 CASES = load_cases()
-# A date on which, or on whose eve, the zone's clocks change.
+# A date on which, or on the day before which, the zone's offset changes.
 CHANGES = [
     ("America/New_York", "2026-03-08"),
     ("America/New_York", "2026-11-01"),
@@ -78,7 +78,7 @@ changes = st.sampled_from(CHANGES)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_around_a_change_of_the_clocks(case: Case) -> None:
+def test_a_schedule_around_a_dst_change(case: Case) -> None:
     schedule = cron(case.expression, timezone=case.timezone, **case.options)
 
     due = occurrences(schedule, read(case.after), limit=len(case.due))
@@ -106,7 +106,7 @@ def test_the_oracle_agrees_with_the_cases(case: Case) -> None:
     dst_gap=st.sampled_from(["after", "skip"]),
     dst_overlap=st.sampled_from(["first", "second", "both"]),
 )
-def test_a_search_gives_every_instant_of_the_oracle_with_its_note(
+def test_a_search_finds_every_instant_of_the_oracle_with_its_note(
     expression: str, change: tuple[str, str], dst_gap: str, dst_overlap: str
 ) -> None:
     timezone, start, end = change[0], *around(change)
@@ -122,7 +122,7 @@ def test_a_search_gives_every_instant_of_the_oracle_with_its_note(
 
 @settings(max_examples=50, deadline=None)
 @given(expression=expressions, change=changes, minute=st.integers(0, 48 * 60))
-def test_the_answer_does_not_depend_on_where_a_search_starts(
+def test_the_result_does_not_depend_on_the_start_of_a_search(
     expression: str, change: tuple[str, str], minute: int
 ) -> None:
     start, end = around(change)
@@ -162,7 +162,7 @@ def test_a_fixed_wall_time_comes_due_once(
         ({"dst_overlap": "second"}, ["2026-03-29 01:00", "2026-10-25 01:30"]),
     ],
 )
-def test_a_daily_time_keeps_the_same_rules(
+def test_a_daily_schedule_follows_the_same_rules(
     options: ClockOptions, due: list[str]
 ) -> None:
     schedule = build("daily", {"time": "02:30"}, timezone="Europe/Berlin", **options)
@@ -179,7 +179,7 @@ def test_a_daily_time_keeps_the_same_rules(
         ({"dst_overlap": "second"}, ["2026-03-29 01:00", "2026-10-25 01:30"]),
     ],
 )
-def test_a_weekly_time_keeps_the_same_rules(
+def test_a_weekly_schedule_follows_the_same_rules(
     options: ClockOptions, due: list[str]
 ) -> None:
     config = {"day": 6, "time": "02:30"}
@@ -189,7 +189,7 @@ def test_a_weekly_time_keeps_the_same_rules(
     assert [schedule.next_after(eve) for eve in eves] == [utc(at) for at in due]
 
 
-def test_a_daily_time_shown_twice_can_come_due_at_both() -> None:
+def test_a_repeated_daily_time_can_come_due_twice() -> None:
     schedule = build(
         "daily", {"time": "02:30"}, timezone="Europe/Berlin", dst_overlap="both"
     )
@@ -212,7 +212,7 @@ def test_a_daily_time_shown_twice_can_come_due_at_both() -> None:
         ("0 */3 * * *", {}, [None, None, None]),
     ],
 )
-def test_a_preview_notes_a_time_the_clocks_leave_out(
+def test_a_preview_notes_a_nonexistent_time(
     expression: str, options: ClockOptions, notes: list[str | None]
 ) -> None:
     schedule = cron(expression, timezone="Europe/Berlin", **options)
@@ -229,7 +229,7 @@ def test_a_preview_notes_a_time_the_clocks_leave_out(
         ("30 * * * *", ["dst_overlap", "dst_overlap", None]),
     ],
 )
-def test_a_preview_notes_a_time_the_clocks_show_twice(
+def test_a_preview_notes_a_repeated_time(
     expression: str, notes: list[str | None]
 ) -> None:
     schedule = cron(expression, timezone="Europe/Berlin")
@@ -239,7 +239,7 @@ def test_a_preview_notes_a_time_the_clocks_show_twice(
     assert [occurrence.note for occurrence in seen] == notes
 
 
-def test_every_second_of_a_long_gap_is_passed_at_once() -> None:
+def test_a_long_gap_is_skipped_in_one_step() -> None:
     schedule = cron("* * * * * *", timezone="Pacific/Apia")
 
     due = occurrences(schedule, utc("2011-12-30 09:59:58"), limit=3)

@@ -1,4 +1,4 @@
-"""Schedules at every change of the clocks of every zone; `make chaos` tries more."""
+"""Schedules at every offset change of every zone; `make chaos` tests more of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.triggers.clock_trials import OPTIONS, Trial, trials
 from tests.triggers.cron_oracle import due_instants, follows_elapsed_time, matches_wall
 from tests.triggers.schedule_builders import build, cron
 from triggers.schedules import occurrences
-from triggers.schedules.zones import zone_names
+from triggers.schedules.base import zone_names
 
 pytestmark = pytest.mark.chaos
 
@@ -41,7 +41,7 @@ def test_a_walk_through_every_minute_finds_the_same_instants(year: int) -> None:
 
 
 def shows_its_wall_times(trial: Trial, noted: Noted) -> bool:
-    """Tell whether the clocks agree with the expression, and show fixed times once."""
+    """Return whether the wall times match the expression, fixed ones once."""
     zone = ZoneInfo(trial.timezone)
     walls = [at.astimezone(zone).replace(tzinfo=None, fold=0) for at, _ in noted]
     may_repeat = (
@@ -54,7 +54,7 @@ def shows_its_wall_times(trial: Trial, noted: Noted) -> bool:
 
 
 def starts_anywhere(trial: Trial, due: list[datetime]) -> bool:
-    """Tell whether a search from within the change goes on as one from before it."""
+    """Return whether searches from within the change and from before it agree."""
     change = trial.change
     for start in (change.at - ONE_SECOND, change.at, change.at + change.size / 2):
         found = trial.schedule.next_after(start)
@@ -78,7 +78,7 @@ def test_a_single_wall_time_comes_due_once_at_every_change() -> None:
         assert [at.replace(tzinfo=None) for at in due] == [shown_at], change
 
 
-def test_an_interval_heeds_no_change() -> None:
+def test_an_interval_ignores_dst_changes() -> None:
     for timezone, change in every_change():
         anchor = change.at - timedelta(hours=7, seconds=1)
         config = {"interval_seconds": 5 * 3600}
@@ -90,7 +90,7 @@ def test_an_interval_heeds_no_change() -> None:
         assert [schedule.note_for(at) for at in due] == [None] * 3
 
 
-def test_changes_close_together_are_each_heeded() -> None:
+def test_close_dst_changes_are_each_applied() -> None:
     for number, (timezone, first, second) in enumerate(close_changes()):
         start, end = first.at - timedelta(days=1), second.at + timedelta(days=1)
         options = OPTIONS[number % len(OPTIONS)]

@@ -49,7 +49,7 @@ def test_the_presets_are_listed_in_order() -> None:
     "timezone", ["Europe/Berlin", "America/Sao_Paulo", "Australia/Lord_Howe"]
 )
 @pytest.mark.parametrize("preset", list_presets(), ids=lambda preset: preset.name)
-def test_a_preset_keeps_its_times_for_five_years_or_ten_thousand_runs(
+def test_a_preset_matches_the_oracle_for_five_years_or_ten_thousand_runs(
     preset: CronPreset, timezone: str
 ) -> None:
     schedule, zone = cron(preset.cron, timezone=timezone), ZoneInfo(timezone)
@@ -66,7 +66,7 @@ def test_a_preset_keeps_its_times_for_five_years_or_ten_thousand_runs(
     assert set(others) <= {DstNote.GAP}
 
 
-def test_every_preset_is_a_schedule_that_describes_itself_as_the_preset() -> None:
+def test_every_preset_builds_a_schedule_with_its_description() -> None:
     texts = [cron(preset.cron).describe() for preset in list_presets()]
 
     assert texts == [description for _, _, description in PRESETS]
@@ -86,7 +86,7 @@ def test_an_expression_is_built_from_its_parts() -> None:
     assert build_cron(weekday="5") == "* * * * 5"
 
 
-def test_next_runs_are_given_in_utc() -> None:
+def test_next_runs_are_in_utc() -> None:
     runs = next_runs("0 9 L * *", 3, after=utc("2026-01-31 09:00"))  # R407, R408
 
     assert runs == [
@@ -97,7 +97,7 @@ def test_next_runs_are_given_in_utc() -> None:
 
 
 @time_machine.travel(datetime(2026, 5, 1, 12, tzinfo=UTC), tick=False)
-def test_next_runs_are_five_from_now_on() -> None:
+def test_the_default_is_the_next_five_runs() -> None:
     assert next_runs("@hourly") == [
         utc(f"2026-05-01 {hour}:00") for hour in range(13, 18)
     ]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.factories import make_trigger
-from tests.triggers.due import fired, make_due
+from tests.triggers.due_triggers import fired, make_due
 from triggers.models import ScheduleVersion, Trigger
 from triggers.services.claim import claim_due
 from triggers.services.lifecycle import (
@@ -26,7 +26,7 @@ HOURLY = {
 
 
 def hour(*, ahead: int) -> datetime:
-    """A full hour that is so many hours ahead."""
+    """Return the full hour that is this many hours ahead."""
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     return now + timedelta(hours=ahead)
 
@@ -35,7 +35,7 @@ def hour(*, ahead: int) -> datetime:
     ("pause_hours", "and_microseconds", "following"),
     [(10, 0, 10), (10, 1, 11), (-10, 0, 1)],
 )
-def test_what_comes_due_during_a_pause_is_left_out(
+def test_occurrences_during_a_pause_are_left_out(
     pause_hours: int, and_microseconds: int, following: int
 ) -> None:
     until = hour(ahead=pause_hours) + timedelta(microseconds=and_microseconds)
@@ -46,7 +46,7 @@ def test_what_comes_due_during_a_pause_is_left_out(
     assert trigger.next_run_time == hour(ahead=following)
 
 
-def test_a_pause_is_held_against_the_place_within_the_jitter() -> None:
+def test_a_pause_applies_to_the_instant_with_jitter() -> None:
     trigger = make_trigger(**HOURLY, jitter_seconds=3600)
     jitter = jitter_of(trigger)
 
@@ -68,7 +68,7 @@ def test_a_pause_is_held_against_the_place_within_the_jitter() -> None:
         ({"schedule_type": "weekly", "schedule_config": {"day": 2}}, 7 * 86_400),
     ],
 )
-def test_after_a_pause_the_schedule_goes_on_as_it_was(
+def test_a_schedule_continues_unchanged_after_a_pause(
     schedule: dict[str, Any], following: int
 ) -> None:
     trigger = make_trigger(trigger_type="cron", **schedule)
@@ -91,7 +91,7 @@ def test_after_a_pause_the_schedule_goes_on_as_it_was(
         (datetime(1, 1, 1, tzinfo=UTC), True),
     ],
 )
-def test_a_pause_may_begin_or_end_with_the_calendar(
+def test_a_pause_can_begin_or_end_with_the_calendar(
     until: datetime, is_ever_due: bool
 ) -> None:
     trigger = make_trigger(
@@ -104,7 +104,7 @@ def test_a_pause_may_begin_or_end_with_the_calendar(
     assert (trigger.next_run_time is not None) == is_ever_due
 
 
-def test_what_was_to_run_once_within_a_pause_never_runs() -> None:
+def test_a_once_schedule_within_a_pause_never_runs() -> None:
     at = hour(ahead=5)
     once = {"schedule_type": "once", "schedule_config": {"at": at.isoformat()}}
     trigger = make_trigger(trigger_type="cron", **once, paused_until=hour(ahead=6))
@@ -112,7 +112,7 @@ def test_what_was_to_run_once_within_a_pause_never_runs() -> None:
     assert trigger.next_run_time is None
 
 
-def test_lifting_a_pause_brings_the_next_run_back() -> None:
+def test_removing_a_pause_restores_the_next_run() -> None:
     trigger = make_trigger(**HOURLY, paused_until=hour(ahead=10), max_runs=3)
 
     lifted = update_trigger(trigger_id=trigger.id, fields={"paused_until": None})
@@ -122,7 +122,7 @@ def test_lifting_a_pause_brings_the_next_run_back() -> None:
     assert ScheduleVersion.objects.filter(trigger=trigger).count() == 2
 
 
-def test_what_was_due_before_the_pause_was_set_is_recorded() -> None:
+def test_runs_due_before_a_pause_was_set_are_recorded() -> None:
     due_at = datetime.now(UTC).replace(second=0, microsecond=0)
     trigger = make_due(due_at=due_at, catchup="all")
 
@@ -133,14 +133,14 @@ def test_what_was_due_before_the_pause_was_set_is_recorded() -> None:
     assert trigger.next_run_time == hour(ahead=10)
 
 
-def test_a_pause_outlasts_switching_off_and_on() -> None:
+def test_a_pause_survives_disable_and_enable() -> None:
     trigger = make_trigger(**HOURLY, paused_until=hour(ahead=10))
     disable_trigger(trigger_id=trigger.id)
 
     assert enable_trigger(trigger_id=trigger.id).next_run_time == hour(ahead=10)
 
 
-def test_a_pause_that_is_over_needs_nobody_to_lift_it() -> None:
+def test_a_pause_ends_by_itself() -> None:
     trigger = make_trigger(**HOURLY, paused_until=hour(ahead=2))
 
     assert claim_due(now=hour(ahead=2) - timedelta(seconds=1)) == 0
@@ -150,7 +150,7 @@ def test_a_pause_that_is_over_needs_nobody_to_lift_it() -> None:
     assert Trigger.objects.get(pk=trigger.pk).next_run_time == hour(ahead=3)
 
 
-def test_a_pause_without_a_schedule_plans_nothing() -> None:
+def test_a_pause_of_a_trigger_without_a_schedule_plans_nothing() -> None:
     trigger = make_trigger(trigger_type="event", event_types=["invoice.*"])
 
     paused = update_trigger(

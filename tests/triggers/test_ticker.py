@@ -8,20 +8,20 @@ from django.db import connection
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from common.clock import database_now
+from common.database.sql import database_now
 from events.models import Event
 from tests.acceptance.waiting import wait_for
 from tests.factories import make_trigger
-from tests.triggers.due import make_due, make_due_once
+from tests.triggers.due_triggers import make_due, make_due_once
+from triggers.clock import get_clock
 from triggers.clocks import ticker
-from triggers.clocks.base import get_clock
-from triggers.clocks.names import CLAIM_DUE, HEARTBEAT_NAME
-from triggers.clocks.ticker import Ticker, note_tick
+from triggers.clocks.mirror import CLAIM_DUE, HEARTBEAT_NAME
+from triggers.clocks.ticker import Ticker, record_heartbeat
 from triggers.clocks.wake import wake_clocks
 from triggers.models import Trigger
-from triggers.services import due
+from triggers.services import due_index
 from triggers.services.claim import claim_while_due
-from triggers.services.due import DueFloor
+from triggers.services.due_index import DueFloor
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,7 +33,7 @@ AND pid <> pg_backend_pid() AND backend_type = 'client backend'
 
 @pytest.fixture
 def start(transactional_db: None) -> Iterator[Callable[[], Ticker]]:
-    """Start tickers that end with the test."""
+    """Start tickers that stop at the end of the test."""
     started: list[Ticker] = []
 
     def start_one() -> Ticker:
@@ -52,7 +52,7 @@ def start(transactional_db: None) -> Iterator[Callable[[], Ticker]]:
 
 @pytest.fixture
 def heartbeat(transactional_db: None) -> PeriodicTask:
-    """The row that a migration makes, and that emptying the tables takes away."""
+    """Create the row of the heartbeat, which truncating the tables has removed."""
     every, _ = IntervalSchedule.objects.get_or_create(every=1, period="seconds")
     values = {"task": CLAIM_DUE, "interval": every, "last_run_at": None}
     task, _ = PeriodicTask.objects.update_or_create(
@@ -72,7 +72,7 @@ def others() -> list[int]:
 
 
 def sleepers() -> list[int]:
-    """The tickers that found nothing due; noting that they tick comes last."""
+    """Return the tickers that sleep: their last statement records the heartbeat."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"{OTHERS} AND state = 'idle' AND query LIKE %s", ["%FOR UPDATE%"]
@@ -80,7 +80,7 @@ def sleepers() -> list[int]:
         return [pid for (pid,) in cursor.fetchall()]
 
 
-def test_a_ticker_claims_what_is_due(start: Callable[[], Ticker]) -> None:
+def test_a_ticker_claims_due_triggers(start: Callable[[], Ticker]) -> None:
     make_due_once()
 
     start()
@@ -98,7 +98,7 @@ def test_two_tickers_claim_nothing_twice(start: Callable[[], Ticker]) -> None:
     assert recorded() == 20
 
 
-def test_a_ticker_that_sleeps_long_is_woken_by_what_comes_due_soon(
+def test_a_sleeping_ticker_is_woken_by_a_trigger_that_is_due_soon(
     start: Callable[[], Ticker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ticker, "MAX_SLEEP_SECONDS", 3600)
@@ -116,7 +116,7 @@ def test_a_ticker_that_sleeps_long_is_woken_by_what_comes_due_soon(
 
 @pytest.fixture
 def no_wake_ups(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No clock listens, as behind a pooler."""
+    """Prevent the subscription to wake-ups, as behind a pooler."""
     monkeypatch.setattr(Ticker, "_listen", lambda _: connection.ensure_connection())
 
 
@@ -124,8 +124,8 @@ def no_wake_ups(monkeypatch: pytest.MonkeyPatch) -> None:
 def plan_for_the_past(
     start: Callable[[], Ticker], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[], None]:
-    """Start a ticker that looks once; return what makes a trigger due, unnoticed."""
-    monkeypatch.setattr(due, "FULL_LOOK_EVERY_SECONDS", 3600)
+    """Start a ticker that has looked once; return a function that plans a past run."""
+    monkeypatch.setattr(due_index, "FULL_LOOK_EVERY_SECONDS", 3600)
     hour = timedelta(hours=1)
     trigger = make_due(due_at=database_now() + hour, catchup="latest")
     one = start()
@@ -140,7 +140,7 @@ def plan_for_the_past(
     return plan
 
 
-def test_a_ticker_that_is_woken_reads_the_whole_due_index(
+def test_a_woken_ticker_reads_the_whole_due_index(
     plan_for_the_past: Callable[[], None],
 ) -> None:
     plan_for_the_past()
@@ -169,7 +169,7 @@ def test_a_ticker_without_wake_ups_reads_the_whole_due_index(
     assert wait_for(recorded, timeout_seconds=10) == 1
 
 
-def test_a_ticker_that_loses_its_connection_makes_a_new_one(
+def test_a_ticker_reconnects_after_a_lost_connection(
     start: Callable[[], Ticker],
 ) -> None:
     start()
@@ -183,7 +183,7 @@ def test_a_ticker_that_loses_its_connection_makes_a_new_one(
     assert others() != [first]
 
 
-def test_a_ticker_outlives_an_error(
+def test_a_ticker_continues_after_an_error(
     start: Callable[[], Ticker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failures = iter([ValueError("broken")])
@@ -201,24 +201,26 @@ def test_a_ticker_outlives_an_error(
     assert wait_for(recorded, timeout_seconds=60) == 1
 
 
-def test_a_tick_is_noted_every_few_seconds_only(heartbeat: PeriodicTask) -> None:
-    note_tick()
+def test_a_heartbeat_is_recorded_every_few_seconds_only(
+    heartbeat: PeriodicTask,
+) -> None:
+    record_heartbeat()
     heartbeat.refresh_from_db()
     first = heartbeat.last_run_at
 
-    note_tick()
+    record_heartbeat()
 
     heartbeat.refresh_from_db()
     assert heartbeat.last_run_at == first
     assert get_clock().is_healthy()
 
 
-def test_a_clock_that_does_not_tick_is_not_healthy(heartbeat: PeriodicTask) -> None:
+def test_a_clock_without_heartbeats_is_not_healthy(heartbeat: PeriodicTask) -> None:
     silent = timezone.now() - timedelta(seconds=31)
     PeriodicTask.objects.filter(pk=heartbeat.pk).update(last_run_at=silent)
 
     was_healthy = get_clock().is_healthy()
-    note_tick()
+    record_heartbeat()
 
     assert not was_healthy
     assert get_clock().is_healthy()

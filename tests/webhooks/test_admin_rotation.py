@@ -89,8 +89,8 @@ def test_the_page_shows_the_dates_of_secrets(
     page = pages.get(page_of(endpoint))
 
     day = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
-    told = rf"current, since {day}<br>previous, since {day}, until {day}"
-    assert re.search(told, page.content.decode())
+    dates = rf"current, since {day}<br>previous, since {day}, until {day}"
+    assert re.search(dates, page.content.decode())
     assertNotContains(page, SECRET)
 
 

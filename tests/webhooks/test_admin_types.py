@@ -75,7 +75,7 @@ def test_a_type_is_changed_and_its_versions_are_shown(pages: Client) -> None:
         ("shop", "{}", "document", "This field is required."),
         ("shop", "", "document", "This field is required."),
         ("a shop", json.dumps(MINIMAL), "slug", "'a shop' does not match"),
-        ("generic", json.dumps(MINIMAL), "document", "`generic` can be neither"),
+        ("generic", json.dumps(MINIMAL), "document", "`generic` cannot be replaced"),
     ],
 )
 def test_faults_are_shown_at_their_fields(

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from tests.senders.requests import PUSH, SECRET, hex_hmac
 from tests.webhooks.deliveries import deliver
-from tests.webhooks.senders import PUSH, SECRET, hex_hmac
 from webhooks.endpoints.lifecycle import (
     InvalidEndpoint,
     create_endpoint,

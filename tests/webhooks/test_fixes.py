@@ -4,33 +4,27 @@ from collections.abc import Iterator
 
 import pytest
 
-import senders.parsing.errors
-import senders.sandbox.errors
+import senders.errors
 import webhooks.limits.requests
 import webhooks.receiver.checks
-import webhooks.receiver.reception
+import webhooks.receiver.handshakes
 import webhooks.receiver.record
 import webhooks.receiver.request
-import webhooks.receiver.validation
 from common.errors import TickhookError
-from senders.signatures import CertificateUnknown, InvalidSignature
 from webhooks.rejections.fixes import DEFAULT_FIX, FIXES, how_to_fix
 
 MODULES = (
     webhooks.receiver.checks,
-    webhooks.receiver.reception,
+    webhooks.receiver.handshakes,
     webhooks.receiver.record,
     webhooks.receiver.request,
-    webhooks.receiver.validation,
-    senders.parsing.errors,
-    senders.sandbox.errors,
+    senders.errors,
     webhooks.limits.requests,
 )
 
 
 def causes() -> Iterator[str]:
     """Return the codes of all errors that the modules of the receiver define."""
-    yield from (InvalidSignature.code, CertificateUnknown.code)
     for module in MODULES:
         for item in vars(module).values():
             is_error = isinstance(item, type) and issubclass(item, TickhookError)

@@ -10,8 +10,8 @@ import time_machine
 from django.utils import timezone
 
 from tests.races import ROUNDS, THREADS, race, race_all
+from tests.senders.requests import PUSH, SECRET, hex_hmac
 from tests.webhooks.deliveries import assert_nothing_happened, deliver
-from tests.webhooks.senders import PUSH, SECRET, hex_hmac
 from webhooks.endpoints.lifecycle import (
     InvalidEndpoint,
     create_endpoint,

@@ -13,9 +13,9 @@ from pytest_django.live_server_helper import LiveServer
 from rest_framework.test import APIClient
 
 from events.models import Event, Inbox
-from senders.definitions import load_definition, samples, shipped_slugs
-from senders.definitions.samples import SampleDelivery, sample_events
-from tests.contracts import webhook_samples as contracted
+from senders.definitions import load_definition, shipped, shipped_slugs
+from senders.definitions.shipped import SampleDelivery, sample_events
+from tests.senders.table import SENDERS
 from tests.webhooks.received import URL, make_endpoint
 from webhooks.endpoints import sending
 from webhooks.endpoints.sample_requests import build_request
@@ -49,8 +49,7 @@ def send(api: APIClient, endpoint: WebhookEndpoint, **sent: Any) -> dict[str, An
 def test_each_sample_is_accepted_as_a_request_of_its_sender(
     api: APIClient, slug: str, event: str
 ) -> None:
-    config = contracted.sample_of(slug).config
-    endpoint = make_endpoint(type_slug=slug, config=config)
+    endpoint = make_endpoint(type_slug=slug, config=SENDERS[slug].config)
 
     first, second = (send(api, endpoint, event=event) for _ in range(2))
 
@@ -73,8 +72,8 @@ def test_each_type_has_a_sample(slug: str) -> None:
 def test_a_request_that_only_the_sender_can_sign_is_refused_with_a_suggestion(
     api: APIClient, slug: str
 ) -> None:
-    sample = contracted.sample_of(slug)
-    config = {"secret": sample.secret, **sample.config}
+    form = next(iter(SENDERS[slug].forms.values()))
+    config = {"secret": form.secret, **SENDERS[slug].config}
     endpoint = make_endpoint(type_slug=slug, config=config)
 
     response = api.post(f"{URL}/test", {"endpoint_id": str(endpoint.pk)})
@@ -151,7 +150,7 @@ def test_an_invalid_request_is_refused(
 def test_a_type_without_samples_gets_a_default_sample(
     api: APIClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(samples, "_samples", lambda slug: {})
+    monkeypatch.setattr(shipped, "_samples", lambda slug: {})
     endpoint = make_endpoint()
 
     send(api, endpoint, event="anything")

@@ -10,9 +10,9 @@ from django.test.utils import CaptureQueriesContext
 
 from common.ids import uuid7
 from events.models import Event, EventSource
-from executions.pipeline.bodies import read_bodies
+from executions.pipeline.parse import read_bodies
+from tests.senders.requests import hex_hmac
 from tests.webhooks.deliveries import assert_nothing_happened, deliver
-from tests.webhooks.senders import hex_hmac
 from tests.webhooks.uploads import MINIMAL, PARCELS, SIGNED
 from webhooks.endpoints.lifecycle import (
     InvalidEndpoint,

@@ -1,8 +1,8 @@
-"""Triggers and their history; Celery beat's own tables beside them."""
+"""The admin of triggers, their history, and the tables of Celery beat."""
 
 from __future__ import annotations
 
-from triggers.admin import deliveries, endpoints, history, periodic_tasks
+from triggers.admin import history, periodic_tasks, webhooks
 from triggers.admin.trigger import TriggerAdmin
 
-__all__ = ["TriggerAdmin", "deliveries", "endpoints", "history", "periodic_tasks"]
+__all__ = ["TriggerAdmin", "history", "periodic_tasks", "webhooks"]

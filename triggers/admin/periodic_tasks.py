@@ -1,4 +1,4 @@
-"""Celery beat's tables. The rows that Tickhook keeps there are read-only."""
+"""The admin of Celery beat's tables; Tickhook's own rows there are read-only."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from django_celery_beat.models import (
     SolarSchedule,
 )
 
-from common.admin.base import HouseAdmin
-from triggers.clocks.names import HEARTBEAT_NAME, MIRROR_PREFIX, SWEEP_NAME
+from common.admin.base import BaseAdmin
+from triggers.clocks.mirror import HEARTBEAT_NAME, MIRROR_PREFIX, SWEEP_NAME
 
 OWN_NAMES = (HEARTBEAT_NAME, SWEEP_NAME)
 
@@ -28,35 +28,35 @@ for model in (PeriodicTask, *SCHEDULES):
 
 
 @admin.register(PeriodicTask)
-class PeriodicTaskAdmin(beat.PeriodicTaskAdmin, HouseAdmin[Any]):  # type: ignore[misc]  # is untyped
+class PeriodicTaskAdmin(beat.PeriodicTaskAdmin, BaseAdmin[Any]):  # type: ignore[misc]  # is untyped
     id_search_fields = ()
-    # The one of django-celery-beat holds a script, which the site's policy refuses.
+    # django-celery-beat's template has an inline script, which the site's CSP forbids.
     change_form_template = "admin/tickhook/periodic_task_form.html"
 
     def has_change_permission(
         self, request: HttpRequest, obj: PeriodicTask | None = None
     ) -> bool:
-        return not _is_kept(obj) and super().has_change_permission(request, obj)
+        return not _is_own(obj) and super().has_change_permission(request, obj)
 
     def has_delete_permission(
         self, request: HttpRequest, obj: PeriodicTask | None = None
     ) -> bool:
-        return not _is_kept(obj) and super().has_delete_permission(request, obj)
+        return not _is_own(obj) and super().has_delete_permission(request, obj)
 
     def response_action(  # type: ignore[override]  # the stubs know a later Django
         self, request: HttpRequest, queryset: QuerySet[PeriodicTask]
     ) -> HttpResponse | None:
-        """Act on people's own rows only."""
-        kept = Q(name__startswith=MIRROR_PREFIX) | Q(name__in=OWN_NAMES)
-        return super().response_action(request, queryset.exclude(kept))
+        """Exclude Tickhook's own rows from actions."""
+        own = Q(name__startswith=MIRROR_PREFIX) | Q(name__in=OWN_NAMES)
+        return super().response_action(request, queryset.exclude(own))
 
 
 @admin.register(*SCHEDULES)
-class ScheduleAdmin(HouseAdmin[Any]):
+class ScheduleAdmin(BaseAdmin[Any]):
     id_search_fields = ()
 
 
-def _is_kept(task: PeriodicTask | None) -> bool:
+def _is_own(task: PeriodicTask | None) -> bool:
     if task is None:
         return False
     name: str = task.name

@@ -14,18 +14,17 @@ from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
 )
 
-from agents.selectors import usable_agents
-from common.admin.base import HouseAdmin
+from agents.services.agents import usable_agents
+from common.admin.base import BaseAdmin
 from common.admin.display import badge, copyable, list_link, page_link
-from triggers.admin.display import starts_by, state_of
-from triggers.admin.fieldsets import (
+from triggers.admin.display import StateFilter, starts_by, state_of
+from triggers.forms import (
     CONDITIONAL_FIELDS,
     NEW_FIELDSETS,
     READONLY_FIELDS,
+    TriggerForm,
     fieldsets_of,
 )
-from triggers.admin.filters import StateFilter
-from triggers.forms import TriggerForm
 from triggers.models import Trigger
 from triggers.services import lifecycle
 from webhooks.admin import curl_of
@@ -33,7 +32,7 @@ from webhooks.endpoints.urls import webhook_url
 
 
 @admin.register(Trigger)
-class TriggerAdmin(HouseAdmin[Trigger]):
+class TriggerAdmin(BaseAdmin[Trigger]):
     form = TriggerForm
     id_search_fields = ("pk", "agent_id", "endpoint_id")
     list_display = (
@@ -74,7 +73,7 @@ class TriggerAdmin(HouseAdmin[Trigger]):
     def has_change_permission(
         self, request: HttpRequest, obj: Trigger | None = None
     ) -> bool:
-        """Whether a trigger may be changed: only by those who may use its agent."""
+        """Return whether the user may change triggers and use this one's agent."""
         is_allowed = obj is None or (
             obj.deleted_at is None
             and usable_agents(request.user).filter(pk=obj.agent_id).exists()
@@ -94,7 +93,7 @@ class TriggerAdmin(HouseAdmin[Trigger]):
         form: forms.ModelForm[Trigger],
         change: bool,
     ) -> None:
-        """Say where to send webhooks to; the form's service has stored the trigger."""
+        """Show the webhook URL; the form's service has stored the trigger already."""
         if not change and obj.endpoint is not None:
             messages.info(request, f"Webhook URL: {webhook_url(obj.endpoint)}")
             if secret := getattr(form, "made_secret", None):
@@ -112,13 +111,13 @@ class TriggerAdmin(HouseAdmin[Trigger]):
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
-        """Name the triggers alone: their history stays."""
+        """List only the triggers, as deletion keeps their history."""
         return [str(trigger) for trigger in objs], {}, set(), []
 
     def response_action(  # type: ignore[override]  # the stubs know a later Django
         self, request: HttpRequest, queryset: QuerySet[Trigger]
     ) -> HttpResponse | None:
-        """Go back to the trigger's page if the action was asked for there."""
+        """Return to the trigger's page if the action was chosen there."""
         response = super().response_action(request, queryset)
         chosen = request.POST.get("from_page", "")
         if isinstance(response, HttpResponseRedirect) and chosen:
@@ -129,7 +128,7 @@ class TriggerAdmin(HouseAdmin[Trigger]):
 
     @admin.action(description="Enable", permissions=["change"])
     def enable(self, request: HttpRequest, queryset: QuerySet[Trigger]) -> None:
-        enabled = self.workable(request, queryset)
+        enabled = self.usable_triggers(request, queryset)
         for trigger in enabled:
             lifecycle.enable_trigger(trigger_id=trigger.pk)
         if enabled:
@@ -142,14 +141,14 @@ class TriggerAdmin(HouseAdmin[Trigger]):
             lifecycle.disable_trigger(trigger_id=pk, reason=reason)
         messages.success(request, "Disabled.")
 
-    def workable(
+    def usable_triggers(
         self, request: HttpRequest, queryset: QuerySet[Trigger]
     ) -> list[Trigger]:
-        """Return those whose agents the user may let work; refuse the others aloud."""
+        """Return the triggers whose agents the user may use; show errors for others."""
         present = queryset.filter(deleted_at=None)
         agents = usable_agents(request.user)
         for trigger in present.exclude(agent__in=agents):
-            text = f"{trigger.name}: its agent is not accessible to you"
+            text = f"{trigger.name}: you may not use the agent of this trigger"
             messages.error(request, text)
         return list(present.filter(agent__in=agents))
 
@@ -175,7 +174,7 @@ class TriggerAdmin(HouseAdmin[Trigger]):
         model = "executions_triggerexecution"
         return list_link(model, text, trigger__id__exact=trigger.pk)
 
-    @admin.display(description="How they ended")
+    @admin.display(description="Results")
     def outcomes(self, trigger: Trigger) -> SafeString:
         stats = trigger.stats
         return format_html(
@@ -185,7 +184,7 @@ class TriggerAdmin(HouseAdmin[Trigger]):
             stats.skipped_executions,
         )
 
-    @admin.display(description="Schedule's history")
+    @admin.display(description="Schedule history")
     def versions(self, trigger: Trigger) -> SafeString:
         model = "triggers_scheduleversion"
         return list_link(model, "Versions", trigger__id__exact=trigger.pk)
@@ -197,10 +196,10 @@ class TriggerAdmin(HouseAdmin[Trigger]):
 
     @admin.display(description="Webhook URL")
     def url(self, trigger: Trigger) -> SafeString:
-        assert trigger.endpoint is not None  # noqa: S101 - is shown only where one is
+        assert trigger.endpoint is not None  # noqa: S101 - shown only if there is one
         return copyable(webhook_url(trigger.endpoint))
 
     @admin.display(description="Try it")
     def curl(self, trigger: Trigger) -> SafeString:
-        assert trigger.endpoint is not None  # noqa: S101 - is shown only where one is
+        assert trigger.endpoint is not None  # noqa: S101 - shown only if there is one
         return curl_of(trigger.endpoint)

@@ -25,7 +25,7 @@ class DeliveryOfTriggerFilter(DeliveryFilter):
     def of_trigger(
         self, rows: QuerySet[Delivery], name: str, value: UUID
     ) -> QuerySet[Delivery]:
-        """Leave what came by the trigger's endpoint, which others may share."""
+        """Filter by the trigger's endpoint, which can serve other triggers, too."""
         found = Trigger.objects.present().filter(pk=value, endpoint__isnull=False)
         endpoint_id = found.values_list("endpoint_id", flat=True).first()
         return rows.filter(endpoint_id=endpoint_id) if endpoint_id else rows.none()
@@ -44,12 +44,12 @@ class RedeliverManyOfTriggerSerializer(RedeliverManySerializer):
     )
 )
 class DeliveriesOfTriggersViewSet(DeliveryViewSet):
-    """Deliveries, also by a trigger that they are for."""
+    """Deliveries, which can be filtered by trigger."""
 
     filterset_class = DeliveryOfTriggerFilter
     many_serializer_class = RedeliverManyOfTriggerSerializer
 
     def check_endpoints(self, endpoint_ids: Set[UUID | None]) -> None:
-        """Let those deliver who may use the agents of all that would hear of it."""
+        """Raise PermissionDenied unless the user may use the agents of all triggers."""
         if not are_open_to(self.request.user, endpoint_ids):
             raise PermissionDenied(FOREIGN_ENDPOINT)

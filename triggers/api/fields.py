@@ -7,17 +7,17 @@ from django.utils import timezone
 from rest_framework import serializers
 
 from agents.models import Agent
-from agents.selectors import usable_agents
+from agents.services.agents import usable_agents
 from common.api.serializers import AnyCaseChoiceField
 from triggers.models import TriggerType
-from triggers.services.event_types import explain_unsupported
+from triggers.services.validation import explain_unsupported
 from webhooks.models import WebhookEndpoint
 
 MAX_PATTERNS = 50
 
 
 class TriggerTypeField(AnyCaseChoiceField):
-    """`schedule` is another word for `cron`."""
+    """A trigger's type; `schedule` is an alias of `cron`."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, str) and data.lower() == "schedule":
@@ -43,7 +43,7 @@ class AgentField(serializers.UUIDField):
 
 
 class EventTypesField(serializers.ListField):
-    """Patterns of event types; those that nothing could match are refused."""
+    """Patterns of event types; rejects a pattern that no event could match."""
 
     child = serializers.CharField(max_length=200)
 
@@ -60,7 +60,7 @@ class EventTypesField(serializers.ListField):
 
 
 class EndpointField(serializers.UUIDField):
-    """The id of an endpoint that is open, or is the trigger's own."""
+    """The id of an active endpoint, or of the trigger's own one."""
 
     def to_internal_value(self, data: Any) -> Any:
         endpoint_id = super().to_internal_value(data)
@@ -76,7 +76,7 @@ class EndpointField(serializers.UUIDField):
 
 
 class InstantField(serializers.DateTimeField):
-    """A date and time with its UTC offset; without one it names no instant."""
+    """A date and time; rejects one without a UTC offset, as it names no instant."""
 
     default_error_messages = {  # noqa: RUF012 - DRF declares it on instances
         "naive": "Needs a UTC offset, as in '2026-03-28T00:00:00Z'.",
@@ -89,14 +89,14 @@ class InstantField(serializers.DateTimeField):
 
 
 class LocalTimeField(serializers.DateTimeField):
-    """A date and time that is shown with the offset it has, not in UTC."""
+    """A date and time, shown with its own offset instead of UTC."""
 
     def to_representation(self, value: datetime) -> str:
         return value.isoformat()
 
 
 class CronPartField(serializers.CharField):
-    """One of the parts of a cron expression; `*` unless given, numbers are taken."""
+    """One part of a cron expression, as text or as a number; the default is `*`."""
 
     default_error_messages = {  # noqa: RUF012 - DRF declares it on instances
         "several": "Must be one part of the expression, without spaces.",

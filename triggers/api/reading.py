@@ -1,4 +1,4 @@
-"""From the body of a request to what the services take."""
+"""Turns the body of a request into the arguments of the services."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ from typing import Any, cast
 
 from django.utils import timezone
 
-from common.api.errors import faults_of, summarize
-from common.errors import Fault
+from common.api.errors import faults_of
+from common.errors import Fault, join_faults
 from triggers.api.serializers import TriggerSerializer
 from triggers.models import Trigger, TriggerType
-from triggers.services.columns import set_columns
-from triggers.services.validation import InvalidTrigger, find_faults
+from triggers.services.validation import InvalidTrigger, find_faults, set_columns
 from webhooks.endpoints.lifecycle import API_NAMES, EndpointFields
 from webhooks.models import WebhookEndpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerInput:
-    """A valid body, parted into what is the trigger's and what its endpoint's."""
+    """A valid body, split into columns of the trigger and fields of its endpoint."""
 
     columns: Mapping[str, Any]
     webhook: EndpointFields
@@ -29,21 +28,21 @@ class TriggerInput:
 
 
 def read_trigger(serializer: TriggerSerializer) -> TriggerInput:
-    """Read a body; raise InvalidTrigger with all that is wrong with it at once.
+    """Read a body; raise InvalidTrigger with all its faults.
 
-    Where fields can't be read, the others are judged all the same.
+    If some fields cannot be parsed, the others are validated, too.
     """
     if serializer.is_valid():
-        return _part(serializer.validated_data)
+        return _split(serializer.validated_data)
     faults = [*faults_of(serializer.errors), *_find_more_faults(serializer)]
-    raise InvalidTrigger(summarize(faults), faults=faults)
+    raise InvalidTrigger(join_faults(faults), faults=faults)
 
 
 def complete_webhook(given: TriggerInput, trigger: Trigger) -> EndpointFields:
-    """Return what a full body sets of a trigger's endpoint.
+    """Return the fields of a trigger's endpoint that a full body sets.
 
-    What it leaves out has its default, but what others share is changed only by name,
-    and so is the URL, which the sender knows.
+    A field that the body leaves out gets its default. But only a named field changes if
+    the endpoint serves other triggers, and so does the URL, which the sender knows.
     """
     endpoint = trigger.endpoint
     is_kept = given.columns.get("endpoint", endpoint) == endpoint
@@ -60,14 +59,14 @@ def complete_webhook(given: TriggerInput, trigger: Trigger) -> EndpointFields:
     return {**defaults, **given.webhook}
 
 
-def _part(fields: Mapping[str, Any]) -> TriggerInput:
+def _split(fields: Mapping[str, Any]) -> TriggerInput:
     webhook = {
         column: fields[name]
         for column, name in API_NAMES.items()
         if fields.get(name) is not None or (column == "path" and name in fields)
     }
-    parted = {*API_NAMES.values(), "event_types"}
-    columns = {name: value for name, value in fields.items() if name not in parted}
+    other = {*API_NAMES.values(), "event_types"}
+    columns = {name: value for name, value in fields.items() if name not in other}
     if columns.get("endpoint", "") is None:
         del columns["endpoint"]
     return TriggerInput(
@@ -78,18 +77,18 @@ def _part(fields: Mapping[str, Any]) -> TriggerInput:
 
 
 def _find_more_faults(serializer: TriggerSerializer) -> list[Fault]:
-    """Return what is wrong with the fields that can be read."""
+    """Return the faults of the fields that can be parsed."""
     unread = set(serializer.errors)
     readable = _read_again(serializer, without=unread)
     if readable is None:
         return []
-    given = _part(readable)
+    given = _split(readable)
     trigger = copy(serializer.instance) or Trigger(schedule_anchor=timezone.now())
     set_columns(trigger, given.columns)
     faults = find_faults(
         trigger, event_types=given.event_types or (), webhook=given.webhook
     )
-    return [fault for fault in faults if _field_of(fault) not in unread]
+    return [fault for fault in faults if fault.pointer[1:].split("/")[0] not in unread]
 
 
 def _read_again(
@@ -105,7 +104,3 @@ def _read_again(
         context=serializer.context,
     )
     return again.validated_data if again.is_valid() else None
-
-
-def _field_of(fault: Fault) -> str:
-    return fault.pointer.split("/")[1] if fault.pointer else ""

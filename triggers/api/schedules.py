@@ -1,36 +1,44 @@
-"""Questions about schedules; nothing is read from the database, nothing stored."""
+"""Views that preview, describe and validate schedules; they read and store no row."""
 
 from __future__ import annotations
+
+from datetime import UTC, datetime
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
-from common.api.permissions import AskPermissions
+from common.api.defaults import ReadPermissions
 from common.errors import NotFound
-from triggers.api.cron_serializers import (
+from triggers.api.schedule_serializers import (
     BuiltCronSerializer,
     CronPartsSerializer,
     CronPresetSerializer,
-)
-from triggers.api.schedule_reading import read_schedule
-from triggers.api.schedule_serializers import (
+    CronValidationRequestSerializer,
+    CronValidationSerializer,
     ScheduleDescriptionSerializer,
     SchedulePreviewSerializer,
     ScheduleSerializer,
-    ScheduleVerdictSerializer,
+    ScheduleValidationSerializer,
+    read_schedule,
 )
 from triggers.models import Trigger
 from triggers.schedules import (
     InvalidSchedule,
     build_cron,
+    build_schedule,
     get_preset,
     list_presets,
+    occurrences,
+    preview,
     validate_cron,
 )
 from triggers.schedules.presets import describe_cron
+
+RUNS_SHOWN = 5
 
 
 class PresetNotFound(NotFound):
@@ -38,8 +46,8 @@ class PresetNotFound(NotFound):
 
 
 class ScheduleViewSet(GenericViewSet[Trigger]):
-    queryset = Trigger.objects.all()  # never read: says who may ask
-    permission_classes = (AskPermissions,)
+    queryset = Trigger.objects.all()  # never read: the permission names its model
+    permission_classes = (ReadPermissions,)
 
     @extend_schema(
         request=ScheduleSerializer, responses={200: SchedulePreviewSerializer}
@@ -48,13 +56,13 @@ class ScheduleViewSet(GenericViewSet[Trigger]):
     def preview(self, request: Request) -> Response:
         """Show when a schedule comes due, without the jitter of a trigger.
 
-        An interval is counted from `start_at`, else from `after`. `max_runs` bounds
-        the list as if none had run yet.
+        An interval counts from `start_at`, or from `after` if that is not given. The
+        list has at most `max_runs` runs.
         """
         draft = read_schedule(request.data)
         answer = {
             "description": draft.schedule.describe(),
-            "occurrences": draft.list_occurrences(),
+            "occurrences": preview(draft.schedule, draft.after, draft.count),
         }
         return Response(SchedulePreviewSerializer(answer).data)
 
@@ -63,18 +71,18 @@ class ScheduleViewSet(GenericViewSet[Trigger]):
     )
     @action(detail=False, methods=["post"])
     def describe(self, request: Request) -> Response:
-        """Say in plain words when a schedule comes due; takes what a preview takes."""
+        """Describe a schedule in words; accepts the same fields as a preview."""
         draft = read_schedule(request.data)
         return Response({"description": draft.schedule.describe()})
 
     @extend_schema(
-        request=ScheduleSerializer, responses={200: ScheduleVerdictSerializer}
+        request=ScheduleSerializer, responses={200: ScheduleValidationSerializer}
     )
     @action(detail=False, methods=["post"])
     def validate(self, request: Request) -> Response:
-        """Say whether a preview would be given, or all that stands in its way.
+        """Validate a schedule, and return all faults.
 
-        What is wrong is no error here: the answer is always 200 if the body is JSON.
+        The status is 200 for any JSON body, also if the schedule is not valid.
         """
         try:
             read_schedule(request.data)
@@ -86,7 +94,7 @@ class ScheduleViewSet(GenericViewSet[Trigger]):
             }
         else:
             answer = {"valid": True, "message": "Valid schedule", "errors": []}
-        return Response(ScheduleVerdictSerializer(answer).data)
+        return Response(ScheduleValidationSerializer(answer).data)
 
     @extend_schema(responses=CronPresetSerializer(many=True))
     @action(detail=False, filter_backends=())
@@ -108,7 +116,7 @@ class ScheduleViewSet(GenericViewSet[Trigger]):
     @extend_schema(request=CronPartsSerializer, responses={200: BuiltCronSerializer})
     @action(detail=False, methods=["post"])
     def build(self, request: Request) -> Response:
-        """Join the parts of a cron expression, and judge it."""
+        """Build a cron expression from its parts, and validate it."""
         serializer = CronPartsSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         expression = build_cron(**serializer.validated_data)
@@ -120,3 +128,34 @@ class ScheduleViewSet(GenericViewSet[Trigger]):
             "message": message,
         }
         return Response(answer)
+
+
+class ValidateCronView(APIView):
+    queryset = Trigger.objects.all()  # never read: the permission names its model
+    permission_classes = (ReadPermissions,)
+
+    @extend_schema(
+        request=CronValidationRequestSerializer,
+        responses={200: CronValidationSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Validate a cron expression; return its next five runs, in UTC, if valid."""
+        serializer = CronValidationRequestSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        asked = serializer.validated_data
+        is_valid, message = validate_cron(asked["cron_expression"])
+        runs = _list_next_runs(**asked) if is_valid else []
+        answer = {"valid": is_valid, "message": message, "next_runs": runs}
+        return Response(CronValidationSerializer(answer).data)
+
+
+def _list_next_runs(*, cron_expression: str, timezone: str) -> list[datetime]:
+    now = datetime.now(UTC)
+    schedule = build_schedule(
+        "cron",
+        config={},
+        cron_expression=cron_expression,
+        timezone=timezone,
+        anchor=now,
+    )
+    return occurrences(schedule, now, limit=RUNS_SHOWN)

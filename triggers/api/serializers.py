@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -27,21 +26,21 @@ from triggers.models import (
     Trigger,
     TriggerType,
 )
-from triggers.services.columns import default_hourly_limit
 from triggers.services.endpoints import FOREIGN_ENDPOINT, is_open_to
+from triggers.services.validation import default_hourly_limit
 from webhooks.endpoints.lifecycle import API_NAMES, METHODS
 from webhooks.endpoints.urls import MAX_PATH_LENGTH, custom_path, webhook_url
-from webhooks.models import WebhookEndpoint
 
 MAX_INTEGER = 2**31 - 1
 DAY_SECONDS = 86_400
 
 
 class TriggerSerializer(StrictSerializer):
-    """A trigger as the API shows and takes it; its endpoint's fields are its own.
+    """A trigger as the API shows and accepts it, with the fields of its endpoint.
 
-    What a full body leaves out has the default named here. That of the fields of an
-    endpoint depends on whom it serves; what can't be read back is never reset.
+    In a full body, a missing field gets the default that is named here. A missing field
+    of the endpoint gets its default only if the endpoint serves no other trigger. A
+    field that the API does not show, such as the secret, is never reset.
     """
 
     id = serializers.UUIDField(read_only=True)
@@ -152,10 +151,14 @@ class TriggerSerializer(StrictSerializer):
         return attrs
 
     def _check_endpoint(self, attrs: dict[str, Any]) -> None:
-        """Refuse to join or change what serves agents that the caller may not use."""
+        """Reject the use or change of an endpoint that serves agents of others."""
         own = self.instance and self.instance.endpoint
         endpoint = attrs.get("endpoint") or own
-        if endpoint is None or (endpoint == own and not _changes(endpoint, attrs)):
+        if endpoint is None:
+            return
+        removes_path = attrs.get("webhook_path", ...) is None and custom_path(endpoint)
+        is_change = any(attrs.get(name) is not None for name in API_NAMES.values())
+        if endpoint == own and not removes_path and not is_change:
             return
         if not is_open_to(self.context["request"].user, endpoint.pk):
             raise serializers.ValidationError({"endpoint_id": FOREIGN_ENDPOINT})
@@ -175,22 +178,14 @@ class TriggerSerializer(StrictSerializer):
         return webhook_url(trigger.endpoint) if trigger.endpoint else None
 
     def get_webhook_secret(self, trigger: Trigger) -> str | None:
-        """The endpoint's secret, where this answer is the one that shows it."""
+        """The endpoint's secret, in the one response that shows it."""
         secret: str | None = self.context.get("webhook_secret")
         return secret
 
     @extend_schema_field(serializers.ListField(child=serializers.UUIDField()))
     def get_shared_with(self, trigger: Trigger) -> list[str]:
-        """The other triggers that its endpoint serves."""
+        """The other triggers of the same endpoint."""
         if trigger.endpoint is None:
             return []
         served = trigger.endpoint.triggers.all()
         return [str(t.pk) for t in served if t.pk != trigger.pk]
-
-
-def _changes(endpoint: WebhookEndpoint, attrs: Mapping[str, Any]) -> bool:
-    """Whether a body sets something of an endpoint; without a path is a path, too."""
-    is_moved = attrs.get("webhook_path", ...) is None and custom_path(endpoint)
-    return bool(is_moved) or any(
-        attrs.get(name) is not None for name in API_NAMES.values()
-    )

@@ -3,22 +3,77 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
+from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
-from common.api.permissions import ChangePermissions, ModelPermissions
-from triggers.api.filters import TriggerFilter
-from triggers.api.permissions import AgentPermission
+from agents.services.agents import usable_agents
+from common.api.defaults import ChangePermissions, ModelPermissions
+from common.api.lists import AnyCaseChoiceFilter, AnyCaseField, FlagFilter
 from triggers.api.reading import complete_webhook, read_trigger
 from triggers.api.serializers import TriggerSerializer
-from triggers.models import Trigger
-from triggers.selectors import shown_triggers
+from triggers.models import Trigger, TriggerType
 from triggers.services import lifecycle
+
+
+class TriggerTypeFormField(AnyCaseField):
+    def to_python(self, value: Any) -> str:
+        name = super().to_python(value)
+        return TriggerType.CRON.value if name == "schedule" else name
+
+
+class TriggerTypeFilter(AnyCaseChoiceFilter):
+    """A trigger's type in any case; `schedule` is an alias of `cron`."""
+
+    field_class = TriggerTypeFormField
+
+
+class TriggerFilter(filters.FilterSet):
+    name = filters.CharFilter(lookup_expr="icontains")
+    agent_id = filters.UUIDFilter(field_name="agent_id")
+    endpoint_id = filters.UUIDFilter(field_name="endpoint_id")
+    trigger_type = TriggerTypeFilter(choices=TriggerType.choices)
+    subject = filters.CharFilter()
+    is_active = FlagFilter()
+
+    class Meta:
+        model = Trigger
+        fields = ()
+
+
+class AgentPermission(BasePermission):
+    """Requires access to a trigger's agent to change, enable or run the trigger.
+
+    Disabling and deleting do not require it, as they do not use the agent.
+    """
+
+    message = "The agent of this trigger is not accessible to you"
+
+    def has_object_permission(
+        self, request: Request, view: APIView, obj: Trigger
+    ) -> bool:
+        if request.method in SAFE_METHODS:
+            return True
+        return usable_agents(request.user).filter(pk=obj.agent_id).exists()
+
+
+HIDDEN = ("agent__config", "endpoint__secrets", "endpoint__config")
+
+
+def shown_triggers() -> QuerySet[Trigger]:
+    """Return all triggers with the related rows that the API shows."""
+    rows = Trigger.objects.present().select_related("agent", "endpoint", "stats")
+    served = Trigger.objects.present().only("endpoint_id").order_by("id")
+    return rows.defer(*HIDDEN).prefetch_related(
+        "subscriptions", Prefetch("endpoint__triggers", served)
+    )
 
 
 class TriggerViewSet(GenericViewSet[Trigger]):
@@ -53,9 +108,9 @@ class TriggerViewSet(GenericViewSet[Trigger]):
         return answer
 
     def update(self, request: Request, pk: UUID) -> Response:
-        """Change all of a trigger: what is left out goes back to its default.
+        """Replace a trigger: a field that the body leaves out gets its default.
 
-        The same goes for its endpoint, unless that serves other triggers as well.
+        So do the fields of its endpoint, unless that also serves other triggers.
         """
         trigger = self._find(pk)
         given = read_trigger(self._serializer(trigger, data=request.data))
@@ -80,7 +135,7 @@ class TriggerViewSet(GenericViewSet[Trigger]):
         return self._answer(pk, saved.webhook_secret)
 
     def destroy(self, request: Request, pk: UUID) -> Response:
-        """Delete a trigger; like disabling it, that needs no access to its agent."""
+        """Delete a trigger; like disabling, this requires no access to its agent."""
         lifecycle.delete_trigger(trigger_id=pk)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -114,6 +169,6 @@ class TriggerViewSet(GenericViewSet[Trigger]):
         return TriggerSerializer(trigger, context=context, **options)
 
     def _answer(self, pk: UUID, secret: str | None = None) -> Response:
-        """Answer with the trigger as stored; a secret that was just set is shown."""
+        """Return the stored trigger, and a secret that this request has set."""
         context = {**self.get_serializer_context(), "webhook_secret": secret}
         return Response(TriggerSerializer(self._find(pk), context=context).data)

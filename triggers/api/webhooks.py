@@ -1,36 +1,91 @@
-"""The URL and the secrets of the endpoint that a trigger's webhooks come by."""
+"""The URL and the secrets of a webhook trigger's endpoint."""
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
-from common.api.permissions import ChangePermissions
+from common.api.defaults import ChangePermissions
+from common.api.serializers import AnyCaseChoiceField, StrictSerializer
 from common.errors import NotFound
-from triggers.api.permissions import AgentPermission
-from triggers.api.webhook_serializers import (
-    RegenerationSerializer,
-    RenewedTriggerSerializer,
-    RevocationSerializer,
-    RotationSerializer,
-    WebhookUrlSerializer,
-)
+from triggers.api.serializers import TriggerSerializer
+from triggers.api.views import AgentPermission, shown_triggers
 from triggers.models import Trigger
-from triggers.selectors import shown_triggers
 from triggers.services.endpoints import FOREIGN_ENDPOINT, is_open_to
 from triggers.services.lifecycle import TriggerNotFound
 from webhooks.endpoints import rotation
 from webhooks.endpoints.lifecycle import last_received_at
+from webhooks.endpoints.rotation import KEEP_SECONDS, MAX_KEEP_SECONDS
 from webhooks.endpoints.secrets import Which, live_entries, states_of
 from webhooks.endpoints.urls import custom_path, webhook_url
 from webhooks.models import WebhookEndpoint
+
+WHICH = [which.value for which in Which]
+
+
+class RotationSerializer(StrictSerializer):
+    secret = serializers.CharField(
+        default=None, allow_null=True, max_length=1000, trim_whitespace=False
+    )
+    keep_previous_seconds = serializers.IntegerField(
+        default=KEEP_SECONDS, min_value=0, max_value=MAX_KEEP_SECONDS
+    )
+
+
+class RevocationSerializer(StrictSerializer):
+    which = AnyCaseChoiceField(choices=WHICH)
+
+
+class RegenerationSerializer(StrictSerializer):
+    rotate_secret = serializers.BooleanField(default=False)
+
+
+class SecretStateSerializer(serializers.Serializer[Any]):
+    """A secret without its text."""
+
+    which = serializers.ChoiceField(choices=WHICH)
+    created_at = serializers.DateTimeField(allow_null=True)
+    valid_until = serializers.DateTimeField(allow_null=True)
+
+
+class WebhookUrlSerializer(serializers.Serializer[Any]):
+    """Where a trigger receives webhooks, and what a sender must know."""
+
+    webhook_url = serializers.CharField()
+    webhook_id = serializers.CharField()
+    webhook_path = serializers.CharField(allow_null=True)
+    webhook_type = serializers.CharField()
+    allowed_methods = serializers.ListField(child=serializers.CharField())
+    has_secret = serializers.BooleanField()
+    webhook_secrets = SecretStateSerializer(many=True)
+    shared_with = serializers.ListField(child=serializers.UUIDField())
+    last_received_at = serializers.DateTimeField(allow_null=True)
+
+
+class TriggerWithSecretsSerializer(TriggerSerializer):
+    """A trigger whose endpoint has just got another secret or URL."""
+
+    webhook_id = serializers.CharField(source="endpoint.webhook_id", read_only=True)
+    webhook_secrets = serializers.SerializerMethodField()
+    ended_secrets = serializers.SerializerMethodField()
+
+    @extend_schema_field(SecretStateSerializer(many=True))
+    def get_webhook_secrets(self, trigger: Trigger) -> Any:
+        """The secrets that are valid now, without their texts."""
+        return SecretStateSerializer(self.context["live"], many=True).data
+
+    @extend_schema_field(SecretStateSerializer(many=True))
+    def get_ended_secrets(self, trigger: Trigger) -> Any:
+        """The secrets that this request has ended."""
+        return SecretStateSerializer(self.context["ended"], many=True).data
 
 
 class NoWebhook(NotFound):
@@ -39,18 +94,20 @@ class NoWebhook(NotFound):
     code = "no_webhook"
 
     def __init__(self, trigger: Trigger) -> None:
-        kind = trigger.trigger_type
-        super().__init__(f"Only webhook triggers have one; trigger_type is '{kind}'")
+        super().__init__(
+            "Only webhook triggers have a webhook; "
+            f"trigger_type is '{trigger.trigger_type}'"
+        )
 
 
 class EndpointView(APIView):
-    """Something about the endpoint of one trigger."""
+    """Base of the views about the endpoint of one trigger."""
 
     queryset = Trigger.objects.all()
     permission_classes = (ChangePermissions, AgentPermission)
 
     def find(self, pk: UUID) -> tuple[Trigger, WebhookEndpoint]:
-        """Return a trigger and its endpoint, if the caller may do this with both."""
+        """Return a trigger and its endpoint; raise if the caller may not use both."""
         trigger = shown_triggers().filter(pk=pk).first()
         if trigger is None:
             raise TriggerNotFound
@@ -62,16 +119,16 @@ class EndpointView(APIView):
             raise PermissionDenied(FOREIGN_ENDPOINT)
         return trigger, trigger.endpoint
 
-    def answer(self, pk: UUID, renewed: rotation.RotatedEndpoint) -> Response:
-        """Answer with the trigger; a secret that was just set is shown this once."""
+    def answer(self, pk: UUID, changed: rotation.RotatedEndpoint) -> Response:
+        """Return the trigger, and a secret that this request has set."""
         trigger, _ = self.find(pk)
         context = {
             "request": self.request,
-            "webhook_secret": renewed.secret,
-            "renewed": renewed,
-            "live": states_of(live_entries(renewed.endpoint)),
+            "webhook_secret": changed.secret,
+            "ended": changed.ended,
+            "live": states_of(live_entries(changed.endpoint)),
         }
-        return Response(RenewedTriggerSerializer(trigger, context=context).data)
+        return Response(TriggerWithSecretsSerializer(trigger, context=context).data)
 
 
 class WebhookUrlView(EndpointView):
@@ -97,26 +154,24 @@ class WebhookUrlView(EndpointView):
 
 class RotateSecretView(EndpointView):
     @extend_schema(
-        request=RotationSerializer, responses={200: RenewedTriggerSerializer}
+        request=RotationSerializer, responses={200: TriggerWithSecretsSerializer}
     )
     def post(self, request: Request, pk: UUID) -> Response:
-        """Set another secret; by default a new one, and the present one stays a day."""
+        """Set another secret, by default a random one; keep the old one for a day."""
         _, endpoint = self.find(pk)
-        given = _read(RotationSerializer(data=request.data))
-        return self.answer(
-            pk, rotation.rotate_secret(endpoint_id=endpoint.pk, **given.validated_data)
-        )
+        given = _validated(RotationSerializer(data=request.data))
+        return self.answer(pk, rotation.rotate_secret(endpoint_id=endpoint.pk, **given))
 
 
 class RevokeSecretView(EndpointView):
     @extend_schema(
-        request=RevocationSerializer, responses={200: RenewedTriggerSerializer}
+        request=RevocationSerializer, responses={200: TriggerWithSecretsSerializer}
     )
     def post(self, request: Request, pk: UUID) -> Response:
-        """End one of two secrets at once; the other is then the current one."""
+        """End one of two secrets now; the other one becomes the current secret."""
         _, endpoint = self.find(pk)
-        given = _read(RevocationSerializer(data=request.data))
-        which = Which(given.validated_data["which"])
+        given = _validated(RevocationSerializer(data=request.data))
+        which = Which(given["which"])
         return self.answer(
             pk, rotation.revoke_secret(endpoint_id=endpoint.pk, which=which)
         )
@@ -124,17 +179,16 @@ class RevokeSecretView(EndpointView):
 
 class RegenerateWebhookView(EndpointView):
     @extend_schema(
-        request=RegenerationSerializer, responses={200: RenewedTriggerSerializer}
+        request=RegenerationSerializer, responses={200: TriggerWithSecretsSerializer}
     )
     def post(self, request: Request, pk: UUID) -> Response:
-        """Move the endpoint to a new URL; the old one is unknown from now on."""
+        """Give the endpoint a new URL; the old URL stops working now."""
         _, endpoint = self.find(pk)
-        given = _read(RegenerationSerializer(data=request.data))
-        return self.answer(
-            pk, rotation.replace_url(endpoint_id=endpoint.pk, **given.validated_data)
-        )
+        given = _validated(RegenerationSerializer(data=request.data))
+        return self.answer(pk, rotation.replace_url(endpoint_id=endpoint.pk, **given))
 
 
-def _read(serializer: Serializer) -> Serializer:  # type: ignore[type-arg]  # any of ours
+def _validated(serializer: StrictSerializer) -> dict[str, Any]:
     serializer.is_valid(raise_exception=True)
-    return serializer
+    fields: dict[str, Any] = serializer.validated_data
+    return fields

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -12,9 +11,14 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 from django_celery_beat.models import PeriodicTask, PeriodicTasks
 
-from triggers.clocks.base import TriggerScheduler
-from triggers.clocks.mirror import nearest_to, schedule_columns
-from triggers.clocks.names import CLAIM_DUE, HEARTBEAT_NAME, mirror_name
+from triggers.clock import TriggerScheduler
+from triggers.clocks.mirror import (
+    CLAIM_DUE,
+    HEARTBEAT_NAME,
+    mirror_name,
+    nearest_to,
+    schedule_columns,
+)
 from triggers.clocks.scheduler import TickhookScheduler
 from triggers.clocks.wake import wake_clocks
 from triggers.models import Trigger
@@ -31,21 +35,28 @@ AND p.name = 'cron-trigger-' || t.id::text
 """
 
 
-# Without the signals of a deletion: they lock one global row to the commit.
+# SQL sends no Django signals: theirs would lock one global row until the commit.
 _DELETE = "DELETE FROM django_celery_beat_periodictask WHERE name = %s"
 
 
 class BeatScheduler(TriggerScheduler):
-    """Celery beat, under the shipped scheduler class or under Celery's own.
+    """Celery beat, with the shipped scheduler class or with Celery's own.
 
-    Each trigger has a mirror: it is what people see where they look at Celery's
-    schedules. The shipped class claims what is due by itself and is woken. Celery's own
-    reads the mirrors, which make it prompt, and one PeriodicTask that guarantees.
+    Each trigger has a mirror, a PeriodicTask, so that people see it among Celery's
+    schedules. The shipped class claims triggers itself and can be woken. Celery's own
+    sends the Celery task `claim_due` when a mirror is due, which makes runs prompt, and
+    every second, which guarantees them.
     """
 
     def schedule_trigger(self, trigger: Trigger) -> None:
-        self._write(trigger)
-        self._tell(trigger)
+        columns = mirror_columns(trigger)
+        name = mirror_name(trigger.id)
+        if not PeriodicTask.objects.filter(name=name).update(**columns):
+            PeriodicTask.objects.bulk_create([PeriodicTask(name=name, **columns)])
+            self.take_over_runs([trigger.id])
+        self._notify_stock_beat()
+        if trigger.next_run_time is not None:
+            wake_clocks(trigger.next_run_time)
 
     def update_schedule(self, trigger: Trigger) -> None:
         self.schedule_trigger(trigger)
@@ -53,7 +64,7 @@ class BeatScheduler(TriggerScheduler):
     def unschedule_trigger(self, trigger_id: UUID) -> None:
         with connection.cursor() as cursor:
             cursor.execute(_DELETE, [mirror_name(trigger_id)])
-        self._tell_stock()
+        self._notify_stock_beat()
 
     def get_trigger_status(self, trigger_id: UUID) -> dict[str, object]:
         mirror = PeriodicTask.objects.filter(name=mirror_name(trigger_id)).first()
@@ -79,39 +90,25 @@ class BeatScheduler(TriggerScheduler):
         return bool(ticks.exists())
 
     def shutdown(self) -> None:
-        """Nothing of beat runs in this process."""
+        """Beat runs in a process of its own: there is nothing to stop."""
 
-    def _write(self, trigger: Trigger) -> None:
-        columns = mirror_columns(trigger)
-        name = mirror_name(trigger.id)
-        if not PeriodicTask.objects.filter(name=name).update(**columns):
-            PeriodicTask.objects.bulk_create([PeriodicTask(name=name, **columns)])
-            self.take_over_runs([trigger.id])
+    def _notify_stock_beat(self) -> None:
+        """Make Celery's own scheduler read its table again.
 
-    def _tell(self, trigger: Trigger) -> None:
-        """Let beat know at the commit: the shipped class only of what is due soon."""
-        self._tell_stock()
-        if trigger.next_run_time is not None:
-            wake_clocks(trigger.next_run_time)
-
-    def _tell_stock(self) -> None:
-        """Let Celery's own scheduler read its table again, by one row for all."""
-        if not _is_shipped(settings.CELERY_BEAT_SCHEDULER):
+        After the commit, because all such updates write one global row.
+        """
+        scheduler = import_string(settings.CELERY_BEAT_SCHEDULER.replace(":", "."))
+        if not issubclass(scheduler, TickhookScheduler):
             transaction.on_commit(PeriodicTasks.update_changed)
 
 
 def mirror_columns(trigger: Trigger) -> dict[str, Any]:
-    """Return what the mirror of a trigger is to hold, but for its name and its runs."""
+    """Return the columns of a trigger's mirror, without its name and its runs."""
     return {
         **schedule_columns(nearest_to(trigger)),
         "task": CLAIM_DUE,
         "queue": "clock",
         "enabled": trigger.can_run and trigger.next_run_time is not None,
         "expire_seconds": 5,
-        "description": f"Mirror of trigger {trigger.name!r}; edit that instead",
+        "description": f"Mirror of trigger {trigger.name!r}; edit the trigger instead",
     }
-
-
-@lru_cache(maxsize=4)
-def _is_shipped(path: str) -> bool:
-    return issubclass(import_string(path.replace(":", ".")), TickhookScheduler)

@@ -1,13 +1,15 @@
-"""What a trigger's schedule looks like to Celery beat: the nearest it can express.
+"""The rows of Celery beat that mirror triggers: their names and their schedules.
 
-A mirror only makes a run prompt; `claim_due` decides. So where Celery can't say
-something (`L`, `#`, seconds, either of two day fields) the mirror comes due more often.
+A mirror only makes a run prompt; `claim_due` decides what is due. So a mirror comes due
+more often if Celery cannot express a schedule (`L`, `#`, seconds, either of two day
+fields).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from celery.schedules import ParseException, crontab
@@ -28,13 +30,23 @@ from triggers.schedules.cron_fields import (
     write_numbers,
 )
 
+CLAIM_DUE = "triggers.tasks.claim_due"
+HEARTBEAT_NAME = "tickhook-claim-due"
+SWEEP_NAME = "tickhook-sweep"
+MIRROR_PREFIX = "cron-trigger-"
+# In byte order, the first name after those of the mirrors.
+AFTER_MIRRORS = "cron-trigger."
 _MIRROR_LOCK = 0x7469636B6D697272
 _FIELDS = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
 
 
+def mirror_name(trigger_id: UUID) -> str:
+    return f"{MIRROR_PREFIX}{trigger_id}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nearest:
-    """The nearest that Celery can express: some seconds, or a crontab in a zone."""
+    """The nearest schedule that Celery can express: an interval, or a crontab."""
 
     seconds: int | None = None
     fields: tuple[str, ...] = ()
@@ -42,7 +54,7 @@ class Nearest:
 
 
 def nearest_to(trigger: Trigger) -> Nearest:
-    """Return what a trigger's mirror is to say; asks no database."""
+    """Return the schedule of a trigger's mirror; makes no query."""
     config = trigger.schedule_config
     match trigger.schedule_type:
         case ScheduleType.INTERVAL:
@@ -64,7 +76,7 @@ def nearest_to(trigger: Trigger) -> Nearest:
 
 
 def schedule_columns(nearest: Nearest) -> dict[str, Any]:
-    """Return the schedule columns of a PeriodicTask; makes rows as needed."""
+    """Return the schedule columns of a PeriodicTask; create the rows as needed."""
     if nearest.seconds is not None:
         wanted = {"every": nearest.seconds, "period": IntervalSchedule.SECONDS}
         return {"interval": _row(IntervalSchedule, wanted), "crontab": None}
@@ -74,7 +86,7 @@ def schedule_columns(nearest: Nearest) -> dict[str, Any]:
 
 
 def read_nearest(task: Any) -> Nearest:
-    """Return what a PeriodicTask says; its schedule rows should be loaded."""
+    """Return the schedule of a PeriodicTask; select its schedule rows beforehand."""
     if task.interval is not None:
         is_plain = task.interval.period == IntervalSchedule.SECONDS
         return Nearest(seconds=task.interval.every if is_plain else 0)
@@ -99,13 +111,13 @@ def _cron_fields(expression: str) -> dict[str, str]:
         day = weekday = "*"
     values = (minute, hour, day, month, _weekdays(weekday))
     return {
-        name: text if _is_known(name, text) else "*"
+        name: text if _is_accepted(name, text) else "*"
         for name, text in zip(_FIELDS, values, strict=True)
     }
 
 
 def _weekdays(text: str) -> str:
-    """Write Sunday as 0: to Celery there is no 7."""
+    """Write Sunday as 0, as Celery does not accept 7."""
     if "7" not in text:
         return text
     try:
@@ -115,8 +127,8 @@ def _weekdays(text: str) -> str:
     return write_numbers(WEEKDAY, numbers) if len(numbers) < 7 else "*"
 
 
-def _is_known(name: str, text: str) -> bool:
-    """Whether Celery has a word for this, and its column room for it."""
+def _is_accepted(name: str, text: str) -> bool:
+    """Return whether Celery accepts this text for a field, and its column holds it."""
     if len(text) > (CrontabSchedule._meta.get_field(name).max_length or 0):
         return False
     try:
@@ -127,10 +139,10 @@ def _is_known(name: str, text: str) -> bool:
 
 
 def _row(model: Any, wanted: dict[str, Any]) -> Any:
-    """Return the row of a schedule; two that miss it at once make one.
+    """Return the row of a schedule; create it once if several transactions miss it.
 
-    It is inserted without signals: they lock one global row to the end of a
-    transaction. Only who has to make one waits for others who do.
+    The insert sends no Django signals, because theirs lock one global row until the
+    commit. Only transactions that create a row wait for each other.
     """
     rows = model.objects.filter(**wanted).order_by("pk")
     if found := rows.first():

@@ -1,8 +1,8 @@
-"""Holds the mirrors against the triggers, and rebuilds those that differ."""
+"""Compares the mirrors with the triggers, and rebuilds those that differ."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -10,13 +10,14 @@ from uuid import UUID
 from django.db import connection, transaction
 from django_celery_beat.models import PeriodicTask
 
-from triggers.clocks.base import get_clock
-from triggers.clocks.mirror import nearest_to, read_nearest
-from triggers.clocks.names import (
+from triggers.clock import get_clock
+from triggers.clocks.mirror import (
     AFTER_MIRRORS,
     CLAIM_DUE,
     MIRROR_PREFIX,
     mirror_name,
+    nearest_to,
+    read_nearest,
 )
 from triggers.models import Trigger, TriggerType
 
@@ -33,7 +34,7 @@ AND NOT EXISTS (
 
 @dataclass(slots=True, kw_only=True)
 class Difference:
-    """How many mirrors are missing, wrong, or of a trigger that is gone."""
+    """The number of mirrors that are missing, wrong, or without a trigger."""
 
     schedules: int = 0
     missing: int = 0
@@ -46,47 +47,43 @@ class Difference:
 
 
 def reconcile(*, is_check: bool = False) -> Difference:
-    """Make the mirrors those of the triggers; with `is_check`, only say what differs.
+    """Rebuild the mirrors that differ; with `is_check`, only count them.
 
-    Safe beside edits: each mirror is written again under its trigger's lock.
+    Triggers can be edited meanwhile: each mirror is written under its trigger's lock.
     """
     found = Difference()
     for triggers in _chunks():
-        mirrors = _mirrors_of(triggers)
+        names = [mirror_name(trigger.id) for trigger in triggers]
+        rows = PeriodicTask.objects.filter(name__in=names)
+        rows = rows.select_related("crontab", "interval")
+        mirrors: dict[str, Any] = {mirror.name: mirror for mirror in rows}
         found.schedules += len(triggers)
         for trigger in triggers:
             mirror = mirrors.get(mirror_name(trigger.id))
-            if _is_true(mirror, trigger):
+            if _is_correct(mirror, trigger):
                 continue
             found.missing += mirror is None
             found.wrong += mirror is not None
             if not is_check:
-                _write_again(trigger.id)
-    found.orphaned = _drop_orphans(is_check=is_check)
+                _rebuild(trigger.id)
+    act = "SELECT count(*)" if is_check else "DELETE"
+    with connection.cursor() as cursor:
+        cursor.execute(f"{act} {_ORPHANS}", [MIRROR_PREFIX, AFTER_MIRRORS])
+        found.orphaned = int(cursor.fetchone()[0]) if is_check else cursor.rowcount
     return found
 
 
 def _chunks() -> Iterator[list[Trigger]]:
-    """Yield all triggers that should have a mirror, a thousand at a time."""
-    rows = Trigger.objects.present().filter(trigger_type=TriggerType.CRON)
-    last: UUID | None = None
-    while chunk := list(_after(rows, last).order_by("pk")[:CHUNK]):
+    """Yield all triggers with a schedule, a thousand at a time."""
+    triggers = Trigger.objects.present().filter(trigger_type=TriggerType.CRON)
+    rest = triggers.order_by("pk")
+    while chunk := list(rest[:CHUNK]):
         yield chunk
-        last = chunk[-1].pk
+        rest = triggers.filter(pk__gt=chunk[-1].pk).order_by("pk")
 
 
-def _after(rows: Any, last: UUID | None) -> Any:
-    return rows if last is None else rows.filter(pk__gt=last)
-
-
-def _mirrors_of(triggers: Sequence[Trigger]) -> dict[str, Any]:
-    names = [mirror_name(trigger.id) for trigger in triggers]
-    mirrors = PeriodicTask.objects.filter(name__in=names)
-    return {m.name: m for m in mirrors.select_related("crontab", "interval")}
-
-
-def _is_true(mirror: Any, trigger: Trigger) -> bool:
-    """Whether a mirror, or there being none, is what its trigger asks for."""
+def _is_correct(mirror: Any, trigger: Trigger) -> bool:
+    """Return whether the mirror, or its absence, agrees with the trigger."""
     if mirror is None:
         return not trigger.can_run
     is_enabled = trigger.can_run and trigger.next_run_time is not None
@@ -97,16 +94,8 @@ def _is_true(mirror: Any, trigger: Trigger) -> bool:
     )
 
 
-def _write_again(trigger_id: UUID) -> None:
+def _rebuild(trigger_id: UUID) -> None:
     with transaction.atomic():
         held = Trigger.objects.select_for_update(no_key=True).present()
         if trigger := held.filter(pk=trigger_id).first():
             get_clock().update_schedule(trigger)
-
-
-def _drop_orphans(*, is_check: bool) -> int:
-    """Delete mirrors whose trigger is gone or has no schedule; return how many."""
-    act = "SELECT count(*)" if is_check else "DELETE"
-    with connection.cursor() as cursor:
-        cursor.execute(f"{act} {_ORPHANS}", [MIRROR_PREFIX, AFTER_MIRRORS])
-        return int(cursor.fetchone()[0]) if is_check else cursor.rowcount

@@ -1,7 +1,7 @@
-"""The scheduler class for `celery beat`: any number of beats, beside each other.
+"""The scheduler class for `celery beat`; any number of beats can run at once.
 
-Triggers are claimed by a thread of its own. All other periodic tasks are Celery's: of
-many beats, the one sends an entry that moves its row's `last_run_at` first.
+A ticker, which is a thread, claims the triggers. The other periodic tasks work as in
+Celery, but only the beat that updates a row's `last_run_at` first sends its task.
 """
 
 from __future__ import annotations
@@ -19,18 +19,16 @@ from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
 from common.database.errors import drop_connection, error_kind
-from triggers.clocks.names import AFTER_MIRRORS, HEARTBEAT_NAME, MIRROR_PREFIX
+from triggers.clocks.mirror import AFTER_MIRRORS, HEARTBEAT_NAME, MIRROR_PREFIX
 from triggers.clocks.ticker import Ticker
 
 logger = logging.getLogger(__name__)
 
-# Names byte by byte, by the index that LIKE has: another collation orders otherwise.
+# `~<~` compares bytes and uses the index for LIKE; other collations order differently.
 _NO_MIRRORS = (
     f'SELECT id FROM "{PeriodicTask._meta.db_table}" '  # noqa: S608 - a table of ours
     "WHERE name ~<~ %s OR name ~>=~ %s"
 )
-
-
 _STATE = ("last_run_at", "total_run_count", "enabled")
 _TAKE_TURN = f"""
 UPDATE "{PeriodicTask._meta.db_table}" SET last_run_at = statement_timestamp(),
@@ -42,7 +40,7 @@ RETRY_SECONDS = 1.0
 
 
 class ClaimedEntry(ModelEntry):  # type: ignore[misc]  # is untyped
-    """A periodic task that is sent by whichever beat claims its turn."""
+    """A periodic task; the beat that claims its turn sends it."""
 
     def __init__(self, model: PeriodicTask, app: Celery | None = None) -> None:
         self.stored_last_run_at: datetime | None = model.last_run_at
@@ -52,27 +50,27 @@ class ClaimedEntry(ModelEntry):  # type: ignore[misc]  # is untyped
     def take_turn(self) -> ClaimedEntry:
         """Claim this turn by a conditional UPDATE; return the entry of the next turn.
 
-        A beat that comes too late takes over what the other has written.
+        If another beat claimed the turn, the entry gets the state that it stored.
         """
         self.is_claimed = False
         with connection.cursor() as cursor:
             cursor.execute(_TAKE_TURN, [self.model.pk, self.stored_last_run_at])
-            self.is_claimed = cursor.rowcount == 1
-            row = cursor.fetchone() if self.is_claimed else self._read_row()
+            row = cursor.fetchone()
+        self.is_claimed = row is not None
+        if row is None:
+            stored = PeriodicTask.objects.filter(pk=self.model.pk)
+            deleted = (self.model.last_run_at, self.model.total_run_count, False)
+            row = stored.values_list(*_STATE).first() or deleted
         for name, value in zip(_STATE, row, strict=True):
             setattr(self.model, name, value)
         return type(self)(self.model, app=self.app)
 
-    def _read_row(self) -> tuple[object, ...]:
-        rows = PeriodicTask.objects.filter(pk=self.model.pk)
-        gone = (self.model.last_run_at, self.model.total_run_count, False)
-        return rows.values_list(*_STATE).first() or gone
-
 
 class TickhookScheduler(DatabaseScheduler):  # type: ignore[misc]  # is untyped
-    """Celery beat's schedules from the database, and the clock of the triggers.
+    """Runs Celery beat's periodic tasks from the database, and the clock of triggers.
 
-    It starts at once however many triggers there are: their mirrors are not loaded.
+    Its start takes the same time for any number of triggers, as it does not load their
+    mirrors.
     """
 
     Entry = ClaimedEntry
@@ -95,7 +93,7 @@ class TickhookScheduler(DatabaseScheduler):  # type: ignore[misc]  # is untyped
         return entries.filter(pk__in=others).exclude(name=HEARTBEAT_NAME)
 
     def all_as_schedule(self) -> dict[str, ClaimedEntry]:
-        """Read the schedule; while the database is away, keep what was read last."""
+        """Read the schedule; while the database is unavailable, keep the last one."""
         try:
             entries: dict[str, ClaimedEntry] = super().all_as_schedule()
         except Error as error:
@@ -107,11 +105,11 @@ class TickhookScheduler(DatabaseScheduler):  # type: ignore[misc]  # is untyped
         return entries
 
     def _get_crontab_exclude_query(self) -> Q:
-        """Leave none out by its hour, or what came due while beat was down is lost."""
+        """Exclude no entry by its hour: else those due while beat was down are lost."""
         return Q()
 
     def reserve(self, entry: ClaimedEntry) -> ClaimedEntry:
-        """Claim an entry's turn; while the database is away it stays due."""
+        """Claim an entry's turn; while the database is unavailable it stays due."""
         try:
             return entry.take_turn()
         except Error as error:

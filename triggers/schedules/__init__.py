@@ -1,20 +1,24 @@
-"""Schedules as plain values: when does a trigger come due next?
+"""Schedules as plain values: they compute when a trigger comes due next.
 
-`build_schedule` checks a trigger's fields and returns a `Schedule`, whose one pure
-function `next_after` everything else is built on.
+`build_schedule` validates a trigger's fields and returns a `Schedule`. Preview,
+catch-up, backfill and ledger all use its pure function `next_after`.
 """
 
 from __future__ import annotations
 
-from triggers.schedules.base import DstNote, Schedule
+from triggers.schedules.base import (
+    DstNote,
+    InvalidSchedule,
+    Occurrence,
+    Schedule,
+    occurrences,
+    preview,
+)
 from triggers.schedules.build import build_schedule
-from triggers.schedules.cron import validate_cron
-from triggers.schedules.cron_parser import SHORTCUTS
+from triggers.schedules.cron import SHORTCUTS, next_runs, validate_cron
 from triggers.schedules.daily import DEFAULT_TIME
-from triggers.schedules.errors import InvalidSchedule
 from triggers.schedules.interval import DEFAULT_SECONDS
 from triggers.schedules.presets import CronPreset, build_cron, get_preset, list_presets
-from triggers.schedules.preview import Occurrence, next_runs, occurrences, preview
 from triggers.schedules.weekly import DEFAULT_DAY
 
 __all__ = [

@@ -1,18 +1,39 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from enum import StrEnum
+from functools import lru_cache
+from typing import Self
+from zoneinfo import ZoneInfo, available_timezones
 
-# The calendar has the years 1 to 9999. At each end a day is left for zones apart from
-# UTC, and for jitter.
+from common.errors import Fault, InvalidInput, join_faults
+
+# Python's calendar has the years 1 to 9999. One day is left free at each end for UTC
+# offsets and for jitter.
 START_OF_TIME = datetime(1, 1, 2, tzinfo=UTC)
 END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
+LONGEST_ZONE_NAME = 64
+# The system's database has them, but they name no place and differ between machines.
+NOT_ZONES = frozenset({"Factory", "localtime"})
+
+
+class InvalidSchedule(InvalidInput):
+    """The schedule is not valid."""
+
+    code = "invalid_schedule"
+
+    @classmethod
+    def from_faults(cls, faults: Sequence[Fault]) -> Self:
+        detail = join_faults(faults, limit=None, with_pointers=False)
+        return cls(detail, faults=faults)
 
 
 class DstNote(StrEnum):
-    """What a change of the clocks has to do with an occurrence."""
+    """How a daylight saving change affects an occurrence."""
 
     GAP = "dst_gap"
     OVERLAP = "dst_overlap"
@@ -22,8 +43,8 @@ class DstNote(StrEnum):
 class Schedule(ABC):
     """When a trigger comes due: an immutable value that can be hashed and shared.
 
-    Occurrences before `start_at` or after `end_at` do not count; one exactly at
-    either does.
+    The schedule has no occurrences before `start_at` or after `end_at`; both bounds
+    are inclusive.
     """
 
     timezone: str
@@ -31,7 +52,7 @@ class Schedule(ABC):
     end_at: datetime | None = None
 
     def next_after(self, instant: datetime) -> datetime | None:
-        """Return the first occurrence later than `instant`, in UTC, if there is one.
+        """Return the first occurrence later than `instant`, in UTC; None if none is.
 
         Raises ValueError for an instant without a time zone.
         """
@@ -39,29 +60,80 @@ class Schedule(ABC):
             raise ValueError("an instant needs a time zone")
         try:
             after = max(instant.astimezone(UTC), START_OF_TIME)
-            following = self._next(self._not_before_start(after))
+            if self.start_at is not None and after < self.start_at:
+                after = self.start_at.astimezone(UTC) - timedelta(microseconds=1)
+            found = self._next(after)
         except OverflowError:
             return None
-        if following is None or following >= END_OF_TIME:
+        if found is None or found >= END_OF_TIME:
             return None
-        return None if self.end_at and following > self.end_at else following
-
-    def _not_before_start(self, after: datetime) -> datetime:
-        if self.start_at is None or after >= self.start_at:
-            return after
-        return self.start_at.astimezone(UTC) - timedelta(microseconds=1)
+        return None if self.end_at and found > self.end_at else found
 
     @abstractmethod
     def _next(self, after: datetime) -> datetime | None:
-        """Return the first occurrence later than `after` (UTC), window aside."""
+        """Return the first occurrence later than `after` (UTC).
+
+        Ignores `start_at` and `end_at`.
+        """
 
     @abstractmethod
     def describe(self) -> str:
-        """Say in plain words when the schedule comes due."""
+        """Return a short description for people, such as "Daily at 09:00"."""
 
     def note_for(self, occurrence: datetime) -> DstNote | None:
-        """Tell whether a change of the clocks moved or repeats the occurrence's hour.
+        """Return how a daylight saving change affects the occurrence.
 
-        None for schedules that do not go by a clock on the wall.
+        None for schedules that do not depend on local time.
         """
         return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occurrence:
+    """One instant at which a schedule comes due, in UTC and in the schedule's zone."""
+
+    at: datetime
+    local: datetime
+    note: DstNote | None
+
+
+def occurrences(
+    schedule: Schedule, after: datetime, until: datetime | None = None, *, limit: int
+) -> list[datetime]:
+    """Return at most `limit` occurrences later than `after`, up to and with `until`."""
+    found: list[datetime] = []
+    while len(found) < limit:
+        at = schedule.next_after(found[-1] if found else after)
+        if at is None or (until is not None and at > until):
+            break
+        found.append(at)
+    return found
+
+
+def preview(schedule: Schedule, after: datetime, count: int = 5) -> list[Occurrence]:
+    zone = load_zone(schedule.timezone)
+    return [
+        Occurrence(at=at, local=at.astimezone(zone), note=schedule.note_for(at))
+        for at in occurrences(schedule, after, limit=count)
+    ]
+
+
+@lru_cache(maxsize=1)
+def zone_names() -> frozenset[str]:
+    return frozenset(available_timezones() - NOT_ZONES)
+
+
+def explain_unknown_zone(name: object) -> str | None:
+    """Return why this is not the name of a time zone; None if it is one."""
+    if not isinstance(name, str) or len(name) > LONGEST_ZONE_NAME:
+        return "The time zone must be an IANA name such as 'Europe/Berlin'."
+    if name in zone_names():
+        return None
+    similar = get_close_matches(name, zone_names(), n=1)
+    hint = f"; did you mean '{similar[0]}'?" if similar else "."
+    return f"Unknown time zone {name!r}{hint}"
+
+
+@lru_cache(maxsize=1024)
+def load_zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)

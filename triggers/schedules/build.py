@@ -7,15 +7,13 @@ from typing import TypeVar
 
 from common.errors import Fault
 from triggers.schedules import cron, daily, interval, once, weekly
-from triggers.schedules.base import Schedule
-from triggers.schedules.errors import InvalidSchedule
-from triggers.schedules.spec import BuildKind, ScheduleSpec
+from triggers.schedules.base import InvalidSchedule, Schedule, explain_unknown_zone
+from triggers.schedules.spec import ScheduleBuilder, ScheduleSpec
 from triggers.schedules.wall_clock import DstGap, DstOverlap
-from triggers.schedules.zones import explain_unknown_zone
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
-KINDS: dict[str, BuildKind] = {
+BUILDERS: dict[str, ScheduleBuilder] = {
     "cron": cron.build,
     "interval": interval.build,
     "daily": daily.build,
@@ -38,10 +36,11 @@ def build_schedule(
 ) -> Schedule:
     """Build a schedule from a trigger's fields; `anchor` is when it was created.
 
-    Only a cron schedule reads `cron_expression`. Raises InvalidSchedule with every
-    fault found; the pointers name the fields of the API.
+    Only a cron schedule reads `cron_expression`. Raises InvalidSchedule with all
+    faults; their pointers name the fields of the API.
     """
-    faults = _check_zone(timezone)
+    zone_fault = explain_unknown_zone(timezone)
+    faults = [Fault("/timezone", zone_fault)] if zone_fault else []
     spec = ScheduleSpec(
         config=config,
         cron_expression=cron_expression,
@@ -52,9 +51,10 @@ def build_schedule(
         dst_gap=_read_choice("dst_gap", dst_gap, DstGap.AFTER, faults),
         dst_overlap=_read_choice("dst_overlap", dst_overlap, DstOverlap.FIRST, faults),
     )
-    faults += _check_window(spec)
+    if spec.start_at and spec.end_at and spec.start_at >= spec.end_at:
+        faults.append(Fault("/end_at", "'end_at' must be later than 'start_at'."))
     try:
-        schedule = _build_kind(schedule_type, spec)
+        schedule = _build_by_type(schedule_type, spec)
     except InvalidSchedule as invalid:
         raise InvalidSchedule.from_faults([*faults, *invalid.faults]) from invalid
     if faults:
@@ -62,29 +62,18 @@ def build_schedule(
     return schedule
 
 
-def _build_kind(schedule_type: str, spec: ScheduleSpec) -> Schedule:
-    build_kind = KINDS.get(str(schedule_type).lower())
-    if build_kind is None:
-        detail = f"The schedule type must be one of: {', '.join(KINDS)}."
+def _build_by_type(schedule_type: str, spec: ScheduleSpec) -> Schedule:
+    builder = BUILDERS.get(str(schedule_type).lower())
+    if builder is None:
+        detail = f"The schedule type must be one of: {', '.join(BUILDERS)}."
         raise InvalidSchedule.from_faults([Fault("/schedule_type", detail)])
-    return build_kind(spec)
-
-
-def _check_zone(timezone: str) -> list[Fault]:
-    problem = explain_unknown_zone(timezone)
-    return [] if problem is None else [Fault("/timezone", problem)]
-
-
-def _check_window(spec: ScheduleSpec) -> list[Fault]:
-    if spec.start_at is None or spec.end_at is None or spec.start_at < spec.end_at:
-        return []
-    return [Fault("/end_at", "'end_at' must be later than 'start_at'.")]
+    return builder(spec)
 
 
 def _read_limit(
     field: str, value: datetime | None, faults: list[Fault]
 ) -> datetime | None:
-    """Return the start or the end in UTC; None, with a fault, if it is unusable."""
+    """Return `start_at` or `end_at` in UTC; add a fault and return None if invalid."""
     if value is None:
         return None
     if value.tzinfo is None:

@@ -1,12 +1,13 @@
-"""The fields of a cron expression: what may stand in them, as plain numbers.
+"""The fields of a cron expression: their syntax, written out as plain numbers.
 
-Cron libraries take more than Debian's cron does, or read it otherwise (`22-2`, `5-5`,
-`W`, random values), so a field is checked and written out in numbers here first.
+Cron libraries accept more than Debian's cron does, or read it differently (`22-2`,
+`5-5`, `W`, random values). So each field is validated here and written out in numbers
+before croniter reads it. The two day fields also take `L` and `#`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 
@@ -20,7 +21,7 @@ def _numbered(names: str, *, start: int) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CronField:
-    """One field: its bounds, and the names that stand for numbers, upper-case."""
+    """One field: its bounds, and its names for numbers (upper-case)."""
 
     name: str
     low: int
@@ -38,7 +39,7 @@ MONTH = CronField(
     high=12,
     names=_numbered("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC", start=1),
 )
-# 0 and 7 are both Sunday, so that ranges such as 5-7 can end with it.
+# 0 and 7 both mean Sunday, so that a range such as 5-7 can end with it.
 WEEKDAY = CronField(
     name="day of week",
     low=0,
@@ -48,7 +49,7 @@ WEEKDAY = CronField(
 
 
 def is_star(text: str) -> bool:
-    """Tell whether a field counts as not set: also `*/2` does, as in Debian's cron."""
+    """Return whether a field counts as not set; so does `*/2`, as in Debian's cron."""
     return text.startswith("*")
 
 
@@ -60,7 +61,7 @@ def parse_numbers(cron_field: CronField, text: str) -> set[int]:
 
 
 def write_numbers(cron_field: CronField, numbers: set[int]) -> str:
-    """Return a list of numbers, or `*` where it leaves none out."""
+    """Return the numbers as a list, or `*` if they are all numbers of the field."""
     if len(numbers) > cron_field.high - cron_field.low:
         return "*"
     return ",".join(str(number) for number in sorted(numbers))
@@ -82,7 +83,7 @@ def parse_term(cron_field: CronField, term: str) -> range:
 
 
 def parse_value(cron_field: CronField, text: str, term: str) -> int:
-    """Return a number or name as a number; the term is what an error shows."""
+    """Return a number or name as a number; an error message quotes the term."""
     if text in cron_field.names:
         return cron_field.names[text]
     if not text.isdecimal():
@@ -90,9 +91,7 @@ def parse_value(cron_field: CronField, text: str, term: str) -> int:
     value = int(text)
     if not cron_field.low <= value <= cron_field.high:
         bounds = f"{cron_field.low} to {cron_field.high}"
-        raise CronSyntaxError(
-            f"{cron_field.name} {value} is out of range, it goes from {bounds}"
-        )
+        raise CronSyntaxError(f"{cron_field.name} {value} is out of range ({bounds})")
     return value
 
 
@@ -119,3 +118,75 @@ def _parse_step(cron_field: CronField, term: str, text: str) -> int:
             f"the step in '{term}' ({cron_field.name}) must be a whole number above 0"
         )
     return step
+
+
+def pair_days(day: str, weekday: str) -> list[tuple[str, str]]:
+    """Return (day of month, day of week) pairs; a date is due if it matches one pair.
+
+    A date matches a pair if it matches both of its fields. As in Debian's cron, a date
+    matches either field if both are set, and must match both if one starts with `*`.
+    """
+    days = _write_days(day)
+    weekdays = list(_write_weekdays(weekday))
+    if is_star(day) or is_star(weekday):
+        return [(days, alternative) for alternative in weekdays]
+    return [(days, "*"), *(("*", alternative) for alternative in weekdays)]
+
+
+def _write_days(text: str) -> str:
+    terms = text.split(",")
+    numbers: set[int] = set()
+    for term in terms:
+        if term != "L":
+            numbers.update(_parse_day(term))
+    if "L" not in terms:
+        return write_numbers(DAY, numbers)
+    return ",".join([*(str(number) for number in sorted(numbers)), "L"])
+
+
+def _parse_day(term: str) -> range:
+    if "W" in term:
+        raise CronSyntaxError(f"'{term}': 'W' (nearest weekday) is not supported")
+    if "L" in term:
+        raise CronSyntaxError(
+            f"'{term}': 'L' (last day) takes no number, range or step"
+        )
+    return parse_term(DAY, term)
+
+
+def _write_weekdays(text: str) -> Iterator[str]:
+    """Yield the plain weekdays, then those with `#` or `L`."""
+    numbers: set[int] = set()
+    counted: list[str] = []
+    for term in text.split(","):
+        if "#" in term:
+            counted.append(_write_nth(term))
+        elif "L" in term:
+            counted.append(_write_last(term))
+        else:
+            numbers.update(n % 7 for n in parse_term(WEEKDAY, term))
+    if numbers:
+        yield write_numbers(WEEKDAY, numbers)
+    if counted:
+        yield ",".join(counted)
+
+
+def _write_nth(term: str) -> str:
+    weekday, _, nth = term.partition("#")
+    number = parse_value(WEEKDAY, weekday, term) % 7
+    if nth not in {"1", "2", "3", "4", "5"}:
+        raise CronSyntaxError(
+            f"'{term}': the number after '#' must be 1 to 5, the week of the month"
+        )
+    return f"{number}#{nth}"
+
+
+def _write_last(term: str) -> str:
+    """Parse `L5`, or `5L` as some other crons write it."""
+    weekday = term[1:] if term.startswith("L") else term.removesuffix("L")
+    if not weekday:
+        raise CronSyntaxError(
+            f"'{term}' is not supported; write 'L5' for the last Friday of the month"
+        )
+    number = parse_value(WEEKDAY, weekday, term) % 7
+    return f"L{number}"

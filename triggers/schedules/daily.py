@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 from triggers.schedules.base import Schedule
-from triggers.schedules.config import ConfigReader
-from triggers.schedules.spec import ScheduleSpec
+from triggers.schedules.spec import ConfigReader, ScheduleSpec
 
 DEFAULT_TIME = time(9)
 
@@ -23,10 +22,10 @@ class DailyRule:
         return today if today > after else today + timedelta(days=1)
 
     def describe(self) -> str:
-        return f"Daily at {write_time(self.time)}"
+        return f"Daily at {format_time(self.time)}"
 
 
-def write_time(moment: time) -> str:
+def format_time(moment: time) -> str:
     return moment.isoformat("seconds" if moment.second else "minutes")
 
 

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from triggers.schedules.base import Schedule
-from triggers.schedules.config import ConfigReader
-from triggers.schedules.spec import ScheduleSpec
+from triggers.schedules.spec import ConfigReader, ScheduleSpec
 
 DEFAULT_SECONDS = 3600
 LONGEST_SECONDS = 366 * 24 * 3600
@@ -14,7 +13,7 @@ UNITS = (("day", 24 * 3600), ("hour", 3600), ("minute", 60), ("second", 1))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntervalSchedule(Schedule):
-    """Every so many seconds, counted from an anchor, so that nothing drifts."""
+    """Every `interval_seconds`, counted from an anchor so that it does not drift."""
 
     anchor: datetime
     interval_seconds: int

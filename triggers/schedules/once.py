@@ -4,12 +4,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from triggers.schedules.base import Schedule
-from triggers.schedules.config import ConfigReader
-from triggers.schedules.spec import ScheduleSpec
+from triggers.schedules.spec import ConfigReader, ScheduleSpec
 from triggers.schedules.wall_clock import DstGap, DstOverlap
 
 LONGEST_TEXT = 40
-NEVER_USED = datetime(1970, 1, 1, tzinfo=UTC)  # a fault goes with it
+NEVER_USED = datetime(1970, 1, 1, tzinfo=UTC)  # returned together with a fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +42,10 @@ class OnceRule:
 
 
 def build(spec: ScheduleSpec) -> Schedule:
-    """Build a schedule for one instant; without an offset, a wall time of the zone.
+    """Build a schedule for one instant, or for a wall time if `at` has no offset.
 
-    It comes due exactly once, so the settings for gaps and overlaps do not apply: after
-    the gap, and at the first showing.
+    It always comes due exactly once. So `dst_gap` and `dst_overlap` do not apply: in a
+    gap it comes due after the gap, in an overlap the first time.
     """
     reader = ConfigReader(spec.config)
     at = _read_instant(reader, "at")
@@ -60,7 +59,7 @@ def build(spec: ScheduleSpec) -> Schedule:
 
 
 def _read_instant(reader: ConfigReader, key: str) -> datetime:
-    """Return the instant in whole seconds, naive if the text has no offset."""
+    """Return the date and time in whole seconds; naive if the text has no offset."""
     value = reader.get(key)
     try:
         if isinstance(value, str) and len(value) <= LONGEST_TEXT:

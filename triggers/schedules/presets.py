@@ -45,7 +45,7 @@ def get_preset(name: str) -> CronPreset | None:
 
 
 def describe_cron(expression: str) -> str:
-    """Return the preset's text for the expression, else the expression itself."""
+    """Return the description of the preset for an expression, else the expression."""
     return _DESCRIPTIONS.get(" ".join(expression.split()), expression)
 
 
@@ -56,5 +56,5 @@ def build_cron(
     month: str = "*",
     weekday: str = "*",
 ) -> str:
-    """Join the five fields to an expression, which is not checked here."""
+    """Join the five fields to an expression; does not validate it."""
     return f"{minute} {hour} {day} {month} {weekday}"

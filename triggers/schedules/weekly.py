@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 from triggers.schedules.base import Schedule
-from triggers.schedules.config import ConfigReader
-from triggers.schedules.daily import DEFAULT_TIME, write_time
-from triggers.schedules.spec import ScheduleSpec
+from triggers.schedules.daily import DEFAULT_TIME, format_time
+from triggers.schedules.spec import ConfigReader, ScheduleSpec
 
 MONDAY, SUNDAY = 0, 6
 DEFAULT_DAY = MONDAY
@@ -15,7 +14,7 @@ DEFAULT_DAY = MONDAY
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeeklyRule:
-    """One time on one day of the week, 0 being Monday."""
+    """One time of day on one day of the week; 0 is Monday."""
 
     day: int
     time: time
@@ -30,7 +29,7 @@ class WeeklyRule:
         return wall if wall > after else wall + timedelta(weeks=1)
 
     def describe(self) -> str:
-        return f"Weekly on {calendar.day_name[self.day]} at {write_time(self.time)}"
+        return f"Weekly on {calendar.day_name[self.day]} at {format_time(self.time)}"
 
 
 def build(spec: ScheduleSpec) -> Schedule:

@@ -1,10 +1,11 @@
-"""Claims what is due: every clock ends here, and any number of them may.
+"""Claims due triggers. Every clock calls this; any number of clocks can run at once.
 
-Due triggers are read from the partial index and judged without a lock in hand. Then one
-statement moves each on, if it still stands where it was read, and records an event per
-occurrence. So a crash leaves all of it or none, an occurrence is one event whoever
-claims it, and a clock that is stopped in the middle holds nobody up. Of many that are
-due each gets its share of a claim, so one that catches up keeps none waiting.
+A claim reads due triggers from the partial index and plans their occurrences without
+holding a lock. Then one statement moves each trigger to its next run, if its row is
+unchanged, and records one event per occurrence. So a crash leaves all of it or none,
+each occurrence is one event although several clocks see it, and a clock that stops in
+the middle blocks no other. The due triggers share a claim's limit equally, so a trigger
+that catches up does not delay the others.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from uuid import UUID
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection, transaction
 
-from common.clock import database_now
+from common.database.sql import database_now
+from common.errors import clean_text
 from common.fields import dump_json
-from common.text import clean_text
 from events.models import EventSource
 from events.services.record import (
     NewEvent,
@@ -28,13 +29,18 @@ from events.services.record import (
     record_events,
     recording_sql,
 )
-from triggers.clocks.base import get_clock
+from triggers.clock import get_clock
 from triggers.models import Trigger
-from triggers.services.catchup import MAX_OCCURRENCES, judge
-from triggers.services.due import DueFloor, find_due, seconds_until_due
-from triggers.services.occurrences import Claim, events_of
-from triggers.services.scheduling import jitter_of, schedule_of
-from triggers.services.versions import settled_up_to, switch_off_version
+from triggers.services.due_index import DueFloor, find_due, seconds_until_due
+from triggers.services.schedule_history import version_boundary, write_inactive_version
+from triggers.services.scheduling import (
+    MAX_OCCURRENCES,
+    Claim,
+    events_of,
+    jitter_of,
+    plan_claim,
+    schedule_of,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -63,33 +69,34 @@ def claim_due(
 ) -> int:
     """Record an event for each occurrence that is due; return how many came due.
 
-    Those that were missed count, too; those that another clock claimed don't. It stops
-    at `limit`: call again while it returns any. `now` is the database's clock by
-    default. What has been due since before `since` is left out.
+    Missed occurrences count, those that another clock claimed do not. One call claims
+    about `limit` of them: call again until it returns 0. `now` is the database's clock
+    by default. Triggers that came due before `since` are left out.
     """
     now = now or database_now()
     due = find_due(now, limit=limit, since=since)
     share = max(1, limit // len(due)) if due else 0
     claims, budget = [], limit
-    # What came due last goes first: counting what others missed may take all the rest.
+    # The last ones due go first: counting missed runs of the others can use it all up.
     for trigger in reversed(due):
         if budget <= 0:
             break
-        claim = _claim(trigger, now, min(share, budget))
+        claim = _plan_or_disable(trigger, now, min(share, budget))
         if claim is not None:
             claims.append(claim)
             budget -= claim.cost
-    moved = _settle(claims) if claims else set()
+    moved = _record_claims(claims) if claims else set()
     return sum(claim.size for claim in claims if claim.trigger.id in moved)
 
 
 def claim_while_due(
     go_on: Callable[[], bool], floor: DueFloor | None = None
 ) -> float | None:
-    """Claim as long as something is due; return in how many seconds the next is.
+    """Claim while triggers are due; return the seconds until the next one is.
 
-    Not above 0 if other clocks hold what is due, or if `go_on` returned False; None if
-    no trigger has a next run. The caller keeps the floor from call to call.
+    The result is 0 or negative if other clocks hold the due triggers, or if `go_on`
+    returned False; None if no trigger has a next run. The caller passes the same floor
+    to each call.
     """
     floor = floor or DueFloor()
     wait = seconds_until_due(floor)
@@ -101,50 +108,46 @@ def claim_while_due(
 
 
 def record_due(trigger: Trigger, now: datetime) -> Claim | None:
-    """Record what is due of one trigger that is about to change; return what was.
+    """Record the due occurrences of a trigger that is about to change; return them.
 
-    The caller holds its row and plans its next run.
+    The caller holds the row lock and plans the next run. If the schedule cannot be
+    computed, the stored instant still runs.
     """
     due_at = trigger.next_run_time if trigger.is_active else None
     if due_at is None or due_at > now:
         return None
-    claim = _judge_known(trigger, now, due_at)
+    try:
+        claim = plan_claim(trigger, schedule_of(trigger), now, MAX_OCCURRENCES)
+    except SoftTimeLimitExceeded:  # the worker's time is up: no fault of this trigger
+        raise
+    except Exception:
+        logger.exception("Trigger %s: its due runs cannot be computed", trigger.id)
+        known = trigger.next_scheduled_for or due_at
+        claim = Claim(trigger=trigger, fired=[known], missed=None, next_nominal=None)
     record_events(events_of(claim))
     return claim
 
 
-def _judge_known(trigger: Trigger, now: datetime, due_at: datetime) -> Claim:
-    """Judge what is due; where its schedule fails, the stored instant still runs."""
+def _plan_or_disable(trigger: Trigger, now: datetime, budget: int) -> Claim | None:
     try:
-        return judge(trigger, schedule_of(trigger), now, MAX_OCCURRENCES)
-    except SoftTimeLimitExceeded:
-        raise
-    except Exception:
-        logger.exception("Trigger %s has no runs that can be computed", trigger.id)
-        known = trigger.next_scheduled_for or due_at
-        return Claim(trigger=trigger, fired=[known], missed=None, next_nominal=None)
-
-
-def _claim(trigger: Trigger, now: datetime, budget: int) -> Claim | None:
-    try:
-        return judge(trigger, schedule_of(trigger), now, budget)
-    except SoftTimeLimitExceeded:  # says nothing of this trigger
+        return plan_claim(trigger, schedule_of(trigger), now, budget)
+    except SoftTimeLimitExceeded:  # the worker's time is up: no fault of this trigger
         raise
     except Exception as error:
-        logger.exception("Trigger %s has no next run that can be computed", trigger.id)
-        _set_aside(trigger, error)
+        logger.exception("Trigger %s: its next run cannot be computed", trigger.id)
+        _disable_unplannable(trigger, error)
         return None
 
 
-def _settle(claims: Sequence[Claim]) -> set[UUID]:
-    """Move triggers on and record their events; return the ids of those moved."""
-    steps = [list(column) for column in zip(*map(_step, claims), strict=True)]
+def _record_claims(claims: Sequence[Claim]) -> set[UUID]:
+    """Move triggers to their next run and record their events; return the moved ids."""
+    moves = [list(column) for column in zip(*map(_move_of, claims), strict=True)]
     events = [event for claim in claims for event in events_of(claim)]
     recording = recording_sql(only="v.trigger_id IN (SELECT id FROM moved)")
     with connection.cursor() as cursor:
         cursor.execute(
             f"WITH {_MOVED}, {recording} SELECT id FROM moved",  # noqa: S608 - our own
-            [*steps, *event_columns(events)],
+            [*moves, *event_columns(events)],
         )
         moved = {row[0] for row in cursor.fetchall()}
     if moved:
@@ -152,19 +155,20 @@ def _settle(claims: Sequence[Claim]) -> set[UUID]:
     return moved
 
 
-def _step(claim: Claim) -> tuple[object, ...]:
-    """Return where a trigger was read, and where it goes."""
+def _move_of(claim: Claim) -> tuple[object, ...]:
+    """Return a row of `_MOVED`: the state that was read, then the next one."""
     trigger, nominal = claim.trigger, claim.next_nominal
     due = nominal + jitter_of(trigger) if nominal else None
-    place = (trigger.id, trigger.next_run_time, trigger.version)
+    was = (trigger.id, trigger.next_run_time, trigger.version)
     last_fired = claim.fired[-1] if claim.fired else None
-    return (*place, nominal, due, len(claim.fired), last_fired)
+    return (*was, nominal, due, len(claim.fired), last_fired)
 
 
-def _set_aside(trigger: Trigger, error: Exception) -> None:
-    """Disable a trigger whose schedule can't be read; the others go on.
+def _disable_unplannable(trigger: Trigger, error: Exception) -> None:
+    """Disable a trigger whose next run cannot be computed; the others continue.
 
-    Of many clocks that see it, one does; a trigger that was changed meanwhile is left.
+    If several clocks see it at once, exactly one disables it. A trigger that was
+    changed in the meantime stays as it is.
     """
     body = {"trigger_id": str(trigger.id), "name": trigger.name, "error": str(error)}
     announcement = NewEvent(
@@ -172,7 +176,7 @@ def _set_aside(trigger: Trigger, error: Exception) -> None:
         source=EventSource.INTERNAL,
         body=dump_json(body).encode(),
     )
-    reason = f"its next run can't be computed: {error}"
+    reason = f"its next run cannot be computed: {error}"
     with transaction.atomic():
         unchanged = Trigger.objects.filter(
             pk=trigger.pk, version=trigger.version, next_run_time=trigger.next_run_time
@@ -186,7 +190,7 @@ def _set_aside(trigger: Trigger, error: Exception) -> None:
             disabled_reason=clean_text(reason, limit=255),
         ):
             return
-        after = settled_up_to(trigger.next_scheduled_for, database_now())
-        switch_off_version(trigger_id=trigger.id, after=after)
+        after = version_boundary(trigger.next_scheduled_for, database_now())
+        write_inactive_version(trigger_id=trigger.id, after=after)
         get_clock().unschedule_trigger(trigger.id)
         record_events([announcement])

@@ -1,4 +1,4 @@
-"""What a trigger does with the endpoint that its webhooks come by."""
+"""The endpoints of webhook triggers: create, change, share and close them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
-from agents.selectors import usable_agents
+from agents.services.agents import usable_agents
 from common.errors import Fault
 from triggers.models import Trigger, TriggerType
 from triggers.services.validation import InvalidTrigger
@@ -19,11 +19,11 @@ from webhooks.endpoints.lifecycle import (
 )
 from webhooks.models import WebhookEndpoint
 
-FOREIGN_ENDPOINT = "It serves triggers of agents that you may not use"
+FOREIGN_ENDPOINT = "This endpoint serves triggers of agents that you may not use"
 
 
-def equip(trigger: Trigger, webhook: EndpointFields | None) -> str | None:
-    """Give a webhook trigger an endpoint, or change its own; return a secret it set."""
+def save_endpoint(trigger: Trigger, webhook: EndpointFields | None) -> str | None:
+    """Create or change a webhook trigger's endpoint; return a secret that it set."""
     if trigger.trigger_type != TriggerType.WEBHOOK:
         return None
     if trigger.endpoint_id is None:
@@ -35,32 +35,38 @@ def equip(trigger: Trigger, webhook: EndpointFields | None) -> str | None:
     return update_endpoint(endpoint_id=trigger.endpoint_id, **webhook).secret
 
 
-def pass_subject_on(trigger: Trigger) -> None:
-    """Give an endpoint its trigger's subject; raise InvalidTrigger if it has others."""
+def update_endpoint_subject(trigger: Trigger) -> None:
+    """Copy a trigger's subject to its endpoint.
+
+    Raises InvalidTrigger if the endpoint also serves other triggers.
+    """
     if trigger.endpoint_id is None:
         return
     others = Trigger.objects.present().exclude(pk=trigger.pk)
     if others.filter(endpoint_id=trigger.endpoint_id).exists():
-        detail = "Its endpoint serves other triggers of the present subject"
+        detail = (
+            "The subject cannot change: the endpoint also serves other triggers of the "
+            "present subject. Give this trigger an endpoint of its own first"
+        )
         raise InvalidTrigger(detail, faults=[Fault("/subject", detail)])
     update_endpoint(endpoint_id=trigger.endpoint_id, subject=trigger.subject)
 
 
 def is_open_to(user: AbstractBaseUser | AnonymousUser, endpoint_id: UUID) -> bool:
-    """Whether a user may use the agents of all triggers that an endpoint serves."""
+    """Return whether a user may use the agents of all triggers of an endpoint."""
     return are_open_to(user, {endpoint_id})
 
 
 def are_open_to(
     user: AbstractBaseUser | AnonymousUser, endpoint_ids: Set[UUID | None]
 ) -> bool:
-    """Whether a user may use the agents of all that these endpoints serve."""
+    """Return whether a user may use the agents of all triggers of these endpoints."""
     served = Trigger.objects.present().filter(endpoint_id__in=endpoint_ids)
     return not served.exclude(agent__in=usable_agents(user)).exists()
 
 
-def retire_endpoint(endpoint_id: UUID | None) -> None:
-    """Close an endpoint that a trigger has left, unless it serves others."""
+def close_unused_endpoint(endpoint_id: UUID | None) -> None:
+    """Close an endpoint that a trigger no longer uses, unless others use it."""
     if endpoint_id is None:
         return
     endpoint = WebhookEndpoint.objects.filter(pk=endpoint_id)

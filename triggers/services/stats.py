@@ -1,11 +1,13 @@
-"""A trigger's numbers: written as small delta rows, folded by the sweep.
+"""Counts a trigger's executions, and disables a trigger that fails too often.
 
-Only `consecutive_failures` is kept at once, and only where something failed or had
-failed before, so a trigger that works is never a hot row.
+A batch inserts small delta rows, and the sweep adds them to the counts. Only
+`consecutive_failures` is updated at once, and only for triggers whose executions fail
+or failed before: the row of a trigger without failures is never hot.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,10 +17,15 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import F
 
-from common.bulk import insert_rows
-from triggers.clocks.base import get_clock
+from common.database.sql import database_now, insert_rows
+from common.fields import dump_json
+from events.models import EventSource
+from events.services.record import NewEvent, record_events
+from triggers.clock import get_clock
 from triggers.models import StatsDelta, Trigger, TriggerStats
-from triggers.services.auto_disable import disable_failing
+from triggers.services.schedule_history import version_boundary, write_inactive_version
+
+logger = logging.getLogger(__name__)
 
 _NAMES = (
     "trigger_id",
@@ -58,12 +65,30 @@ WITH taken AS (
 SELECT (SELECT count(*) FROM taken), (SELECT array_agg(trigger_id) FROM summed)
 """
 
+_DISABLE = """
+WITH failing AS (
+    SELECT t.id, t.next_scheduled_for, s.consecutive_failures
+    FROM triggers_trigger t JOIN triggers_triggerstats s ON s.trigger_id = t.id
+    WHERE t.id = ANY(%s) AND t.is_active
+    AND s.consecutive_failures >= t.failure_threshold
+    ORDER BY t.id FOR NO KEY UPDATE OF t
+)
+UPDATE triggers_trigger t SET
+    is_active = false, active_since = NULL, next_run_time = NULL,
+    next_scheduled_for = NULL, version = t.version + 1,
+    updated_at = statement_timestamp(),
+    disabled_reason = 'auto-disabled after ' || f.consecutive_failures
+        || ' consecutive failures'
+FROM failing f WHERE t.id = f.id
+RETURNING t.id, t.name, f.consecutive_failures, f.next_scheduled_for
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """How one execution ended, as far as the trigger's numbers go.
+    """How one execution counts in its trigger's statistics.
 
-    One that was cancelled is neither success nor failure nor skipped.
+    A cancelled execution is neither a success nor a failure nor skipped.
     """
 
     trigger: Trigger
@@ -75,7 +100,7 @@ class Run:
 
 
 def record_runs(runs: Sequence[Run]) -> None:
-    """Add a batch's executions, in event order, to the numbers of their triggers.
+    """Count a batch's executions, given in event order, for their triggers.
 
     Called in the transaction that stores the executions.
     """
@@ -87,9 +112,9 @@ def record_runs(runs: Sequence[Run]) -> None:
 
 
 def fold_stats() -> int:
-    """Add up to 10,000 delta rows to the numbers; return how many. One at a time.
+    """Add up to 10,000 delta rows to the counts and delete them; return how many.
 
-    The clock hears of the triggers that ran.
+    Returns 0 while another process folds. Passes the triggers that ran to the clock.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_FOLD_LOCK])
@@ -103,14 +128,32 @@ def fold_stats() -> int:
 
 
 def count_failures(trigger_id: UUID, *, failures: int) -> None:
-    """Add to a trigger's consecutive failures; switch it off at its threshold."""
+    """Add to a trigger's consecutive failures; disable it at its threshold."""
     stats = TriggerStats.objects.filter(pk=trigger_id)
     stats.update(consecutive_failures=F("consecutive_failures") + failures)
     disable_failing([trigger_id])
 
 
+def disable_failing(trigger_ids: Sequence[UUID]) -> list[UUID]:
+    """Disable the triggers that have reached their failure threshold; return their ids.
+
+    If several workers reach the threshold at once, exactly one disables the trigger and
+    emits the event. Unclaimed occurrences do not run.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_DISABLE, [list(trigger_ids)])
+        disabled = cursor.fetchall()
+    for trigger_id, _name, failures, unclaimed in disabled:
+        logger.error("Trigger %s auto-disabled after %d failures", trigger_id, failures)
+        after = version_boundary(unclaimed, database_now())
+        write_inactive_version(trigger_id=trigger_id, after=after)
+        get_clock().unschedule_trigger(trigger_id)
+    record_events([_auto_disabled_event(*row[:3]) for row in disabled])
+    return [row[0] for row in disabled]
+
+
 def reset_failures(trigger_ids: Iterable[UUID]) -> None:
-    """Forget consecutive failures, touching only rows that have some."""
+    """Set consecutive failures to 0; update only rows that have some."""
     ids = list(trigger_ids)
     if not ids:
         return
@@ -124,24 +167,29 @@ def reset_failures(trigger_ids: Iterable[UUID]) -> None:
 
 
 def lock_stats(trigger_ids: Iterable[UUID]) -> None:
-    """Lock the numbers of triggers, in key order; before the triggers' own rows."""
+    """Lock the statistics of triggers, in key order.
+
+    Callers that also lock the triggers' own rows lock these first.
+    """
     rows = TriggerStats.objects.filter(pk__in=list(trigger_ids)).order_by("pk")
     list(rows.select_for_update(no_key=True).values_list("pk"))
 
 
 def _count_failures(groups: Iterable[Sequence[Run]]) -> None:
-    """Keep what a batch says of consecutive failures; rows are locked in key order.
+    """Update the consecutive failures; lock the rows in key order.
 
-    Where the task's own fate counts, handing a task over is no success yet.
+    A success resets them, unless the result of the task counts: then its creation is
+    not a success yet.
     """
     resets: list[UUID] = []
     failures: dict[UUID, int] = {}
     for group in groups:
         trigger = group[0].trigger
-        places = [] if trigger.count_task_failures else _places_of_success(group)
-        after = places[-1] + 1 if places else 0
-        if places:
+        successes = [place for place, run in enumerate(group) if run.is_success]
+        after = 0
+        if successes and not trigger.count_task_failures:
             resets.append(trigger.id)
+            after = successes[-1] + 1
         if failed := sum(run.is_failure for run in group[after:]):
             failures[trigger.id] = failed
     if failures:
@@ -150,10 +198,6 @@ def _count_failures(groups: Iterable[Sequence[Run]]) -> None:
         reset_failures(resets)
     for trigger_id in sorted(failures):
         count_failures(trigger_id, failures=failures[trigger_id])
-
-
-def _places_of_success(group: Sequence[Run]) -> list[int]:
-    return [place for place, run in enumerate(group) if run.is_success]
 
 
 def _delta(group: Sequence[Run]) -> tuple[object, ...]:
@@ -165,4 +209,13 @@ def _delta(group: Sequence[Run]) -> tuple[object, ...]:
         sum(run.is_skipped for run in group),
         sum(run.execution_time_ms for run in group),
         max(run.executed_at for run in group),
+    )
+
+
+def _auto_disabled_event(trigger_id: UUID, name: str, failures: int) -> NewEvent:
+    payload = {"trigger_id": str(trigger_id), "name": name, "failures": failures}
+    return NewEvent(
+        type="trigger.auto_disabled",
+        source=EventSource.INTERNAL,
+        body=dump_json(payload).encode(),
     )

@@ -1,14 +1,18 @@
-"""What must hold of a trigger before it is stored; every fault names its field."""
+"""Sets the columns of a trigger and validates them; each fault names its field."""
 
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
 
-from common.errors import Fault, InvalidInput
+from common.errors import Fault, InvalidInput, join_faults
 from common.json_schema import UnusableSchema, find_value_faults
+from conditions.document import UnreadableFieldError, parse_field
 from conditions.engine import validate_condition
-from conditions.fields import UnreadableFieldError, parse_field
+from events.models import EventType
+from events.services.emit import INTERNAL_NAMESPACES
 from triggers.models import ScheduleType, Trigger, TriggerType
 from triggers.schedules import InvalidSchedule
 from triggers.services.scheduling import schedule_of
@@ -18,8 +22,11 @@ from webhooks.endpoints.lifecycle import (
     find_endpoint_faults,
 )
 from webhooks.models import WebhookEndpoint
+from webhooks.types import known_slugs
 
+HOURLY_LIMIT = 60
 HOUR_SECONDS = 3600
+_LIMITED = (TriggerType.WEBHOOK, TriggerType.EVENT)
 _PATTERN_CHARACTERS = frozenset(string.ascii_letters + string.digits + "_-:")
 
 
@@ -29,15 +36,38 @@ class InvalidTrigger(InvalidInput):
     code = "invalid_trigger"
 
 
+def default_hourly_limit(trigger_type: str) -> int | None:
+    """Return the default of `max_executions_per_hour`; schedules need no limit."""
+    return HOURLY_LIMIT if trigger_type in _LIMITED else None
+
+
+def set_columns(trigger: Trigger, fields: Mapping[str, Any]) -> None:
+    """Set columns of an unsaved trigger, and those that follow from them.
+
+    A cron expression, in its column or in the config, makes this a cron schedule.
+    """
+    for name, value in fields.items():
+        setattr(trigger, name, value)
+    if trigger.trigger_type != TriggerType.WEBHOOK and "endpoint" not in fields:
+        trigger.endpoint = None
+    if not trigger.has_schedule:
+        return
+    in_config = trigger.schedule_config.get("cron")
+    if trigger.cron_expression is None and isinstance(in_config, str):
+        trigger.cron_expression = in_config
+    if trigger.cron_expression is not None and trigger.schedule_type is None:
+        trigger.schedule_type = ScheduleType.CRON
+
+
 def check_trigger(
     trigger: Trigger,
     *,
     event_types: Sequence[str],
     webhook: EndpointFields | None = None,
 ) -> None:
-    """Raise InvalidTrigger with all that is wrong with an unsaved trigger."""
+    """Raise InvalidTrigger with all faults of an unsaved trigger."""
     if faults := find_faults(trigger, event_types=event_types, webhook=webhook):
-        detail = "; ".join(fault.detail for fault in faults[:5])
+        detail = join_faults(faults, with_pointers=False)
         raise InvalidTrigger(detail, faults=faults)
 
 
@@ -47,44 +77,74 @@ def find_faults(
     event_types: Sequence[str],
     webhook: EndpointFields | None = None,
 ) -> list[Fault]:
-    """Return all that is wrong with an unsaved trigger; pointers name the API's fields.
+    """Return all faults of an unsaved trigger; their pointers name the API's fields.
 
-    `webhook` is what would be set of its endpoint.
+    `webhook` holds the columns of its endpoint that would be set.
     """
-    faults = [fault for check in _CHECKS for fault in check(trigger)]
+    faults: list[Fault] = []
+    if not trigger.name.isprintable():
+        faults.append(Fault("/name", "Must be one line of printable text"))
+    faults += _check_agent(trigger)
+    faults += _check_schedule(trigger)
+    faults += [
+        Fault(f"/conditions{fault.pointer}", fault.detail)
+        for fault in validate_condition(trigger.conditions)
+    ]
+    faults += _check_mapping(trigger)
     faults += _check_patterns(trigger, event_types)
     faults += _check_webhook(trigger, webhook or {})
     return faults
 
 
-def _check_name(trigger: Trigger) -> Iterator[Fault]:
-    if not trigger.name.isprintable():
-        yield Fault("/name", "Must be one line of printable text")
+def explain_unsupported(patterns: Sequence[str]) -> dict[int, str]:
+    """Return, by index, why a pattern can match no event of any source.
+
+    Leaves malformed patterns to `check_trigger`.
+    """
+    if not patterns:
+        return {}
+    catalogue = set(EventType.objects.values_list("name", flat=True))
+    namespaces = {*INTERNAL_NAMESPACES, *known_slugs()}
+    return {
+        place: _explain(pattern, catalogue)
+        for place, pattern in enumerate(patterns)
+        if is_pattern(pattern) and not _is_supported(pattern, catalogue, namespaces)
+    }
+
+
+def is_pattern(pattern: str) -> bool:
+    """Return whether this is a pattern of event types: `a.b`, `a.*` or `*`."""
+    if pattern == "*":
+        return True
+    parts = pattern.removesuffix(".*").split(".")
+    return len(pattern) <= 200 and all(
+        part and _PATTERN_CHARACTERS.issuperset(part) for part in parts
+    )
 
 
 def _check_agent(trigger: Trigger) -> Iterator[Fault]:
     if not hasattr(trigger, "agent"):
         yield Fault("/agent_id", "A trigger needs an agent")
         return
-    if not trigger.agent.is_active and (trigger.is_active or _is_new_agent(trigger)):
-        yield Fault("/agent_id", f"Agent '{trigger.agent.name}' is switched off")
+    if not trigger.agent.is_active:
+        same = Trigger.objects.filter(pk=trigger.pk, agent_id=trigger.agent_id)
+        if trigger.is_active or not same.exists():
+            yield Fault("/agent_id", f"Agent '{trigger.agent.name}' is disabled")
     if trigger.agent.parameters_schema:
         yield from _check_parameters(trigger)
 
 
-def _is_new_agent(trigger: Trigger) -> bool:
-    stored = Trigger.objects.filter(pk=trigger.pk, agent_id=trigger.agent_id)
-    return not stored.exists()
-
-
 def _check_parameters(trigger: Trigger) -> Iterator[Fault]:
-    """Hold the task's parameters against the agent's JSON Schema."""
+    """Validate the task parameters against the agent's JSON Schema."""
     schema = trigger.agent.parameters_schema
     try:
         for fault in find_value_faults(schema, trigger.task_parameters):
             yield Fault(f"/task_parameters{fault.pointer}", fault.detail)
     except UnusableSchema:
-        detail = f"The parameters_schema of agent '{trigger.agent.name}' is unusable"
+        detail = (
+            f"The parameters_schema of agent '{trigger.agent.name}' is not usable as a "
+            "JSON Schema. Correct the agent first"
+        )
         yield Fault("/agent_id", detail)
 
 
@@ -102,7 +162,7 @@ def _check_schedule(trigger: Trigger) -> Iterator[Fault]:
 
 
 def _check_pace(trigger: Trigger) -> Iterator[Fault]:
-    """Refuse a schedule that its own hourly limit would hold back."""
+    """Reject a schedule that comes due more often than its own hourly limit allows."""
     limit = trigger.max_executions_per_hour
     if limit is None:
         return
@@ -119,11 +179,6 @@ def _check_pace(trigger: Trigger) -> Iterator[Fault]:
             )
             return
         at = schedule.next_after(at)
-
-
-def _check_conditions(trigger: Trigger) -> Iterator[Fault]:
-    for fault in validate_condition(trigger.conditions):
-        yield Fault(f"/conditions{fault.pointer}", fault.detail)
 
 
 def _check_mapping(trigger: Trigger) -> Iterator[Fault]:
@@ -162,20 +217,17 @@ def _check_webhook(trigger: Trigger, webhook: EndpointFields) -> Iterator[Fault]
             yield Fault(f"/{API_NAMES[name]}", detail)
 
 
-def is_pattern(pattern: str) -> bool:
-    """Whether this can match event types: `a.b`, `a.*` or `*`."""
-    if pattern == "*":
+def _is_supported(pattern: str, catalogue: set[str], namespaces: set[str]) -> bool:
+    if pattern == "*" or pattern.split(".")[0] in namespaces:
         return True
-    parts = pattern.removesuffix(".*").split(".")
-    return len(pattern) <= 200 and all(
-        part and _PATTERN_CHARACTERS.issuperset(part) for part in parts
-    )
+    if not pattern.endswith(".*"):
+        return pattern in catalogue
+    return any(name.startswith(pattern.removesuffix("*")) for name in catalogue)
 
 
-_CHECKS: tuple[Callable[[Trigger], Iterator[Fault]], ...] = (
-    _check_name,
-    _check_agent,
-    _check_schedule,
-    _check_conditions,
-    _check_mapping,
-)
+def _explain(pattern: str, catalogue: set[str]) -> str:
+    prefixes = {name.rpartition(".")[0] + ".*" for name in catalogue}
+    known = prefixes if pattern.endswith(".*") else catalogue
+    close = get_close_matches(pattern, sorted(known), n=1)
+    hint = f"; did you mean '{close[0]}'?" if close else ""
+    return f"Event type '{pattern}' is not supported{hint}"

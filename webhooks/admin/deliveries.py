@@ -40,9 +40,9 @@ from webhooks.deliveries.redelivery import (
 from webhooks.deliveries.selectors import (
     body_of,
     decompressed,
+    load_definitions,
     redeliveries_of,
     request_of,
-    senders_of,
     status_of,
 )
 from webhooks.models import Delivery
@@ -191,7 +191,7 @@ class DeliveryAdmin(HistoryAdmin[Delivery]):
 
     @admin.display(description="Status")
     def status_sent(self, delivery: Delivery) -> int:
-        return status_of(delivery, senders_of([delivery]))
+        return status_of(delivery, load_definitions([delivery]))
 
     @admin.display(description="How to fix it")
     def suggested_fix(self, delivery: Delivery) -> str:

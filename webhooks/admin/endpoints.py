@@ -20,10 +20,10 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
-from common.admin.base import HouseAdmin
+from common.admin.base import BaseAdmin
 from common.admin.display import NOTHING, badge, copyable, list_link, text_block
 from common.errors import TickhookError
-from senders.definitions.samples import sample_events
+from senders.definitions.shipped import sample_events
 from senders.signatures import OnlyTheSenderSigns
 from webhooks.endpoints.rotation import (
     KEEP_SECONDS,
@@ -112,7 +112,7 @@ def _dates(state: SecretState) -> str:
 
 
 @admin.register(WebhookEndpoint)
-class WebhookEndpointAdmin(HouseAdmin[WebhookEndpoint]):
+class WebhookEndpointAdmin(BaseAdmin[WebhookEndpoint]):
     """Endpoints are created with their first trigger and closed with their last one."""
 
     form = EndpointForm

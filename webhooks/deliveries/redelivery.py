@@ -15,8 +15,7 @@ from common.errors import Conflict
 from common.fields import dump_json
 from events.models import Event, EventSource
 from events.services.bodies import hold_bodies
-from events.services.keys import find_known
-from events.services.record import NewEvent, dedupe_key, record_events
+from events.services.record import NewEvent, dedupe_key, find_known, record_events
 from webhooks.models import Delivery, DeliveryOutcome
 from webhooks.rejections.fixes import how_to_fix
 
@@ -59,7 +58,8 @@ def redeliver(*, delivery: Delivery, idempotency_key: str = "") -> Redelivery:
             "This delivery was rejected, so there is no event to redeliver. "
             f"{how_to_fix(delivery.cause)} Then let the sender deliver it again."
         )
-    events = Event.objects.defer("body").filter(pk=delivery.event_id)
+    event_ids = [delivery.event_id] if delivery.event_id else []
+    events = Event.objects.defer("body").filter(pk__in=event_ids)
     with transaction.atomic():
         for redelivery in _record(events, idempotency_key):
             return replace(redelivery, delivery_id=delivery.pk)
@@ -77,8 +77,8 @@ def select_accepted(*, deliveries: QuerySet[Delivery], limit: int) -> AcceptedSe
     """
     accepted = deliveries.filter(outcome=DeliveryOutcome.ACCEPTED, replay_of=None)
     rows = accepted.alias(stored=Length("body")).filter(stored=F("body_size"))
-    rows = rows.order_by("id").values_list("pk", "endpoint_id", "received_at")
-    found = list(rows[: limit + 1])
+    ids = rows.order_by("id").values_list("pk", "endpoint_id", "received_at")
+    found = list(ids[: limit + 1])
     wanted, rest = found[:limit], found[limit:]
     return AcceptedSelection(
         delivery_ids=[pk for pk, _, _ in wanted],

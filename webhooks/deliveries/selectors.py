@@ -15,7 +15,7 @@ from senders.parsing import decode_body
 from webhooks.models import Delivery, DeliveryOutcome
 from webhooks.types.definitions import definitions_of
 
-Senders = Mapping[str, WebhookTypeDefinition]
+Definitions = Mapping[str, WebhookTypeDefinition]
 
 # The receiver stores no more bytes of a body that it rejects.
 MAX_STORED_BYTES = 16 * 1024
@@ -56,17 +56,18 @@ def request_of(delivery: Delivery) -> SentRequest:
     )
 
 
-def senders_of(deliveries: Iterable[Delivery]) -> Senders:
+def load_definitions(deliveries: Iterable[Delivery]) -> Definitions:
     """Return the webhook types of these deliveries with one query."""
     return definitions_of({_slug(delivery) for delivery in deliveries} - {""})
 
 
-def status_of(delivery: Delivery, senders: Senders) -> int:
+def status_of(delivery: Delivery, definitions: Definitions) -> int:
     """Return the HTTP status that the receiver answered."""
     if delivery.status is not None:
         return delivery.status
-    sender = senders.get(_slug(delivery))
-    return 200 if sender is None or sender.response is None else sender.response.status
+    definition = definitions.get(_slug(delivery))
+    response = definition and definition.response
+    return response.status if response else 200
 
 
 def body_of(delivery: Delivery) -> DeliveredBody | None:

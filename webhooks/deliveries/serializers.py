@@ -10,11 +10,11 @@ from rest_framework.reverse import reverse
 from common.api.serializers import StrictSerializer
 from webhooks.deliveries.redelivery import MAX_REDELIVERED
 from webhooks.deliveries.selectors import (
-    Senders,
+    Definitions,
     body_of,
+    load_definitions,
     redeliveries_of,
     request_of,
-    senders_of,
     status_of,
 )
 from webhooks.endpoints.sending import TEST_HEADER
@@ -42,15 +42,15 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
         return delivery.cause or None
 
     @cached_property
-    def _senders(self) -> Senders:
+    def _definitions(self) -> Definitions:
         """The webhook types of all deliveries of this page, read with one query."""
         shown: Any = self.instance
         if isinstance(self.parent, serializers.ListSerializer):
             shown = self.parent.instance
-        return senders_of([shown] if isinstance(shown, Delivery) else shown)
+        return load_definitions([shown] if isinstance(shown, Delivery) else shown)
 
     def get_status(self, delivery: Delivery) -> int:
-        return status_of(delivery, self._senders)
+        return status_of(delivery, self._definitions)
 
     def get_method(self, delivery: Delivery) -> str:
         return request_of(delivery).method
@@ -119,7 +119,7 @@ class DeliveryDetailSerializer(DeliverySerializer):
 
     def get_answer(self, delivery: Delivery) -> AnswerSerializer:
         return {  # type: ignore[return-value]  # the annotation is the schema's
-            "status": status_of(delivery, self._senders),
+            "status": status_of(delivery, self._definitions),
             "cause": delivery.cause or None,
             "detail": delivery.detail,
         }

@@ -20,9 +20,9 @@ from senders.definitions import (
     Source,
     WebhookTypeDefinition,
 )
-from senders.definitions.samples import SampleDelivery, sample_events, sample_of
 from senders.definitions.schemes import CertificateScheme, PublicKeyScheme
-from senders.parsing.finding import follow
+from senders.definitions.shipped import SampleDelivery, sample_events, sample_of
+from senders.parsing.finding import resolve_pointer
 from senders.signatures import OnlyTheSenderSigns, sends_secret, sign_request
 from webhooks.endpoints.secrets import live_secrets
 from webhooks.endpoints.urls import webhook_url
@@ -230,7 +230,7 @@ def _paths(source: Source) -> list[tuple[str, ...]]:
 
 def _replace_id(body: Any, path: tuple[str, ...], delivery_id: str) -> bool:
     """Replace the id at a path, keep its JSON type; return whether there is one."""
-    parent: Any = follow(body, path[:-1])
+    parent: Any = resolve_pointer(body, path[:-1])
     current = parent.get(path[-1]) if isinstance(parent, dict) else None
     if isinstance(current, str):
         parent[path[-1]] = delivery_id

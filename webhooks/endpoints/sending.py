@@ -19,7 +19,7 @@ from django.urls import reverse
 from common.errors import Fault, InvalidInput
 from common.ids import uuid7
 from events.models import Event
-from senders.definitions.samples import SampleDelivery
+from senders.definitions.shipped import SampleDelivery
 from webhooks.endpoints.sample_requests import (
     SampleRequest,
     build_request,

@@ -69,8 +69,8 @@ def require_same_verification(
 
 def _lock(function: str, slug: str) -> None:
     with connection.cursor() as cursor:
-        key = [_TYPE_LOCK, slug.lower()]
-        cursor.execute(f"SELECT {function}(%s, hashtext(%s))", key)
+        sql = f"SELECT {function}(%s, hashtext(%s))"
+        cursor.execute(sql, [_TYPE_LOCK, slug.lower()])
 
 
 def _endpoints_in_use() -> QuerySet[WebhookEndpoint]:

@@ -12,7 +12,13 @@ from common.fields import dump_json
 from common.json_schema import TooCostly, UnusableSchema, find_value_faults
 from senders import sandbox
 from senders.definitions import WebhookTypeDefinition
-from senders.parsing import Finder, MalformedBody, ParsedBody, extract, parse_body
+from senders.parsing import (
+    Finder,
+    MalformedBody,
+    ParsedBody,
+    extract_identity,
+    parse_body,
+)
 from webhooks.types.catalogue import WebhookTypeNotFound
 from webhooks.types.definitions import find_definition
 
@@ -118,7 +124,7 @@ def preview_type(
         content_type = "application/json"
     parsed = _parse(definition, raw, content_type or "")
     finder = Finder(headers=lowered, query=query, body=parsed.value)
-    identity = extract(definition, finder, raw_body=raw, now=time.time())
+    identity = extract_identity(definition, finder, raw_body=raw, now=time.time())
     return TypePreview(
         event_type=identity.event_type,
         delivery_id=identity.delivery_id,

@@ -1,20 +1,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
 from common.database.errors import is_unavailable
-from executions.services.retention import Purge, purge_history
-from executions.services.retention.hourly import in_words
+from executions.services.retention.purge import Purge, purge_history, summarize
 from executions.services.retention.state import PurgeRuns
 
 
 class Command(BaseCommand):
-    help = "Delete what is older than HISTORY_RETENTION_DAYS and its like say."
+    help = (
+        "Delete history that is older than HISTORY_RETENTION_DAYS and similar settings."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -24,7 +24,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--now",
             action="store_true",
-            help="do not wait the 7 days after the upgrade of an older installation",
+            help="start although the 7 days after an upgrade are not over",
         )
 
     def handle(self, *args: Any, dry_run: bool, **options: Any) -> None:
@@ -35,7 +35,7 @@ class Command(BaseCommand):
         except Error as error:
             if not is_unavailable(error):
                 raise
-            text = f"Stopped: {error}. What was deleted stays deleted; run this again"
+            text = f"Stopped: {error}. Deleted rows stay deleted. Run the command again"
             raise CommandError(text) from error
         text = _as_json(purge) if options["json"] else _summary(purge)
         self.stdout.write(text)
@@ -44,21 +44,18 @@ class Command(BaseCommand):
 def _summary(purge: Purge) -> str:
     start = f"{purge.starts_at:%Y-%m-%d %H:%M} UTC" if purge.starts_at else ""
     if purge.is_dry_run:
-        return "\n".join([*_lines(purge), _verdict(purge, start)])
+        lines = [
+            f"{tally.kind}: {tally.rows}"
+            + (f", from {tally.oldest.isoformat()}" if tally.oldest else "")
+            for tally in purge.tallies.values()
+        ]
+        waits = f"; the first one waits until {start}" if start else ""
+        return "\n".join([*lines, f"A purge would delete {summarize(purge)}{waits}"])
     if start:
-        return f"Deleted nothing: the first purge waits until {start}; --now skips that"
-    return f"Deleted {in_words(purge)}"
-
-
-def _lines(purge: Purge) -> Iterator[str]:
-    for tally in purge.tallies.values():
-        since = f", from {tally.oldest.isoformat()}" if tally.oldest else ""
-        yield f"{tally.kind}: {tally.rows}{since}"
-
-
-def _verdict(purge: Purge, start: str) -> str:
-    text = f"A purge would delete {in_words(purge)}"
-    return f"{text}; the first one waits until {start}" if start else text
+        return (
+            f"Deleted nothing: the first purge waits until {start}. Use --now to start"
+        )
+    return f"Deleted {summarize(purge)}"
 
 
 def _as_json(purge: Purge) -> str:

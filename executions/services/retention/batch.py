@@ -1,4 +1,4 @@
-"""What the steps of the purge have in common: each deletes one kind, batch by batch."""
+"""The interface of the purge's steps: each deletes one kind of row, batch by batch."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ SELECT set_config(name, value, true) FROM (VALUES
 class Batch:
     """What one batch deleted, or would delete, by kind.
 
-    `last` is where the next batch goes on, None at the end; `oldest` is the age of the
-    oldest row deleted. Each batch goes on behind the one before: from the start it
-    would walk over the dead rows of all before it.
+    `last` is the position after which the next batch starts, None at the end; `oldest`
+    is the age of the oldest deleted row. Each batch starts after the previous one: from
+    the first row, it would read the dead rows of all batches before it.
     """
 
     last: Position | None
@@ -40,20 +40,20 @@ class Batch:
 
 
 class Step(Protocol):
-    """One part of the purge. `first` is the position before the first batch."""
+    """One step of the purge. `first` is the position before the first batch."""
 
     @property
     def first(self) -> Position: ...
 
     def batch(self, last: Position, *, is_dry: bool) -> Batch:
-        """Delete the next rows behind `last` in the caller's transaction."""
+        """Delete the next rows after `last` in the caller's transaction."""
 
 
 NOTHING_LEFT = Batch(last=None, counts={})
 
 
 def bound_statements() -> None:
-    """Bound what this transaction waits for locks and runs; it never scans a table."""
+    """Limit how long this transaction waits and runs, and forbid table scans."""
     with connection.cursor() as cursor:
         cursor.execute(_LIMITS)
 

@@ -1,17 +1,19 @@
-"""Events older than the history, each with its executions, traces and tasks."""
+"""Deletes expired events with their executions, traces and tasks; removes bodies."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import accumulate
 from uuid import UUID
+
+from django.db import connection
 
 from agents.models import FINAL_TASK_STATUSES
 from common.ids import first_id_at, moment_of
 from events.models import EventSource
-from executions.models import OPEN_STATUSES, ExecutionStatus
-from executions.services.retention.ages import Ages
+from executions.models import OPEN_STATUSES, ExecutionStatus, Retention
 from executions.services.retention.batch import (
     FIRST_ID,
     NOTHING_LEFT,
@@ -21,6 +23,7 @@ from executions.services.retention.batch import (
     delete_by_id,
     fetch,
 )
+from executions.services.retention.state import Ages
 
 EXECUTIONS = 5_000
 BODY_BYTES = 64 * 1024 * 1024
@@ -28,9 +31,9 @@ BODY_BYTES = 64 * 1024 * 1024
 FINAL_STATUSES = [s.value for s in ExecutionStatus if s not in OPEN_STATUSES]
 FINAL_TASKS = [s.value for s in FINAL_TASK_STATUSES]
 
-# Statuses are compared as "none of the final ones": an equality with an open status
-# would have the planner read a whole partial index of open rows for each event.
-_HELD = """(
+# Statuses are compared with all final ones: for a comparison with an open status, the
+# planner would read a whole partial index of open rows for each event.
+_IN_USE = """(
     EXISTS (SELECT FROM events_inbox i WHERE i.event_id = {id} OFFSET 0)
     OR EXISTS (
         SELECT FROM executions_triggerexecution x
@@ -43,14 +46,14 @@ _HELD = """(
     )
 )"""
 
-# A replay has no body of its own: it is read through the event that it replays.
+# A replay has no own body: its body is that of the event that it replays.
 _REPLAYED = """EXISTS (
     SELECT FROM events_event r
-    WHERE r.replay_of = {id} AND (r.id >= %({bound})s OR {held}) OFFSET 0
+    WHERE r.replay_of = {id} AND (r.id >= %({bound})s OR {in_use}) OFFSET 0
 )"""
 
-# Locked first, and then looked at by another statement: a redelivery that holds its
-# original at that moment is committed before it can be looked for, or skipped.
+# One statement locks the events, and another checks them: a redelivery that holds a
+# lock on its original is skipped, or was committed before the check.
 _PAGE = """
 SELECT id FROM events_event WHERE id > %(last)s AND id < %(bound)s
 ORDER BY id LIMIT %(rows)s
@@ -58,29 +61,29 @@ ORDER BY id LIMIT %(rows)s
 _LOCK = "FOR UPDATE SKIP LOCKED"
 
 
-def free_sql(*, bound: str = "bound", ended: str = "ended") -> str:
-    """Return a condition on `e.id`: nothing needs the event or its body any more.
+def unneeded_sql(*, bound: str = "bound", ended: str = "ended") -> str:
+    """Return a condition on `e.id`: nothing needs the event or its body any longer.
 
     An event is needed while it is in the inbox, while an execution or a task of it is
     not final or ended later than the parameter `ended`, and while a replay of it is
     needed or not older than the parameter `bound`.
     """
-    held = _HELD.format(id="e.id", ended=ended)
-    held_replay = _HELD.format(id="r.id", ended=ended)
-    replayed = _REPLAYED.format(id="e.id", bound=bound, held=held_replay)
-    return f"NOT {held} AND NOT {replayed}"
+    in_use = _IN_USE.format(id="e.id", ended=ended)
+    replay_in_use = _IN_USE.format(id="r.id", ended=ended)
+    replayed = _REPLAYED.format(id="e.id", bound=bound, in_use=replay_in_use)
+    return f"NOT {in_use} AND NOT {replayed}"
 
 
-def free_values(ages: Ages) -> dict[str, object]:
-    """Return the parameters that `free_sql` needs, except for its bound."""
+def unneeded_values(ages: Ages) -> dict[str, object]:
+    """Return the parameters of `unneeded_sql`, except for its bound."""
     return {"final": FINAL_STATUSES, "final_tasks": FINAL_TASKS, "ended": ages.history}
 
 
-_FREE = f"""
+_UNNEEDED_EVENTS = f"""
 SELECT e.id, e.source, e.body_size, (
     SELECT count(*) FROM executions_triggerexecution x WHERE x.event_id = e.id
 ) FROM events_event e
-WHERE e.id = ANY(%(ids)s::uuid[]) AND {free_sql()} ORDER BY e.id
+WHERE e.id = ANY(%(ids)s::uuid[]) AND {unneeded_sql()} ORDER BY e.id
 """  # noqa: S608 - our own text
 
 _EXECUTIONS = """
@@ -98,7 +101,7 @@ FROM (
     WHERE id > %(last)s AND id < %(bound)s ORDER BY id LIMIT %(rows)s
 ) x LEFT JOIN agents_agenttask t ON t.id = x.task_id ORDER BY x.id
 """
-# Two executions may share a task one day: it goes with the last of them.
+# Executions of one batch will share a task: it is deleted with the last of them.
 _UNUSED_TASKS = """
 SELECT t.id FROM unnest(%s::uuid[]) AS t(id) WHERE NOT EXISTS (
     SELECT FROM executions_triggerexecution x WHERE x.task_id = t.id OFFSET 0
@@ -111,7 +114,7 @@ WHERE execution_id = ANY(%s) AND execution_id >= %s
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class _ExpiredEvent:
     id: UUID
     source: str
     body_size: int
@@ -119,24 +122,26 @@ class Row:
 
 
 class ExpiredEvents:
-    """Deletes events with all that came of them, each event in one transaction."""
+    """Deletes events with their executions, each event in one transaction."""
 
     first: Position = FIRST_ID
 
     def __init__(self, ages: Ages) -> None:
         assert ages.history is not None  # noqa: S101 - the caller's condition
         self._bound = first_id_at(ages.history)
-        self._values = {**free_values(ages), "bound": self._bound, "rows": ROWS}
+        self._values = {**unneeded_values(ages), "bound": self._bound, "rows": ROWS}
         self._traces_since = first_id_at(ages.traces) if ages.traces else FIRST_ID
 
     def batch(self, last: Position, *, is_dry: bool) -> Batch:
-        page = self._page(last, is_dry=is_dry)
+        sql = _PAGE if is_dry else _PAGE + _LOCK
+        page = [row[0] for row in fetch(sql, {**self._values, "last": last})]
         if not page:
             return NOTHING_LEFT
-        free = self._free(page)
-        if free and free[0].executions > EXECUTIONS and not is_dry:
-            return self._some_executions(free[0])
-        rows = free[: _fitting(free)]
+        found = fetch(_UNNEEDED_EVENTS, {**self._values, "ids": page})
+        unneeded = [_ExpiredEvent(*row) for row in found]
+        if unneeded and unneeded[0].executions > EXECUTIONS and not is_dry:
+            return self._some_executions(unneeded[0])
+        rows = unneeded[: _fitting(unneeded)]
         ids = [row.id for row in rows]
         executions = fetch(_EXECUTIONS, [ids, None])
         counts = {
@@ -149,20 +154,12 @@ class ExpiredEvents:
         if not is_dry:
             delete_by_id("events_event", ids)
         return Batch(
-            last=ids[-1] if len(rows) < len(free) else page[-1],
+            last=ids[-1] if len(rows) < len(unneeded) else page[-1],
             counts=counts,
             oldest=moment_of(ids[0]) if ids else None,
         )
 
-    def _page(self, last: Position, *, is_dry: bool) -> list[UUID]:
-        sql = _PAGE if is_dry else _PAGE + _LOCK
-        return [row[0] for row in fetch(sql, {**self._values, "last": last})]
-
-    def _free(self, page: Sequence[UUID]) -> list[Row]:
-        rows = fetch(_FREE, {**self._values, "ids": page})
-        return [Row(*row) for row in rows]
-
-    def _some_executions(self, row: Row) -> Batch:
+    def _some_executions(self, row: _ExpiredEvent) -> Batch:
         """Delete some executions of an event that has too many for one batch."""
         executions = fetch(_EXECUTIONS, [[row.id], EXECUTIONS])
         counts = delete_executions(
@@ -173,14 +170,14 @@ class ExpiredEvents:
 
 
 class OrphanedExecutions:
-    """Deletes final executions whose event is not stored, however that came about."""
+    """Deletes final executions whose event is not stored, for whatever reason."""
 
     first: Position = FIRST_ID
 
     def __init__(self, ages: Ages) -> None:
         assert ages.history is not None  # noqa: S101 - the caller's condition
         bound = first_id_at(ages.history)
-        self._values = {**free_values(ages), "bound": bound, "rows": ROWS}
+        self._values = {**unneeded_values(ages), "bound": bound, "rows": ROWS}
         self._traces_since = first_id_at(ages.traces) if ages.traces else FIRST_ID
 
     def batch(self, last: Position, *, is_dry: bool) -> Batch:
@@ -212,10 +209,10 @@ def delete_executions(
     return {"executions": len(ids), "traces": traces, "tasks": tasks}
 
 
-def _fitting(rows: Sequence[Row]) -> int:
+def _fitting(rows: Sequence[_ExpiredEvent]) -> int:
     """Return how many rows, from the first, one batch deletes; at least one.
 
-    Bounded by their executions and bodies as well: a batch holds its locks briefly.
+    Their executions and bodies are bounded, too, so that a batch holds locks briefly.
     """
     executions = accumulate(row.executions for row in rows)
     sizes = accumulate(row.body_size for row in rows)
@@ -224,3 +221,74 @@ def _fitting(rows: Sequence[Row]) -> int:
         for count, size in zip(executions, sizes, strict=True)
     ]
     return max(1, sum(fits))
+
+
+# The bodies of schedule events are Tickhook's own, and the ledger reads them.
+_BODIES_PAGE = """
+SELECT id, body_size, replay_of IS NULL AND source <> 'schedule'
+    AND octet_length(body) = body_size AND body_size > 0
+FROM events_event WHERE id > %(last)s AND id < %(bound)s ORDER BY id LIMIT %(rows)s
+"""
+_LOCK_EVENTS = """
+SELECT id FROM events_event WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE
+"""
+# If an event is deleted in the same run, its body is not counted, too.
+_UNNEEDED_BODIES = f"""
+SELECT e.id FROM unnest(%(ids)s::uuid[]) AS e(id) WHERE {unneeded_sql(ended="never")}
+AND NOT (e.id < %(deleted)s AND {unneeded_sql(bound="deleted")}) ORDER BY e.id
+"""  # noqa: S608 - our own text
+
+
+class OldBodies:
+    """Removes the bodies of events; `body_size` still says that there was one.
+
+    A run continues where the last one ended, or before the first body that is still
+    needed. So its cost does not grow with the events whose bodies are removed.
+    """
+
+    def __init__(self, before: datetime, ages: Ages, state: Retention) -> None:
+        self.first: Position = state.bodies_up_to or FIRST_ID
+        self._needed: UUID | None = None
+        deleted = first_id_at(ages.history) if ages.history else FIRST_ID
+        self._values = {
+            **unneeded_values(ages),
+            # A task that ended keeps its own parameters: no body is read again.
+            "never": ages.now + timedelta(days=1),
+            "bound": first_id_at(before),
+            "deleted": deleted,
+            "rows": ROWS,
+        }
+
+    def batch(self, last: Position, *, is_dry: bool) -> Batch:
+        page = fetch(_BODIES_PAGE, {**self._values, "last": last})
+        if not page:
+            return NOTHING_LEFT
+        sizes = [size if has_body else 0 for _, size, has_body in page]
+        within = sum(total <= BODY_BYTES for total in accumulate(sizes))
+        taken = [(id_, has_body) for id_, _, has_body in page[: max(1, within)]]
+        ids = [id_ for id_, has_body in taken if has_body]
+        unneeded = self._remove(ids, is_dry=is_dry) if ids else []
+        last = taken[-1][0]
+        if not is_dry:
+            needed = sorted(set(ids) - set(unneeded))
+            self._needed = self._needed or next(iter(needed), None)
+            up_to = UUID(int=self._needed.int - 1) if self._needed else last
+            Retention.objects.filter(pk=1).update(bodies_up_to=up_to)
+        return Batch(
+            last=last,
+            counts={"bodies": len(unneeded)},
+            oldest=moment_of(unneeded[0]) if unneeded else None,
+        )
+
+    def _remove(self, ids: list[UUID], *, is_dry: bool) -> list[UUID]:
+        values = {**self._values, "ids": ids}
+        if not is_dry:
+            # Redeliveries of these wait, or are committed before the next statement.
+            values["ids"] = [row[0] for row in fetch(_LOCK_EVENTS, values)]
+        unneeded = [row[0] for row in fetch(_UNNEEDED_BODIES, values)]
+        if unneeded and not is_dry:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "UPDATE events_event SET body = '' WHERE id = ANY(%s)", [unneeded]
+                )
+        return unneeded

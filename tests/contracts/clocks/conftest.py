@@ -6,17 +6,9 @@ import pytest
 
 from tests.acceptance.client import Api
 from tests.acceptance.clock import Clock
-from tests.acceptance.fixtures import (
-    note_figure,
-    pytest_runtest_makereport,
-    pytest_terminal_summary,
-    shown_stack,
-)
+from tests.acceptance.fixtures import shown_stack
 
-__all__ = ["note_figure", "pytest_runtest_makereport", "pytest_terminal_summary"]
-
-# What `celery beat` runs, by the name that the tests are shown under. A clock that is
-# another program than beat brings its own entry here.
+# The schedulers of `celery beat`, by the name that the test ids show.
 CLOCKS = {
     "shipped": "triggers.clocks.scheduler:TickhookScheduler",
     "stock": "django_celery_beat.schedulers:DatabaseScheduler",
@@ -25,9 +17,11 @@ CLOCKS = {
 
 @pytest.fixture(scope="module", params=CLOCKS)
 def clock(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    servers: None,
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Clock]:
-    """A stack whose time one of the clocks tells."""
+    """A stack with one of the clocks."""
     with shown_stack(request, tmp_path_factory) as stack:
         stack.environment["CELERY_BEAT_SCHEDULER"] = CLOCKS[request.param]
         stack.start("web", "worker", "beat")

@@ -1,4 +1,4 @@
-"""What every clock keeps, whatever tells it the time; with real processes."""
+"""The guarantees of every clock, with real processes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MIRROR_SECONDS = 60
 
 @pytest.fixture(scope="module")
 def witness(clock: Clock) -> str:
-    """A trigger that fires every second: where it did, time has passed for others."""
+    """A trigger that fires every second: its firings prove that time has passed."""
     return clock.make_interval("witness", 1)
 
 

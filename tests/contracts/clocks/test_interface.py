@@ -1,4 +1,4 @@
-"""What every class that TICKHOOK_CLOCK may name keeps towards the services."""
+"""The contract of the classes that TICKHOOK_CLOCK can name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytest_django import Settings
 from common.ids import uuid7
 from tests.contracts.clocks.conftest import CLOCKS
 from tests.factories import make_trigger
-from triggers.clocks.base import TriggerScheduler, get_clock
+from triggers.clock import TriggerScheduler, get_clock
 from triggers.models import Trigger
 from triggers.services.lifecycle import disable_trigger, enable_trigger
 
@@ -21,8 +21,8 @@ INTERFACES = ("triggers.clocks.beat.BeatScheduler",)
 
 
 @pytest.fixture(params=product(INTERFACES, CLOCKS.values()), ids=" under ".join)
-def told(request: pytest.FixtureRequest, settings: Settings) -> TriggerScheduler:
-    """A clock as services reach it, under each scheduler of beat."""
+def scheduler(request: pytest.FixtureRequest, settings: Settings) -> TriggerScheduler:
+    """Return the clock that the services use, with each scheduler class of beat."""
     settings.TICKHOOK_CLOCK, settings.CELERY_BEAT_SCHEDULER = request.param
     return get_clock()
 
@@ -35,70 +35,72 @@ def state(clock: TriggerScheduler, trigger: Trigger) -> object:
     return clock.get_trigger_status(trigger.id)["status"]
 
 
-def test_a_trigger_runs_from_its_creation_on(told: TriggerScheduler) -> None:
+def test_a_trigger_runs_from_its_creation_on(scheduler: TriggerScheduler) -> None:
     trigger = make_daily()
 
-    status = told.get_trigger_status(trigger.id)
+    status = scheduler.get_trigger_status(trigger.id)
 
     assert status["status"] == "running"
     assert status["next_run_time"] == trigger.next_run_time
 
 
-def test_it_follows_its_being_switched(told: TriggerScheduler) -> None:
+def test_the_status_follows_enable_and_disable(scheduler: TriggerScheduler) -> None:
     trigger = make_daily()
 
     disable_trigger(trigger_id=trigger.id)
-    is_off = state(told, trigger)
+    is_off = state(scheduler, trigger)
     enable_trigger(trigger_id=trigger.id)
 
-    assert (is_off, state(told, trigger)) == ("not_running", "running")
+    assert (is_off, state(scheduler, trigger)) == ("not_running", "running")
 
 
-def test_what_is_told_twice_is_told_once(told: TriggerScheduler) -> None:
+def test_a_second_call_has_the_same_effect(scheduler: TriggerScheduler) -> None:
     trigger = make_daily()
 
-    told.schedule_trigger(trigger)
-    told.update_schedule(trigger)
-    is_on = state(told, trigger)
+    scheduler.schedule_trigger(trigger)
+    scheduler.update_schedule(trigger)
+    is_on = state(scheduler, trigger)
     disable_trigger(trigger_id=trigger.id)
-    told.unschedule_trigger(trigger.id)
-    told.unschedule_trigger(trigger.id)
+    scheduler.unschedule_trigger(trigger.id)
+    scheduler.unschedule_trigger(trigger.id)
 
-    assert (is_on, state(told, trigger)) == ("running", "not_running")
+    assert (is_on, state(scheduler, trigger)) == ("running", "not_running")
 
 
-def test_it_can_be_taken_out_and_entered_again(told: TriggerScheduler) -> None:
+def test_a_trigger_can_be_removed_and_added_again(scheduler: TriggerScheduler) -> None:
     trigger = make_daily()
 
-    told.unschedule_trigger(trigger.id)
-    told.schedule_trigger(trigger)
+    scheduler.unschedule_trigger(trigger.id)
+    scheduler.schedule_trigger(trigger)
 
-    assert state(told, trigger) == "running"
+    assert state(scheduler, trigger) == "running"
 
 
-def test_an_unknown_trigger_is_no_error(told: TriggerScheduler) -> None:
+def test_an_unknown_trigger_is_no_error(scheduler: TriggerScheduler) -> None:
     unknown = uuid7()
 
-    told.unschedule_trigger(unknown)
-    told.take_over_runs([unknown])
+    scheduler.unschedule_trigger(unknown)
+    scheduler.take_over_runs([unknown])
 
-    assert told.get_trigger_status(unknown) == {"status": "not_running"}
+    assert scheduler.get_trigger_status(unknown) == {"status": "not_running"}
 
 
-def test_what_is_rolled_back_was_never_told(told: TriggerScheduler) -> None:
+def test_a_rolled_back_change_does_not_reach_the_clock(
+    scheduler: TriggerScheduler,
+) -> None:
     trigger = make_daily()
 
     with transaction.atomic():
-        told.unschedule_trigger(trigger.id)
+        scheduler.unschedule_trigger(trigger.id)
         transaction.set_rollback(True)
 
-    assert state(told, trigger) == "running"
+    assert state(scheduler, trigger) == "running"
 
 
-def test_it_may_be_shut_down_twice(told: TriggerScheduler) -> None:
+def test_it_can_be_shut_down_twice(scheduler: TriggerScheduler) -> None:
     trigger = make_daily()
 
-    told.shutdown()
-    told.shutdown()
+    scheduler.shutdown()
+    scheduler.shutdown()
 
-    assert state(told, trigger) == "running"
+    assert state(scheduler, trigger) == "running"

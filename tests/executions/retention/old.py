@@ -1,4 +1,4 @@
-"""Rows of the past: what retention finds old, and what it finds young."""
+"""Rows of the past for tests of the purge."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from uuid import UUID
 from django.utils import timezone
 
 from agents.models import AgentTask, TaskStatus
-from agents.services.create import create_tasks
+from agents.services.submit import create_tasks
 from common.ids import first_id_at, uuid7
 from events.models import Event, Inbox
 from events.services.record import record_events
 from executions.models import ExecutionStatus, ExecutionTrace, TriggerExecution
-from executions.services.retention import Purge, purge_history
+from executions.services.retention.purge import Purge, purge_history
 from tests.factories import make_listener, new_event, new_task
 from triggers.models import Trigger
 
 
 def id_of(*, days: float) -> UUID:
-    """Return a new id of so many days ago."""
+    """Return a new id from the given number of days ago."""
     moment = first_id_at(timezone.now() - timedelta(days=days))
     return UUID(int=moment.int | uuid7().int & (1 << 80) - 1)
 
@@ -30,7 +30,7 @@ def days_ago(days: float) -> datetime:
 
 
 def make_event(*, days: float, is_waiting: bool = False, **fields: Any) -> Event:
-    """A stored event of the past; out of the inbox unless it waits."""
+    """Store an event of the past, outside the inbox unless it waits."""
     event = new_event(id=id_of(days=days), **fields)
     record_events([event])
     if not is_waiting:
@@ -47,7 +47,7 @@ def make_execution(
     ended_days_ago: float = 100,
     **fields: Any,
 ) -> TriggerExecution:
-    """An execution of an event with a trace and, unless it is None, a task."""
+    """Store an execution with a trace and, unless `task` is None, a task."""
     trigger = trigger or make_listener()
     execution_id = UUID(int=event.pk.int + 1)
     execution = TriggerExecution.objects.create(

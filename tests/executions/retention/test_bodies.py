@@ -8,7 +8,7 @@ from rest_framework.test import APIClient
 from events.models import Event
 from events.services.emit import emit
 from executions.models import Retention
-from executions.pipeline.bodies import read_bodies
+from executions.pipeline.parse import read_bodies
 from tests.executions.retention.old import (
     counts,
     id_of,
@@ -45,7 +45,7 @@ def test_an_old_body_is_removed_and_its_event_stays() -> None:
     ]
 
 
-def test_a_body_that_is_needed_is_kept_and_removed_once_it_is_not() -> None:
+def test_a_needed_body_is_kept_and_removed_later() -> None:
     waiting = make_event(days=50, body=b"waits", is_waiting=True)
     open_ = make_execution(make_event(days=40, body=b"open"), status="pending")
     original = make_event(days=30, body=b"replayed")
@@ -70,7 +70,7 @@ def test_the_body_of_an_event_that_only_its_task_keeps_is_removed() -> None:
     assert bodies() == [b""]
 
 
-def test_a_run_goes_on_where_the_last_one_ended() -> None:
+def test_a_purge_continues_where_the_last_one_ended() -> None:
     make_event(days=9, body=b"first")
     purge()
     up_to = Retention.objects.get().bodies_up_to
@@ -83,7 +83,7 @@ def test_a_run_goes_on_where_the_last_one_ended() -> None:
     assert up_to < second.pk
 
 
-def test_what_the_ledger_reads_of_missed_ranges_is_kept() -> None:
+def test_the_bodies_of_missed_ranges_are_kept_for_the_ledger() -> None:
     make_event(days=8, type="schedule.missed", source="schedule", body=b'{"from": 1}')
 
     assert counts(purge()) == {}

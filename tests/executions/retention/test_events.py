@@ -32,7 +32,7 @@ def stored() -> set[Any]:
     return set(Event.objects.values_list("pk", flat=True))
 
 
-def test_an_old_event_is_deleted_with_all_that_came_of_it() -> None:
+def test_an_old_event_is_deleted_with_its_executions_traces_and_tasks() -> None:
     make_execution(make_event(days=91))
     young = make_execution(make_event(days=89), ended_days_ago=1)
 
@@ -56,7 +56,7 @@ def test_nothing_is_deleted_by_age_where_history_is_kept(
     assert (Event.objects.count(), AgentTask.objects.count()) == (1, 1)
 
 
-def test_an_event_in_the_inbox_is_kept_whatever_its_age() -> None:
+def test_an_event_in_the_inbox_is_kept_at_any_age() -> None:
     waiting = make_event(days=500, is_waiting=True)
 
     assert counts(purge()) == {}
@@ -86,14 +86,14 @@ def test_an_event_with_an_open_task_is_kept(status: str) -> None:
     assert AgentTask.objects.count() == ExecutionTrace.objects.count() == 1
 
 
-def test_an_event_is_kept_while_its_task_ended_not_long_ago() -> None:
+def test_an_event_whose_task_ended_recently_is_kept() -> None:
     make_execution(make_event(days=500), ended_days_ago=89)
 
     assert counts(purge()) == {}
 
 
 @pytest.mark.parametrize("status", ["failed", "timeout", "skipped", "cancelled"])
-def test_every_final_status_may_go(status: str) -> None:
+def test_executions_of_every_final_status_are_deleted(status: str) -> None:
     make_execution(make_event(days=91), status=status, task=None)
 
     assert counts(purge()) == {"events": 1, "executions": 1, "traces": 1}
@@ -116,14 +116,14 @@ def test_the_original_of_an_old_replay_that_waits_is_kept() -> None:
     assert counts(purge()) == {}
 
 
-def test_an_original_goes_with_its_replays_once_all_are_old() -> None:
+def test_an_original_is_deleted_with_its_replays_once_all_are_old() -> None:
     original = make_event(days=100)
     make_event(days=95, replay_of=original.pk)
 
     assert counts(purge()) == {"events": 2}
 
 
-def test_an_execution_whose_event_is_gone_goes_by_its_own_age() -> None:
+def test_an_execution_without_an_event_is_deleted_by_its_own_age() -> None:
     old, young = (make_execution(make_event(days=days)) for days in (91, 89))
     open_ = make_execution(make_event(days=91), status="running", task=None)
     Event.objects.all().delete()
@@ -135,7 +135,7 @@ def test_an_execution_whose_event_is_gone_goes_by_its_own_age() -> None:
     assert left == {young.pk, open_.pk} - {old.pk}
 
 
-def test_an_ended_task_without_an_execution_goes_by_its_own_age() -> None:
+def test_an_ended_task_without_an_execution_is_deleted_by_its_own_age() -> None:
     ended, running, young = make_task(), make_task(), make_task()
     tasks = AgentTask.objects
     for task, status, days in ((ended, "failed", 91), (running, "running", 91)):
@@ -148,7 +148,7 @@ def test_an_ended_task_without_an_execution_goes_by_its_own_age() -> None:
     assert set(tasks.values_list("status", flat=True)) == {"running", "failed"}
 
 
-def test_the_counts_say_how_old_the_oldest_is() -> None:
+def test_the_counts_include_the_age_of_the_oldest() -> None:
     oldest = make_event(days=200)
     make_event(days=100)
 
@@ -189,7 +189,7 @@ def test_a_batch_is_bounded_in_executions_and_in_bytes_of_bodies(
     assert sizes == [3, 3, 3, 1]
 
 
-def test_an_event_with_more_executions_than_a_batch_goes_in_several(
+def test_an_event_with_too_many_executions_is_deleted_in_several_batches(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(events, "EXECUTIONS", 2)
@@ -206,8 +206,8 @@ def test_an_event_with_more_executions_than_a_batch_goes_in_several(
     assert not TriggerExecution.objects.exists()
 
 
-def test_the_purge_knows_all_that_refers_to_what_it_deletes() -> None:
-    """A model that refers to one of these must be deleted, or detached, with it."""
+def test_the_purge_handles_every_model_that_refers_to_deleted_rows() -> None:
+    """Rows that refer to a deleted row must be deleted or detached with it."""
     found = {
         (relation.related_model._meta.label, relation.field.name)
         for model in (Event, TriggerExecution, AgentTask)

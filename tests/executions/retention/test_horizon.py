@@ -1,4 +1,4 @@
-"""What the ledger and backfills say of history that is purged."""
+"""The ledger and backfills of purged history."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pytest_django.fixtures import Settings
 
 from events.models import Event
 from executions.models import Retention
-from executions.services.backfill import HistoryPurged, backfill_trigger
-from executions.services.retention import ages, purge
+from executions.services.retention import purge, state
+from executions.services.run import HistoryPurged, backfill_trigger
 from tests.executions.retention.old import purge as purge_now
 from tests.executions.simulated import (
     MINUTE,
@@ -39,7 +39,7 @@ def trigger(clock: SimulatedClock, settings: Settings) -> Trigger:
     return trigger
 
 
-def test_a_purged_range_is_not_unaccounted_though_history_is_kept_longer_now(
+def test_a_purged_range_is_not_unaccounted_after_retention_was_raised(
     clock: SimulatedClock, trigger: Trigger, settings: Settings
 ) -> None:
     clock.run(minutes=3)
@@ -50,12 +50,12 @@ def test_a_purged_range_is_not_unaccounted_though_history_is_kept_longer_now(
 
     found = audit(trigger, until=NOON + 3 * MINUTE)
 
-    before = clock.now - timedelta(days=1) - ages.MARGIN
+    before = clock.now - timedelta(days=1) - state.MARGIN
     assert (found.horizon, found.entries, found.is_clamped) == (before, [], True)
     assert Retention.objects.get().purged_before == before
 
 
-def test_while_the_first_purge_waits_all_history_is_audited(
+def test_the_ledger_lists_all_history_while_the_first_purge_waits(
     clock: SimulatedClock, trigger: Trigger
 ) -> None:
     Retention.objects.create(upgraded_at=NOON)
@@ -67,18 +67,18 @@ def test_while_the_first_purge_waits_all_history_is_audited(
     assert (found.horizon, len(found.entries)) == (None, 3)
 
 
-def test_the_ledger_finds_all_that_it_accounts_for_while_a_purge_runs(
+def test_the_ledger_finds_all_its_events_while_a_purge_runs(
     clock: SimulatedClock, trigger: Trigger
 ) -> None:
     clock.move(days=2)
     found = audit(trigger, until=NOON + MINUTE)
 
-    before = ages.read_ages(clock.now).history
+    before = state.read_ages(clock.now).history
     assert before is not None
-    assert found.horizon == before + ages.MARGIN
+    assert found.horizon == before + state.MARGIN
 
 
-def test_a_backfill_of_a_purged_range_is_refused(
+def test_a_backfill_of_a_purged_range_is_rejected(
     clock: SimulatedClock, trigger: Trigger
 ) -> None:
     clock.move(days=2)

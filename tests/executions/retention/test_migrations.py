@@ -31,7 +31,7 @@ def upgrade() -> None:
         MigrationExecutor(connection).migrate([target])
 
 
-def test_an_installation_with_history_notes_its_upgrade() -> None:
+def test_an_installation_with_history_stores_the_time_of_its_upgrade() -> None:
     make_event(days=1)
 
     upgrade()
@@ -39,7 +39,7 @@ def test_an_installation_with_history_notes_its_upgrade() -> None:
     assert Retention.objects.get().upgraded_at is not None
 
 
-def test_a_new_installation_notes_nothing() -> None:
+def test_a_new_installation_stores_no_upgrade() -> None:
     upgrade()
 
     assert not Retention.objects.exists()

@@ -1,4 +1,4 @@
-"""Among many events, executions and tasks the purge goes by its indexes."""
+"""With many events, executions and tasks the purge uses its indexes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from agents.models import AgentTask
 from events.models import Event
 from executions.models import ExecutionTrace, Retention, TriggerExecution
 from executions.services.retention import rows
-from executions.services.retention.ages import read_ages
 from executions.services.retention.batch import Step, bound_statements
-from executions.services.retention.bodies import OldBodies
-from executions.services.retention.events import ExpiredEvents, OrphanedExecutions
+from executions.services.retention.events import (
+    ExpiredEvents,
+    OldBodies,
+    OrphanedExecutions,
+)
+from executions.services.retention.state import read_ages
 from tests.factories import make_listener
 
 pytestmark = pytest.mark.django_db

@@ -17,9 +17,9 @@ from pytest_django.fixtures import Settings
 from agents.models import AgentTask
 from events.models import Event, EventKey
 from executions.models import Retention, TriggerExecution
-from executions.services.retention import events, hourly, purge, state
-from executions.services.retention.ages import read_ages
+from executions.services.retention import events, purge, state
 from executions.services.retention.events import ExpiredEvents
+from executions.services.retention.state import read_ages
 from executions.tasks import purge_history
 from tests.executions.retention.old import (
     counts,
@@ -46,7 +46,7 @@ def _keep(settings: Settings) -> None:
 
 
 def make_history() -> None:
-    """Rows of every kind and age, of which some are needed."""
+    """Store rows of every kind and age, some of them still needed."""
     endpoint = create_endpoint().endpoint
     trigger = make_listener()
     for days in (120, 100, 50, 20, 8.5, 1):
@@ -88,7 +88,7 @@ def test_a_dry_run_deletes_nothing_and_counts_what_a_purge_deletes() -> None:
     assert counts(purge_now(is_dry_run=True)) == {}
 
 
-def test_a_purge_that_was_stopped_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_purge_continues(monkeypatch: pytest.MonkeyPatch) -> None:
     make_history()
     dry = purge_now(is_dry_run=True)
     stopped = purge_now(max_seconds=0)
@@ -101,7 +101,7 @@ def test_a_purge_that_was_stopped_goes_on(monkeypatch: pytest.MonkeyPatch) -> No
     }
 
 
-def test_a_purge_that_is_killed_leaves_whole_events(
+def test_a_killed_purge_leaves_no_partial_events(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(events, "ROWS", 2)
@@ -193,7 +193,7 @@ def test_the_hourly_purge_says_what_it_deleted(
     assert line.startswith("Purge: deleted 1 events from ")
 
 
-def test_beat_starts_it_every_hour_apart_from_the_pipeline() -> None:
+def test_beat_starts_the_purge_every_hour_on_the_slow_queue() -> None:
     entry = PeriodicTask.objects.get(name="tickhook-purge-history")
 
     assert (entry.task, entry.queue) == (purge_history.name, "slow")
@@ -202,7 +202,7 @@ def test_beat_starts_it_every_hour_apart_from_the_pipeline() -> None:
 
 def test_a_purge_is_claimed_and_the_claim_of_a_killed_one_expires() -> None:
     make_event(days=91)
-    with state.claimed() as claimant, pytest.raises(state.PurgeRuns):
+    with state.claim_purge() as claimant, pytest.raises(state.PurgeRuns):
         purge_now()
     assert Event.objects.count() == 1
 
@@ -215,29 +215,30 @@ def test_a_purge_is_claimed_and_the_claim_of_a_killed_one_expires() -> None:
 
 def test_a_purge_that_lost_its_claim_deletes_nothing_more() -> None:
     make_event(days=91)
-    with state.claimed() as claimant:
+    with state.claim_purge() as claimant:
         Retention.objects.update(claimed_by=id_of(days=0))
-        step = ExpiredEvents(read_ages(timezone.now()))
+        ages = read_ages(timezone.now())
+        found = purge.Purge(is_dry_run=False, ages=ages)
         with pytest.raises(state.PurgeRuns):
-            purge._run(step, step.first, claimant)
+            purge._walk(found, [ExpiredEvents(ages)], claimant, None, purge.pause_for)
 
     assert Event.objects.count() == 1
     assert Retention.objects.get().claimed_by is not None
 
 
-def test_an_hourly_purge_leaves_a_running_one_and_a_failing_database_alone(
+def test_an_hourly_purge_ends_quietly_if_another_runs_or_the_database_fails(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with state.claimed():
+    with state.claim_purge():
         purge_history()
     assert not caplog.records
 
     def fail(**_: Any) -> None:
         raise OperationalError("canceling statement due to lock timeout")
 
-    monkeypatch.setattr(hourly, "purge_history", fail)
+    monkeypatch.setattr(purge, "purge_history", fail)
     purge_history()
-    assert "the next hour goes on" in caplog.text
+    assert "the next hourly run continues" in caplog.text
 
 
 def output_of(*arguments: str) -> str:
@@ -273,8 +274,8 @@ def test_the_command_answers_as_json() -> None:
     assert Event.objects.get() == event
 
 
-def test_the_command_refuses_beside_another_purge() -> None:
-    with state.claimed(), pytest.raises(CommandError, match="is running"):
+def test_the_command_fails_while_another_purge_runs() -> None:
+    with state.claim_purge(), pytest.raises(CommandError, match="is running"):
         output_of()
 
 
@@ -286,6 +287,6 @@ def test_the_command_says_that_it_may_be_run_again(
 
     monkeypatch.setattr(purge, "_walk", fail)
 
-    with pytest.raises(CommandError, match="run this again"):
+    with pytest.raises(CommandError, match="Run the command again"):
         output_of()
     assert Retention.objects.get().claimed_by is None

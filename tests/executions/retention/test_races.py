@@ -17,12 +17,10 @@ from agents.models import AgentTask
 from events.models import Event
 from events.services.record import record_events
 from executions.models import Retention, TriggerExecution
-from executions.pipeline.bodies import read_bodies
 from executions.pipeline.drain import drain
-from executions.services.retention.ages import read_ages
-from executions.services.retention.bodies import OldBodies
-from executions.services.retention.events import ExpiredEvents
-from executions.services.retention.state import PurgeRuns
+from executions.pipeline.parse import read_bodies
+from executions.services.retention.events import ExpiredEvents, OldBodies
+from executions.services.retention.state import PurgeRuns, read_ages
 from tests.executions.retention.old import (
     counts,
     make_event,
@@ -46,14 +44,14 @@ def _keep_90_days(settings: Settings) -> None:
 
 
 def try_purge() -> int:
-    """Return how many events a purge deleted; none where another one runs."""
+    """Return how many events a purge deleted; 0 if another one runs."""
     try:
         return counts(purge(is_hourly=True)).get("events", 0)
     except PurgeRuns:
         return 0
 
 
-def test_of_purges_at_once_each_event_is_deleted_and_counted_once() -> None:
+def test_simultaneous_purges_delete_and_count_each_event_once() -> None:
     trigger = make_listener()
     for _ in range(ROUNDS):
         for _ in range(3):
@@ -80,7 +78,7 @@ def try_redeliver(delivery: Delivery) -> bool:
     return True
 
 
-def test_redeliveries_during_a_purge_have_a_body_or_are_refused() -> None:
+def test_redeliveries_during_a_purge_have_a_body_or_are_rejected() -> None:
     for _ in range(ROUNDS):
         delivery = delivery_of(days=91)
 
@@ -105,7 +103,7 @@ def test_the_original_of_a_redelivery_that_is_not_committed_yet_is_kept() -> Non
     assert read_bodies([replay])[replay.pk].value == {"a": 1}
 
 
-def test_a_redelivery_waits_for_the_purge_of_its_body_and_is_refused(
+def test_a_redelivery_waits_for_the_purge_of_its_body_and_is_rejected(
     settings: Settings,
 ) -> None:
     settings.EVENT_BODY_RETENTION_DAYS = 7
@@ -142,7 +140,7 @@ def test_a_batch_blocks_neither_recording_nor_the_pipeline_nor_redeliveries() ->
 
 
 def closing(act: Callable[[], T]) -> T:
-    """Run what a thread does and close the thread's connection."""
+    """Run a function and close its thread's connection."""
     try:
         return act()
     finally:

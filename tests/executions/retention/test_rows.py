@@ -12,7 +12,7 @@ from pytest_django.fixtures import Settings
 
 from events.models import EventKey
 from executions.models import ExecutionTrace, Retention
-from executions.services.retention import keys
+from executions.services.retention import rows
 from tests.executions.retention.old import (
     counts,
     days_ago,
@@ -25,7 +25,7 @@ from tests.factories import make_listener, make_trigger, record
 from triggers.models import ScheduleVersion, Trigger
 from triggers.services.lifecycle import delete_trigger
 from webhooks.endpoints.lifecycle import create_endpoint
-from webhooks.models import Errand, Rejection, RejectionCount, WebhookEndpoint
+from webhooks.models import PendingFetch, Rejection, RejectionCount, WebhookEndpoint
 
 pytestmark = pytest.mark.django_db
 
@@ -42,7 +42,7 @@ def reject(endpoint: WebhookEndpoint, *, days: float, **fields: Any) -> Rejectio
     )  # fmt: skip
 
 
-def test_rejections_go_by_a_setting_of_their_own(
+def test_rejections_are_deleted_by_their_own_setting(
     settings: Settings, endpoint: WebhookEndpoint
 ) -> None:
     settings.REJECTION_RETENTION_DAYS = 5
@@ -62,7 +62,7 @@ def test_rejections_go_by_a_setting_of_their_own(
     assert RejectionCount.objects.get().hour > days_ago(5)
 
 
-def test_traces_of_final_executions_go_before_their_executions(
+def test_traces_of_final_executions_are_deleted_by_their_own_setting(
     settings: Settings,
 ) -> None:
     settings.HISTORY_RETENTION_DAYS, settings.TRACE_RETENTION_DAYS = 90, 10
@@ -74,11 +74,11 @@ def test_traces_of_final_executions_go_before_their_executions(
     assert ExecutionTrace.objects.count() == 2
 
 
-def test_keys_go_and_their_events_stay(
+def test_keys_are_deleted_and_their_events_kept(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.TICKHOOK_KEY_RETENTION_DAYS = 30
-    monkeypatch.setattr(keys, "PAGES", 1)
+    monkeypatch.setattr(rows, "PAGES", 1)
     old = [
         EventKey(dedupe_key=id_of(days=0), event_id=id_of(days=31)) for _ in range(401)
     ]
@@ -94,7 +94,7 @@ def test_keys_go_and_their_events_stay(
     assert oldest < days_ago(30)
 
 
-def test_keys_outlive_the_largest_window_of_catching_up(settings: Settings) -> None:
+def test_keys_are_kept_for_the_largest_catchup_window(settings: Settings) -> None:
     settings.TICKHOOK_KEY_RETENTION_DAYS = 30
     EventKey.objects.create(dedupe_key=id_of(days=0), event_id=id_of(days=50))
     Trigger.objects.filter(pk=make_listener().pk).update(
@@ -104,23 +104,23 @@ def test_keys_outlive_the_largest_window_of_catching_up(settings: Settings) -> N
     assert counts(purge()) == {}
 
 
-def test_confirmations_that_were_made_go_and_certificates_stay(
+def test_finished_confirmations_are_deleted_and_certificates_kept(
     settings: Settings,
 ) -> None:
     settings.HISTORY_RETENTION_DAYS = 90
     for kind, status in (
         ("confirmation", "done"), ("confirmation", "pending"), ("certificate", "done"),
     ):  # fmt: skip
-        Errand.objects.create(
+        PendingFetch.objects.create(
             id=id_of(days=91), kind=kind, url=f"https://x.test/{kind}/{status}",
             status=status, next_attempt_at=timezone.now(),
         )  # fmt: skip
 
     assert counts(purge()) == {"confirmations": 1}
-    assert Errand.objects.count() == 2
+    assert PendingFetch.objects.count() == 2
 
 
-def test_versions_of_schedules_go_once_no_kept_history_needs_them(
+def test_schedule_versions_are_deleted_once_no_kept_history_needs_them(
     settings: Settings,
 ) -> None:
     settings.HISTORY_RETENTION_DAYS = 90
@@ -138,7 +138,9 @@ def test_versions_of_schedules_go_once_no_kept_history_needs_them(
     assert ScheduleVersion.objects.filter(pk=current.pk).exists()
 
 
-def test_a_deleted_trigger_goes_after_its_last_execution(settings: Settings) -> None:
+def test_a_deleted_trigger_is_purged_after_its_last_execution(
+    settings: Settings,
+) -> None:
     settings.HISTORY_RETENTION_DAYS = 90
     trigger, kept = make_listener(), make_listener()
     make_execution(make_event(days=91), trigger=trigger)
@@ -152,14 +154,14 @@ def test_a_deleted_trigger_goes_after_its_last_execution(settings: Settings) -> 
     assert Trigger.objects.get() == kept
 
 
-def test_a_trigger_that_was_deleted_not_long_ago_stays(settings: Settings) -> None:
+def test_a_recently_deleted_trigger_is_kept(settings: Settings) -> None:
     settings.HISTORY_RETENTION_DAYS = 90
     delete_trigger(trigger_id=make_listener().pk)
 
     assert counts(purge()) == {}
 
 
-def test_expired_sessions_go_even_where_history_is_kept() -> None:
+def test_expired_sessions_are_deleted_even_if_history_is_kept() -> None:
     for name, days in (("old", 1), ("young", -1)):
         Session.objects.create(
             session_key=name, session_data="", expire_date=days_ago(days)

@@ -1,4 +1,4 @@
-"""A Celery app whose one task calls the sandbox and pushes what came of it to Redis."""
+"""A Celery app with one Celery task, which calls the sandbox and stores the result."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Pieces of code as users upload them, and what attackers try."""
+"""Pieces of code that users upload, and attacks."""
 
 from __future__ import annotations
 
 PARSE_CHAT = """
-# Takes a chat message apart
+# Returns parts of a chat message
 def parse_chat(body, headers, webhook_config):
     message = body.get('message', {})
     words = [w.strip('.,') for w in (message.get('text') or '').split()]
@@ -37,11 +37,11 @@ YES = "def validate(body): return True"
 
 
 def parser_of(line: str) -> str:
-    """A parser whose first line is the given one."""
+    """Return a parser with this first line."""
     return f"def parse(body):\n    {line}\n    return {{}}"
 
 
-# The last line of each would hand over what it found.
+# Each fails in its first line; none may reach its `return`.
 ESCAPES = {
     "subprocess": parser_of("import subprocess"),
     "socket": parser_of("import socket"),

@@ -1,5 +1,6 @@
-"""Calls the sandbox in forked children, before or after the parent did; prints how it
-went and, last, the interpreters' ids. Run as a program of its own.
+"""A program that calls the sandbox in forked children, before or after the parent did.
+
+It prints the results and the process ids of the interpreters as JSON.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def call() -> str:
 
 
 def in_child() -> dict[str, object]:
-    """Call in a child that then ends as a prefork worker's does: at once."""
+    """Call in a child that ends at once, as the child of a prefork worker does."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:

@@ -1,4 +1,4 @@
-"""The interpreters that a process has, as the kernel knows them."""
+"""Finds and kills the interpreters of a process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def workers_of(process_id: int) -> set[int]:
 
 
 def is_worker(process_id: int) -> bool:
-    """Whether an interpreter with this id is alive."""
+    """Return whether this process is a living interpreter."""
     folder = Path(f"/proc/{process_id}")
     try:
         command = (folder / "cmdline").read_bytes()

@@ -1,4 +1,4 @@
-"""Each attack is refused or stopped, and an honest call right after it works."""
+"""Each attack is rejected or stopped, and an honest call directly after it works."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def _honest_calls_work_right_after() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("code", ESCAPES.values(), ids=ESCAPES)
-def test_there_is_no_way_out(code: str) -> None:
-    with pytest.raises(SandboxRefused) as refused:
+def test_code_cannot_escape(code: str) -> None:
+    with pytest.raises(SandboxRefused) as raised:
         attack(code)
 
-    assert refused.value.detail.partition(" in line ")[0] in {
+    assert raised.value.detail.partition(" in line ")[0] in {
         "AttributeError",
         "FileNotFoundError",
         "ModuleNotFoundError",
@@ -52,13 +52,13 @@ def test_no_file_was_written() -> None:
 
 
 @pytest.mark.parametrize("code", BOMBS.values(), ids=BOMBS)
-def test_what_grows_is_stopped(code: str) -> None:
+def test_growing_code_is_stopped(code: str) -> None:
     with pytest.raises(SandboxRefused):
         attack(code)
 
 
 @pytest.mark.parametrize("code", LOOPS.values(), ids=LOOPS)
-def test_what_does_not_end_is_stopped(code: str) -> None:
+def test_endless_code_is_stopped(code: str) -> None:
     with pytest.raises(SandboxTimedOut) as stopped:
         attack(code)
 
@@ -70,14 +70,14 @@ def test_a_validator_is_stopped_sooner() -> None:
         run_validator(LOOPS["plain"], headers={}, body={}, config={})
 
 
-def test_memory_is_bounded_at_32_megabytes() -> None:
+def test_memory_is_limited_to_32_megabytes() -> None:
     attack(parser_of("x = 'y' * 30_000_000"))
 
     with pytest.raises(SandboxRefused, match="more than 32 MB of memory"):
         attack(parser_of("x = 'y' * 34_000_000"))
 
 
-def test_time_is_bounded_at_half_a_second() -> None:
+def test_time_is_limited_to_half_a_second() -> None:
     spin = (
         "from time import monotonic as now\n"
         "    end = now() + {}\n"
@@ -101,7 +101,7 @@ def test_an_interpreter_that_does_not_stop_is_killed_and_replaced() -> None:
     assert not before <= workers_of(os.getpid())
 
 
-def test_a_functions_fault_tells_nothing_of_this_machine() -> None:
+def test_an_error_of_a_host_function_reveals_nothing_of_this_machine() -> None:
     tell = parser_of(
         "import hmac\n"
         "    try: hmac.new('k', 'm', 'no-such-digest')\n"
@@ -110,14 +110,14 @@ def test_a_functions_fault_tells_nothing_of_this_machine() -> None:
 
     found = run_parser(tell, body={}, headers={}, config={})
 
-    assert found == {"kind": "ValueError", "text": "the arguments can't be used"}
+    assert found == {"kind": "ValueError", "text": "the arguments are not valid"}
 
 
 @pytest.mark.skipif(
     shutil.which("prlimit") is None and "CI" not in os.environ,
     reason="needs prlimit and setpriv of util-linux",
 )
-def test_the_kernel_bounds_an_interpreter_too() -> None:
+def test_the_kernel_limits_an_interpreter_too() -> None:
     run_parser(ECHO, body=1, headers={}, config={})
     (worker, *_) = workers_of(os.getpid())
 

@@ -25,7 +25,7 @@ def validate(code: str, body: object = None) -> bool:
     return run_validator(code, headers={}, body=body, config={})
 
 
-def test_a_parser_takes_a_message_apart() -> None:
+def test_a_parser_returns_parts_of_a_message() -> None:
     body = {"message": {"chat": {"id": 2**60}, "text": "HELLO you, hello"}}
 
     found = run_parser(
@@ -45,7 +45,7 @@ def test_a_parser_takes_a_message_apart() -> None:
 @pytest.mark.parametrize(
     ("config", "is_valid"), [({"bot_token": "t"}, True), ({}, False)]
 )
-def test_a_validator_answers(config: dict[str, str], is_valid: bool) -> None:
+def test_a_validator_accepts_or_rejects(config: dict[str, str], is_valid: bool) -> None:
     answer = run_validator(VALIDATE_CHAT, headers={}, body={}, config=config)
 
     assert answer is is_valid
@@ -67,7 +67,7 @@ def test_a_validator_can_verify_a_signature(signed: str, is_valid: bool) -> None
     assert answer is is_valid
 
 
-def test_all_that_may_be_asked_for_is_given_by_name() -> None:
+def test_arguments_are_passed_by_name() -> None:
     code = (
         "def parse(method, query, config, webhook_config, headers, body):\n"
         "    return {'all': [method, query, config, webhook_config, headers, body]}"
@@ -102,7 +102,7 @@ def test_all_that_may_be_asked_for_is_given_by_name() -> None:
         "<xml/>",
     ],
 )
-def test_values_come_back_as_they_went_in(value: object) -> None:
+def test_values_are_returned_unchanged(value: object) -> None:
     assert parse(ECHO, value) == {"echo": value}
 
 
@@ -112,7 +112,7 @@ def test_a_lone_surrogate_becomes_a_replacement_character() -> None:
     }
 
 
-def test_code_cannot_change_what_it_was_given() -> None:
+def test_code_cannot_change_the_values_of_its_caller() -> None:
     body = {"list": [1]}
 
     parse("def parse(body):\n body['list'].append(2)\n return {}", body)
@@ -121,7 +121,7 @@ def test_code_cannot_change_what_it_was_given() -> None:
 
 
 @pytest.mark.parametrize("trace", ["left", "json.left", "json.dumps.left"])
-def test_nothing_is_left_behind_for_the_next_call(trace: str) -> None:
+def test_no_state_is_kept_between_calls(trace: str) -> None:
     leave = "import json\nleft = 'secret'\ndef parse(body): return {}"
     find = f"import json\ndef parse(body): return {{'found': {trace}}}"
 
@@ -132,22 +132,22 @@ def test_nothing_is_left_behind_for_the_next_call(trace: str) -> None:
 
 
 @pytest.mark.parametrize("answer", ["1", "0", "None", "'yes'", "[]", "{}"])
-def test_a_validator_that_returns_no_bool_is_refused(answer: str) -> None:
+def test_a_validator_that_does_not_return_a_bool_is_rejected(answer: str) -> None:
     with pytest.raises(SandboxRefused, match="not True or False"):
         validate(f"def validate(body): return {answer}")
 
 
-def test_what_an_exception_says_is_not_passed_on() -> None:
+def test_the_text_of_an_exception_is_not_passed_on() -> None:
     code = "def parse(body):\n    raise ValueError(body['secret'])"
 
-    with pytest.raises(SandboxRefused) as refused:
+    with pytest.raises(SandboxRefused) as raised:
         parse(code, {"secret": "hunter2"})
 
-    assert refused.value.detail == "ValueError in line 2"
+    assert raised.value.detail == "ValueError in line 2"
 
 
 @pytest.mark.parametrize("part", ["body", "headers"])
-def test_a_request_over_a_megabyte_is_not_handed_in(part: str) -> None:
+def test_a_request_of_more_than_a_megabyte_is_rejected(part: str) -> None:
     given = {"body": {}, "headers": {}, part: {"a": "x" * 1_000_000}}
 
     with pytest.raises(SandboxRefused, match="larger than 1,000,000 bytes"):
@@ -159,7 +159,7 @@ def test_a_request_over_a_megabyte_is_not_handed_in(part: str) -> None:
         )
 
 
-def test_a_request_of_nearly_a_megabyte_is() -> None:
+def test_a_request_of_nearly_a_megabyte_is_accepted() -> None:
     assert parse("def parse(body): return {'n': len(body['a'])}", {"a": "x" * 990_000})
 
 
@@ -169,5 +169,5 @@ def test_sleeping_takes_no_time() -> None:
     assert validate(code) is True
 
 
-def test_what_is_printed_is_not_part_of_the_answer() -> None:
+def test_printed_text_is_not_part_of_the_result() -> None:
     assert validate("print('loud')\n" + YES) is True

@@ -13,7 +13,7 @@ from tests.senders.sandbox.processes import is_worker, workers_of
 
 DEADLINE_SECONDS = 120
 
-# Leaves an interpreter behind unless that sees its parent's end.
+# Its interpreter survives unless it notices that its parent has ended.
 KEEP_RUNNING = """
 import sys
 from tests.senders.sandbox.code import ECHO
@@ -25,7 +25,7 @@ sys.stdin.read()
 
 
 def fork(*, first: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return what the parent and its children say of their calls."""
+    """Return the results of the calls of the parent and of its children."""
     done = subprocess.run(  # noqa: S603 (this Python, a script of ours)
         [sys.executable, "-m", "tests.senders.sandbox.forking", first],
         capture_output=True,
@@ -36,7 +36,7 @@ def fork(*, first: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return parent, children
 
 
-def test_each_child_starts_a_sandbox_of_its_own() -> None:
+def test_each_child_process_starts_its_own_sandbox() -> None:
     parent, children = fork(first="children")
 
     assert parent["said"] == [parent["pid"]]
@@ -44,7 +44,7 @@ def test_each_child_starts_a_sandbox_of_its_own() -> None:
     assert all(child["workers"] for child in children)
 
 
-def test_a_child_of_a_process_that_has_one_is_told_so_and_does_not_hang() -> None:
+def test_a_child_of_a_process_with_a_sandbox_gets_an_error_and_does_not_hang() -> None:
     parent, children = fork(first="parent")
 
     assert parent["said"] == [parent["pid"]] * 2

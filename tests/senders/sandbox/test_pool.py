@@ -19,7 +19,7 @@ from senders.sandbox import (
     run_parser,
     run_validator,
 )
-from senders.sandbox.alone import _slow, alone
+from senders.sandbox.limits import _slow, exclusive_run
 from tests.acceptance.waiting import wait_for
 from tests.races import ROUNDS, race
 from tests.senders.sandbox.code import ECHO, LOOPS, YES, parser_of
@@ -41,7 +41,7 @@ def keep_busy() -> None:
 
 @pytest.fixture
 def new_pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let a test spoil a pool of its own."""
+    """Give the test its own pool, which it may break."""
     with monkeypatch.context() as patched:
         patched.setattr(pool, "_pool", None)
         yield
@@ -49,7 +49,7 @@ def new_pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             pool.discard(pool._pool)
 
 
-def test_eight_threads_do_not_get_in_each_others_way() -> None:
+def test_eight_threads_do_not_disturb_each_other() -> None:
     numbers = iter(range(10_000))
 
     def call() -> bool:
@@ -60,11 +60,11 @@ def test_eight_threads_do_not_get_in_each_others_way() -> None:
         assert race(call) == [True] * 8
 
 
-def test_interpreters_that_died_between_two_calls_are_replaced() -> None:
+def test_interpreters_that_died_between_calls_are_replaced() -> None:
     for number in range(3):
         while len(workers_of(os.getpid())) < 2:
             race(keep_busy, threads=2)
-        # One of them may be ending by itself: it was stopped in its endless loop.
+        # One may be terminating by itself, because it was stopped in an endless loop.
         killed = kill_workers()
 
         assert echo(number) == number
@@ -72,30 +72,30 @@ def test_interpreters_that_died_between_two_calls_are_replaced() -> None:
         assert killed.isdisjoint(workers_of(os.getpid()))
 
 
-def test_code_that_kills_each_interpreter_is_refused(
+def test_code_that_kills_each_interpreter_is_rejected(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     crash = ExternalModule({"now": kill_workers})
     monkeypatch.setattr(pool, "host_modules", lambda _: {"crash": crash})
 
-    with pytest.raises(SandboxRefused) as refused:
+    with pytest.raises(SandboxRefused) as raised:
         run_parser(
             parser_of("import crash; crash.now()"), body={}, headers={}, config={}
         )
 
-    assert refused.value.detail == "It crashed its interpreter"
+    assert raised.value.detail == "It crashed its interpreter"
     assert echo(1) == 1
 
 
 @pytest.mark.parametrize("program", ["/nonexistent", "/bin/false"])
 @pytest.mark.usefixtures("new_pool")
-def test_a_sandbox_that_does_not_start_is_unavailable_until_it_does(
+def test_a_sandbox_is_unavailable_until_it_can_be_started(
     program: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken:
         broken.setattr(pool, "worker_program", lambda: program)
         broken.setenv("MONTY_BIN", program)
-        with pytest.raises(SandboxUnavailable, match="can't be started"):
+        with pytest.raises(SandboxUnavailable, match="cannot be started"):
             echo(1)
 
     assert echo(1) == 1
@@ -116,7 +116,7 @@ def test_a_broken_pool_is_replaced() -> None:
 
 @pytest.mark.parametrize("program", [None, "/bin/false"])
 @pytest.mark.usefixtures("new_pool")
-def test_it_runs_where_the_kernels_limits_cannot_be_set(
+def test_the_sandbox_runs_without_the_limits_of_the_kernel(
     program: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool, "worker_program", lambda: program)
@@ -124,20 +124,20 @@ def test_it_runs_where_the_kernels_limits_cannot_be_set(
     assert echo(1) == 1
 
 
-def test_a_validator_is_refused_when_all_interpreters_are_busy() -> None:
+def test_a_validator_is_unavailable_while_all_interpreters_are_busy() -> None:
     slots = pool.current_pool().slots
 
     with ExitStack() as busy:
         for _ in range(pool.MAX_PROCESSES):
             busy.enter_context(slots.hold(wait_seconds=30))
-        with pytest.raises(SandboxUnavailable) as refused:
+        with pytest.raises(SandboxUnavailable) as raised:
             validate()
 
-    assert refused.value.detail == "No interpreter is free to run the code; try again."
+    assert raised.value.detail == "No interpreter is free to run the code; try again."
 
 
 @pytest.mark.usefixtures("_ample_time_for_code")
-def test_a_validator_is_served_as_soon_as_an_interpreter_is_free() -> None:
+def test_a_validator_runs_as_soon_as_an_interpreter_is_free() -> None:
     slots = pool.current_pool().slots
 
     with ThreadPoolExecutor(1) as threads:
@@ -151,26 +151,29 @@ def test_a_validator_is_served_as_soon_as_an_interpreter_is_free() -> None:
 
 
 @pytest.mark.usefixtures("_ample_time_for_code")
-def test_calls_under_a_key_wait_for_their_turn() -> None:
+def test_calls_with_the_same_key_run_one_after_the_other() -> None:
     with ThreadPoolExecutor(8) as threads:
         calls = [threads.submit(validate, one_at_a_time="quick") for _ in range(80)]
 
     assert [call.result() for call in calls] == [True] * 80
 
 
-def test_a_call_does_not_wait_behind_slow_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    # A call that waits ends in the test's own time limit.
-    monkeypatch.setattr("senders.sandbox.alone.MAX_WAIT_SECONDS", 1000.0)
+def test_a_call_does_not_wait_for_slow_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A call that waits exceeds the time limit of the test.
+    monkeypatch.setattr("senders.sandbox.limits.MAX_WAIT_SECONDS", 1000.0)
     endless = "def validate():\n    while True: pass"
     with pytest.raises(SandboxTimedOut):
         run_validator(endless, headers={}, body={}, config={}, one_at_a_time="slow")
 
-    with alone("slow"), pytest.raises(SandboxUnavailable, match="just running"):
+    with (
+        exclusive_run("slow"),
+        pytest.raises(SandboxUnavailable, match="already running"),
+    ):
         validate(one_at_a_time="slow")
 
 
 @pytest.mark.usefixtures("_ample_time_for_code")
-def test_slow_code_does_not_close_its_key() -> None:
+def test_a_key_is_usable_again_after_slow_code() -> None:
     _slow.add("slow before")
 
     assert validate(one_at_a_time="slow before") is True
@@ -178,12 +181,14 @@ def test_slow_code_does_not_close_its_key() -> None:
 
 
 @pytest.mark.usefixtures("_ample_time_for_code")
-def test_one_call_at_a_time_runs_under_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("senders.sandbox.alone.MAX_WAIT_SECONDS", 0.01)
+def test_only_one_call_with_the_same_key_runs_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("senders.sandbox.limits.MAX_WAIT_SECONDS", 0.01)
     entered, leave = Event(), Event()
 
     def hold() -> None:
-        with alone("endpoint"):
+        with exclusive_run("endpoint"):
             entered.set()
             leave.wait(60)
 
@@ -191,7 +196,7 @@ def test_one_call_at_a_time_runs_under_a_key(monkeypatch: pytest.MonkeyPatch) ->
     holder.start()
     entered.wait(60)
     try:
-        with pytest.raises(SandboxUnavailable, match="just running"):
+        with pytest.raises(SandboxUnavailable, match="already running"):
             validate(one_at_a_time="endpoint")
         assert validate(one_at_a_time="another") is True
         assert validate() is True

@@ -28,7 +28,7 @@ def prefork_worker() -> Iterator[None]:
     options = ["--pool=prefork", "--concurrency=2", "--max-tasks-per-child=12"]
     quiet = ["--without-gossip", "--without-mingle", "--loglevel=ERROR"]
     name = "tests.senders.sandbox.celery_app"
-    # Without the project's settings: the app knows no framework.
+    # Without the settings of the project: the app does not use Django.
     environment = {**os.environ, "CELERY_BROKER_URL": settings.CELERY_BROKER_URL}
     environment.pop("DJANGO_SETTINGS_MODULE", None)
     process = subprocess.Popen(  # noqa: S603 (this Python, an app of ours)

@@ -31,24 +31,24 @@ def test_a_parser_returns_a_dict(expression: str) -> None:
         "...",
     ],
 )
-def test_it_holds_nothing_but_json(value: str) -> None:
-    with pytest.raises(SandboxRefused, match="which JSON has not"):
+def test_a_result_must_be_json(value: str) -> None:
+    with pytest.raises(SandboxRefused, match="which is not JSON"):
         returned(f"{{'a': [{value}]}}", before="import datetime")
 
 
-def test_its_keys_are_text() -> None:
+def test_the_keys_of_a_result_must_be_text() -> None:
     with pytest.raises(SandboxRefused, match="a key that is not text"):
         returned("{'a': {1: 2}}")
 
 
 @pytest.mark.parametrize(("levels", "fits"), [(19, True), (20, False)])
-def test_its_depth_is_bounded(levels: int, fits: bool) -> None:
+def test_the_depth_of_a_result_is_limited(levels: int, fits: bool) -> None:
     before = f"d = {{}}\n    for _ in range({levels}): d = {{'a': d}}"
 
     if fits:
         assert returned("d", before)
         return
-    with pytest.raises(SandboxRefused, match="more than 20 deep"):
+    with pytest.raises(SandboxRefused, match="more than 20 levels"):
         returned("d", before)
 
 
@@ -62,19 +62,19 @@ def test_its_depth_is_bounded(levels: int, fits: bool) -> None:
         "{'a': [10**4000] * 20}",
     ],
 )
-def test_its_size_is_bounded(expression: str) -> None:
+def test_the_size_of_a_result_is_limited(expression: str) -> None:
     with pytest.raises(SandboxRefused, match="more than 64 KB"):
         returned(expression)
 
 
-def test_a_large_result_that_fits_is_taken() -> None:
+def test_a_large_result_within_the_limit_is_accepted() -> None:
     assert returned("{'a': 'x' * 65_527}") == {"a": "x" * 65_527}
 
 
-def test_a_number_of_too_many_digits_is_refused() -> None:
+def test_a_number_with_too_many_digits_is_rejected() -> None:
     with pytest.raises(SandboxRefused, match="too many digits"):
         returned("{'a': 10**5000}")
 
 
-def test_a_result_that_holds_itself_ends() -> None:
+def test_a_result_that_contains_itself_is_cut_off() -> None:
     assert returned("d", before="d = {}; d['d'] = d") == {"d": "{...}"}

@@ -11,32 +11,29 @@ from triggers.clocks.reconcile import Difference, reconcile
 
 
 class Command(BaseCommand):
-    help = "Rebuild what Celery beat shows of the triggers' schedules."
+    help = "Rebuild the rows of PeriodicTask that mirror the triggers' schedules."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--check",
             action="store_true",
-            help="change nothing; end with 1 if something differs",
+            help="change nothing; exit with status 1 if a mirror differs",
         )
-        parser.add_argument("--json", action="store_true", help="answer as JSON")
+        parser.add_argument("--json", action="store_true", help="print JSON")
 
-    def handle(self, *args: Any, check: bool, json: bool, **options: Any) -> None:
+    def handle(self, *args: Any, check: bool, **options: Any) -> None:
         found = reconcile(is_check=check)
-        self.stdout.write(_as_json(found) if json else _in_words(found, check))
+        as_json = json.dumps(asdict(found))
+        self.stdout.write(as_json if options["json"] else _in_words(found, check))
         if check and not found.is_none:
             sys.exit(1)
 
 
-def _as_json(found: Difference) -> str:
-    return json.dumps(asdict(found))
-
-
 def _in_words(found: Difference, is_check: bool) -> str:
     if found.is_none:
-        return f"{found.schedules} schedules, all mirrored as they are"
+        return f"{found.schedules} schedules, all mirrors are correct"
     counts = (
         f"{found.schedules} schedules: {found.missing} mirrors missing, "
-        f"{found.wrong} wrong, {found.orphaned} of no schedule"
+        f"{found.wrong} wrong, {found.orphaned} without a schedule"
     )
     return counts if is_check else f"{counts}; rebuilt"

@@ -1,0 +1,205 @@
+"""Publishes again the tasks whose messages the broker has lost, and no others.
+
+For each queue, the sweep compares the number of messages in the broker with the number
+of tasks that were submitted and not started. If a queue has fewer messages than tasks,
+it has lost the difference, so the sweep publishes that many of the oldest tasks again.
+If it has as many, it has lost none, and its tasks wait for a worker, however long that
+takes. So messages never outnumber the open tasks, and a backlog does not feed itself.
+
+Messages that workers hold are not counted: RabbitMQ does not report them, and those of
+a killed worker are practically lost. A worker holds no more messages than it has
+processes, so at most that many tasks are published once too often.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import DatabaseError, connection
+
+from agents.backends import get_backend
+from agents.models import Agent
+from agents.services.scan_floor import ScanFloor, ScanRange
+from agents.services.submit import (
+    BATCH,
+    UNSTARTED_AFTER,
+    Parameters,
+    claim_and_submit,
+)
+
+logger = logging.getLogger(__name__)
+
+# A batch takes less than this from its claim to its last message.
+GRACE = timedelta(seconds=15)
+# The sweep postpones tasks this long before they come due.
+AHEAD = timedelta(seconds=30)
+
+submitted_floor = ScanFloor(delay=UNSTARTED_AFTER)
+
+_COUNT = """
+SELECT agent_id, count(*), min(next_attempt_at) FROM agents_agenttask
+WHERE status = 'submitted' AND next_attempt_at > %s AND next_attempt_at <= %s
+GROUP BY agent_id
+"""
+
+# If a task is published repeatedly and never starts, the cause is not a lost message.
+# After the second publication, the task waits 30 s, 60 s … 10 min.
+_LOST = """
+WITH chosen AS MATERIALIZED (
+    SELECT id, next_attempt_at FROM agents_agenttask
+    WHERE status = 'submitted' AND agent_id = ANY(%(agent_ids)s)
+    AND next_attempt_at > %(after)s AND next_attempt_at <= %(up_to)s
+    AND submitted_at <= statement_timestamp()
+        - least(600, 15 * 2 ^ greatest(0, least(publications, 10) - 2))
+        * interval '1 second'
+    ORDER BY next_attempt_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
+)
+"""
+
+# A queue that also holds messages of other programs hides a loss. So a task is not
+# postponed forever: it is published again an hour after its first publication, then
+# after two more hours, four more … a day.
+_POSTPONE = f"""
+WITH kept AS MATERIALIZED (
+    SELECT id FROM agents_agenttask
+    WHERE status = 'submitted' AND agent_id = ANY(%(agent_ids)s)
+    AND next_attempt_at > %(after)s
+    AND next_attempt_at <= %(up_to)s
+    AND submitted_at > statement_timestamp()
+        - least(24, 2 ^ least(publications - 1, 5)) * interval '1 hour'
+    ORDER BY next_attempt_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE agents_agenttask
+SET next_attempt_at = statement_timestamp()
+    + interval '{UNSTARTED_AFTER.total_seconds()} seconds'
+WHERE id = ANY(ARRAY(SELECT id FROM kept))
+"""  # noqa: S608 - our own constant
+
+
+@dataclass(slots=True, kw_only=True)
+class _Queue:
+    """The agents whose tasks wait in one queue of a backend, and its messages."""
+
+    agent_ids: list[UUID] = field(default_factory=list)
+    messages: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Unstarted:
+    """The tasks of one agent that were submitted a while ago."""
+
+    count: int
+    oldest: datetime
+
+
+def resubmit_lost_tasks() -> int:
+    """Publish again the tasks whose messages the broker lost; return how many.
+
+    Does nothing for a broker that does not answer: its tasks come due by themselves.
+    """
+    scan = submitted_floor.begin(reach=UNSTARTED_AFTER - GRACE)
+    accepted = 0
+    if unstarted := _count_unstarted(scan):
+        queues = _count_messages(unstarted)
+        if any(_missing(queue, unstarted) > 0 for queue in queues):
+            # Tasks that started during the requests to the broker are not missing.
+            unstarted = _count_unstarted(scan)
+        accepted = sum(_resubmit(queue, unstarted, scan) for queue in queues)
+        _postpone(queues, unstarted, scan)
+    oldest = min((found.oldest for found in unstarted.values()), default=None)
+    submitted_floor.end(scan, oldest=oldest)
+    return accepted
+
+
+def _count_unstarted(scan: ScanRange) -> dict[UUID, _Unstarted]:
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT, [scan.after, scan.up_to])
+        return {
+            agent_id: _Unstarted(count=count, oldest=oldest)
+            for agent_id, count, oldest in cursor.fetchall()
+        }
+
+
+def _count_messages(agent_ids: Collection[UUID]) -> list[_Queue]:
+    """Return the queues of these agents, with one request to each backend."""
+    queues: dict[str, dict[str, _Queue]] = defaultdict(lambda: defaultdict(_Queue))
+    for agent in Agent.objects.filter(pk__in=agent_ids).defer("config"):
+        try:
+            name = get_backend(agent.backend).queue_of(agent)
+        except DatabaseError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one agent must not stop the others
+            logger.warning(
+                "The queue of agent %s cannot be determined: %s",
+                agent.id,
+                type(error).__name__,
+            )
+            continue
+        if name is not None:
+            queues[agent.backend][name].agent_ids.append(agent.id)
+    answered = []
+    for backend, by_name in queues.items():
+        counts = get_backend(backend).count_messages(sorted(by_name))
+        for name, messages in counts.items():
+            by_name[name].messages = messages
+            answered.append(by_name[name])
+    return answered
+
+
+def _missing(queue: _Queue, unstarted: Mapping[UUID, _Unstarted]) -> int:
+    tasks = sum(unstarted[i].count for i in queue.agent_ids if i in unstarted)
+    return tasks - queue.messages
+
+
+def _resubmit(
+    queue: _Queue, unstarted: Mapping[UUID, _Unstarted], scan: ScanRange
+) -> int:
+    """Publish as many of a queue's oldest tasks again as it has lost messages."""
+    missing, accepted = _missing(queue, unstarted), 0
+    while missing > 0:
+        limit = min(missing, BATCH)
+        claimed = claim_and_submit(
+            _LOST,
+            {
+                "agent_ids": queue.agent_ids,
+                "after": scan.after,
+                "up_to": scan.up_to,
+                "limit": limit,
+            },
+        )
+        accepted += claimed.accepted
+        missing -= claimed.count
+        if claimed.count < limit or not claimed.accepted:
+            break
+    if accepted:
+        logger.info("The broker lost messages: %d tasks were published again", accepted)
+    return accepted
+
+
+def _postpone(
+    queues: Collection[_Queue], unstarted: Mapping[UUID, _Unstarted], scan: ScanRange
+) -> None:
+    """Keep tasks whose messages are still in their queue from coming due."""
+    soon = scan.up_to - (UNSTARTED_AFTER - GRACE) + AHEAD
+    agent_ids = [
+        agent_id
+        for queue in queues
+        for agent_id in queue.agent_ids
+        if agent_id in unstarted and unstarted[agent_id].oldest <= soon
+    ]
+    parameters: Parameters = {
+        "agent_ids": agent_ids,
+        "after": scan.after,
+        "up_to": soon,
+        "limit": BATCH,
+    }
+    while agent_ids:
+        with connection.cursor() as cursor:
+            cursor.execute(_POSTPONE, parameters)
+            if cursor.rowcount < BATCH:
+                return

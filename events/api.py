@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404
+from django_filters import rest_framework as filters
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import mixins, serializers, status
+from rest_framework.decorators import action
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import Serializer
+from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
+
+from common.api.defaults import RawBytesRenderer
+from common.api.lists import AnyCaseChoiceFilter, SinceFilter, UntilFilter
+from common.api.serializers import JSONObjectField, StrictSerializer
+from events.models import Event, EventSource, EventType
+from events.services.bodies import read_body
+from events.services.emit import emit
+
+EVENT_FIELDS: tuple[str, ...] = (
+    "id", "type", "source", "subject", "content_type", "body_size", "request",
+    "endpoint_id", "trigger_id", "delivery_id", "scheduled_for", "received_at",
+    "correlation_id", "cause_id", "depth", "replay_of",
+)  # fmt: skip
+
+
+class EventTypeSerializer(serializers.ModelSerializer[EventType]):
+    type = serializers.CharField(source="name")
+    name = serializers.SerializerMethodField()
+    payload_schema = JSONObjectField()
+
+    class Meta:
+        model = EventType
+        fields = ("type", "name", "description", "category", "payload_schema")
+
+    def get_name(self, event_type: EventType) -> str:
+        return event_type.title or event_type.name
+
+
+class EmitSerializer(StrictSerializer):
+    """A domain event; `customer_id` is another name of `subject`.
+
+    `cause_id` is the event that caused this one.
+    """
+
+    type = serializers.CharField(max_length=200)
+    payload = JSONObjectField(required=False)
+    subject = serializers.CharField(required=False, allow_blank=True, max_length=255)
+    customer_id = serializers.CharField(
+        required=False, allow_blank=True, max_length=255
+    )
+    idempotency_key = serializers.CharField(required=False, max_length=1000)
+    cause_id = serializers.UUIDField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        alias = attrs.pop("customer_id", None)
+        if alias is not None and attrs.setdefault("subject", alias) != alias:
+            raise serializers.ValidationError(
+                {
+                    "customer_id": [
+                        "Is another name of subject, but the two values differ."
+                    ]
+                }
+            )
+        return attrs
+
+
+class EmittedSerializer(serializers.Serializer[Any]):
+    event_id = serializers.UUIDField()
+    duplicate = serializers.BooleanField()
+
+
+@extend_schema_field(OpenApiTypes.OBJECT)
+class RequestField(serializers.JSONField):
+    """The stored parts of a request: method, headers, query, remote address."""
+
+
+class EventSerializer(serializers.ModelSerializer[Event]):
+    request = RequestField(read_only=True, allow_null=True)
+
+    class Meta:
+        model = Event
+        fields = EVENT_FIELDS
+        read_only_fields = fields
+
+
+OCTET_STREAM = RawBytesRenderer.media_type
+
+
+class EventTypeViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[EventType]
+):
+    queryset = EventType.objects.all()
+    serializer_class = EventTypeSerializer
+    filterset_fields = ("category",)
+    lookup_value_converter = "str"
+
+    def get_object(self) -> EventType:
+        if not self.kwargs["pk"].isprintable():
+            raise Http404
+        return super().get_object()
+
+
+class EventFilter(filters.FilterSet):
+    type = filters.CharFilter()
+    source = AnyCaseChoiceFilter(choices=EventSource.choices)
+    endpoint_id = filters.UUIDFilter()
+    trigger_id = filters.UUIDFilter()
+    delivery_id = filters.CharFilter()
+    subject = filters.CharFilter()
+    start_date = SinceFilter("received_at")
+    end_date = UntilFilter("received_at")
+    start_time = SinceFilter("received_at")
+    end_time = UntilFilter("received_at")
+
+    class Meta:
+        model = Event
+        fields = ()
+
+
+class EventViewSet(ReadOnlyModelViewSet[Event]):
+    filterset_class = EventFilter
+    lookup_value_converter = "uuid"
+
+    def get_queryset(self) -> QuerySet[Event]:
+        return Event.objects.defer("body").order_by("-id")
+
+    def get_serializer_class(self) -> type[Serializer[Any]]:
+        # OPTIONS and the form of the browsable API describe the request.
+        is_sent = self.action in ("create", "metadata")
+        return EmitSerializer if is_sent else EventSerializer
+
+    @extend_schema(request=EmitSerializer, responses={201: EmittedSerializer})
+    def create(self, request: Request) -> Response:
+        serializer = EmitSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        fields = serializer.validated_data
+        emitted = emit(fields.pop("type"), fields.pop("payload", {}), **fields)
+        location = request.build_absolute_uri(f"{request.path}/{emitted.event_id}")
+        return Response(
+            {"event_id": str(emitted.event_id), "duplicate": emitted.is_duplicate},
+            status=status.HTTP_201_CREATED,
+            headers={"Location": location},
+        )
+
+    @extend_schema(responses={(200, OCTET_STREAM): OpenApiTypes.BINARY})
+    @action(detail=True, renderer_classes=(JSONRenderer, RawBytesRenderer))
+    def body(self, request: Request, pk: UUID) -> HttpResponse:
+        """Return the raw bytes of the body; for a replay, those of the original event.
+
+        Responds with 410 if retention has removed them.
+        """
+        body = read_body(get_object_or_404(Event, pk=pk))
+        headers = {
+            "Content-Disposition": f'attachment; filename="{pk}.bin"',
+            "X-Content-Type-Options": "nosniff",
+        }
+        return HttpResponse(body, content_type=OCTET_STREAM, headers=headers)

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import (
+    AutocompleteSelectFilter,
+    ChoicesDropdownFilter,
+    DropdownFilter,
+    RangeDateTimeFilter,
+)
+
+from common.admin.base import HistoryAdmin
+from common.admin.display import (
+    NOTHING,
+    badge,
+    json_block,
+    page_link,
+    short_id,
+    text_block,
+)
+from common.errors import TickhookError
+from events.admin import EventAdmin
+from events.models import Event
+from executions.admin_tables import latest_executions, latest_ledger
+from executions.models import DrainLease, ExecutionTrace, Reason, TriggerExecution
+from executions.services.run import run_trigger
+from triggers.admin import TriggerAdmin
+from triggers.models import Trigger
+
+
+class ReasonFilter(DropdownFilter):  # type: ignore[misc]  # is untyped
+    """Filters executions by the reason of their status."""
+
+    title = "reason"
+    parameter_name = "reason"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(reason.value, reason.value.replace("_", " ")) for reason in Reason]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[TriggerExecution]
+    ) -> QuerySet[TriggerExecution]:
+        reason = self.value()
+        return queryset.filter(reason=reason) if reason else queryset
+
+
+@admin.register(TriggerExecution)
+class TriggerExecutionAdmin(HistoryAdmin[TriggerExecution]):
+    id_search_fields = ("pk", "trigger_id", "event_id", "task_id", "replay_of")
+    list_display = (
+        "short_id", "executed_at", "status_badge", "reason", "trigger_link",
+        "event_link", "task_link", "execution_time_ms", "attempt", "error_type",
+    )  # fmt: skip
+    list_filter = (
+        ("status", ChoicesDropdownFilter),
+        ReasonFilter,
+        ("trigger", AutocompleteSelectFilter),
+        ("trigger__trigger_type", ChoicesDropdownFilter),
+        ("executed_at", RangeDateTimeFilter),
+    )
+    search_fields = ("trigger__name", "error_type")
+    search_help_text = "A trigger's name, a kind of error, or any id"
+    list_select_related = ("trigger", "event", "task")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "id", "status_badge", "reason", "trigger_link", "event_link",
+                    "task_link", "replay_of",
+                )
+            },
+        ),
+        ("Error", {"fields": ("error_type", "error_text")}),
+        ("Conditions", {"fields": ("trace_json",)}),
+        ("Parameters", {"fields": ("parameters_json",)}),
+        (
+            "Details",
+            {
+                "fields": (
+                    "executed_at", "execution_time_ms", "attempt", "next_attempt_at",
+                    "trigger_version", "worker", "workflow_id", "run_id",
+                )
+            },
+        ),
+    )  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TriggerExecution]:
+        return super().get_queryset(request).defer(
+            "parameters", "error_message", "event__body", "event__request",
+            "event__options", "task__parameters", "task__metadata", "task__result",
+            "task__error", "trigger__conditions", "trigger__task_parameters",
+            "trigger__parameter_mapping",
+        )  # fmt: skip
+
+    @admin.display(description="Execution", ordering="id")
+    def short_id(self, execution: TriggerExecution) -> str:
+        return short_id(execution.pk)
+
+    @admin.display(description="Status", ordering="status")
+    def status_badge(self, execution: TriggerExecution) -> SafeString:
+        return badge(execution.status)
+
+    @admin.display(description="Trigger")
+    def trigger_link(self, execution: TriggerExecution) -> SafeString:
+        return page_link("triggers_trigger", execution.trigger_id, execution.trigger)
+
+    @admin.display(description="Event")
+    def event_link(self, execution: TriggerExecution) -> SafeString:
+        return page_link("events_event", execution.event_id, execution.event.type)
+
+    @admin.display(description="Task")
+    def task_link(self, execution: TriggerExecution) -> SafeString:
+        task = execution.task
+        if task is None:
+            return NOTHING
+        return page_link("agents_agenttask", task.pk, task.status)
+
+    @admin.display(description="Error")
+    def error_text(self, execution: TriggerExecution) -> SafeString:
+        text = execution.error_message
+        return text_block(text) if text else NOTHING
+
+    @admin.display(description="Trace")
+    def trace_json(self, execution: TriggerExecution) -> SafeString:
+        found = ExecutionTrace.objects.filter(pk=execution.pk).first()
+        return json_block(found.trace if found else None)
+
+    @admin.display(description="Parameters")
+    def parameters_json(self, execution: TriggerExecution) -> SafeString:
+        """Show the task's parameters, or those kept here if no task was created."""
+        task = execution.task
+        return json_block(task.parameters if task else execution.parameters)
+
+
+@admin.register(ExecutionTrace)
+class ExecutionTraceAdmin(HistoryAdmin[ExecutionTrace]):
+    list_display = ("execution_link",)
+    search_fields = ("execution__trigger__name",)
+    ordering = ("-pk",)
+    fields = ("execution_link", "trace_json")
+    readonly_fields = ("execution_link", "trace_json")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ExecutionTrace]:
+        return super().get_queryset(request).defer("trace")
+
+    @admin.display(description="Execution")
+    def execution_link(self, trace: ExecutionTrace) -> SafeString:
+        return page_link("executions_triggerexecution", trace.pk)
+
+    @admin.display(description="Trace")
+    def trace_json(self, trace: ExecutionTrace) -> SafeString:
+        return json_block(trace.trace)
+
+
+@admin.register(DrainLease)
+class DrainLeaseAdmin(HistoryAdmin[DrainLease]):
+    list_display = ("worker", "created_at", "events")
+    search_fields = ("worker",)
+    ordering = ("-pk",)
+
+    @admin.display(description="Events")
+    def events(self, lease: DrainLease) -> int:
+        return len(lease.event_ids)
+
+
+admin.site.unregister(Event)
+
+
+@admin.register(Event)
+class EventWithExecutionsAdmin(EventAdmin):
+    """Events, with their executions on the page of each."""
+
+    def get_fieldsets(self, request: HttpRequest, obj: Event | None = None) -> Any:
+        first, *rest = super().get_fieldsets(request, obj)
+        return (first, ("Executions", {"fields": ("latest",)}), *rest)
+
+    @admin.display(description="Executions")
+    def latest(self, event: Event) -> SafeString:
+        return latest_executions(TriggerExecution.objects.filter(event=event))
+
+
+admin.site.unregister(Trigger)
+
+
+@admin.register(Trigger)
+class RunnableTriggerAdmin(TriggerAdmin):
+    """Triggers, with their latest executions and a button that starts one."""
+
+    actions = ("run_now", *TriggerAdmin.actions)
+    change_form_outer_before_template = "admin/tickhook/runnable_trigger_actions.html"
+
+    def get_fieldsets(self, request: HttpRequest, obj: Trigger | None = None) -> Any:
+        if obj is None:
+            return super().get_fieldsets(request, obj)
+        first, *rest = super().get_fieldsets(request, obj)
+        shown = [("Latest executions", {"fields": ("latest",)})]
+        if obj.has_schedule and obj.deleted_at is None:
+            shown.append(("Ledger", {"fields": ("ledger",)}))
+        return (first, *shown, *rest)
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Trigger | None = None
+    ) -> Any:
+        return (*super().get_readonly_fields(request, obj), "latest", "ledger")
+
+    @admin.display(description="Executions")
+    def latest(self, trigger: Trigger) -> SafeString:
+        return latest_executions(TriggerExecution.objects.filter(trigger=trigger))
+
+    @admin.display(description="Occurrences")
+    def ledger(self, trigger: Trigger) -> SafeString:
+        return latest_ledger(trigger)
+
+    @admin.action(description="Run now", permissions=["change"])
+    def run_now(self, request: HttpRequest, queryset: QuerySet[Trigger]) -> None:
+        for trigger in self.usable_triggers(request, queryset):
+            try:
+                event_id = run_trigger(trigger_id=trigger.pk)
+            except TickhookError as error:
+                messages.error(request, error.detail)
+                continue
+            event = page_link("events_event", event_id, "event")
+            text = "{} will run: {}"
+            messages.success(request, format_html(text, trigger.name, event))

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db.models import QuerySet
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from common.admin.display import badge, page_link
+from executions.models import TriggerExecution
+from executions.services.ledger import Ledger, read_ledger
+from executions.services.ledger_entries import LedgerEntry
+from triggers.models import Trigger
+
+SHOWN = 20
+
+
+def latest_executions(rows: QuerySet[TriggerExecution]) -> SafeString:
+    """Show the newest of these executions as a small table."""
+    newest = rows.select_related("trigger", "task").only(
+        "status", "reason", "executed_at", "event_id", "trigger__name", "task__status"
+    )
+    context = {
+        "rows": [_execution_row(row) for row in newest.order_by("-executed_at")[:SHOWN]]
+    }
+    template = "admin/tickhook/latest_executions.html"
+    return SafeString(render_to_string(template, context))
+
+
+def _execution_row(execution: TriggerExecution) -> dict[str, object]:
+    task = execution.task
+    return {
+        "page": page_link("executions_triggerexecution", execution.pk),
+        "executed_at": execution.executed_at,
+        "status": badge(execution.status),
+        "reason": execution.reason,
+        "trigger": page_link(
+            "triggers_trigger", execution.trigger_id, execution.trigger
+        ),
+        "event": page_link("events_event", execution.event_id),
+        "task": task and page_link("agents_agenttask", task.pk, task.status),
+    }
+
+
+MAX_ENTRIES = 1500
+_WINDOWS = (
+    ("minute", timedelta(minutes=1)),
+    ("hour", timedelta(hours=1)),
+    ("24 hours", timedelta(days=1)),
+)
+
+
+def latest_ledger(trigger: Trigger) -> SafeString:
+    """Show the latest occurrences of a trigger and their results as a small table.
+
+    For a fast schedule only the last hour or minute is read, because a page cannot show
+    thousands of occurrences.
+    """
+    window, ledger = _read_longest(trigger)
+    newest = reversed(ledger.entries[-SHOWN:])
+    context = {
+        "window": window,
+        "counts": {name: count for name, count in ledger.counts().items() if count},
+        "rows": [_entry_row(entry) for entry in newest],
+        "notes": ledger.notes,
+    }
+    return SafeString(render_to_string("admin/tickhook/ledger.html", context))
+
+
+def _read_longest(trigger: Trigger) -> tuple[str, Ledger]:
+    """Return the ledger of the longest window whose occurrences fit on a page."""
+    for window, length in reversed(_WINDOWS):
+        ledger = _ledger_of(trigger, length)
+        if ledger.is_complete:
+            return window, ledger
+    shortest, length = _WINDOWS[0]
+    return shortest, _ledger_of(trigger, length)
+
+
+def _ledger_of(trigger: Trigger, length: timedelta) -> Ledger:
+    now = timezone.now()
+    return read_ledger(
+        trigger_id=trigger.pk, since=now - length, until=now, limit=MAX_ENTRIES
+    )
+
+
+def _entry_row(entry: LedgerEntry) -> dict[str, object]:
+    return {
+        "scheduled_for": entry.scheduled_for,
+        "status": badge(entry.status.value),
+        "reason": entry.reason or entry.note,
+        "event": page_link("events_event", entry.event_id),
+        "execution": page_link("executions_triggerexecution", entry.execution_id),
+        "task": page_link("agents_agenttask", entry.task_id, entry.task_status),
+    }

@@ -1,0 +1,197 @@
+"""Evaluates the conditions of each (trigger, event) of a batch."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.utils import timezone
+
+from agents.services.submit import NewTask
+from common.errors import clean_text
+from common.fields import dump_json
+from conditions.document import Document
+from conditions.engine import compile_condition
+from conditions.evaluation import CompiledCondition, EvaluationOutcome
+from events.models import Event
+from executions.models import ExecutionStatus, Reason
+from executions.pipeline.document import (
+    SharedValues,
+    document_for,
+    iso,
+    schedule_values,
+    shared_values,
+)
+from executions.pipeline.guard import BACKFILL, find_misfires, reason_to_skip
+from executions.pipeline.new_execution import NewExecution, Pair
+from executions.pipeline.parameters import build_parameters, options_of
+from executions.pipeline.parse import Body, EventParser, read_bodies
+from executions.pipeline.poison import format_stack
+from senders.sandbox import SandboxUnavailable
+from triggers.models import ConditionErrorPolicy, Trigger
+
+logger = logging.getLogger(__name__)
+
+# PostgreSQL ends a transaction that is idle for 30 s.
+MAX_SECONDS = 10.0
+MAX_COMPILED = 10_000
+
+_compiled: dict[tuple[UUID, int], CompiledCondition] = {}
+
+
+@dataclass(slots=True)
+class Evaluated:
+    """The events that were evaluated, their executions, and the events to defer."""
+
+    event_ids: list[UUID] = field(default_factory=list)
+    executions: list[NewExecution] = field(default_factory=list)
+    deferred: list[UUID] = field(default_factory=list)
+
+
+def evaluate_events(
+    events: Sequence[Event], pairs: Sequence[Pair], parser: EventParser
+) -> Evaluated:
+    """Evaluate one event after the other, at least one, until the time is up.
+
+    An event is deferred if the code of its webhook type cannot run now.
+    """
+    bodies, missed = read_bodies(events), find_misfires(pairs)
+    by_event: dict[UUID, list[Pair]] = defaultdict(list)
+    for pair in pairs:
+        by_event[pair.event.id].append(pair)
+    evaluated = Evaluated()
+    deadline = time.monotonic() + MAX_SECONDS
+    for event in events:
+        if evaluated.event_ids and time.monotonic() > deadline:
+            break
+        try:
+            evaluated.executions += _evaluate_event(
+                by_event[event.id],
+                bodies[event.id],
+                parser,
+                is_missed=event.id in missed,
+            )
+        except SandboxUnavailable:
+            evaluated.deferred.append(event.id)
+        else:
+            evaluated.event_ids.append(event.id)
+    return evaluated
+
+
+def _evaluate_event(
+    pairs: Sequence[Pair], body: Body, parser: EventParser, *, is_missed: bool
+) -> list[NewExecution]:
+    if not pairs:  # no trigger, no reason to run the type's code
+        return []
+    event = pairs[0].event
+    shared = shared_values(event, body, parser.parse(event, body))
+    return [evaluate_pair(pair, body, shared, is_missed=is_missed) for pair in pairs]
+
+
+def evaluate_pair(
+    pair: Pair, body: Body, shared: SharedValues, *, is_missed: bool = False
+) -> NewExecution:
+    """Return the execution of a pair; it is `failed` if the evaluation raises.
+
+    Raises SoftTimeLimitExceeded and nothing else.
+    """
+    execution = NewExecution(
+        pair=pair, executed_at=timezone.now(), status=ExecutionStatus.SUCCESS
+    )
+    reason = reason_to_skip(pair, is_missed=is_missed)
+    if reason is None and not shared.is_valid_delivery:
+        reason = Reason.INVALID_DELIVERY
+    if reason is not None:
+        execution.skip(reason)
+        return execution
+    try:
+        document = document_for(pair.trigger, pair.event, shared)
+        if _conditions_allow(execution, document):
+            execution.task = _new_task(execution, document, body)
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception as error:  # noqa: BLE001 - no other pair may suffer from it
+        logger.error(
+            "Evaluation failed: trigger %s, event %s: %s",
+            pair.trigger.id,
+            pair.event.id,
+            format_stack(error),
+        )
+        execution.fail(
+            Reason.ERROR, error_type=type(error).__name__, message=format_stack(error)
+        )
+    return execution
+
+
+def _conditions_allow(execution: NewExecution, document: Document) -> bool:
+    """Return whether a task may be created; if not, end the execution."""
+    pair = execution.pair
+    if not pair.trigger.conditions or options_of(pair.event).get("skip_conditions"):
+        return True
+    evaluation = _condition_of(pair.trigger).evaluate(document)
+    execution.trace = evaluation.trace
+    if evaluation.outcome == EvaluationOutcome.MET:
+        return True
+    if evaluation.outcome == EvaluationOutcome.NOT_MET:
+        execution.skip(Reason.CONDITIONS_NOT_MET)
+        return False
+    match pair.trigger.on_condition_error:
+        case ConditionErrorPolicy.MATCH:
+            return True
+        case ConditionErrorPolicy.SKIP:
+            execution.skip(Reason.CONDITION_ERROR)
+        case _:
+            execution.fail(
+                Reason.CONDITION_ERROR,
+                error_type="ConditionError",
+                message="The conditions could not be evaluated. The trace shows where",
+            )
+    return False
+
+
+def _condition_of(trigger: Trigger) -> CompiledCondition:
+    """Compile a trigger's conditions once per version."""
+    key = (trigger.id, trigger.version)
+    compiled = _compiled.get(key)
+    if compiled is None:
+        if len(_compiled) >= MAX_COMPILED:
+            _compiled.clear()
+        compiled = _compiled[key] = compile_condition(trigger.conditions)
+    return compiled
+
+
+def _new_task(execution: NewExecution, document: Document, body: Body) -> NewTask:
+    trigger, event = execution.pair.trigger, execution.pair.event
+    return NewTask(
+        agent_id=trigger.agent_id,
+        idempotency_key=execution.id,
+        task_type=trigger.task_type,
+        title=clean_text(f"{trigger.name}: {event.type}", limit=255),
+        parameters=build_parameters(execution.pair, document, body),
+        metadata=dump_json(_metadata(execution)),
+        concurrency_key=trigger.id,
+    )
+
+
+def _metadata(execution: NewExecution) -> dict[str, object]:
+    trigger, event = execution.pair.trigger, execution.pair.event
+    return {
+        "trigger_id": str(trigger.id),
+        "trigger_name": trigger.name,
+        "trigger_version": trigger.version,
+        "execution_id": str(execution.id),
+        "event_id": str(event.id),
+        "correlation_id": str(event.correlation_id),
+        "cause_id": str(event.cause_id) if event.cause_id else None,
+        "depth": event.depth,
+        "created_at": iso(execution.executed_at),
+        "fired_at": iso(event.received_at),
+        "attempt": 1,
+        **({"backfill": True} if event.type == BACKFILL else {}),
+        **schedule_values(trigger, event),
+    }

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from common.errors import Fault, InvalidInput
+from common.json_schema import UnusableSchema, find_schema_faults, find_value_faults
+from senders.definitions.answers import (
+    Answer,
+    ConfigMatch,
+    Confirmation,
+    Handshake,
+    Reply,
+    Response,
+    load_answer,
+    load_confirmation,
+    load_handshake,
+    load_matches,
+    load_reply,
+    load_response,
+)
+from senders.definitions.scheme_loading import load_scheme
+from senders.definitions.schemes import (
+    SignatureScheme,
+    headers_with_secret,
+    is_in_body,
+)
+from senders.definitions.sources import Source, load_sources
+
+DEFAULT_MAX_BODY_BYTES = 10 * 1024 * 1024
+ALWAYS_CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
+# Query parameters that OAuth (RFC 6750, section 2.3) and forms send credentials in.
+CREDENTIAL_PARAMETERS = frozenset({"access_token", "client_secret", "password"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchFormat:
+    """The content type of bodies that are JSON arrays, and that of their items.
+
+    Each item becomes a separate event.
+    """
+
+    content_type: str
+    item_content_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookTypeDefinition:
+    """Everything the receiver needs to know about one kind of sender.
+
+    `event_type` and `delivery_id` are tried in order; the first source that yields a
+    text counts. `signature` is None for a sender that does not sign;
+    `secret_on_creation` says whether a new endpoint gets a secret by default.
+    `default_methods` are the most that an endpoint of this type can allow. Names in
+    `credential_headers` are lower-case. With `body_varies`, a redelivery may carry
+    another body (a counter of attempts), so the same id is a duplicate whatever the
+    body. Accepted deliveries get the first of `responses` whose criteria match, else
+    `response`; None stands for Tickhook's own answer.
+    """
+
+    slug: str
+    name: str
+    description: str = ""
+    documentation_url: str = ""
+    signature: SignatureScheme | None = None
+    signature_required: bool = False
+    secret_on_creation: bool = True
+    event_type: tuple[Source, ...] = ()
+    delivery_id: tuple[Source, ...] = ()
+    body_varies: bool = False
+    batch: BatchFormat | None = None
+    default_methods: tuple[str, ...] = ("POST",)
+    max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
+    response_format: str = "json"
+    responses: tuple[Response, ...] = ()
+    response: Answer | None = None
+    reply: Reply | None = None
+    handshakes: tuple[Handshake, ...] = ()
+    confirmation: Confirmation | None = None
+    form_json_field: str | None = None
+    credential_headers: frozenset[str] = ALWAYS_CREDENTIALS
+    json_schema: Mapping[str, Any] | bool | None = field(default=None, hash=False)
+    required_config_fields: tuple[str, ...] = ()
+    config_matches: tuple[ConfigMatch, ...] = ()
+    validation_required: bool = False
+    parser: str = ""
+    custom_parser_code: str = ""
+    validation_code: str = ""
+
+
+class InvalidDefinition(InvalidInput):
+    """The document of the webhook type is not valid."""
+
+    code = "invalid_webhook_type"
+
+
+def load_definition(data: Mapping[str, Any]) -> WebhookTypeDefinition:
+    """Return the definition that the JSON document of a webhook type describes.
+
+    Raise InvalidDefinition with a JSON Pointer to each fault.
+    """
+    if faults := [*find_document_faults(data), *_find_json_schema_faults(data)]:
+        raise InvalidDefinition(faults=faults)
+    scheme = _load_signature(data)
+    if scheme is not None and (faults := list(_find_oracles(data))):
+        raise InvalidDefinition(faults=faults)
+    credentials = [*data.get("credential_headers", []), *headers_with_secret(scheme)]
+    return WebhookTypeDefinition(
+        slug=data["slug"].lower(),
+        name=data["name"],
+        description=data.get("description", ""),
+        documentation_url=data.get("documentation_url", ""),
+        signature=scheme,
+        signature_required=data.get("signature_required", False),
+        secret_on_creation=data.get("secret_on_creation", True),
+        event_type=load_sources(data.get("event_type", [])),
+        delivery_id=load_sources(data.get("delivery_id", [])),
+        body_varies=data.get("body_varies", False),
+        batch=BatchFormat(**data["batch"]) if "batch" in data else None,
+        default_methods=tuple(data.get("default_methods", ["POST"])),
+        max_body_bytes=int(data.get("max_body_bytes", DEFAULT_MAX_BODY_BYTES)),
+        response_format=data.get("response_format", "json"),
+        form_json_field=data.get("form_json_field"),
+        credential_headers=ALWAYS_CREDENTIALS | set(map(str.lower, credentials)),
+        **_load_answers(data),
+        **_load_validation(data),
+    )
+
+
+def _load_answers(data: Mapping[str, Any]) -> dict[str, Any]:
+    confirmation = data.get("confirmation")
+    return {
+        "responses": tuple(map(load_response, data.get("responses", []))),
+        "response": load_answer(data["response"]) if "response" in data else None,
+        "reply": load_reply(data["reply"]) if "reply" in data else None,
+        "handshakes": tuple(map(load_handshake, data.get("handshakes", []))),
+        "confirmation": load_confirmation(confirmation) if confirmation else None,
+    }
+
+
+def _load_validation(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "json_schema": data.get("json_schema"),
+        "required_config_fields": tuple(data.get("required_config_fields", [])),
+        "config_matches": load_matches(data.get("config_matches", [])),
+        "validation_required": data.get("validation_required", False),
+        "parser": data.get("parser", ""),
+        "custom_parser_code": data.get("custom_parser_code") or "",
+        "validation_code": data.get("validation_code") or "",
+    }
+
+
+def _load_signature(data: Mapping[str, Any]) -> SignatureScheme | None:
+    try:
+        scheme = load_scheme(data.get("signature", {"kind": "none"}))
+    except ValueError as error:
+        raise InvalidDefinition(
+            faults=[Fault("/signature/signed", str(error))]
+        ) from error
+    if scheme is None and data.get("signature_required", False):
+        fault = Fault("/signature_required", "there is no signature to require")
+        raise InvalidDefinition(faults=[fault])
+    if data.get("form_json_field") and is_in_body(scheme):
+        detail = (
+            "cannot be combined with a signature in the body, which is read from the "
+            "form and not from the JSON in this field"
+        )
+        raise InvalidDefinition(faults=[Fault("/form_json_field", detail)])
+    return scheme
+
+
+def find_document_faults(data: Mapping[str, Any]) -> list[Fault]:
+    """Return where the document violates `schema.json`, at most 20 places."""
+    try:
+        return find_value_faults(_document_schema(), data)
+    except UnusableSchema:  # jsonschema quotes the value, however deep it is
+        return [Fault("", "is nested too deeply")]
+
+
+@cache
+def _document_schema() -> Mapping[str, Any]:
+    file = files(__package__).joinpath("schema.json")
+    schema: Mapping[str, Any] = json.loads(file.read_bytes())
+    return schema
+
+
+def _find_json_schema_faults(data: Mapping[str, Any]) -> list[Fault]:
+    schema = data.get("json_schema")
+    if not isinstance(schema, dict):
+        return []
+    return [
+        Fault(f"/json_schema{fault.pointer}", fault.detail)
+        for fault in find_schema_faults(schema)
+    ]
+
+
+def _find_oracles(data: Mapping[str, Any]) -> Iterator[Fault]:
+    """Find unsigned handshakes whose answer signs text of an unverified request."""
+    for index, handshake in enumerate(data.get("handshakes", [])):
+        if handshake.get("signed", True):
+            continue
+        if "{hmac_" in json.dumps(handshake["answer"]):
+            detail = "the answer to an unsigned handshake cannot contain a keyed hash"
+            yield Fault(f"/handshakes/{index}/answer", detail)

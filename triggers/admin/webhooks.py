@@ -1,0 +1,34 @@
+"""The admin of endpoints and deliveries, limited by the triggers that they serve."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from uuid import UUID
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from triggers.services.endpoints import are_open_to, is_open_to
+from webhooks.admin import DeliveryAdmin, WebhookEndpointAdmin
+from webhooks.models import Delivery, WebhookEndpoint
+
+admin.site.unregister((WebhookEndpoint, Delivery))
+
+
+@admin.register(WebhookEndpoint)
+class EndpointOfTriggersAdmin(WebhookEndpointAdmin):
+    """Endpoints; a change requires access to the agents of all their triggers."""
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: WebhookEndpoint | None = None
+    ) -> bool:
+        is_allowed = obj is None or is_open_to(request.user, obj.pk)
+        return is_allowed and super().has_change_permission(request, obj)
+
+
+@admin.register(Delivery)
+class DeliveryOfTriggersAdmin(DeliveryAdmin):
+    """Deliveries; redelivery requires access to the agents of all their triggers."""
+
+    def is_open_to(self, request: HttpRequest, endpoint_ids: Set[UUID | None]) -> bool:
+        return are_open_to(request.user, endpoint_ids)

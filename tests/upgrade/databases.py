@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from local.options import ROOT
+from local.environment import ROOT
 from tests.acceptance.databases import program_environment
 
 FOLDER = Path(__file__).parent

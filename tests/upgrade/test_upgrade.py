@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from local.guard import Guard
+from local.watchdog import Watchdog
 from senders.signatures import sign_request
 from tests.acceptance.client import Answer, Api, Request, send
 from tests.acceptance.stack import Stack
@@ -36,13 +36,13 @@ def database(request: pytest.FixtureRequest) -> Iterator[EarlierDatabase]:
 @pytest.fixture
 def stack(database: EarlierDatabase, tmp_path: Path) -> Iterator[Stack]:
     lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    with Guard(lock) as guard:
+    with Watchdog(lock) as watchdog:
         stack = Stack(
             tmp_path,
             database_url=database.url,
             programs_url=database.url,
             api_token=database.facts["api_token"],
-            guard=guard,
+            guard=watchdog,
         )
         stack.environment |= database.environment
         try:

@@ -179,12 +179,12 @@ def test_eight_concurrent_writers_create_one_schedule_row() -> None:
 def test_mirrors_are_written_without_signals() -> None:
     heard: list[object] = []
 
-    def hear(sender: object, **_: object) -> None:
+    def record_signal(sender: object, **_: object) -> None:
         heard.append(sender)
 
     for signal in (pre_save, post_save):
         for sender in (PeriodicTask, CrontabSchedule, IntervalSchedule):
-            signal.connect(hear, sender=sender, dispatch_uid=f"{signal}{sender}")
+            signal.connect(record_signal, sender=sender, dispatch_uid=f"{signal}{sender}")
     try:
         trigger = make_cron("1 1 1 1 *")
         disable_trigger(trigger_id=trigger.id)

@@ -1,14 +1,14 @@
-"""The Redis of hints and limits: fast or not at all.
+"""The Redis of hints and limits: an answer within half a second, or none.
 
-Every call gives up after half a second, and after a failure Redis isn't asked for 5 s,
-so a broker that is down never holds up what matters. No request waits here: those who
-nudge have a thread of their own.
+After a failure the circuit breaker skips all calls until a thread has found that Redis
+answers again. So a Redis that is down delays at most one call of a process.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -25,7 +25,95 @@ TIMEOUT_SECONDS = 0.5
 PAUSE_SECONDS = 5.0
 
 T = TypeVar("T")
-_closed_until = 0.0
+
+
+class CircuitBreaker:
+    """Skips calls to Redis after a failure, until a probe succeeds.
+
+    A thread calls `probe` every five seconds until it raises no RedisError; no caller
+    waits for it. The log says once that Redis fails, with the `consequence`, and once
+    that it answers again.
+    """
+
+    def __init__(self, probe: Callable[[], object], *, consequence: str) -> None:
+        self._probe = probe
+        self._consequence = consequence
+        self._lock = threading.Lock()
+        self._is_open = False
+        self._prober: threading.Thread | None = None
+        self.skipped_calls = 0
+
+    def allows_call(self) -> bool:
+        """Return whether Redis may be called; if not, count the call as skipped."""
+        # Without the lock: usually the breaker is closed, and this must cost nothing.
+        if self._is_open:
+            with self._lock:
+                if self._is_open:
+                    self.skipped_calls += 1
+                    self._ensure_prober()
+                    return False
+        return True
+
+    def open(self, error: redis.RedisError) -> None:
+        """Record that a call failed; it counts as skipped, too."""
+        with self._lock:
+            is_new, self._is_open = not self._is_open, True
+            if is_new:
+                self.skipped_calls = 0
+            self.skipped_calls += 1
+            self._ensure_prober()
+        if is_new:
+            logger.warning(
+                "Redis does not answer (%s); %s",
+                type(error).__name__,
+                self._consequence,
+            )
+
+    def close(self) -> None:
+        """Allow calls again."""
+        with self._lock:
+            was_open, self._is_open = self._is_open, False
+            self._prober = None
+        if was_open:
+            logger.warning(
+                "Redis answers again; %d calls were skipped", self.skipped_calls
+            )
+
+    def _ensure_prober(self) -> None:
+        # A forked process inherits the open state without the thread.
+        if self._prober is None or not self._prober.is_alive():
+            self._prober = threading.Thread(
+                target=self._probe_until_success, name="redis-probe", daemon=True
+            )
+            self._prober.start()
+
+    def _probe_until_success(self) -> None:
+        while self._is_open:
+            time.sleep(PAUSE_SECONDS)
+            try:
+                self._probe()
+            except redis.RedisError:
+                continue
+            self.close()
+            return
+
+
+def ask_redis(ask: Callable[[redis.Redis], T], *, otherwise: T) -> T:
+    """Return what `ask` returns, or `otherwise` if Redis does not answer."""
+    if not breaker.allows_call():
+        return otherwise
+    try:
+        return ask(_client(settings.REDIS_URL, os.getpid()))
+    except redis.RedisError as error:
+        breaker.open(error)
+        return otherwise
+
+
+def _ping() -> None:
+    _client(settings.REDIS_URL, os.getpid()).ping()
+
+
+breaker = CircuitBreaker(_ping, consequence="it is not called until it does")
 
 
 @lru_cache(maxsize=2)
@@ -36,20 +124,3 @@ def _client(url: str, _process_id: int) -> redis.Redis:
         socket_connect_timeout=TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )
-
-
-def ask_redis(ask: Callable[[redis.Redis], T], *, otherwise: T) -> T:
-    """Return what Redis answers, or `otherwise` where it doesn't."""
-    global _closed_until
-    if time.monotonic() < _closed_until:
-        return otherwise
-    try:
-        return ask(_client(settings.REDIS_URL, os.getpid()))
-    except redis.RedisError as error:
-        _closed_until = time.monotonic() + PAUSE_SECONDS
-        logger.warning(
-            "Redis does not answer (%s); not asked for %d s",
-            type(error).__name__,
-            PAUSE_SECONDS,
-        )
-        return otherwise

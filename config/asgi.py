@@ -1,4 +1,4 @@
-"""What the web server runs: the WSGI application, behind one that reads bodies."""
+"""The ASGI application: it reads requests completely and runs the WSGI application."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from django.urls import get_resolver
 from config.wsgi import application as wsgi_application
 
 # isort: split
-# What follows needs a Django that is set up.
+# The imports below need a configured Django.
 from common.pooling import StatementsMixedUp, refuse_wrong_pooler
-from config.broker import publish_impatiently
+from config.celery import shorten_broker_timeouts
+from config.request_classes import request_classes
 from webserver.adapter import BufferedApplication
 from webserver.descriptors import allow_all_connections
 from webserver.limits import Limits
@@ -23,25 +24,23 @@ from webserver.limits import Limits
 try:
     refuse_wrong_pooler()
 except StatementsMixedUp:
-    # granian would start this process again and again.
+    # granian would restart this process again and again.
     granian = multiprocessing.parent_process()
     if granian and granian.pid:
         os.kill(granian.pid, signal.SIGTERM)
     raise
-publish_impatiently()
+shorten_broker_timeouts()
 allow_all_connections()
 
 application = BufferedApplication(
     wsgi_application,
-    limits=Limits(
-        body_seconds=settings.TICKHOOK_BODY_SECONDS,
-        max_api_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
-    ),
+    classes=request_classes(max_api_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE),
+    limits=Limits(body_seconds=settings.TICKHOOK_BODY_SECONDS),
     threads=settings.TICKHOOK_WEB_THREADS,
 )
 
-# Everything that stays for the life of the process is made now, and never looked at by
-# the garbage collector again: a full collection is otherwise as long as all of that.
+# Create everything that lives as long as the process now, and exclude it from garbage
+# collection: otherwise each full collection would walk through all of it.
 _ = get_resolver().url_patterns
 gc.collect()
 gc.freeze()

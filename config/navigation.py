@@ -1,4 +1,4 @@
-"""What the admin is called and what its side bar leads to."""
+"""The title of the admin and the links in its side bar."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ UNFOLD: dict[str, Any] = {
                 _item("Endpoints", "webhook", "webhooks.webhookendpoint"),
                 _item("Deliveries", "move_to_inbox", "webhooks.delivery"),
                 _item("Rejections", "block", "webhooks.rejection"),
-                _item("Errands", "directions_run", "webhooks.errand"),
+                _item("Pending fetches", "directions_run", "webhooks.pendingfetch"),
                 _item("Types", "description", "webhooks.webhooktype"),
             ),
             _group(

@@ -145,31 +145,33 @@ class RejectionCount(models.Model):
         return f"{self.count} {self.cause}"
 
 
-class ErrandKind(models.TextChoices):
+class PendingFetchKind(models.TextChoices):
     CERTIFICATE = "certificate"
     CONFIRMATION = "confirmation"
 
 
-class ErrandStatus(models.TextChoices):
+class PendingFetchStatus(models.TextChoices):
     PENDING = "pending"
     DONE = "done"
     FAILED = "failed"
 
 
-class Errand(models.Model):
-    """A URL of a sender that a worker is to ask once, because the door never does.
+class PendingFetch(models.Model):
+    """A URL of a sender that a worker fetches, because the receiver never calls out.
 
-    The certificate that a sender signs with (`result` is its PEM text), or the URL by
-    which it wants a subscription confirmed. While `pending`, nobody else takes it up
-    before `next_attempt_at`.
+    It is the URL of the certificate that a sender signs with (`result` is its PEM
+    text), or the URL that confirms a subscription. While the status is `pending`, a
+    worker may claim the row once `next_attempt_at` has passed.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    kind = models.CharField(max_length=20, choices=ErrandKind.choices)
+    kind = models.CharField(max_length=20, choices=PendingFetchKind.choices)
     url = models.CharField(max_length=1000)
     endpoint_id = models.UUIDField(null=True)
     status = models.CharField(
-        max_length=10, choices=ErrandStatus.choices, default=ErrandStatus.PENDING
+        max_length=10,
+        choices=PendingFetchStatus.choices,
+        default=PendingFetchStatus.PENDING,
     )
     attempts = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField()
@@ -178,6 +180,9 @@ class Errand(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        # The table keeps the name that it has in existing installations.
+        db_table = "webhooks_errand"
+        verbose_name_plural = "pending fetches"
         ordering = ("-id",)
         constraints = (
             models.UniqueConstraint(fields=("kind", "url"), name="errand_url_unique"),
@@ -185,7 +190,7 @@ class Errand(models.Model):
         indexes = (
             models.Index(
                 fields=("next_attempt_at",),
-                condition=Q(status=ErrandStatus.PENDING),
+                condition=Q(status=PendingFetchStatus.PENDING),
                 name="errand_due",
             ),
         )

@@ -1,4 +1,6 @@
-"""The way in: requests are read whole, within limits, before a thread works on them.
+"""The web server: it reads each request completely, within limits, and only then gives
+it to a thread.
 
-A sender that writes one byte a second then costs a little memory, not a thread.
+A client that sends one byte a second costs a little memory, not a thread. This package
+knows nothing of the paths it serves: `config.request_classes` describes them.
 """

@@ -5,17 +5,18 @@ import resource
 
 logger = logging.getLogger(__name__)
 
-# As the Procfile says: idle connections are cheap, but each is an open file.
+# The value of --backpressure in the Procfile: idle connections are cheap, but each is
+# an open file.
 MAX_CONNECTIONS = 4000
-# What a process opens besides: databases, logs, modules that are imported.
+# Further files that a process opens: databases, logs, imported modules.
 _OTHER_FILES = 200
 
 
 def allow_all_connections() -> None:
-    """Raise this process's limit of open files; warn if the system allows too few.
+    """Raise this process's limit of open files; log a warning if it stays too low.
 
-    A limit below the number of connections would make accepting them fail, instead of
-    letting those that are too many wait.
+    If the limit were below the number of connections, accepting a connection would
+    fail. Connections above --backpressure wait instead.
     """
     wanted = MAX_CONNECTIONS + _OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

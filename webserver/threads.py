@@ -1,21 +1,34 @@
+"""The threads that run the WSGI application, and which requests may use how many."""
+
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from queue import SimpleQueue
 from threading import Lock, Thread
+from typing import Protocol
 
-from webserver.limits import ServerBusy
+from webserver.limits import Capacity, Limits, RequestClass, ServerBusy
 
 Job = Callable[[], None]
 
+# How many requests of a class with threads of its own are accepted at once.
+_MAX_RESERVED_REQUESTS = 20
 
-class Threads:
-    """Threads that work as long as the process: their database connections stay open.
 
-    An executor of the standard library does the same at several times the cost, and
-    that of a request is small. A job must not raise.
+class JobRunner(Protocol):
+    """Anything that runs jobs in threads. A job must not raise."""
+
+    def run(self, job: Job) -> None: ...
+
+
+class ThreadPool:
+    """Threads that live as long as the process: their database connections stay open.
+
+    An executor of the standard library does the same at several times the cost, which
+    counts here because a request costs little.
     """
 
     def __init__(self, count: int, *, name: str = "web") -> None:
@@ -26,7 +39,7 @@ class Threads:
         self._is_started = False
 
     def run(self, job: Job) -> None:
-        """Have a job done; the threads start with the first one, in its process."""
+        """Queue a job. The first job starts the threads, in the process that serves."""
         if not self._is_started:
             self._start()
         self._jobs.put(job)
@@ -37,45 +50,85 @@ class Threads:
                 return
             for number in range(1, self._count + 1):
                 name = f"{self._name}-{number}"
-                Thread(target=self._work, name=name, daemon=True).start()
+                Thread(target=self._run_jobs, name=name, daemon=True).start()
             self._is_started = True
 
-    def _work(self) -> None:
+    def _run_jobs(self) -> None:
         while True:
             self._jobs.get()()
 
 
-class Share:
-    """Some of the threads: at most `count` jobs of a share run at once.
+class ThreadShare:
+    """A part of a thread pool: at most `count` jobs of the share run at once.
 
-    Others wait outside the queue of the threads, so that they delay no job that is not
-    of this share.
+    Further jobs wait outside the queue of the pool, so they delay no other jobs.
     """
 
-    def __init__(self, threads: Threads, *, count: int, most_waiting: int) -> None:
-        self._threads = threads
+    def __init__(self, pool: ThreadPool, *, count: int, max_waiting: int) -> None:
+        self._pool = pool
         self._free = count
-        self._most_waiting = most_waiting
+        self._max_waiting = max_waiting
         self._waiting: deque[Job] = deque()
         self._lock = Lock()
 
     def run(self, job: Job) -> None:
-        """Have a job done; raise ServerBusy if too many wait already."""
+        """Run a job when a thread is free; raise ServerBusy if too many jobs wait."""
         with self._lock:
             if not self._free:
-                if len(self._waiting) >= self._most_waiting:
+                if len(self._waiting) >= self._max_waiting:
                     raise ServerBusy
                 self._waiting.append(job)
                 return
             self._free -= 1
-        self._threads.run(partial(self._work, job))
+        self._pool.run(partial(self._run_and_release, job))
 
-    def _work(self, job: Job) -> None:
+    def _run_and_release(self, job: Job) -> None:
         job()
         with self._lock:
             if not self._waiting:
                 self._free += 1
                 return
-            following = self._waiting.popleft()
-        # Behind the jobs that wait for the threads themselves, not before them.
-        self._threads.run(partial(self._work, following))
+            next_job = self._waiting.popleft()
+        # The next job goes to the end of the pool's queue: jobs of other classes that
+        # wait there come first.
+        self._pool.run(partial(self._run_and_release, next_job))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassResources:
+    """A request class with the capacity and the threads that it uses."""
+
+    request_class: RequestClass
+    capacity: Capacity
+    threads: JobRunner
+
+
+def allocate_resources(
+    classes: Iterable[RequestClass], *, limits: Limits, threads: int
+) -> list[ClassResources]:
+    """Return each request class with its capacity and threads.
+
+    All classes share one pool and one capacity, except those with threads of their own.
+    """
+    pool = ThreadPool(threads)
+    shared = Capacity(max_requests=limits.max_requests, large_bytes=limits.large_bytes)
+    return [_allocate(one, pool, threads, shared) for one in classes]
+
+
+def _allocate(
+    request_class: RequestClass, pool: ThreadPool, count: int, capacity: Capacity
+) -> ClassResources:
+    runner: JobRunner = pool
+    if request_class.own_threads:
+        name = request_class.prefix.strip("/")
+        runner = ThreadPool(request_class.own_threads, name=name)
+        capacity = Capacity(max_requests=_MAX_RESERVED_REQUESTS, large_bytes=0)
+    elif request_class.thread_share < 1:
+        runner = ThreadShare(
+            pool,
+            count=max(1, int(count * request_class.thread_share)),
+            max_waiting=request_class.max_waiting,
+        )
+    return ClassResources(
+        request_class=request_class, capacity=capacity, threads=runner
+    )

@@ -18,6 +18,8 @@ NAMES = {"Makefile", "Procfile", "run"}
 QUOTES = re.compile(
     r"docs/dev/(words\.txt|requirements\.md)|CHANGELOG\.md|.*/migrations/.*"
 )
+# Names that are stored in databases and queues of existing installations.
+STORED = re.compile(r"run_errands|webhooks_errand|errand_(due|url_unique)")
 
 
 def main() -> int:
@@ -27,7 +29,7 @@ def main() -> int:
         f"{path}:{number}: {match[0]!r}"
         for path in _checked_files()
         for number, line in enumerate(path.read_text().splitlines(), start=1)
-        for match in words.finditer(line.replace("_", " "))
+        for match in words.finditer(STORED.sub("", line).replace("_", " "))
     ]
     for line in found:
         print(line)  # noqa: T201 - what this program is for

@@ -29,8 +29,8 @@ from senders.sandbox import (
     run_validator,
 )
 from webhooks.models import WebhookEndpoint
-from webhooks.receiver.validation import VALIDATED, has_validation
 from webhooks.types import definitions_of, find_body_faults
+from webhooks.types.stored_request import StoredRequest, has_validation_code
 
 T = TypeVar("T")
 
@@ -191,8 +191,8 @@ def _parse(event: Event, body: Body, code: TypeCodeRunner) -> Parsed:
         paths = frozenset({("parsed",)}) if body.is_text else frozenset[TextPath]()
         return Parsed(value=body.value, text_paths=paths)
     request = _request_values(event, body)
-    validates = has_validation(definition)
-    was_validated = bool(event.request) and event.request.get(VALIDATED) is True
+    validates = has_validation_code(definition)
+    was_validated = StoredRequest.from_event(event.request).is_validated
     is_valid = (
         not validates
         or was_validated  # by the receiver
@@ -216,12 +216,12 @@ def _parse(event: Event, body: Body, code: TypeCodeRunner) -> Parsed:
 
 
 def _request_values(event: Event, body: Body) -> dict[str, object]:
-    request: dict[str, Any] = event.request or {}
+    request = StoredRequest.from_event(event.request)
     return {
-        "method": request.get("method", ""),
-        "headers": request.get("headers", {}),
+        "method": request.method,
+        "headers": request.headers,
         "body": body.value,
-        "query_params": request.get("query", {}),
+        "query_params": request.query,
     }
 
 

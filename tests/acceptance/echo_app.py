@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import config.wsgi as _django_is_set_up  # noqa: F401 - by its import
-from webserver.environ import Environ
+from webserver.wsgi import Environ
 
 # isort: split
+from config.request_classes import request_classes
 from webserver.adapter import BufferedApplication
 from webserver.limits import Limits
 
@@ -23,5 +24,8 @@ def echo(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes
 
 
 application = BufferedApplication(
-    echo, limits=Limits(body_seconds=30, max_api_bytes=1000), threads=2
+    echo,
+    classes=request_classes(max_api_bytes=1000),
+    limits=Limits(body_seconds=30),
+    threads=2,
 )

@@ -9,10 +9,10 @@ from contextlib import suppress
 
 import pytest
 
+from config.request_classes import MAX_WEBHOOK_BYTES
 from tests.acceptance.client import Api, Request, path_of, send_all
 from tests.acceptance.stack import Stack
 from tests.acceptance.wire import Wire, chunk, request, wires
-from webserver.limits import MAX_DELIVERY_BYTES
 
 pytestmark = pytest.mark.acceptance
 
@@ -99,7 +99,7 @@ def test_a_body_that_does_not_arrive_is_answered_with_408(
 
 def test_a_length_over_the_limit_is_rejected_at_once(stack: Stack, hook: str) -> None:
     with Wire(stack.url) as wire:
-        wire.send(request(hook, f"Content-Length: {MAX_DELIVERY_BYTES + 1}"))
+        wire.send(request(hook, f"Content-Length: {MAX_WEBHOOK_BYTES + 1}"))
 
         head, body = wire.answer()
 
@@ -120,6 +120,6 @@ def test_chunks_over_the_limit_are_rejected_before_the_last_one(
                 sent += 1
         head, body = wire.answer()
 
-    assert MAX_DELIVERY_BYTES // 2**20 <= sent < 100
+    assert MAX_WEBHOOK_BYTES // 2**20 <= sent < 100
     assert (head.status, json.loads(body)["error_code"]) == (413, "body_too_large")
     assert stack.number("SELECT count(*) FROM events_event") == before

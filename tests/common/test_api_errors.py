@@ -101,7 +101,7 @@ def test_a_body_that_is_too_large_is_413(api: APIClient, settings: Any) -> None:
     response = api.post(EMIT, {"type": "invoice.paid", "payload": {"a": "x" * 100}})
 
     assert response.status_code == 413
-    assert response.json()["detail"] == "At most 100 bytes are taken here"
+    assert response.json()["detail"] == "At most 100 bytes are accepted here"
     assert not Event.objects.exists()
 
 

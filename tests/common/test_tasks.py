@@ -10,12 +10,12 @@ from executions.tasks import drain_inbox, purge_history, start_waiting
 from tests.factories import make_listener, record
 from tests.outages import closed_database, read_only_database
 from triggers.tasks import claim_due
-from webhooks.tasks import run_errands
+from webhooks.pending_fetches import run_pending_fetches_task
 
 HINTS: list[Callable[[], object]] = [
     drain_inbox,
     claim_due,
-    run_errands,
+    run_pending_fetches_task,
     purge_history,
     lambda: start_waiting(["0190d2c4-0000-7000-8000-000000000001"]),
 ]

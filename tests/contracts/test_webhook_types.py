@@ -16,7 +16,7 @@ from senders.definitions import get_shipped, load_definition, resolve, shipped_s
 from senders.parsing.json_bodies import split_array
 from tests.factories import make_created
 from tests.senders.requests import Sent, identify
-from tests.senders.table import SENDERS, Row, rows, unsigned
+from tests.senders.table import ROWS, SENDERS, Row, unsigned
 from triggers.services.lifecycle import SavedTrigger
 from webhooks.endpoints.urls import webhook_url
 from webhooks.models import WebhookEndpoint
@@ -25,7 +25,7 @@ FOLDER = Path(senders.__path__[0]) / "types"
 
 every_type = pytest.mark.parametrize("slug", shipped_slugs())
 # The first sample of each sender, in each form: the others differ in no check.
-FIRST = [row for row in rows() if row.event == SENDERS[row.sent.slug].events[0]]
+FIRST = [row for row in ROWS if row.event == SENDERS[row.sent.slug].events[0]]
 every_form = pytest.mark.parametrize("row", FIRST, ids=lambda row: row.name)
 every_forgery = pytest.mark.parametrize(
     "row", [row for row in FIRST if row.form.covered.body], ids=lambda row: row.name

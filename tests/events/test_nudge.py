@@ -5,7 +5,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from queue import Queue
-from types import SimpleNamespace
 
 import pytest
 import redis
@@ -48,8 +47,11 @@ def closed_redis(
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         settings.REDIS_URL = f"redis://127.0.0.1:{unused.getsockname()[1]}/0"
-        monkeypatch.setattr(hints, "_closed_until", 0.0)
+        breaker = hints.CircuitBreaker(hints._ping, consequence="")
+        monkeypatch.setattr(hints, "breaker", breaker)
+        monkeypatch.setattr(hints, "PAUSE_SECONDS", 3600)
         yield
+        breaker.close()
 
 
 def test_many_events_publish_one_message(
@@ -163,26 +165,21 @@ def test_without_redis_an_event_is_stored_without_an_error(
     assert published == []
 
 
-def test_a_redis_that_failed_is_not_used_for_five_seconds(
-    closed_redis: None,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+def test_a_redis_that_failed_is_not_called_again(
+    closed_redis: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    calls: list[float] = []
-    clock = iter([100.0, 100.0, 104.9, 105.1, 105.1])
-    standing = SimpleNamespace(monotonic=lambda: next(clock))
-    monkeypatch.setattr(hints, "time", standing)
+    calls: list[redis.Redis] = []
 
-    def ask(client: redis.Redis) -> bool:
-        calls.append(1)
+    def ping(client: redis.Redis) -> bool:
+        calls.append(client)
         return bool(client.ping())
 
     with caplog.at_level(logging.WARNING, logger="common.redis"):
-        answers = [hints.ask_redis(ask, otherwise=False) for _ in range(3)]
+        answers = [hints.ask_redis(ping, otherwise=False) for _ in range(3)]
 
     assert answers == [False, False, False]
-    assert len(calls) == 2
-    assert len(caplog.records) == 2
+    assert len(calls) == len(caplog.records) == 1
+    assert hints.breaker.skipped_calls == 3
 
 
 def test_a_broker_that_is_down_raises_nothing(

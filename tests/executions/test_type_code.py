@@ -21,7 +21,6 @@ from tests.executions.senders import (
 )
 from tests.executions.senders import define as define  # is a fixture
 from tests.factories import make_listener, new_event
-from webhooks.receiver.validation import VALIDATED
 
 pytestmark = pytest.mark.django_db
 
@@ -117,8 +116,8 @@ def test_a_delivery_that_the_receiver_validated_is_not_validated_again(
     define(validation_code=NO, validation_required=True)
     trigger = make_receiver()
 
-    deliver(trigger, request={VALIDATED: True})
-    deliver(trigger, request={VALIDATED: "true"})
+    deliver(trigger, request={"validated": True})
+    deliver(trigger, request={"validated": "true"})
     drain()
 
     assert history(trigger) == ["success", "skipped: invalid_delivery"]

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from urllib.parse import parse_qs, parse_qsl
 
+from tests.senders.forms import Covered
 from tests.senders.requests import FORM, Sent
-from tests.senders.signers import Covered
 from tests.senders.table import ROWS, SENDERS, Row
 
 BLANKS = " \t"

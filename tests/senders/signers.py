@@ -1,18 +1,32 @@
-"""How senders sign: written here, without the code that verifies."""
+"""How single senders sign and name their deliveries.
+
+The signatures are made here, without the code that verifies them.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlencode
 
+from tests.senders.forms import (
+    BASIC,
+    BEARER,
+    Covered,
+    Event,
+    Form,
+    Signer,
+    body_hmac,
+    event,
+    simple,
+    token,
+    with_time,
+)
 from tests.senders.requests import (
     FORM,
     JSON,
     KEY,
-    SECRET,
     WHSEC,
     Sent,
     b64,
@@ -28,143 +42,49 @@ from tests.senders.sender_keys import (
     rsa_signature,
 )
 
-Signer = Callable[[Sent], Sent]
 WHPK = "whpk_" + b64(raw_public(ed25519_key()))
 OTHER_WHSEC = "whsec_" + b64(bytes(24))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Covered:
-    """The parts of a request that cannot change without breaking the signature.
-
-    `signature` is its header, None if it is in the body. `separator` separates several
-    signatures in that header. `headers` are other headers that are signed or checked.
-    """
-
-    signature: str | None
-    separator: str | None = None
-    is_hex: bool = False
-    headers: tuple[str, ...] = ()
-    body: bool = True
-    url: bool = False
-    method: bool = False
+def bitbucket(name: str, key: str) -> Event:
+    number = "{1f0a7a8c-1c77-4f6d-8d3c-2f1f3d0f9d11}"
+    return event(name, number, key, X_Event_Key=key, X_Request_UUID=number)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Form:
-    """One way in which a sender signs.
-
-    `forged` are variants of a signed request that must be rejected, in addition to a
-    change of each part that is `covered`. `tolerance` is in seconds. `type` is the
-    event type, if the form replaces the event of the sample.
-    """
-
-    sign: Signer
-    covered: Covered
-    secret: str = SECRET
-    other_secret: str = "another"  # noqa: S105 - made up for the tests
-    tolerance: int | None = None
-    forged: Mapping[str, Signer] = field(default_factory=dict)
-    type: str = ""
+def calendly(name: str) -> Event:
+    scheduled = "0a000000-0000-4000-8000-000000000001"
+    invitee = "0a000000-0000-4000-8000-000000000003"
+    uri = f"https://api.calendly.com/scheduled_events/{scheduled}/invitees/{invitee}"
+    return event(name, f"{uri}\n{name}\n2026-11-20T09:15:00.000000Z")
 
 
-def body_hmac(
-    header: str, prefix: str = "", hash_name: str = "sha256", *, is_hex: bool = True
-) -> Signer:
-    """Return a signer whose header has the HMAC of the body."""
-
-    def sign(sent: Sent) -> Sent:
-        raw = mac(sent.body, hash_name)
-        return sent.plus(**{header: prefix + (raw.hex() if is_hex else b64(raw))})
-
-    return sign
+def jira(name: str) -> Event:
+    number = "6f1c2a90-0b1c-4b7c-a1df-0f3b2e8c7d55"
+    return event(name, number, X_Atlassian_Webhook_Identifier=number)
 
 
-def simple(
-    header: str,
-    prefix: str = "",
-    hash_name: str = "sha256",
-    *,
-    is_hex: bool = True,
-    separator: str | None = None,
-    forged: Mapping[str, Signer] | None = None,
-) -> dict[str, Form]:
-    """Return the only form of a sender that signs the body in one header."""
-    covered = Covered(signature=header, is_hex=is_hex, separator=separator)
-    sign = body_hmac(header, prefix, hash_name, is_hex=is_hex)
-    return {"": Form(sign=sign, covered=covered, forged=forged or {})}
+def gitea(name: str) -> Event:
+    return event(name, "a3ac4c9b", X_Gitea_Event=name, X_Gitea_Delivery="a3ac4c9b")
 
 
-def token(header: str, prefix: str = "", secret: str = SECRET) -> Form:
-    return Form(
-        sign=lambda sent: sent.plus(**{header: prefix + sent.secret}),
-        covered=Covered(signature=header, body=False),
-        secret=secret,
-        forged={
-            "a longer token": lambda s: s.plus(**{header: f"{prefix}{s.secret}x"}),
-            "another token": lambda s: s.plus(**{header: f"{prefix}another"}),
-        },
-    )
+def github(name: str) -> Event:
+    number = "72d3162e-cc78-11e3-81ab-4c9367dc0958"
+    return event(name, number, X_GitHub_Event=name, X_GitHub_Delivery=number)
 
 
-def basic_sign(sent: Sent) -> Sent:
-    return sent.plus(Authorization="Basic " + b64(sent.secret.encode()))
+def gitlab_event(name: str, header: str) -> Event:
+    number = "f5e5f430-f57b-4e6e-9fac-d9128cd7232f"
+    return event(name, number, X_Gitlab_Event=header, Idempotency_Key=number)
 
 
-BEARER = token("Authorization", "Bearer ")
-BASIC = Form(
-    sign=basic_sign,
-    covered=Covered(signature="Authorization", body=False),
-    secret="ana:" + SECRET,
-    other_secret="ana:another",  # noqa: S106 - made up for the tests
-)
+def docusign(name: str, who: str) -> Event:
+    return event(name, f"{who}\n{name}\n2026-11-20T09:15:00.1234567Z")
 
 
-def with_time(header: str, time_header: str, template: str, prefix: str = "") -> Form:
-    """Return the form of a sender with one header for the time, one to sign it."""
-
-    def sign(sent: Sent) -> Sent:
-        content = template.format(time=sent.time).encode() + sent.body
-        headers = {header: prefix + mac(content).hex(), time_header: sent.time}
-        return sent.plus(**headers)
-
-    covered = Covered(signature=header, is_hex=True, headers=(time_header,))
-    if not prefix:
-        return Form(sign=sign, covered=covered, tolerance=300)
-    return Form(
-        sign=sign,
-        covered=covered,
-        tolerance=300,
-        forged={
-            "no prefix": lambda s: s.plus(
-                **{header: s.headers[header].removeprefix(prefix)}
-            )
-        },
-    )
-
-
-def versioned(header: str, tolerance: int, mark: str = ".") -> Form:
-    """Return the form of a sender whose header is `t=<time>,v1=<signature>`."""
-
-    def sign(sent: Sent, version: str = "v1") -> Sent:
-        made = mac(f"{sent.time}{mark}".encode() + sent.body).hex()
-        return sent.plus(**{header: f"t={sent.time},{version}={made}"})
-
-    return Form(
-        sign=sign,
-        covered=Covered(signature=header, separator=",", is_hex=True),
-        tolerance=tolerance,
-        forged={
-            "another version": lambda s: sign(s, "v0"),
-            "a later time": lambda s: s.plus(
-                **{header: s.headers[header].replace("t=1", "t=2")}
-            ),
-            "no signature": lambda s: s.plus(**{header: f"t={s.time}"}),
-            "no time": lambda s: s.plus(
-                **{header: s.headers[header].partition(",")[2]}
-            ),
-        },
-    )
+def sentry(resource: str, type_: str) -> Event:
+    number = "0123456789abcdef0123456789abcdef"
+    headers = {"Sentry-Hook-Resource": resource, "Request-ID": number}
+    return event(resource, number, type_, **headers)
 
 
 def convoy(*, is_hex: bool) -> dict[str, Form]:

@@ -5,9 +5,24 @@ A new sender needs one row. The parametrized tests of all senders read it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 
+from tests.senders.forms import (
+    BASIC,
+    BEARER,
+    Covered,
+    Event,
+    Form,
+    Sender,
+    body_hmac,
+    event,
+    only,
+    simple,
+    token,
+    versioned,
+    with_time,
+)
 from tests.senders.requests import Sent, b64, sample
 from tests.senders.sender_keys import (
     ed25519_key,
@@ -17,17 +32,20 @@ from tests.senders.sender_keys import (
     spki,
 )
 from tests.senders.signers import (
-    BASIC,
-    BEARER,
     SENDGRID,
-    Covered,
-    Form,
-    body_hmac,
+    bitbucket,
+    calendly,
     convoy,
+    docusign,
+    gitea,
+    github,
     gitlab,
+    gitlab_event,
     grafana,
     hubspot_v3,
+    jira,
     mailgun,
+    sentry,
     sign_discord,
     sign_hubspot_v1,
     sign_hubspot_v2,
@@ -35,84 +53,15 @@ from tests.senders.signers import (
     sign_scalr,
     sign_sendgrid,
     sign_square,
-    simple,
     sns,
     standard,
-    token,
     twilio,
-    versioned,
-    with_time,
 )
 
 BODY_HASH = "the hash of the body"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:reports"
 STATION = "https://weather.example/stations/porto"
 ENVELOPE = "bbbb1111-0000-4000-8000-000000000002"
-INVITEE = (
-    "https://api.calendly.com/scheduled_events/0a000000-0000-4000-8000-000000000001"
-    "/invitees/0a000000-0000-4000-8000-000000000003"
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Event:
-    """A shipped sample, with the headers that the sample leaves out."""
-
-    sample: str
-    type: str
-    delivery_id: str | None
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sender:
-    """`config` is what an endpoint needs; `status` answers an accepted delivery."""
-
-    events: tuple[Event, ...]
-    forms: Mapping[str, Form]
-    config: Mapping[str, object] = field(default_factory=dict)
-    status: int = 200
-
-
-def event(name: str, delivery_id: str | None, type_: str = "", **headers: str) -> Event:
-    named = {key.replace("_", "-"): value for key, value in headers.items()}
-    return Event(
-        sample=name, type=type_ or name, delivery_id=delivery_id, headers=named
-    )
-
-
-def bitbucket(name: str, key: str) -> Event:
-    number = "{1f0a7a8c-1c77-4f6d-8d3c-2f1f3d0f9d11}"
-    return event(name, number, key, X_Event_Key=key, X_Request_UUID=number)
-
-
-def jira(name: str) -> Event:
-    number = "6f1c2a90-0b1c-4b7c-a1df-0f3b2e8c7d55"
-    return event(name, number, X_Atlassian_Webhook_Identifier=number)
-
-
-def gitea(name: str) -> Event:
-    return event(name, "a3ac4c9b", X_Gitea_Event=name, X_Gitea_Delivery="a3ac4c9b")
-
-
-def github(name: str) -> Event:
-    number = "72d3162e-cc78-11e3-81ab-4c9367dc0958"
-    return event(name, number, X_GitHub_Event=name, X_GitHub_Delivery=number)
-
-
-def gitlab_event(name: str, header: str) -> Event:
-    number = "f5e5f430-f57b-4e6e-9fac-d9128cd7232f"
-    return event(name, number, X_Gitlab_Event=header, Idempotency_Key=number)
-
-
-def docusign(name: str, who: str) -> Event:
-    return event(name, f"{who}\n{name}\n2026-11-20T09:15:00.1234567Z")
-
-
-def sentry(resource: str, type_: str) -> Event:
-    number = "0123456789abcdef0123456789abcdef"
-    headers = {"Sentry-Hook-Resource": resource, "Request-ID": number}
-    return event(resource, number, type_, **headers)
 
 
 HUBSPOT = event("contact.propertyChange", "30002\n1000200030\n1795000000123\n400500")
@@ -132,12 +81,7 @@ SENDERS: Mapping[str, Sender] = {
         forms=simple("X-Hub-Signature", "sha256=", forged=SHA1),
     ),
     "calendly": Sender(
-        events=(
-            event(
-                "invitee.created",
-                f"{INVITEE}\ninvitee.created\n2026-11-20T09:15:00.000000Z",
-            ),
-        ),
+        events=(calendly("invitee.created"),),
         forms={"": versioned("Calendly-Webhook-Signature", tolerance=180)},
     ),
     "cloudevents": Sender(
@@ -205,23 +149,18 @@ SENDERS: Mapping[str, Sender] = {
     ),
     "hubspot-v1": Sender(
         events=(HUBSPOT,),
-        forms={
-            "": Form(
-                sign=sign_hubspot_v1,
-                covered=Covered(signature="X-HubSpot-Signature", is_hex=True),
-            )
-        },
+        forms=only(
+            sign_hubspot_v1, Covered(signature="X-HubSpot-Signature", is_hex=True)
+        ),
     ),
     "hubspot-v2": Sender(
         events=(event("workflow", "ap-1002003-400500-7-0"),),
-        forms={
-            "": Form(
-                sign=sign_hubspot_v2,
-                covered=Covered(
-                    signature="X-HubSpot-Signature", is_hex=True, url=True, method=True
-                ),
-            )
-        },
+        forms=only(
+            sign_hubspot_v2,
+            Covered(
+                signature="X-HubSpot-Signature", is_hex=True, url=True, method=True
+            ),
+        ),
     ),
     "hubspot-v3": Sender(events=(HUBSPOT,), forms=hubspot_v3()),
     "intercom": Sender(
@@ -362,12 +301,9 @@ SENDERS: Mapping[str, Sender] = {
     ),
     "square": Sender(
         events=(event("payment.created", "66666666-0000-4000-8000-000000000006"),),
-        forms={
-            "": Form(
-                sign=sign_square,
-                covered=Covered(signature="x-square-hmacsha256-signature", url=True),
-            )
-        },
+        forms=only(
+            sign_square, Covered(signature="x-square-hmacsha256-signature", url=True)
+        ),
     ),
     "standardwebhooks": Sender(
         events=(event("invoice.paid", "msg_1"),), forms=standard("webhook")
@@ -422,18 +358,18 @@ SENDERS: Mapping[str, Sender] = {
 }
 
 
-def unsigned(slug: str, event: Event) -> Sent:
-    sent = sample(slug, event.sample)
-    return sent.but(headers={**sent.headers, **event.headers})
+def unsigned(slug: str, of: Event) -> Sent:
+    sent = sample(slug, of.sample)
+    return sent.but(headers={**sent.headers, **of.headers})
 
 
 def signed(slug: str, sample_name: str = "", form_name: str = "") -> Sent:
     """Return a signed sample; without names the first event, in the first form."""
     sender = SENDERS[slug]
-    events = {event.sample: event for event in sender.events}
-    event = events[sample_name] if sample_name else sender.events[0]
+    events = {each.sample: each for each in sender.events}
+    chosen = events[sample_name] if sample_name else sender.events[0]
     form = sender.forms[form_name or next(iter(sender.forms))]
-    return form.sign(unsigned(slug, event).but(secret=form.secret))
+    return form.sign(unsigned(slug, chosen).but(secret=form.secret))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -446,16 +382,14 @@ class Row:
     sent: Sent
 
 
-def rows() -> Iterator[Row]:
-    for slug, sender in SENDERS.items():
-        for event in sender.events:
-            for form_name, form in sender.forms.items():
-                yield Row(
-                    name=" ".join(filter(None, (slug, event.sample, form_name))),
-                    event=event,
-                    form=form,
-                    sent=signed(slug, event.sample, form_name),
-                )
-
-
-ROWS = list(rows())
+ROWS = [
+    Row(
+        name=" ".join(filter(None, (slug, each.sample, form_name))),
+        event=each,
+        form=form,
+        sent=signed(slug, each.sample, form_name),
+    )
+    for slug, sender in SENDERS.items()
+    for each in sender.events
+    for form_name, form in sender.forms.items()
+]

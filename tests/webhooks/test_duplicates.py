@@ -4,28 +4,34 @@ from typing import Any
 
 import pytest
 from django.test import RequestFactory
+from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from senders.definitions import resolve
 from tests.webhooks.received import URL, accept, make_endpoint
 from webhooks.models import Rejection, RejectionCount
-from webhooks.receiver.duplicates import note_duplicate
-from webhooks.receiver.request import Delivery
+from webhooks.receiver.refusals import record_duplicate
+from webhooks.receiver.request import (
+    WebhookRequest,
+    build_request,
+    parse_content,
+    read_body,
+)
 from webhooks.rejections.recording import flush_rejections
 
 pytestmark = pytest.mark.django_db
 
 
 def test_a_duplicate_is_listed_and_leads_to_the_event(
-    api: APIClient, django_assert_num_queries: Any
+    api: APIClient, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     endpoint = make_endpoint()
     event = accept(endpoint, b'{"a": 1}', X_Delivery_Id="d-1")
-    again = delivery_of(endpoint)
+    again = repeated_request(endpoint)
 
     with django_assert_num_queries(0):
         for _ in range(30):
-            note_duplicate(again, event.pk)
+            record_duplicate(again, event.pk)
     flush_rejections()
 
     [row, *_] = api.get(URL, {"outcome": "duplicate"}).json()["results"]
@@ -52,17 +58,17 @@ def test_a_repeated_delivery_is_listed_as_one(api: APIClient) -> None:
     assert {row["event_id"] for row in rows} == {str(event.pk)}
 
 
-def delivery_of(endpoint: Any) -> Delivery:
+def repeated_request(endpoint: Any) -> WebhookRequest:
     http = RequestFactory().post(
         f"/webhooks/{endpoint.webhook_id}",
         b'{"a": 1}',
         content_type="application/json",
         headers={"X-Delivery-Id": "d-1", "Authorization": "Bearer abc"},
     )
-    return Delivery(
-        endpoint=endpoint,
-        definition=resolve(endpoint.type),
-        http=http,
-        method="POST",
-        url="",
+    request = build_request(
+        http, endpoint=endpoint, definition=resolve(endpoint.type), url=""
     )
+    request.body = read_body(request)
+    request.body_size = len(request.body)
+    request.content = parse_content(request)
+    return request

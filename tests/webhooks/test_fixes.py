@@ -7,19 +7,17 @@ import pytest
 import senders.errors
 import webhooks.limits.requests
 import webhooks.receiver.checks
-import webhooks.receiver.reception
+import webhooks.receiver.handshakes
 import webhooks.receiver.record
 import webhooks.receiver.request
-import webhooks.receiver.validation
 from common.errors import TickhookError
 from webhooks.rejections.fixes import DEFAULT_FIX, FIXES, how_to_fix
 
 MODULES = (
     webhooks.receiver.checks,
-    webhooks.receiver.reception,
+    webhooks.receiver.handshakes,
     webhooks.receiver.record,
     webhooks.receiver.request,
-    webhooks.receiver.validation,
     senders.errors,
     webhooks.limits.requests,
 )

@@ -237,7 +237,7 @@ def test_inspectors_are_unavailable_without_redis(
     api: APIClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inspector = opened(api)
-    monkeypatch.setattr(common_redis, "_closed_until", float("inf"))
+    monkeypatch.setattr(common_redis.breaker, "allows_call", lambda: False)
 
     assert send(inspector).status_code == 503
     assert api.post(f"{URL}/inspectors").status_code == 503

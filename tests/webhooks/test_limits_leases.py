@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from tests.races import race
-from webhooks.limits import Leases, Use, Verdict, Window, leases, store
+from webhooks.limits import leases, store
+from webhooks.limits.leases import Leases
+from webhooks.limits.windows import LimitResult, Use, Window
 
 _subjects = (f"leased-{n}" for n in count())
 
@@ -32,21 +34,21 @@ def questions(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What Redis was asked: how many are wanted, how many given back."""
     asked: list[dict[str, Any]] = []
 
-    def noting(windows: Any, **how: Any) -> Verdict:
+    def noting(windows: Any, **how: Any) -> LimitResult:
         asked.append({name: how[name] for name in ("wanted", "unspent")})
-        return store.ask(windows, **how)
+        return store.count_in_windows(windows, **how)
 
-    monkeypatch.setattr(leases, "ask", noting)
+    monkeypatch.setattr(leases, "count_in_windows", noting)
     return asked
 
 
 def uses(limit: int) -> dict[Window, Use]:
-    return {Window("test", next(_subjects), limit): Use.COUNT_AND_TELL}
+    return {Window("test", next(_subjects), limit): Use.COUNT_AND_REPORT}
 
 
 def used(windows: dict[Window, Use]) -> int:
     [window] = windows
-    return window.limit - store.ask(windows).remaining - 1
+    return window.limit - store.count_in_windows(windows).remaining - 1
 
 
 def test_near_a_limit_each_request_is_asked_about(
@@ -106,13 +108,13 @@ def test_what_is_given_back_is_given_back_even_by_a_refused_request() -> None:
     window = Window("test", next(_subjects), 10)
     full = Window("test", next(_subjects), 1)
     for _ in range(5):
-        store.ask({window: Use.COUNT})
-    store.ask({full: Use.COUNT})
+        store.count_in_windows({window: Use.COUNT})
+    store.count_in_windows({full: Use.COUNT})
 
-    refused = store.ask({window: Use.COUNT, full: Use.LOOK}, unspent=3)
+    refused = store.count_in_windows({window: Use.COUNT, full: Use.LOOK}, unspent=3)
 
     assert not refused.is_allowed
-    assert used({window: Use.COUNT_AND_TELL}) == 2
+    assert used({window: Use.COUNT_AND_REPORT}) == 2
 
 
 def test_two_racing_processes_let_in_exactly_the_limit(clock: Clock) -> None:
@@ -135,9 +137,9 @@ def test_two_racing_processes_let_in_exactly_the_limit(clock: Clock) -> None:
 
 def test_a_refusal_takes_away_nothing_that_was_granted(clock: Clock) -> None:
     lease = leases.Lease()
-    lease.extend(Verdict(granted=3, window=None, remaining=5), clock.now)
+    lease.extend(LimitResult(granted=3, window=None, remaining=5), clock.now)
 
-    lease.extend(Verdict(granted=0, window=None), clock.now)
+    lease.extend(LimitResult(granted=0, window=None), clock.now)
 
     told = [lease.spend(clock.now) for _ in range(3)]
     assert [verdict and verdict.remaining for verdict in told] == [6, 5, None]

@@ -1,4 +1,4 @@
-"""What limits do when Redis is down, hangs, or comes back."""
+"""Limits while Redis is down, hangs, or answers again."""
 
 from __future__ import annotations
 
@@ -13,24 +13,27 @@ import pytest
 import redis
 from django.conf import LazySettings
 
+from common.redis import CircuitBreaker
 from local.embedded import Server, start_valkey
-from local.embedded.places import remove_place
+from local.embedded.folders import remove_server_folder
 from tests.acceptance.waiting import wait_for
-from webhooks.limits import Use, Window, store
-from webhooks.limits.outage import Outage
-from webhooks.limits.store import ask
+from webhooks.limits import store
+from webhooks.limits.store import count_in_windows
+from webhooks.limits.windows import Use, Window
 
 ONE = {Window("test", "outage", 1): Use.COUNT}
 
 
 @pytest.fixture(autouse=True)
-def outage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Outage]:
-    """An outage of the test's own, which probes only when the test asks it to."""
-    monkeypatch.setattr("webhooks.limits.outage.PAUSE_SECONDS", 3600)
-    outage = Outage(store.probe, redis.RedisError)
-    monkeypatch.setattr(store, "redis_outage", outage)
-    yield outage
-    outage.end()
+def breaker(monkeypatch: pytest.MonkeyPatch) -> Iterator[CircuitBreaker]:
+    """A circuit breaker of the test's own, whose thread does not probe by itself."""
+    monkeypatch.setattr("common.redis.PAUSE_SECONDS", 3600)
+    breaker = CircuitBreaker(
+        store.probe, consequence="webhooks are accepted without limits"
+    )
+    monkeypatch.setattr(store, "breaker", breaker)
+    yield breaker
+    breaker.close()
 
 
 @pytest.fixture
@@ -42,139 +45,142 @@ def valkey(settings: LazySettings, tmp_path: Path) -> Iterator[Server]:
         yield server
     finally:
         server.kill()
-        remove_place(tmp_path / "valkey")
+        remove_server_folder(tmp_path / "valkey")
 
 
 @pytest.fixture
-def questions(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """What Redis was really asked."""
-    asked: list[object] = []
-    ask_really = store._ask
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The calls that were made to Redis."""
+    made: list[object] = []
+    call = store._call
 
-    def noting(arguments: list[str | int]) -> bytes:
-        asked.append(arguments)
-        return ask_really(arguments)
+    def record_call(arguments: list[str | int]) -> bytes:
+        made.append(arguments)
+        return call(arguments)
 
-    monkeypatch.setattr(store, "_ask", noting)
-    return asked
+    monkeypatch.setattr(store, "_call", record_call)
+    return made
 
 
-def test_without_redis_all_pass(
+def test_without_redis_all_requests_are_allowed(
     valkey: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     valkey.kill()
 
-    with caplog.at_level(logging.WARNING, logger="webhooks.limits"):
-        verdicts = [ask(ONE) for _ in range(20)]
+    with caplog.at_level(logging.WARNING, logger="common.redis"):
+        results = [count_in_windows(ONE) for _ in range(20)]
 
-    assert all(verdict.is_allowed for verdict in verdicts)
-    assert verdicts[0].headers == {}
-    assert store.redis_outage.passed_in_all == 20
+    assert all(result.is_allowed for result in results)
+    assert results[0].headers == {}
+    assert store.breaker.skipped_calls == 20
     assert [record.getMessage() for record in caplog.records] == [
-        "Redis does not answer (ConnectionError); webhooks are taken without limits"
+        "Redis does not answer (ConnectionError); webhooks are accepted without limits"
     ]
 
 
-def test_after_a_failure_no_request_asks(
-    valkey: Server, questions: list[object]
+def test_after_a_failure_no_request_calls_redis(
+    valkey: Server, calls: list[object]
 ) -> None:
-    ask(ONE)
+    count_in_windows(ONE)
     valkey.kill()
-    questions.clear()
+    calls.clear()
 
     for _ in range(10):
-        ask(ONE)
+        count_in_windows(ONE)
 
-    assert len(questions) == 1
+    assert len(calls) == 1
 
 
-def test_a_thread_finds_out_that_redis_is_back_and_the_log_says_so(
+def test_a_thread_closes_the_breaker_once_redis_answers_and_logs_it(
     valkey: Server,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("webhooks.limits.outage.PAUSE_SECONDS", 0.01)
-    ask(ONE)
+    monkeypatch.setattr("common.redis.PAUSE_SECONDS", 0.01)
+    count_in_windows(ONE)
     valkey.kill()
-    passed = [ask(ONE).is_allowed for _ in range(3)]
+    passed = [count_in_windows(ONE).is_allowed for _ in range(3)]
     back = start_valkey(tmp_path / "valkey")
     try:
-        with caplog.at_level(logging.WARNING, logger="webhooks.limits"):
-            wait_for(store.redis_outage.may_ask, timeout_seconds=30)
-        verdicts = [ask(ONE).is_allowed for _ in range(3)]
+        with caplog.at_level(logging.WARNING, logger="common.redis"):
+            wait_for(store.breaker.allows_call, timeout_seconds=30)
+        results = [count_in_windows(ONE).is_allowed for _ in range(3)]
     finally:
         back.kill()
 
     assert passed == [True] * 3
-    assert verdicts.count(True) <= 1
+    assert results.count(True) <= 1
     assert caplog.messages[-1].startswith("Redis answers again; ")
 
 
-def test_a_fork_of_a_process_in_an_outage_probes_by_itself(
-    outage: Outage, monkeypatch: pytest.MonkeyPatch
+def test_a_forked_process_starts_its_own_probing_thread(
+    breaker: CircuitBreaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    outage.start(redis.ConnectionError())
-    first = outage._prober
+    breaker.open(redis.ConnectionError())
+    first = breaker._prober
     assert first is not None
     monkeypatch.setattr(first, "is_alive", lambda: False)
 
-    assert not outage.may_ask()
+    assert not breaker.allows_call()
 
-    assert outage._prober is not first
+    assert breaker._prober is not first
 
 
-def test_a_redis_that_was_restarted_in_between_is_no_outage(
+def test_a_restart_of_redis_does_not_open_the_breaker(
     valkey: Server, tmp_path: Path
 ) -> None:
-    ask(ONE)
+    count_in_windows(ONE)
     valkey.stop()
     back = start_valkey(tmp_path / "valkey")
     try:
-        verdict = ask({Window("test", "another", 1): Use.COUNT_AND_TELL})
+        result = count_in_windows({Window("test", "another", 1): Use.COUNT_AND_REPORT})
     finally:
         back.kill()
 
-    assert verdict.window is not None
-    assert store.redis_outage.passed_in_all == 0
+    assert result.window is not None
+    assert store.breaker.skipped_calls == 0
 
 
-def test_a_redis_that_hangs_holds_up_one_request_briefly(
+def test_a_redis_that_hangs_delays_one_request_briefly(
     valkey: Server,
-    questions: list[object],
+    calls: list[object],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(store, "TIMEOUT_SECONDS", 1.0)
-    ask(ONE)
-    questions.clear()
+    count_in_windows(ONE)
+    calls.clear()
     os.kill(valkey.process.pid, signal.SIGSTOP)
     try:
-        verdicts = [ask(ONE) for _ in range(50)]
+        results = [count_in_windows(ONE) for _ in range(50)]
     finally:
         os.kill(valkey.process.pid, signal.SIGCONT)
 
-    assert all(verdict.is_allowed for verdict in verdicts)
-    assert len(questions) == 1
+    assert all(result.is_allowed for result in results)
+    assert len(calls) == 1
 
 
-def test_an_answer_that_came_too_late_is_nobody_elses(
+def test_a_late_answer_is_not_read_as_that_of_the_next_request(
     valkey: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "TIMEOUT_SECONDS", 1.0)
     full = {Window("test", "full", 1): Use.COUNT}
-    ask(full)
+    count_in_windows(full)
     os.kill(valkey.process.pid, signal.SIGSTOP)
-    ask(full)
+    count_in_windows(full)
     os.kill(valkey.process.pid, signal.SIGCONT)
-    store.redis_outage.end()
+    store.breaker.close()
 
-    assert ask({Window("test", "free", 5): Use.COUNT_AND_TELL}).remaining == 4
+    assert (
+        count_in_windows({Window("test", "free", 5): Use.COUNT_AND_REPORT}).remaining
+        == 4
+    )
 
 
-def test_each_thread_and_each_server_has_a_connection_of_its_own(
+def test_each_thread_has_its_own_connection(
     valkey: Server,
 ) -> None:
-    ask(ONE)
+    count_in_windows(ONE)
     other: list[redis.Connection] = []
 
     thread = threading.Thread(target=lambda: other.append(store._connection()))
@@ -185,10 +191,10 @@ def test_each_thread_and_each_server_has_a_connection_of_its_own(
     assert other[0] is not store._connection()
 
 
-def test_a_child_process_makes_its_own_connection(
+def test_a_child_process_opens_its_own_connection(
     valkey: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask(ONE)
+    count_in_windows(ONE)
     parents = store._connection()
 
     monkeypatch.setattr(os, "getpid", lambda: -1)

@@ -1,27 +1,29 @@
-"""The server's side of ASGI, played."""
+"""An ASGI server in miniature, for tests of the application that it calls."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from config.request_classes import ANSWER_SECONDS, request_classes
 from webserver.adapter import BufferedApplication
-from webserver.body import Message, Scope
-from webserver.environ import Environ
-from webserver.limits import Limits
+from webserver.limits import Limits, RequestClass
+from webserver.reading import Message, Scope
+from webserver.wsgi import Environ
 
 Headers = list[tuple[bytes, bytes]]
 HOST = (b"host", b"tickhook.test")
-LIMITS = Limits(body_seconds=5, max_api_bytes=100)
+LIMITS = Limits(body_seconds=5)
+MAX_API_BYTES = 100
 
 
 def make_scope(
     path: str = "/api/v1/x", *, headers: Headers | None = None, **changes: Any
 ) -> Scope:
-    """Return what the server says of a request; a Host is added to the headers."""
+    """Return the ASGI scope of a request; a Host is added to the headers."""
     return {
         "type": "http",
         "http_version": "1.1",
@@ -47,7 +49,11 @@ CHUNKED: Headers = [(b"transfer-encoding", b"chunked")]
 
 @dataclass
 class Sender:
-    """Sends pieces of a body and then, where it is not over, no more or no longer."""
+    """A client that sends pieces of a body.
+
+    Unless the body `is_over` after them, the client sends nothing more, or disconnects
+    if it `is_gone`.
+    """
 
     pieces: list[bytes]
     is_over: bool = True
@@ -92,10 +98,34 @@ def echo(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes
     return [environ["wsgi.input"].read()]
 
 
+def buffer_application(
+    application: Any,
+    *,
+    limits: Limits = LIMITS,
+    threads: int = 1,
+    answer_seconds: float = ANSWER_SECONDS,
+    max_waiting: int = 100,
+) -> BufferedApplication:
+    classes = request_classes(
+        max_api_bytes=MAX_API_BYTES, answer_seconds=answer_seconds
+    )
+    return BufferedApplication(
+        application,
+        classes=[replace(one, max_waiting=max_waiting) for one in classes],
+        limits=limits,
+        threads=threads,
+    )
+
+
+def class_of(path: str) -> RequestClass:
+    classes = request_classes(max_api_bytes=MAX_API_BYTES)
+    return next(one for one in classes if one.matches(path))
+
+
 def ask(
     sender: Sender, scope: Scope, application: Any = echo, limits: Limits = LIMITS
 ) -> Sender:
-    """Have one request answered; the sender knows what came of it."""
-    buffered = BufferedApplication(application, limits=limits, threads=1)
+    """Send one request; return its sender, which has the answer."""
+    buffered = buffer_application(application, limits=limits)
     asyncio.run(buffered(scope, sender.receive, sender.send))
     return sender

@@ -4,8 +4,8 @@ import resource
 
 import pytest
 
-from local.options import ROOT
-from local.procfile import read_procfile
+from local.environment import ROOT
+from local.programs import read_procfile
 from webserver import descriptors
 from webserver.descriptors import MAX_CONNECTIONS, allow_all_connections
 
@@ -14,7 +14,7 @@ ENOUGH = MAX_CONNECTIONS + 200
 
 @pytest.fixture
 def limits(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
-    """Return the limits of this process, soft and hard; the last ones hold."""
+    """The pairs of limits, soft and hard, that were set; the last one applies."""
     kept: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "getrlimit", lambda _: kept[-1])
     monkeypatch.setattr(resource, "setrlimit", lambda _, pair: kept.append(pair))
@@ -30,7 +30,7 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
         ((resource.RLIM_INFINITY,) * 2, (resource.RLIM_INFINITY,) * 2),
     ],
 )
-def test_a_web_process_may_open_a_file_for_each_connection(
+def test_the_limit_of_files_is_raised_to_the_number_of_connections(
     limits: list[tuple[int, int]],
     caplog: pytest.LogCaptureFixture,
     before: tuple[int, int],
@@ -44,7 +44,7 @@ def test_a_web_process_may_open_a_file_for_each_connection(
     assert caplog.records == []
 
 
-def test_a_system_that_allows_too_few_files_is_warned_of(
+def test_a_limit_of_files_that_stays_too_low_is_logged(
     limits: list[tuple[int, int]], caplog: pytest.LogCaptureFixture
 ) -> None:
     limits.append((1024, 2048))

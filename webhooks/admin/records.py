@@ -10,7 +10,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from common.admin.base import HistoryAdmin
 from common.admin.display import badge, json_block, page_link, text_block
-from webhooks.models import Errand, Rejection
+from webhooks.models import PendingFetch, Rejection
 
 
 @admin.register(Rejection)
@@ -46,8 +46,8 @@ class RejectionAdmin(HistoryAdmin[Rejection]):
         return text_block(bytes(rejection.body).decode("utf-8", "replace"))
 
 
-@admin.register(Errand)
-class ErrandAdmin(HistoryAdmin[Errand]):
+@admin.register(PendingFetch)
+class PendingFetchAdmin(HistoryAdmin[PendingFetch]):
     """Requests that workers make to senders.
 
     Only the host is shown, because the path of a URL may contain a token.
@@ -65,18 +65,18 @@ class ErrandAdmin(HistoryAdmin[Errand]):
     )  # fmt: skip
     readonly_fields = ("state", "host", "endpoint")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Errand]:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PendingFetch]:
         return super().get_queryset(request).defer("result")
 
     @admin.display(description="Status", ordering="status")
-    def state(self, errand: Errand) -> SafeString:
-        return badge(errand.status)
+    def state(self, fetch: PendingFetch) -> SafeString:
+        return badge(fetch.status)
 
     @admin.display(description="Host")
-    def host(self, errand: Errand) -> str:
-        return urlsplit(errand.url).hostname or ""
+    def host(self, fetch: PendingFetch) -> str:
+        return urlsplit(fetch.url).hostname or ""
 
     @admin.display(description="Endpoint")
-    def endpoint(self, errand: Errand) -> SafeString:
+    def endpoint(self, fetch: PendingFetch) -> SafeString:
         model = "webhooks_webhookendpoint"
-        return page_link(model, errand.endpoint_id)
+        return page_link(model, fetch.endpoint_id)

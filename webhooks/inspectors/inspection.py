@@ -10,16 +10,22 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils import timezone
 
-from common.errors import NotFound, TickhookError
+from common.errors import NotFound, TickhookError, clean_text
 from common.ids import uuid7
-from common.text import clean_text
 from senders.definitions.webhook_types import CREDENTIAL_PARAMETERS
 from senders.signatures import verify
 from webhooks.endpoints.secrets import live_secrets
 from webhooks.inspectors.store import Inspector
 from webhooks.models import WebhookEndpoint
-from webhooks.receiver.checks import check_form, check_rules
-from webhooks.receiver.request import Delivery
+from webhooks.receiver.checks import check_rules
+from webhooks.receiver.request import (
+    WebhookRequest,
+    build_request,
+    identify,
+    parse_content,
+    parse_query,
+    read_body,
+)
 from webhooks.rejections.fixes import how_to_fix
 from webhooks.types.definitions import definition_for
 
@@ -28,22 +34,26 @@ HIDDEN = "(not shown)"
 UNTYPED = "generic"
 
 
-def read_request(inspector: Inspector, http: HttpRequest) -> Delivery:
-    """Return the request as the receiver reads it, but with another body limit."""
+def read_request(inspector: Inspector, http: HttpRequest) -> WebhookRequest:
+    """Return the request as the receiver reads it, but with another body limit.
+
+    Raise BodyTooLarge or MalformedRequest.
+    """
     endpoint = _endpoint_of(inspector)
     definition = replace(definition_for(endpoint), max_body_bytes=MAX_BODY_BYTES)
     query = http.META.get("QUERY_STRING", "")
-    return Delivery(
+    request = build_request(
+        http,
         endpoint=endpoint,
         definition=definition,
-        http=http,
-        method=http.method or "",
         url=f"{inspector.url}?{query}" if query else inspector.url,
     )
+    request.body = read_body(request)
+    return request
 
 
-def describe(inspector: Inspector, request: Delivery) -> dict[str, Any]:
-    """Return what is stored of a request; raise BodyTooLarge or MalformedRequest.
+def describe(inspector: Inspector, request: WebhookRequest) -> dict[str, Any]:
+    """Return what is stored of a request; raise MalformedRequest.
 
     Of a header or query parameter that carries a credential only the name is stored.
     """
@@ -65,9 +75,9 @@ def describe(inspector: Inspector, request: Delivery) -> dict[str, Any]:
         },
         "query": {
             name: HIDDEN if name.lower() in CREDENTIAL_PARAMETERS else value
-            for name, value in request.query.items()
+            for name, value in parse_query(request).items()
         },
-        "remote_address": request.http.META.get("REMOTE_ADDR", ""),
+        "remote_address": request.remote_address,
         "body_size": len(body),
         **content,
         "would_be": _preview_answer(request) if is_for_sender else None,
@@ -83,18 +93,16 @@ def _endpoint_of(inspector: Inspector) -> WebhookEndpoint:
     return found
 
 
-def _preview_answer(request: Delivery) -> dict[str, Any]:
+def _preview_answer(request: WebhookRequest) -> dict[str, Any]:
     """Return the result of the receiver's checks, except limits and methods."""
-    refusal = _first_refusal(request, check_form, _check_signature, check_rules)
+    malformed = _refusal_by(_parse, request)
+    forged = _refusal_by(_check_signature, request)
+    refusal = malformed or forged or _refusal_by(check_rules, request)
+    identity = None if malformed else identify(request)
     if request.definition.signature is None or not _needs_signature(request):
         signature = "not required"
     else:
-        is_refused = _first_refusal(request, _check_signature) is not None
-        signature = "refused" if is_refused else "verified"
-    try:
-        identity = request.identity
-    except TickhookError:  # the body is malformed
-        identity = None
+        signature = "refused" if forged else "verified"
     return {
         "accepted": refusal is None,
         "cause": refusal.code if refusal else None,
@@ -106,22 +114,25 @@ def _preview_answer(request: Delivery) -> dict[str, Any]:
     }
 
 
-def _first_refusal(
-    request: Delivery, *checks: Callable[[Delivery], None]
+def _refusal_by(
+    check: Callable[[WebhookRequest], None], request: WebhookRequest
 ) -> TickhookError | None:
-    for check in checks:
-        try:
-            check(request)
-        except TickhookError as error:
-            return error
+    try:
+        check(request)
+    except TickhookError as error:
+        return error
     return None
 
 
-def _needs_signature(request: Delivery) -> bool:
+def _parse(request: WebhookRequest) -> None:
+    request.content = parse_content(request)
+
+
+def _needs_signature(request: WebhookRequest) -> bool:
     return bool(request.endpoint.secrets) or request.definition.signature_required
 
 
-def _check_signature(request: Delivery) -> None:
+def _check_signature(request: WebhookRequest) -> None:
     """Verify as the receiver does, but without counting a forgery for the limits."""
     if _needs_signature(request):
         verify(

@@ -12,8 +12,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from webhooks.limits.store import Size, ask
-from webhooks.limits.windows import OPEN, Use, Verdict, Window
+from webhooks.limits.store import Size, count_in_windows
+from webhooks.limits.windows import NOT_LIMITED, LimitResult, Use, Window
 
 LIFETIME_SECONDS = 0.05
 MOST_GRANTED = 64
@@ -24,20 +24,20 @@ MOST_LEASES = 10_000
 class Lease:
     """What this process may still let in of one kind, until when."""
 
-    verdict: Verdict = OPEN
+    result: LimitResult = NOT_LIMITED
     left: int = 0
     until: float = 0.0
     wanted: int = 1
     bytes_left: int = 0
     largest: int = 1
 
-    def spend(self, now: float, size: int = 0) -> Verdict | None:
+    def spend(self, now: float, size: int = 0) -> LimitResult | None:
         """Let one in of what was granted; None if there is not enough left."""
         if not self.left or now >= self.until or size > self.bytes_left:
             return None
         self.left -= 1
         self.bytes_left -= size
-        return self.verdict._replace(remaining=self.verdict.remaining + self.left)
+        return self.result._replace(remaining=self.result.remaining + self.left)
 
     def renew(self, now: float, size: int = 0) -> tuple[int, int, Size]:
         """Return how many to ask for, how many were not used, and of what size.
@@ -54,12 +54,12 @@ class Lease:
         unspent_bytes, self.bytes_left = self.bytes_left, 0
         return self.wanted, unspent, Size(max(1, size), self.largest, unspent_bytes)
 
-    def extend(self, verdict: Verdict, now: float, further: int = 0) -> None:
+    def extend(self, result: LimitResult, now: float, further: int = 0) -> None:
         """Add what was granted beyond the one request that asked."""
-        if verdict.is_allowed:
-            self.verdict = verdict
-            self.left += verdict.granted - 1
-            self.bytes_left += (verdict.granted - 1) * further
+        if result.is_allowed:
+            self.result = result
+            self.left += result.granted - 1
+            self.bytes_left += (result.granted - 1) * further
             self.until = now + LIFETIME_SECONDS
 
 
@@ -70,7 +70,7 @@ class Leases:
         self._lock = threading.Lock()
         self._leases: dict[tuple[tuple[Window, Use], ...], Lease] = {}
 
-    def ask(self, windows: Mapping[Window, Use], *, size: int = 0) -> Verdict:
+    def ask(self, windows: Mapping[Window, Use], *, size: int = 0) -> LimitResult:
         """Count a request in all windows, or, if one of them refuses, in none.
 
         Its size counts where a window counts bytes; else it should be 0.
@@ -79,14 +79,14 @@ class Leases:
         with self._lock:
             lease = self._leases.get(kind) or self._new(kind)
             now = time.monotonic()
-            if verdict := lease.spend(now, size):
-                return verdict
+            if result := lease.spend(now, size):
+                return result
             wanted, unspent, sizes = lease.renew(now, size)
-        verdict = ask(windows, wanted=wanted, unspent=unspent, size=sizes)
+        result = count_in_windows(windows, wanted=wanted, unspent=unspent, size=sizes)
         with self._lock:
-            lease.extend(verdict, time.monotonic(), sizes.further)
-        others = max(0, verdict.granted - 1)
-        return verdict._replace(remaining=verdict.remaining + others)
+            lease.extend(result, time.monotonic(), sizes.further)
+        others = max(0, result.granted - 1)
+        return result._replace(remaining=result.remaining + others)
 
     def forget(self) -> None:
         self._leases.clear()

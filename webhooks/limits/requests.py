@@ -1,8 +1,9 @@
-"""How many requests, and bytes, the receiver accepts, from whom and in all.
+"""How many requests and bytes the receiver accepts: per address, endpoint, and in all.
 
-Each request is at most one question to Redis, asked once its signature was looked at:
-forged ones spend nothing of their victim's. Who is known to be over a limit is not
-asked about, and is refused before a signature costs anything.
+A request is counted by at most one call to Redis, after its signature was verified:
+forged requests use nothing of the limits of their victim. If this process knows that an
+address is over its limit, it refuses the request without that call and without
+verifying a signature.
 """
 
 from __future__ import annotations
@@ -13,19 +14,20 @@ from django.conf import settings
 
 from common.addresses import Address, subject_of
 from common.errors import RateLimited
-from webhooks.limits import Leases, Memory, Use, Verdict, Window
+from webhooks.limits.leases import Leases
+from webhooks.limits.windows import FullWindows, LimitResult, Use, Window
 from webhooks.models import WebhookEndpoint
 
-memory = Memory()
+full_windows = FullWindows()
 leases = Leases()
 
 
 class TooManyRequests(RateLimited):
     """Too many requests; try again later."""
 
-    def __init__(self, verdict: Verdict) -> None:
-        super().__init__(retry_after_seconds=verdict.retry_after_seconds)
-        self.headers = verdict.headers
+    def __init__(self, result: LimitResult) -> None:
+        super().__init__(retry_after_seconds=result.retry_after_seconds)
+        self.headers = result.headers
 
 
 class AddressRateLimited(TooManyRequests):
@@ -69,22 +71,25 @@ _REFUSALS: dict[str, type[TooManyRequests]] = {
 
 
 def refuse_if_over(address: Address | None) -> None:
-    """Raise TooManyRequests if this process knows an address to be over a limit."""
-    if memory.knows_any:
-        _refuse_if_known(_address_uses(address))
+    """Raise TooManyRequests if this process knows that an address is over a limit."""
+    if not full_windows.is_empty:
+        _refuse_if_full(_address_uses(address))
 
 
 def count_forgery(address: Address | None) -> None:
-    """Count a request for nobody or with a wrong signature; raise TooManyRequests."""
+    """Count a request to no endpoint or with a wrong signature.
+
+    Raise TooManyRequests.
+    """
     _count(dict.fromkeys(_address_uses(address), Use.COUNT))
 
 
 def count_delivery(
     address: Address | None, endpoint: WebhookEndpoint, *, size: int
-) -> Verdict:
-    """Count a request that its sender signed, and its bytes; raise TooManyRequests.
+) -> LimitResult:
+    """Count a request of the endpoint's sender and its bytes; raise TooManyRequests.
 
-    Return what may be told of the limit that it comes nearest to.
+    Return the limit of which the least is left, of those that answers report.
     """
     uses = _address_uses(address) | _endpoint_uses(endpoint)
     if limit := settings.TICKHOOK_GLOBAL_LIMIT:
@@ -92,31 +97,31 @@ def count_delivery(
     return _count(uses, size=size if settings.TICKHOOK_ENDPOINT_BYTES_PER_HOUR else 0)
 
 
-def _count(uses: dict[Window, Use], *, size: int = 0) -> Verdict:
-    if memory.knows_any:
-        _refuse_if_known(uses)
-    verdict = leases.ask(uses, size=size)
-    if verdict.window is not None and not verdict.is_allowed:
-        # A window that has no room for a large request may have some for a small one.
-        if not verdict.window.counts_bytes:
-            memory.remember(verdict)
-        raise _REFUSALS[verdict.window.name](verdict)
-    return verdict
+def _count(uses: dict[Window, Use], *, size: int = 0) -> LimitResult:
+    if not full_windows.is_empty:
+        _refuse_if_full(uses)
+    result = leases.ask(uses, size=size)
+    if result.window is not None and not result.is_allowed:
+        # A window without capacity for a large body may have some for a small one.
+        if not result.window.counts_bytes:
+            full_windows.add(result)
+        raise _REFUSALS[result.window.name](result)
+    return result
 
 
-def _refuse_if_known(windows: Iterable[Window]) -> None:
+def _refuse_if_full(windows: Iterable[Window]) -> None:
     for window in windows:
-        if verdict := memory.refusal(window):
-            raise _REFUSALS[window.name](verdict)
+        if result := full_windows.find(window):
+            raise _REFUSALS[window.name](result)
 
 
 def _address_uses(address: Address | None) -> dict[Window, Use]:
-    """Return the windows of an address; a delivery only looks at that of forgeries."""
+    """Return the windows of an address; deliveries do not count as forgeries."""
     if address is None:
         return {}
     subject, uses = subject_of(address), {}
     if limit := settings.TICKHOOK_ADDRESS_LIMIT:
-        uses[Window("address", subject, limit)] = Use.COUNT_AND_TELL
+        uses[Window("address", subject, limit)] = Use.COUNT_AND_REPORT
     if limit := settings.TICKHOOK_FORGERY_LIMIT:
         uses[Window("forgery", subject, limit)] = Use.LOOK
     return uses
@@ -126,9 +131,9 @@ def _endpoint_uses(endpoint: WebhookEndpoint) -> dict[Window, Use]:
     own = endpoint.validation_rules.get("rate_limit", {})
     subject, uses = str(endpoint.id), {}
     if limit := own.get("per_minute", settings.TICKHOOK_ENDPOINT_LIMIT):
-        uses[Window("endpoint", subject, limit)] = Use.COUNT_AND_TELL
+        uses[Window("endpoint", subject, limit)] = Use.COUNT_AND_REPORT
     if limit := own.get("per_hour"):
-        uses[Window("endpoint-hour", subject, limit, 3600)] = Use.COUNT_AND_TELL
+        uses[Window("endpoint-hour", subject, limit, 3600)] = Use.COUNT_AND_REPORT
     if limit := settings.TICKHOOK_ENDPOINT_BYTES_PER_HOUR:
         uses[Window("endpoint-bytes", subject, limit, 3600, True)] = Use.COUNT
     return uses

@@ -1,7 +1,8 @@
-"""Asks Redis about sliding windows: one script, one round trip, 50 ms at most.
+"""Counts in sliding windows in Redis: one script, one round trip, 50 ms at most.
 
-Each thread keeps a connection of its own: the client's pool and its commands cost half
-as much again as the question itself. Where Redis does not answer, nothing is limited.
+Each thread has its own connection: the pool and the commands of the client library
+would cost half as much as the round trip itself. While Redis does not answer, nothing
+is limited.
 """
 
 from __future__ import annotations
@@ -19,67 +20,73 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
-from webhooks.limits.outage import Outage
-from webhooks.limits.windows import OPEN, Use, Verdict, Window
+from common.redis import CircuitBreaker
+from webhooks.limits.windows import NOT_LIMITED, LimitResult, Use, Window
 
 TIMEOUT_SECONDS = 0.05
 _SCRIPT = Path(__file__).with_name("sliding_windows.lua").read_text()
-_SCRIPT_ID = hashlib.sha1(_SCRIPT.encode()).hexdigest()  # noqa: S324 - as Redis names it
-
+_SCRIPT_ID = hashlib.sha1(_SCRIPT.encode()).hexdigest()  # noqa: S324 - its name in Redis
+# What the script does with a window of bytes; see Use for the other numbers.
 _COUNT_BYTES = 3
 
-_own = threading.local()
+_thread = threading.local()
 
 
 class Size(NamedTuple):
-    """The bytes of a request, those assumed of each further one, those returned."""
+    """The bytes of a request, those assumed for each further one, those returned."""
 
     bytes: int = 1
     further: int = 1
     unspent: int = 0
 
 
-def ask(
+def count_in_windows(
     windows: Mapping[Window, Use],
     *,
     wanted: int = 1,
     unspent: int = 0,
     size: Size = Size(),  # noqa: B008 - immutable
     now_us: int | None = None,
-) -> Verdict:
+) -> LimitResult:
     """Count requests in all windows, or, if one of them refuses, in none.
 
-    Of the `wanted` at least one is granted, or none. `unspent` are given back of what
-    was granted before. Windows of bytes count by `size`. The time is that of Redis
-    unless given, so all processes agree.
+    Of the `wanted` at least one is granted, or none. `unspent` are returned of those
+    granted before. Windows of bytes count `size`. The time is that of Redis unless
+    given, so that all processes agree.
     """
-    if not windows or not redis_outage.may_ask():
-        return OPEN
+    if not windows or not breaker.allows_call():
+        return NOT_LIMITED
     try:
-        answer = _ask(_arguments(windows, wanted, unspent, size, now_us))
+        answer = _call(_arguments(windows, wanted, unspent, size, now_us))
     except redis.RedisError as error:
-        redis_outage.start(error)
-        return OPEN
-    return _read(answer, list(windows))
+        breaker.open(error)
+        return NOT_LIMITED
+    granted, position, remaining, wait_us = map(int, answer.split())
+    return LimitResult(
+        granted=granted,
+        window=list(windows)[position - 1] if position else None,
+        remaining=remaining,
+        wait_seconds=wait_us / 1_000_000,
+    )
 
 
-def _ask(arguments: list[str | int]) -> bytes:
+def _call(arguments: list[str | int]) -> bytes:
     connection = _connection()
     try:
         return _run(connection, arguments)
     except redis.ConnectionError:
-        # Redis was restarted since this thread's last question: connect anew.
+        # Redis was restarted since this thread's last call: connect again.
         connection.disconnect()  # type: ignore[no-untyped-call]  # no stub
         return _run(connection, arguments)
 
 
 def probe() -> None:
-    """Ask as requests do; raise a RedisError where there is no answer."""
+    """Call the script as requests do; raise a RedisError if it does not answer."""
     window = Window("probe", "all", limit=1)
-    _ask(_arguments({window: Use.COUNT}, 1, 0, Size(), None))
+    _call(_arguments({window: Use.COUNT}, 1, 0, Size(), None))
 
 
-redis_outage = Outage(probe, redis.RedisError)
+breaker = CircuitBreaker(probe, consequence="webhooks are accepted without limits")
 
 
 def _arguments(
@@ -111,33 +118,23 @@ def _exchange(connection: redis.Connection, *command: str | int) -> bytes:
     return answer
 
 
-def _read(answer: bytes, windows: list[Window]) -> Verdict:
-    granted, place, remaining, wait_us = map(int, answer.split())
-    return Verdict(
-        granted=granted,
-        window=windows[place - 1] if place else None,
-        remaining=remaining,
-        wait_seconds=wait_us / 1_000_000,
-    )
-
-
 def _connection() -> redis.Connection:
-    """Return this thread's connection; a fork has none of its parent's."""
+    """Return this thread's connection; a forked process does not use its parent's."""
     owner = (settings.REDIS_URL, os.getpid())
-    if getattr(_own, "owner", None) != owner:
-        _own.connection = _new_connection(settings.REDIS_URL)
-        _own.owner = owner
-    connection: redis.Connection = _own.connection
+    if getattr(_thread, "owner", None) != owner:
+        _thread.connection = _new_connection(settings.REDIS_URL)
+        _thread.owner = owner
+    connection: redis.Connection = _thread.connection
     return connection
 
 
 def _new_connection(url: str) -> redis.Connection:
-    """Return a connection of the kind that a URL asks for, not yet open."""
-    reader = redis.ConnectionPool.from_url(
+    """Return a connection for a URL (TCP, TLS or Unix socket), not yet open."""
+    pool = redis.ConnectionPool.from_url(
         url,
         socket_timeout=TIMEOUT_SECONDS,
         socket_connect_timeout=TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )
-    connection: redis.Connection = reader.connection_class(**reader.connection_kwargs)
+    connection: redis.Connection = pool.connection_class(**pool.connection_kwargs)
     return connection

@@ -1,22 +1,25 @@
 from __future__ import annotations
 
 import math
+import time
 from enum import IntEnum
 from typing import NamedTuple
 
+MAX_FULL_WINDOWS = 10_000
+
 
 class Use(IntEnum):
-    """What a question does with a window."""
+    """What a request does with a window. The Lua script knows the numbers."""
 
     LOOK = 0
     COUNT = 1
-    COUNT_AND_TELL = 2
+    COUNT_AND_REPORT = 2
 
 
 class Window(NamedTuple):
     """At most `limit` requests, or bytes, of one subject in any `seconds`.
 
-    `name` is what senders are told.
+    Answers to senders show the `name`.
     """
 
     name: str
@@ -35,11 +38,12 @@ class Window(NamedTuple):
         return f'"{self.name}";q={self.limit}{unit};w={self.seconds}'
 
 
-class Verdict(NamedTuple):
-    """Whether a request is let in, by the window that says most about the next one.
+class LimitResult(NamedTuple):
+    """Whether a request is within its limits, and the window that says most about it.
 
-    `window` is the one that refuses, or the tightest of those that may be told; None
-    if there is nothing to tell. `granted` is how many requests it stands for.
+    `window` is the one that refuses the request, or the one with the least left of
+    those to report; None if there is none to report. `granted` is the number of
+    requests that the result stands for.
     """
 
     granted: int
@@ -59,7 +63,7 @@ class Verdict(NamedTuple):
     def headers(self) -> dict[str, str]:
         """The fields of draft-ietf-httpapi-ratelimit-headers.
 
-        What was let in is given back once the whole window has passed.
+        What a request used is available again once the whole window has passed.
         """
         if self.window is None:
             return {}
@@ -70,4 +74,41 @@ class Verdict(NamedTuple):
         }
 
 
-OPEN = Verdict(granted=1, window=None)
+NOT_LIMITED = LimitResult(granted=1, window=None)
+
+
+class FullWindows:
+    """The windows that this process knows to be full, and until when.
+
+    A full window counts no requests, so it stays full until then: this memory is as
+    exact as asking Redis. If an entry is missing, Redis is asked again.
+    """
+
+    def __init__(self) -> None:
+        self._full_until: dict[Window, float] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._full_until
+
+    def add(self, result: LimitResult) -> None:
+        """Remember the window that refused a request, if one did."""
+        if result.window is not None and not result.is_allowed:
+            if len(self._full_until) >= MAX_FULL_WINDOWS:
+                self._full_until.clear()
+            end = time.monotonic() + result.wait_seconds
+            self._full_until[result.window] = end
+
+    def find(self, window: Window) -> LimitResult | None:
+        """Return the refusal by a full window; None if the window may have capacity."""
+        end = self._full_until.get(window)
+        if end is None:
+            return None
+        left = end - time.monotonic()
+        if left <= 0:
+            self._full_until.pop(window, None)
+            return None
+        return LimitResult(granted=0, window=window, wait_seconds=left)
+
+    def clear(self) -> None:
+        self._full_until.clear()

@@ -1,12 +1,13 @@
-"""What a request must pass before it is recorded: cheap and least forgeable first.
+"""The checks that a request must pass before it is recorded.
 
-Each check takes a delivery and returns nothing, or raises the error that is answered.
+`check_request` lists them in order. A check returns the value that it adds to the
+request, or nothing; it raises the error that is sent as the answer.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
@@ -16,217 +17,130 @@ from django.conf import settings
 from common.errors import Fault, InvalidInput, TickhookError
 from senders.errors import CertificateUnknown
 from senders.parsing import BodyKind
+from senders.sandbox import SandboxRefused, run_validator
 from senders.signatures import InvalidSignature, verify
+from webhooks.endpoints.secrets import live_secrets
 from webhooks.limits.requests import count_delivery, count_forgery, refuse_if_over
-from webhooks.models import ErrandKind, WebhookEndpoint
-from webhooks.pending_fetches.certificates import FetchedCertificates
-from webhooks.pending_fetches.fetching import request_errand
-from webhooks.receiver.events import kept_headers
-from webhooks.receiver.handshakes import mismatches
-from webhooks.receiver.request import Delivery
-from webhooks.receiver.validation import check_validation_code, has_validation
+from webhooks.models import PendingFetchKind, WebhookEndpoint
+from webhooks.pending_fetches import FetchedCertificates, request_fetch
+from webhooks.receiver.handshakes import (
+    check_handshake,
+    describe_mismatches,
+    find_signed_handshake,
+    find_unsigned_handshake,
+    mismatches,
+)
+from webhooks.receiver.request import (
+    WebhookRequest,
+    parse_content,
+    read_body,
+    storable_headers,
+)
+from webhooks.types.stored_request import has_validation_code
 from webhooks.types.validation import find_body_faults, find_config_faults
 
-_CERTIFICATES = FetchedCertificates()
-_WITHOUT_FIELDS = (BodyKind.EMPTY, BodyKind.BINARY, BodyKind.TEXT, BodyKind.XML)
+
+def check_request(request: WebhookRequest) -> None:
+    """Apply all checks, cheap ones and those that a forger cannot influence first."""
+    check_method(request)
+    check_scheme(request)
+    request.body = read_body(request)
+    request.body_size = len(request.body)
+    check_address(request)
+    refuse_if_over(request.address)
+    handshake = find_unsigned_handshake(request)
+    if handshake is None:
+        request.is_verified = check_signature(request)
+    request.limit_headers = count_request(request)
+    request.content = parse_content(request)
+    request.handshake = handshake or find_signed_handshake(request)
+    if request.handshake is not None:
+        check_handshake(request, request.handshake)
+        return
+    check_method_of_delivery(request)
+    check_config(request)
+    check_rules(request)
+    request.is_validated = check_validation_code(request)
 
 
 class MethodNotAllowed(TickhookError):
-    """This webhook is not received by this method."""
+    """This webhook does not accept this method."""
 
     code = "method_not_allowed"
     http_status = 405
 
     def __init__(self, endpoint: WebhookEndpoint) -> None:
         super().__init__()
-        self.headers = {"Allow": allow(endpoint)}
+        self.headers = {"Allow": allow_header(endpoint)}
 
 
 class HTTPSRequired(TickhookError):
-    """Webhooks are received over HTTPS only; a proxy says so by X-Forwarded-Proto."""
+    """This webhook accepts HTTPS only; the proxy must send X-Forwarded-Proto: https."""
 
     code = "https_required"
     http_status = 403
 
 
 class AddressNotAllowed(TickhookError):
-    """This webhook is not received from this address."""
+    """This webhook does not accept requests from this address."""
 
     code = "address_not_allowed"
     http_status = 403
 
 
 class NotForThisEndpoint(TickhookError):
-    """The sender is the right one, but this is not meant for this webhook."""
+    """The sender is the right one, but the request is for another webhook."""
 
     code = "not_for_this_endpoint"
     http_status = 403
 
 
 class ValidationRulesFailed(InvalidInput):
-    """The request doesn't fit the endpoint's validation rules."""
+    """The request does not meet the endpoint's validation rules."""
 
     code = "validation_failed"
 
 
-def allow(endpoint: WebhookEndpoint) -> str:
-    """Return the Allow header of an endpoint (RFC 9110)."""
+class ValidationRefused(InvalidInput):
+    """The validation code of this webhook's type does not accept the request."""
+
+    code = "validation_refused"
+
+
+def allow_header(endpoint: WebhookEndpoint) -> str:
+    """Return the value of an endpoint's Allow header (RFC 9110)."""
     return ", ".join([*endpoint.allowed_methods, "OPTIONS"])
 
 
-def check_method(delivery: Delivery) -> None:
-    """Refuse a method that is neither allowed nor that of a handshake."""
-    if delivery.method in delivery.endpoint.allowed_methods:
+def check_method(request: WebhookRequest) -> None:
+    """Raise MethodNotAllowed unless deliveries or handshakes may use the method.
+
+    An unsigned handshake must also fit, as far as that can be seen without its body.
+    """
+    if request.method in request.endpoint.allowed_methods:
         return
-    signed = (h.method for h in delivery.definition.handshakes if h.is_signed)
-    if delivery.method not in signed and delivery.unsigned_handshake is None:
-        raise MethodNotAllowed(delivery.endpoint)
+    possible = [
+        one for one in request.definition.handshakes if one.method == request.method
+    ]
+    if any(one.is_signed or one.when.needs_body for one in possible):
+        return
+    if not possible or find_unsigned_handshake(request) is None:
+        raise MethodNotAllowed(request.endpoint)
 
 
-def check_scheme(delivery: Delivery) -> None:
-    """Refuse plain HTTP where it can be told: a proxy that ends TLS is declared."""
-    if settings.HTTPS and settings.TRUSTED_PROXIES and not delivery.http.is_secure():
+def check_scheme(request: WebhookRequest) -> None:
+    """Raise HTTPSRequired for plain HTTP, if declared proxies can tell the scheme."""
+    if settings.HTTPS and settings.TRUSTED_PROXIES and not request.is_https:
         raise HTTPSRequired
 
 
-def check_size(delivery: Delivery) -> None:
-    _ = delivery.body
-
-
-def check_address(delivery: Delivery) -> None:
-    allowed = delivery.endpoint.validation_rules.get("allowed_addresses")
+def check_address(request: WebhookRequest) -> None:
+    allowed = request.endpoint.validation_rules.get("allowed_addresses")
     if allowed is None:
         return
-    address = delivery.address
+    address = request.address
     if address is None or not any(address in n for n in _networks(tuple(allowed))):
         raise AddressNotAllowed
-
-
-def check_known_limits(delivery: Delivery) -> None:
-    refuse_if_over(delivery.address)
-
-
-def check_signature(delivery: Delivery) -> None:
-    """Verify the raw bytes; an endpoint without secrets is open where its type is."""
-    endpoint, definition = delivery.endpoint, delivery.definition
-    if not endpoint.secrets and not definition.signature_required:
-        return
-    if delivery.unsigned_handshake is not None:
-        return
-    try:
-        _verify(delivery)
-    except InvalidSignature as error:
-        count_forgery(delivery.address)
-        # Only behind the limit of forgeries: the name may be an invented one.
-        if isinstance(error, CertificateUnknown):
-            request_errand(
-                kind=ErrandKind.CERTIFICATE,
-                url=error.url,
-                endpoint_id=delivery.endpoint.id,
-            )
-        raise
-    delivery.is_verified = True
-
-
-def _verify(delivery: Delivery) -> None:
-    verify(
-        delivery.definition.signature,
-        secrets=delivery.secrets,
-        method=delivery.method,
-        url=delivery.url,
-        headers=delivery.headers,
-        body=delivery.body,
-        now=time.time(),
-        certificates=_CERTIFICATES,
-    )
-
-
-def check_limits(delivery: Delivery) -> None:
-    """Count the request, now that it is its sender's, who is told what is left."""
-    verdict = count_delivery(
-        delivery.address, delivery.endpoint, size=len(delivery.body)
-    )
-    delivery.answer_headers = verdict.headers
-
-
-def check_allowed(delivery: Delivery) -> None:
-    """Refuse what only a handshake may use, now that it is none."""
-    if delivery.method not in delivery.endpoint.allowed_methods:
-        raise MethodNotAllowed(delivery.endpoint)
-
-
-def check_form(delivery: Delivery) -> None:
-    """Refuse what is malformed; nothing is kept that can't be read later."""
-    _ = delivery.query
-    _ = delivery.parsed
-
-
-def check_rules(delivery: Delivery) -> None:
-    """Hold the request against `validation_rules` and the type's JSON Schema."""
-    rules = delivery.endpoint.validation_rules
-    faults = [*_missing_headers(delivery, rules), *_unwanted_format(delivery, rules)]
-    for schema in (delivery.definition.json_schema, rules.get("json_schema")):
-        if schema is not None and not faults:
-            faults = _differences(delivery, schema)
-    if faults:
-        raise ValidationRulesFailed(faults[0].detail, faults=faults)
-
-
-def check_config(delivery: Delivery) -> None:
-    """Hold the request against what the endpoint's config has to say, by its type."""
-    definition = delivery.definition
-    if definition.required_config_fields:
-        _require_config(delivery)
-    if not definition.config_matches:
-        return
-    wrong = mismatches(definition.config_matches, delivery.finder, delivery.config)
-    if wrong:
-        names = ", ".join(f"webhook_config.{key}" for key in wrong)
-        raise NotForThisEndpoint(f"{names} is not set, or is not what was sent")
-
-
-def _require_config(delivery: Delivery) -> None:
-    """Refuse while the type, changed since, wants more than the endpoint's config has.
-
-    Where there is validation code, that decides.
-    """
-    definition = delivery.definition
-    if definition.validation_required and not definition.validation_code:
-        faults = list(find_config_faults(definition, delivery.config_with_secret))
-        if faults:
-            raise ValidationRulesFailed(faults[0].detail, faults=faults)
-
-
-def check_code(delivery: Delivery) -> None:
-    """Run the type's validation code; of senders that prove nothing, workers do."""
-    if delivery.is_verified and has_validation(delivery.definition):
-        delivery.is_validated = check_validation_code(
-            delivery.definition,
-            headers=kept_headers(delivery),
-            body=delivery.parsed.value,
-            config=delivery.config,
-            endpoint_id=delivery.endpoint.id,
-        )
-
-
-def _missing_headers(delivery: Delivery, rules: Mapping[str, Any]) -> Iterator[Fault]:
-    for name in rules.get("required_headers", ()):
-        if not delivery.headers.get(name.lower()):
-            yield Fault(f"/headers/{name}", "This header is required")
-
-
-def _unwanted_format(delivery: Delivery, rules: Mapping[str, Any]) -> Iterator[Fault]:
-    wanted, kind = rules.get("body_format"), delivery.parsed.kind
-    if wanted and kind != wanted:
-        yield Fault("/body", f"The body must be {wanted}, not {kind}")
-
-
-def _differences(delivery: Delivery, schema: Mapping[str, Any] | bool) -> list[Fault]:
-    """Find, at most 20, where the body differs from a schema."""
-    if schema is not True and delivery.parsed.kind in _WITHOUT_FIELDS:
-        detail = f"The body must be JSON or a form, not {delivery.parsed.kind}"
-        return [Fault("/body", detail)]
-    return find_body_faults(schema, delivery.parsed.value)
 
 
 @lru_cache(maxsize=1024)
@@ -234,20 +148,139 @@ def _networks(texts: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(ip_network(text) for text in texts)
 
 
-# Before a handshake is answered, and before anything is read of the body.
-GATES: tuple[Callable[[Delivery], None], ...] = (
-    check_method,
-    check_scheme,
-    check_size,
-    check_address,
-    check_known_limits,
-    check_signature,
-    check_limits,
-)
-CHECKS: tuple[Callable[[Delivery], None], ...] = (
-    check_allowed,
-    check_form,
-    check_config,
-    check_rules,
-    check_code,
-)
+_CERTIFICATES = FetchedCertificates()
+
+
+def check_signature(request: WebhookRequest) -> bool:
+    """Verify the raw bytes; return whether the sender has proved its identity.
+
+    An endpoint without secrets accepts anything, unless its type requires a signature.
+    """
+    endpoint, definition = request.endpoint, request.definition
+    if not endpoint.secrets and not definition.signature_required:
+        return False
+    try:
+        verify(
+            definition.signature,
+            secrets=live_secrets(endpoint),
+            method=request.method,
+            url=request.url,
+            headers=request.headers,
+            body=request.body,
+            now=time.time(),
+            certificates=_CERTIFICATES,
+        )
+    except InvalidSignature as error:
+        count_forgery(request.address)
+        # This stands after the limit of forgeries: the URL may be an invented one.
+        if isinstance(error, CertificateUnknown):
+            request_fetch(
+                kind=PendingFetchKind.CERTIFICATE,
+                url=error.url,
+                endpoint_id=endpoint.id,
+            )
+        raise
+    return True
+
+
+def count_request(request: WebhookRequest) -> Mapping[str, str]:
+    """Count the request against its limits; return headers that report them."""
+    return count_delivery(
+        request.address, request.endpoint, size=len(request.body)
+    ).headers
+
+
+def check_method_of_delivery(request: WebhookRequest) -> None:
+    """Refuse a method that only handshakes may use."""
+    if request.method not in request.endpoint.allowed_methods:
+        raise MethodNotAllowed(request.endpoint)
+
+
+def check_config(request: WebhookRequest) -> None:
+    """Compare the request with the values that the endpoint's config must have."""
+    definition = request.definition
+    if definition.required_config_fields:
+        _require_config(request)
+    if not definition.config_matches:
+        return
+    wrong = mismatches(definition.config_matches, request.finder, request.config)
+    if wrong:
+        raise NotForThisEndpoint(describe_mismatches(wrong))
+
+
+def _require_config(request: WebhookRequest) -> None:
+    """Refuse if the type, changed since, requires more than the endpoint's config has.
+
+    If the type has validation code, that code decides.
+    """
+    definition = request.definition
+    if not definition.validation_required or definition.validation_code:
+        return
+    # A secret is given as part of the config, but stored elsewhere.
+    secret = {"secret": True} if request.endpoint.secrets else {}
+    faults = list(find_config_faults(definition, {**secret, **request.config}))
+    if faults:
+        raise ValidationRulesFailed(faults[0].detail, faults=faults)
+
+
+_KINDS_WITHOUT_FIELDS = (BodyKind.EMPTY, BodyKind.BINARY, BodyKind.TEXT, BodyKind.XML)
+
+
+def check_rules(request: WebhookRequest) -> None:
+    """Apply the endpoint's `validation_rules` and the JSON Schema of its type."""
+    rules = request.endpoint.validation_rules
+    faults = list(_find_rule_faults(request, rules))
+    for schema in (request.definition.json_schema, rules.get("json_schema")):
+        if schema is not None and not faults:
+            faults = _find_schema_faults(request, schema)
+    if faults:
+        raise ValidationRulesFailed(faults[0].detail, faults=faults)
+
+
+def _find_rule_faults(
+    request: WebhookRequest, rules: Mapping[str, Any]
+) -> Iterator[Fault]:
+    for name in rules.get("required_headers", ()):
+        if not request.headers.get(name.lower()):
+            yield Fault(f"/headers/{name}", "This header is required")
+    wanted, kind = rules.get("body_format"), request.content.parsed.kind
+    if wanted and kind != wanted:
+        yield Fault("/body", f"The body must be {wanted}, not {kind}")
+
+
+def _find_schema_faults(
+    request: WebhookRequest, schema: Mapping[str, Any] | bool
+) -> list[Fault]:
+    """Return where the body differs from a schema, at most 20 faults."""
+    parsed = request.content.parsed
+    if schema is not True and parsed.kind in _KINDS_WITHOUT_FIELDS:
+        detail = f"The body must be JSON or a form, not {parsed.kind}"
+        return [Fault("/body", detail)]
+    return find_body_faults(schema, parsed.value)
+
+
+def check_validation_code(request: WebhookRequest) -> bool:
+    """Run the validation code of the type; return whether it ran and accepted.
+
+    The receiver runs it only for a sender that has proved its identity: others must not
+    cause code to run. A worker runs it for them. The code gets only headers that are
+    stored, without credentials, because a worker has no others.
+    Raise ValidationRefused; or SandboxUnavailable if the sender should retry, at once
+    if this process already runs the code for this endpoint.
+    """
+    definition = request.definition
+    if not request.is_verified or not has_validation_code(definition):
+        return False
+    try:
+        is_valid = run_validator(
+            definition.validation_code,
+            headers=storable_headers(request),
+            body=request.content.parsed.value,
+            config=request.config,
+            one_at_a_time=request.endpoint.id,
+        )
+    except SandboxRefused as error:
+        raise ValidationRefused from error
+    if not is_valid:
+        raise ValidationRefused
+    return True

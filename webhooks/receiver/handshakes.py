@@ -1,4 +1,4 @@
-"""Requests by which a sender asks whether the endpoint is there: answered, not kept."""
+"""Requests by which a sender asks whether the endpoint exists: answered, not stored."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import re2
 
+from common.errors import TickhookError
 from senders.definitions import WebhookTypeDefinition
 from senders.definitions.answers import (
     ConfigMatch,
@@ -15,15 +16,66 @@ from senders.definitions.answers import (
     Handshake,
     RequestCriteria,
 )
-from senders.parsing import Finder
+from senders.parsing import Finder, MalformedBody
+from webhooks.receiver.request import (
+    MalformedRequest,
+    WebhookRequest,
+    parse_content,
+    parse_query,
+)
 
 _CONFIRMATION = re2.compile(r"https://([a-z0-9.-]{1,253})/[!-~]{0,700}")
+
+
+class HandshakeRefused(TickhookError):
+    """The handshake does not have the values of this webhook's configuration."""
+
+    code = "handshake_refused"
+    http_status = 403
+
+
+def find_unsigned_handshake(request: WebhookRequest) -> Handshake | None:
+    """Return the handshake that a request is, of those that the sender does not sign.
+
+    The body is parsed only if a handshake depends on it: the request may be forged, and
+    decompressing its body costs time.
+    """
+    candidates = handshakes_by(
+        request.definition, method=request.method, is_signed=False
+    )
+    if not candidates:
+        return None
+    reads_body = any(one.when.needs_body for one in candidates)
+    try:
+        finder = Finder(
+            headers=request.headers,
+            query=parse_query(request),
+            body=parse_content(request).parsed.value if reads_body else None,
+        )
+    except (MalformedBody, MalformedRequest):
+        return None
+    return first_fitting(candidates, finder)
+
+
+def find_signed_handshake(request: WebhookRequest) -> Handshake | None:
+    """Return the handshake that a verified, parsed request is."""
+    candidates = handshakes_by(
+        request.definition, method=request.method, is_signed=True
+    )
+    return first_fitting(candidates, request.finder) if candidates else None
+
+
+def check_handshake(request: WebhookRequest, handshake: Handshake) -> None:
+    """Raise HandshakeRefused if a value differs from the endpoint's config."""
+    wrong = mismatches(handshake.matches, request.finder, request.config)
+    if wrong:
+        raise HandshakeRefused(describe_mismatches(wrong))
 
 
 def handshakes_by(
     definition: WebhookTypeDefinition, *, method: str, is_signed: bool
 ) -> list[Handshake]:
-    """Return the handshakes that come by a method, of those signed or those not."""
+    """Return the handshakes with this method, either the signed or the unsigned."""
     return [
         handshake
         for handshake in definition.handshakes
@@ -38,7 +90,7 @@ def first_fitting(handshakes: Iterable[Handshake], request: Finder) -> Handshake
 def mismatches(
     matches: Sequence[ConfigMatch], request: Finder, config: Mapping[str, Any]
 ) -> list[str]:
-    """Return the keys of the config that the request does not hold the values of."""
+    """Return the keys of the config whose values the request does not have."""
     return [
         match.key
         for match in matches
@@ -47,17 +99,25 @@ def mismatches(
     ]
 
 
+def describe_mismatches(keys: Sequence[str]) -> str:
+    names = ", ".join(f"webhook_config.{key}" for key in keys)
+    return f"{names} is not set, or differs from the value in the request"
+
+
 def confirmation_url(definition: WebhookTypeDefinition, request: Finder) -> str | None:
-    """Return the URL that the sender wants asked, if it is at a host of the sender."""
-    asked = definition.confirmation
-    if asked is None or not all(_is_as_expected(e, request) for e in asked.expected):
+    """Return the URL that confirms a subscription, if its host is the sender's."""
+    confirmation = definition.confirmation
+    if confirmation is None:
         return None
-    url = request.text(asked.url)
+    if not all(_is_as_expected(one, request) for one in confirmation.expected):
+        return None
+    url = request.text(confirmation.url)
     found = _CONFIRMATION.fullmatch(url)
-    return url if found and re2.fullmatch(asked.host, found[1]) else None
+    return url if found and re2.fullmatch(confirmation.host, found[1]) else None
 
 
 def fits(when: RequestCriteria, request: Finder) -> bool:
+    """Return whether a request meets the conditions."""
     return all(_is_as_expected(one, request) for one in when.expected) and all(
         request.value(source) is not None for source in when.present
     )
@@ -69,11 +129,11 @@ def _is_as_expected(expected: ExpectedValue, request: Finder) -> bool:
 
 
 def _is_same(wanted: object, sent: str) -> bool:
-    """Compare in constant time; what is not set is never the same."""
+    """Compare in constant time; a value that is not set equals none."""
     if not isinstance(wanted, str | int) or not sent:
         return False
-    return hmac.compare_digest(_bytes(str(wanted)), _bytes(sent))
+    return hmac.compare_digest(_to_bytes(str(wanted)), _to_bytes(sent))
 
 
-def _bytes(text: str) -> bytes:
+def _to_bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")

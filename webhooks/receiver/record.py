@@ -1,77 +1,216 @@
+"""Records the events of a request that has passed all checks."""
+
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
 from uuid import UUID
 
 from django.db import transaction
 
-from common.errors import Conflict, ServiceUnavailable
-from events.services.record import KnownEvent, NewEvent, find_known, record_events
-from webhooks.models import ErrandKind
-from webhooks.pending_fetches.fetching import request_errand
-from webhooks.receiver.events import new_event, request_json
+from common.errors import Conflict, ServiceUnavailable, TickhookError, clean_text
+from events.models import EventSource
+from events.services.record import (
+    KnownEvent,
+    NewEvent,
+    dedupe_key,
+    find_known,
+    record_events,
+)
+from senders.definitions import WebhookTypeDefinition
+from senders.definitions.webhook_types import CREDENTIAL_PARAMETERS, BatchFormat
+from senders.parsing import DeliveryIdentity, ParsedBody, extract_identity
+from senders.parsing.forms import parse_header
+from senders.parsing.json_bodies import split_array
+from webhooks.models import PendingFetchKind
+from webhooks.pending_fetches import request_fetch
 from webhooks.receiver.handshakes import confirmation_url
-from webhooks.receiver.request import Delivery
+from webhooks.receiver.request import WebhookRequest, identify, storable_headers
+from webhooks.types.stored_request import StoredRequest
+
+# These headers describe the whole batch, so they are not stored with an item.
+_HEADERS_OF_BATCH = frozenset({"content-encoding", "content-length", "content-type"})
+# Headers and query are sent once with a batch and stored with each item.
+MAX_REPEATED_BYTES = 16 * 1024 * 1024
 
 
 class ConfirmationsBusy(ServiceUnavailable):
-    """Too many confirmations wait for a worker; deliver this one again later."""
+    """Too many confirmations are pending; deliver this one again later."""
 
     code = "confirmations_busy"
 
 
 class DeliveryIdConflict(Conflict):
-    """This delivery id came before with another body."""
+    """An earlier delivery had this delivery id and another body."""
 
     code = "delivery_id_conflict"
 
 
+class BatchTooLarge(TickhookError):
+    """Headers and query, stored with each item, are too large: send smaller batches."""
+
+    code = "batch_too_large"
+    http_status = 413
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """The event that a delivery stands for: `accepted` now, or a `duplicate`.
+    """The event of a delivery: `accepted` now, or a `duplicate` of an earlier one.
 
-    Of a batch, an item can also be a `conflict`: its id came with another body.
+    An item of a batch can also be a `conflict`: its id came earlier with another body.
     """
 
     event_id: UUID
-    status: str
+    status: Literal["accepted", "duplicate", "conflict"]
 
 
-def record_delivery(delivery: Delivery) -> Recorded:
-    """Record a delivery that passed all checks; raise DeliveryIdConflict.
+def record_delivery(request: WebhookRequest) -> Recorded:
+    """Record a delivery as one event; raise DeliveryIdConflict.
 
-    Without a delivery id each request is an event of its own. What the sender wants
-    confirmed is left to a worker in the same transaction, or ConfirmationsBusy raised.
+    Without a delivery id each request is a new event. If the sender wants a URL
+    confirmed, a worker is to fetch it: that is stored in the same transaction. Raise
+    ConfirmationsBusy if too many fetches are pending.
     """
-    url = confirmation_url(delivery.definition, delivery.finder)
+    url = confirmation_url(request.definition, request.finder)
     if url is None:
-        return _record(delivery)
+        return _record_one(request)
     with transaction.atomic():
-        if not request_errand(
-            kind=ErrandKind.CONFIRMATION, url=url, endpoint_id=delivery.endpoint.id
+        if not request_fetch(
+            kind=PendingFetchKind.CONFIRMATION,
+            url=url,
+            endpoint_id=request.endpoint.id,
         ):
             raise ConfirmationsBusy
-        return _record(delivery)
+        return _record_one(request)
 
 
-def recorded_before(delivery: Delivery, first: KnownEvent, event: NewEvent) -> Recorded:
-    is_same = delivery.definition.body_varies or first.has_body_like(event.body)
-    status = "duplicate" if is_same else "conflict"
-    return Recorded(event_id=first.event_id, status=status)
-
-
-def _record(delivery: Delivery) -> Recorded:
-    event = new_event(
-        delivery,
-        identity=delivery.identity,
-        body=delivery.body,
-        content_type=delivery.content_type,
-        request=request_json(delivery),
+def _record_one(request: WebhookRequest) -> Recorded:
+    event = _new_event(
+        request,
+        identity=identify(request),
+        body=request.body,
+        content_type=request.content_type,
+        stored=_stored_request(request).to_json(),
     )
     if record_events([event]):
         return Recorded(event_id=event.id, status="accepted")
     first = find_known([event.dedupe_key])[event.dedupe_key]
-    recorded = recorded_before(delivery, first, event)
+    recorded = _compare(request, first, event)
     if recorded.status == "conflict":
         raise DeliveryIdConflict
     return recorded
+
+
+def is_batch(
+    definition: WebhookTypeDefinition, *, content_type: str, parsed: ParsedBody
+) -> bool:
+    """Return whether a body is several events.
+
+    If the type uses the same content type for batches and single events, an array is a
+    batch.
+    """
+    batch = definition.batch
+    name, _ = parse_header(content_type)
+    if batch is None or name != batch.content_type:
+        return False
+    may_be_single = batch.item_content_type == name
+    return isinstance(parsed.value, list) or not may_be_single
+
+
+def record_batch(request: WebhookRequest, batch: BatchFormat) -> list[Recorded]:
+    """Record the items of a JSON array as events, all or none, in one statement.
+
+    Raise MalformedBody if the body is no array; BatchTooLarge; DeliveryIdConflict if
+    all items came earlier with other bodies.
+    """
+    events = list(_events_of_batch(request, batch))
+    new = record_events(events)
+    known = find_known([e.dedupe_key for e in events if e.id not in new])
+    recorded = [_find_status(request, event, new, known) for event in events]
+    if recorded and all(one.status == "conflict" for one in recorded):
+        raise DeliveryIdConflict
+    return recorded
+
+
+def _events_of_batch(request: WebhookRequest, batch: BatchFormat) -> Iterator[NewEvent]:
+    stored = _stored_request(request, without=_HEADERS_OF_BATCH).to_json()
+    items = split_array(request.content.data)
+    values = request.content.parsed.value
+    assert isinstance(values, list)  # noqa: S101 - split_array raises otherwise
+    if len(stored) * len(items) > MAX_REPEATED_BYTES:
+        raise BatchTooLarge
+    for item, value in zip(items, values, strict=True):
+        finder = replace(request.finder, body=value)
+        yield _new_event(
+            request,
+            identity=extract_identity(
+                request.definition, finder, raw_body=item, now=time.time()
+            ),
+            body=item,
+            content_type=batch.item_content_type,
+            stored=stored,
+        )
+
+
+def _find_status(
+    request: WebhookRequest,
+    event: NewEvent,
+    new: set[UUID],
+    known: Mapping[UUID | None, KnownEvent],
+) -> Recorded:
+    if event.id in new:
+        return Recorded(event_id=event.id, status="accepted")
+    return _compare(request, known[event.dedupe_key], event)
+
+
+def _compare(request: WebhookRequest, first: KnownEvent, event: NewEvent) -> Recorded:
+    """Return whether an event repeats the first one with its delivery id."""
+    is_same = request.definition.body_varies or first.has_body_like(event.body)
+    return Recorded(
+        event_id=first.event_id, status="duplicate" if is_same else "conflict"
+    )
+
+
+def _new_event(
+    request: WebhookRequest,
+    *,
+    identity: DeliveryIdentity,
+    body: bytes,
+    content_type: str,
+    stored: str,
+) -> NewEvent:
+    """Return the event of a delivery or of one item; `stored` is JSON text."""
+    endpoint, delivery_id = request.endpoint, identity.delivery_id
+    key = None
+    if delivery_id is not None:
+        key = dedupe_key(EventSource.WEBHOOK, endpoint.id, delivery_id)
+    return NewEvent(
+        type=identity.event_type,
+        source=EventSource.WEBHOOK,
+        subject=endpoint.subject,
+        body=body,
+        content_type=clean_text(content_type, limit=255),
+        request=stored,
+        endpoint_id=endpoint.id,
+        delivery_id=clean_text(delivery_id or "", limit=255),
+        dedupe_key=key,
+    )
+
+
+def _stored_request(
+    request: WebhookRequest, *, without: frozenset[str] = frozenset()
+) -> StoredRequest:
+    headers = storable_headers(request)
+    return StoredRequest(
+        method=request.method,
+        headers={n: v for n, v in headers.items() if n not in without},
+        query={
+            name: value
+            for name, value in request.content.query.items()
+            if name.lower() not in CREDENTIAL_PARAMETERS
+        },
+        remote_address=request.remote_address,
+        is_validated=request.is_validated,
+    )

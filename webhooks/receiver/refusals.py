@@ -1,91 +1,101 @@
+"""Records requests that became no event, for people to look at: counted, and sampled.
+
+None of them costs an SQL statement of its own.
+"""
+
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
+from uuid import UUID
 
 from django.utils import timezone
 
-from common.errors import TickhookError
+from common.errors import TickhookError, clean_text, join_faults
 from common.fields import dump_json
 from common.ids import uuid7
-from common.text import clean_text
-from webhooks.receiver.events import kept_headers
-from webhooks.receiver.request import Delivery
+from webhooks.receiver.request import (
+    NOT_PARSED,
+    WebhookRequest,
+    identify,
+    storable_headers,
+)
+from webhooks.rejections.fixes import DUPLICATE
 from webhooks.rejections.recording import RejectedRequest, record_rejection
 
 KEPT_BODY_BYTES = 16 * 1024
 HIDDEN = "[secret]"
 
 
-@contextmanager
-def noted_if_refused(delivery: Delivery) -> Iterator[None]:
-    """Have each refusal counted, and some of them kept for people to look at."""
-    try:
-        yield
-    except TickhookError as error:
-        note_refusal(delivery, error)
-        raise
-
-
-def note_refusal(delivery: Delivery, error: TickhookError) -> None:
+def record_refusal(request: WebhookRequest, error: TickhookError) -> None:
     record_rejection(
-        endpoint_id=delivery.endpoint.id,
+        endpoint_id=request.endpoint.id,
         cause=error.code,
-        is_verified=delivery.is_verified,
-        describe=partial(_describe, delivery, error),
+        is_verified=request.is_verified,
+        describe=partial(_describe_refusal, request, error),
     )
 
 
-def _describe(delivery: Delivery, refusal: TickhookError) -> RejectedRequest:
-    address, hide = delivery.address, _Hider(delivery)
-    headers = {n: hide.text(v) for n, v in kept_headers(delivery).items()}
-    body = _body(delivery)
+def record_duplicate(request: WebhookRequest, event_id: UUID) -> None:
+    """Record a delivery whose event existed before.
+
+    Its body is not stored: it is that of the event.
+    """
+    record_rejection(
+        endpoint_id=request.endpoint.id,
+        cause=DUPLICATE,
+        is_verified=request.is_verified,
+        describe=partial(_describe_duplicate, request, event_id),
+    )
+
+
+def _describe_refusal(request: WebhookRequest, error: TickhookError) -> RejectedRequest:
+    detail = join_faults(error.faults, limit=None) or error.detail
+    # The delivery id is known only if the checks got as far as parsing the request.
+    is_parsed = request.content is not NOT_PARSED
+    delivery_id = identify(request).delivery_id if is_parsed else None
+    headers = storable_headers(request).items()
     return RejectedRequest(
         id=uuid7(),
-        endpoint=delivery.endpoint.id,
-        cause=refusal.code,
-        status=refusal.http_status,
-        detail=clean_text(hide.text(_detail(refusal)), limit=2000),
-        method=clean_text(delivery.method, limit=10),
-        remote_address=None if address is None else str(address),
-        delivery_id=clean_text(hide.text(_delivery_id(delivery)), limit=255),
-        headers=dump_json(headers),
-        body=hide.bytes(body or b"")[:KEPT_BODY_BYTES],
+        endpoint=request.endpoint.id,
+        cause=error.code,
+        status=error.http_status,
+        detail=clean_text(_hide_secrets(request, detail), limit=2000),
+        method=clean_text(request.method, limit=10),
+        remote_address=None if request.address is None else str(request.address),
+        delivery_id=clean_text(_hide_secrets(request, delivery_id or ""), limit=255),
+        headers=dump_json({n: _hide_secrets(request, v) for n, v in headers}),
+        body=_hide_secrets_in_bytes(request, request.body)[:KEPT_BODY_BYTES],
         received_at=timezone.now(),
-        body_size=None if body is None else len(body),
+        body_size=request.body_size,
     )
 
 
-def _detail(refusal: TickhookError) -> str:
-    faults = (f"{fault.pointer}: {fault.detail}" for fault in refusal.faults)
-    return "; ".join(faults) or refusal.detail
+def _describe_duplicate(request: WebhookRequest, event_id: UUID) -> RejectedRequest:
+    return RejectedRequest(
+        id=uuid7(),
+        endpoint=request.endpoint.id,
+        cause=DUPLICATE,
+        status=200,
+        detail="",
+        method=clean_text(request.method, limit=10),
+        remote_address=None if request.address is None else str(request.address),
+        delivery_id=clean_text(identify(request).delivery_id or "", limit=255),
+        headers=dump_json(storable_headers(request)),
+        body=b"",
+        received_at=timezone.now(),
+        body_size=request.body_size,
+        event_id=event_id,
+    )
 
 
-def _body(delivery: Delivery) -> bytes | None:
-    """Return the body if a check has read it: a refusal reads nothing more."""
-    body: bytes | None = vars(delivery).get("body")
+def _hide_secrets(request: WebhookRequest, text: str) -> str:
+    """Replace the endpoint's secrets, wherever the sender wrote one."""
+    for entry in request.endpoint.secrets:
+        text = text.replace(entry["secret"], HIDDEN)
+    return text
+
+
+def _hide_secrets_in_bytes(request: WebhookRequest, body: bytes) -> bytes:
+    for entry in request.endpoint.secrets:
+        body = body.replace(entry["secret"].encode(), HIDDEN.encode())
     return body
-
-
-def _delivery_id(delivery: Delivery) -> str:
-    if "parsed" not in vars(delivery) or "query" not in vars(delivery):
-        return ""
-    return delivery.identity.delivery_id or ""
-
-
-class _Hider:
-    """Hides an endpoint's secrets, wherever a sender wrote one."""
-
-    def __init__(self, delivery: Delivery) -> None:
-        self._secrets = [entry["secret"] for entry in delivery.endpoint.secrets]
-
-    def text(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, HIDDEN)
-        return text
-
-    def bytes(self, body: bytes) -> bytes:
-        for secret in self._secrets:
-            body = body.replace(secret.encode(), HIDDEN.encode())
-        return body

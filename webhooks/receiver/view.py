@@ -1,10 +1,18 @@
+"""The receiver: checks a webhook request, records its event, answers.
+
+Senders get their answer after one SELECT and one INSERT. Triggers and conditions are
+evaluated later, by workers.
+"""
+
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.db import Error
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.template.response import SimpleTemplateResponse
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -17,13 +25,26 @@ from common.errors import NotFound, TickhookError
 from webhooks.endpoints.lifecycle import METHODS
 from webhooks.limits.requests import count_forgery
 from webhooks.models import WebhookEndpoint
-from webhooks.receiver.answers import answer_refusal
-from webhooks.receiver.checks import allow
-from webhooks.receiver.endpoints import find_endpoint
-from webhooks.receiver.reception import receive
-from webhooks.receiver.refusals import noted_if_refused
-from webhooks.receiver.request import Delivery
+from webhooks.receiver.answers import (
+    answer_accepted,
+    answer_batch,
+    answer_handshake,
+    answer_refusal,
+)
+from webhooks.receiver.checks import allow_header, check_request
+from webhooks.receiver.handshakes import find_unsigned_handshake
+from webhooks.receiver.record import (
+    DeliveryIdConflict,
+    is_batch,
+    record_batch,
+    record_delivery,
+)
+from webhooks.receiver.refusals import record_duplicate, record_refusal
+from webhooks.receiver.request import WebhookRequest, build_request, find_endpoint
+from webhooks.rejections.recording import count_handshake
 from webhooks.types import definition_at
+
+PREFIX = "/webhooks/"
 
 
 class WebhookNotFound(NotFound):
@@ -32,8 +53,42 @@ class WebhookNotFound(NotFound):
     code = "webhook_not_found"
 
 
+def receive(request: WebhookRequest) -> HttpResponse:
+    """Check, record and answer a request; raise TickhookError if it is refused."""
+    try:
+        check_request(request)
+        answer = _record_and_answer(request)
+    except TickhookError as error:
+        record_refusal(request, error)
+        raise
+    for name, value in request.limit_headers.items():
+        answer[name] = value
+    return answer
+
+
+def _record_and_answer(request: WebhookRequest) -> HttpResponse:
+    if request.handshake is not None:
+        count_handshake(endpoint_id=request.endpoint.id)
+        return answer_handshake(request, request.handshake)
+    batch, parsed = request.definition.batch, request.content.parsed
+    if batch is None or not is_batch(
+        request.definition, content_type=request.content_type, parsed=parsed
+    ):
+        recorded = record_delivery(request)
+        if recorded.status == "duplicate":
+            record_duplicate(request, recorded.event_id)
+        return answer_accepted(request, recorded)
+    items = record_batch(request, batch)
+    statuses = {one.status for one in items}
+    if "conflict" in statuses:
+        record_refusal(request, DeliveryIdConflict())
+    if statuses == {"duplicate"}:
+        record_duplicate(request, items[0].event_id)
+    return answer_batch(items)
+
+
 class AlwaysJSON(BaseContentNegotiation):
-    """Senders say `Accept: text/html` or worse, and want their event taken."""
+    """Answers in JSON whatever the Accept header says: some senders send text/html."""
 
     def select_parser(self, request: Request, parsers: Any) -> Any:
         return None
@@ -45,7 +100,7 @@ class AlwaysJSON(BaseContentNegotiation):
 
 
 class WebhookView(APIView):
-    """Receives what senders POST: checked, recorded, answered; never judged here."""
+    """The URL that senders POST to."""
 
     authentication_classes = ()
     permission_classes = ()
@@ -54,42 +109,42 @@ class WebhookView(APIView):
     http_method_names = [m.lower() for m in (*METHODS, "HEAD", "OPTIONS")]  # noqa: RUF012 - its type in Django
     schema = None
 
-    def receive(self, request: Request, webhook_id: str) -> HttpResponseBase:
-        return _answer(_open(request._request, webhook_id))
+    def handle(self, request: Request, webhook_id: str) -> HttpResponseBase:
+        return receive(_find_request(request._request, webhook_id))
 
-    get = post = put = patch = delete = receive
+    get = post = put = patch = delete = handle
 
     def head(self, request: Request, webhook_id: str) -> HttpResponseBase:
-        """Answer as HTTP asks, without recording anything."""
-        delivery = _open(request._request, webhook_id)
-        allowed = delivery.endpoint.allowed_methods
-        if delivery.unsigned_handshake is None and "GET" in allowed:
+        """Answer as HTTP requires, without recording anything."""
+        found = _find_request(request._request, webhook_id)
+        is_handshake = find_unsigned_handshake(found) is not None
+        if "GET" in found.endpoint.allowed_methods and not is_handshake:
             return HttpResponse()
-        return _answer(delivery)
+        return receive(found)
 
     def options(  # type: ignore[override]  # the path names the endpoint
         self, request: Request, webhook_id: str
     ) -> HttpResponseBase:
-        delivery = _open(request._request, webhook_id)
-        headers = {"Allow": allow(delivery.endpoint)}
-        if delivery.unsigned_handshake is None:
+        found = _find_request(request._request, webhook_id)
+        headers = {"Allow": allow_header(found.endpoint)}
+        if find_unsigned_handshake(found) is None:
             return HttpResponse(status=204, headers=headers)
-        answer = _answer(delivery)
+        answer = receive(found)
         answer["Allow"] = headers["Allow"]
         return answer
 
     def http_method_not_allowed(  # type: ignore[override]  # the path names it
         self, request: Request, webhook_id: str
     ) -> HttpResponseBase:
-        return _answer(_open(request._request, webhook_id))
+        return receive(_find_request(request._request, webhook_id))
 
     @property
     def default_response_headers(self) -> dict[str, str]:
-        """None: what an endpoint allows is its own, not what the view could do."""
+        """Return none: each endpoint has its own allowed methods."""
         return {}
 
     def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]  # no DRF response
-        """Answer what is refused; what nobody foresaw as everywhere."""
+        """Answer refusals in the receiver's format, other errors as the API does."""
         if isinstance(exc, TickhookError):
             return answer_refusal(exc, self.request._request)
         context: dict[str, Any] = self.get_exception_handler_context()
@@ -99,48 +154,60 @@ class WebhookView(APIView):
         return response
 
 
-def _answer(delivery: Delivery) -> HttpResponse:
-    """Let a request through the door, and tell its sender what is left of a limit."""
-    with noted_if_refused(delivery):
-        answer = receive(delivery)
-    for name, value in delivery.answer_headers.items():
-        answer[name] = value
-    return answer
+class WebhookMiddleware:
+    """Calls the receiver before the middleware that only pages for people need.
+
+    Sessions, accounts and CSRF take a quarter of the time of a delivery. The URL
+    configuration has the same view, so that its path can be resolved and reversed.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+        self._view = WebhookView.as_view()
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        path = request.path_info
+        if not path.startswith(PREFIX) or path == PREFIX:
+            return self._get_response(request)
+        response = self._view(request, webhook_id=path.removeprefix(PREFIX))
+        if isinstance(response, SimpleTemplateResponse):
+            response.render()
+        return response
 
 
-def _open(request: HttpRequest, webhook_id: str) -> Delivery:
-    endpoint = _find(webhook_id)
+def _find_request(http: HttpRequest, webhook_id: str) -> WebhookRequest:
+    endpoint = _find_endpoint(webhook_id)
     if endpoint is None:
-        count_forgery(parse_address(request.META.get("REMOTE_ADDR", "")))
+        count_forgery(parse_address(http.META.get("REMOTE_ADDR", "")))
         raise WebhookNotFound
-    return Delivery(
+    return build_request(
+        http,
         endpoint=endpoint,
         definition=definition_at(endpoint.type, endpoint.type_revision),
-        http=request,
-        method=request.method or "",
-        url=settings.PUBLIC_URL + _target(request),
+        url=settings.PUBLIC_URL + _sent_target(http),
     )
 
 
-def _target(request: HttpRequest) -> str:
-    """Return path and query as they were sent, where the web server tells: senders
-    sign them as they write them.
-    """
-    meta = request.META
-    sent: str = meta.get("REQUEST_URI") or meta.get("RAW_URI", "")
-    return sent if sent.startswith("/") else request.get_full_path()
-
-
-def _find(webhook_id: str) -> WebhookEndpoint | None:
-    """Return an active endpoint; a disabled one is as unknown as one that never was."""
-    if "\x00" in webhook_id:  # PostgreSQL can't be asked for it
+def _find_endpoint(webhook_id: str) -> WebhookEndpoint | None:
+    """Return an active endpoint; a disabled one is not found, like an unknown one."""
+    if "\x00" in webhook_id:  # PostgreSQL refuses it
         return None
     try:
         return find_endpoint(webhook_id)
     except Error as error:
         if not is_unavailable(error):
             raise
-        # The first statement of a request fails if the server was restarted since the
-        # last one of this thread; nothing has been written yet.
+        # If the server was restarted, the first statement on a thread's old connection
+        # fails. Nothing has been written yet, so it can be repeated.
         drop_connection()
         return find_endpoint(webhook_id)
+
+
+def _sent_target(http: HttpRequest) -> str:
+    """Return path and query as they were sent, if the web server provides them.
+
+    Senders sign the URL as they write it.
+    """
+    meta = http.META
+    sent: str = meta.get("REQUEST_URI") or meta.get("RAW_URI", "")
+    return sent if sent.startswith("/") else http.get_full_path()

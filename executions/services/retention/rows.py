@@ -25,7 +25,7 @@ from executions.services.retention.batch import (
 from executions.services.retention.events import unneeded_values
 from executions.services.retention.state import Ages
 from triggers.models import ScheduleVersion, Trigger
-from webhooks.models import Errand, Rejection, RejectionCount
+from webhooks.models import PendingFetch, Rejection, RejectionCount
 
 # Rows that another process has locked are left to the next run: the purge never waits
 # for row locks in an order that another process chooses.
@@ -138,7 +138,7 @@ def old_confirmations(before: datetime) -> OldRows:
     """Delete confirmation URLs that were fetched; certificates are kept in use."""
     return OldRows(
         kind="confirmations",
-        model=Errand,
+        model=PendingFetch,
         bound="t.id < %(bound)s",
         is_old="t.kind = 'confirmation' AND t.status <> 'pending'",
         values={"bound": first_id_at(before)},

@@ -25,7 +25,7 @@ from tests.factories import make_listener, make_trigger, record
 from triggers.models import ScheduleVersion, Trigger
 from triggers.services.lifecycle import delete_trigger
 from webhooks.endpoints.lifecycle import create_endpoint
-from webhooks.models import Errand, Rejection, RejectionCount, WebhookEndpoint
+from webhooks.models import PendingFetch, Rejection, RejectionCount, WebhookEndpoint
 
 pytestmark = pytest.mark.django_db
 
@@ -111,13 +111,13 @@ def test_finished_confirmations_are_deleted_and_certificates_kept(
     for kind, status in (
         ("confirmation", "done"), ("confirmation", "pending"), ("certificate", "done"),
     ):  # fmt: skip
-        Errand.objects.create(
+        PendingFetch.objects.create(
             id=id_of(days=91), kind=kind, url=f"https://x.test/{kind}/{status}",
             status=status, next_attempt_at=timezone.now(),
         )  # fmt: skip
 
     assert counts(purge()) == {"confirmations": 1}
-    assert Errand.objects.count() == 2
+    assert PendingFetch.objects.count() == 2
 
 
 def test_schedule_versions_are_deleted_once_no_kept_history_needs_them(

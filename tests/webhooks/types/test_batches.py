@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 
 import pytest
-from django.test import RequestFactory
 
 from events.models import Event
 from senders.definitions import resolve
-from senders.parsing import DeliveryIdentity
+from senders.parsing import DeliveryIdentity, parse_body
 from senders.parsing.json_bodies import split_array
 from tests.senders.requests import SECRET, Sent, as_json, failure, identify
 from tests.senders.table import SENDERS, signed, unsigned
 from tests.webhooks.deliveries import assert_nothing_happened
 from tests.webhooks.types.receiving import answer_to, handshake, make_endpoint, send
 from webhooks.endpoints.urls import webhook_url
-from webhooks.models import RejectionCount, WebhookEndpoint
-from webhooks.receiver.request import Delivery
+from webhooks.models import RejectionCount
+from webhooks.receiver import record
 from webhooks.rejections.recording import flush_rejections
 
 STATION = "https://weather.example/stations/porto"
@@ -32,13 +31,11 @@ SENDGRID = signed("sendgrid")
 
 
 def is_batch(sent: Sent) -> bool:
-    return Delivery(
-        endpoint=WebhookEndpoint(type=sent.slug),
-        definition=resolve(sent.slug),
-        http=RequestFactory().post("/", sent.body, content_type=sent.content_type),
-        method="POST",
-        url=sent.url,
-    ).is_batch
+    return record.is_batch(
+        resolve(sent.slug),
+        content_type=sent.content_type,
+        parsed=parse_body(sent.body, sent.content_type),
+    )
 
 
 def test_a_batch_is_recognized_by_its_content_type_or_by_its_array() -> None:

@@ -14,9 +14,14 @@ from tests.senders.sender_keys import certificate
 from tests.senders.table import SENDERS, TOPIC, signed
 from tests.webhooks.deliveries import assert_nothing_happened
 from tests.webhooks.types.receiving import make_endpoint, send
-from webhooks.models import Errand, ErrandKind, ErrandStatus, WebhookEndpoint
-from webhooks.pending_fetches import certificates, fetching
-from webhooks.pending_fetches.fetching import run_errands
+from webhooks import pending_fetches
+from webhooks.models import (
+    PendingFetch,
+    PendingFetchKind,
+    PendingFetchStatus,
+    WebhookEndpoint,
+)
+from webhooks.pending_fetches import run_pending_fetches
 from webhooks.receiver import record
 
 SHA256 = SENDERS["sns"].forms["sha256"]
@@ -24,7 +29,7 @@ SHA256 = SENDERS["sns"].forms["sha256"]
 
 @pytest.fixture(autouse=True)
 def _empty_cache() -> None:
-    certificates._load.cache_clear()
+    pending_fetches._load_certificate.cache_clear()
 
 
 @pytest.fixture
@@ -36,7 +41,7 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         urls.append(url)
         return certificate().encode()
 
-    monkeypatch.setattr(fetching, "fetch", fetch)
+    monkeypatch.setattr(pending_fetches, "fetch", fetch)
     return urls
 
 
@@ -59,10 +64,10 @@ def with_certificate(number: int) -> Sent:
 
 
 def known_certificate() -> None:
-    Errand.objects.create(
-        kind=ErrandKind.CERTIFICATE,
+    PendingFetch.objects.create(
+        kind=PendingFetchKind.CERTIFICATE,
         url=PEM_URL,
-        status=ErrandStatus.DONE,
+        status=PendingFetchStatus.DONE,
         result=certificate(),
         endpoint_id=uuid7(),
         next_attempt_at=timezone.now(),
@@ -92,11 +97,11 @@ def test_a_worker_fetches_an_unknown_certificate(
 
     assert (first.status_code, first["Retry-After"]) == (503, "5")
     assert_nothing_happened()
-    errand = Errand.objects.get()
-    assert (errand.kind, errand.url) == (ErrandKind.CERTIFICATE, PEM_URL)
+    fetch = PendingFetch.objects.get()
+    assert (fetch.kind, fetch.url) == (PendingFetchKind.CERTIFICATE, PEM_URL)
     assert fetched == []
 
-    run_errands()
+    run_pending_fetches()
     again = send(endpoint, NOTIFICATION)
 
     assert fetched == [PEM_URL]
@@ -115,10 +120,10 @@ def test_a_subscription_is_recorded_and_a_worker_confirms_it(
     assert answer.status_code == 200
     assert Event.objects.get().type == "sns.SubscriptionConfirmation"
     assert fetched == []
-    run_errands()
+    run_pending_fetches()
     assert fetched == [SUBSCRIBE_URL]
-    errand = Errand.objects.get(kind=ErrandKind.CONFIRMATION)
-    assert (errand.status, errand.result) == (ErrandStatus.DONE, "")
+    fetch = PendingFetch.objects.get(kind=PendingFetchKind.CONFIRMATION)
+    assert (fetch.status, fetch.result) == (PendingFetchStatus.DONE, "")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -134,7 +139,7 @@ def test_a_subscription_and_its_pending_fetch_are_recorded_in_one_transaction(
 
     assert send(subscribed(), CONFIRMATION).status_code == 500
     assert_nothing_happened()
-    assert not Errand.objects.filter(kind=ErrandKind.CONFIRMATION).exists()
+    assert not PendingFetch.objects.filter(kind=PendingFetchKind.CONFIRMATION).exists()
 
 
 OTHER = "arn:aws:sns:eu-west-1:999999999999:reports"
@@ -150,7 +155,7 @@ def test_another_topic_is_rejected_and_never_confirmed(sent: Sent) -> None:
 
     assert answer.status_code == 403
     assert_nothing_happened()
-    assert not Errand.objects.filter(kind=ErrandKind.CONFIRMATION).exists()
+    assert not PendingFetch.objects.filter(kind=PendingFetchKind.CONFIRMATION).exists()
 
 
 @pytest.mark.django_db
@@ -172,7 +177,7 @@ def test_an_unknown_certificate_counts_as_a_forgery(settings: Settings) -> None:
 
     codes = [json.loads(answer.content)["error_code"] for answer in answers]
     assert codes == ["certificate_unknown"] * 3 + ["forgery_rate_limited"]
-    assert Errand.objects.count() == 3
+    assert PendingFetch.objects.count() == 3
 
 
 @pytest.mark.django_db
@@ -182,10 +187,10 @@ def test_invented_certificates_do_not_block_the_genuine_one(fetched: list[str]) 
         send(endpoint, with_certificate(number))
 
     send(endpoint, NOTIFICATION)
-    run_errands()
+    run_pending_fetches()
 
     assert send(endpoint, NOTIFICATION).status_code == 200
-    assert len(fetched) == fetching.MAX_PENDING_OF_ENDPOINT
+    assert len(fetched) == pending_fetches.MAX_PENDING_OF_ENDPOINT
 
 
 @pytest.mark.django_db
@@ -193,7 +198,7 @@ def test_a_subscription_gets_503_while_too_many_fetches_are_pending(
     fetched: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known_certificate()
-    monkeypatch.setattr(fetching, "MAX_PENDING", 0)
+    monkeypatch.setattr(pending_fetches, "MAX_PENDING", 0)
 
     answer = send(subscribed(), CONFIRMATION)
 

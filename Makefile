@@ -2,7 +2,7 @@
 .PHONY: help up test test-unit test-db test-acceptance test-engines lint format bench \
 	chaos chaos-short
 
-# Tests start many programs, which would compile every module again without it.
+# With it, each of the many programs that tests start would compile all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON ?= python3
@@ -23,7 +23,7 @@ test: lint ## Check the code and run every test
 	$(RUN) -m pytest $(PARALLEL)
 
 test-unit: $(VENV)/.installed-dev ## Run the tests that need no server
-	$(RUN) -m pytest -m unit
+	$(RUN) -m pytest --numprocesses 2 -m unit
 
 test-db: $(VENV)/.installed-dev ## Run the tests that need PostgreSQL or Valkey
 	$(RUN) -m pytest $(PARALLEL) \
@@ -49,7 +49,7 @@ format: $(VENV)/.installed-dev ## Rewrite the code in the common style
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
-bench: $(VENV)/.installed-dev ## Run the benchmarks, each beside its baseline
+bench: $(VENV)/.installed-dev ## Run the benchmarks, each next to its baseline
 	@$(RUN) -m benchmarks
 
 chaos: $(VENV)/.installed-dev ## Run the long forms of the chaos tests

@@ -109,13 +109,6 @@ def ask_redis(ask: Callable[[redis.Redis], T], *, otherwise: T) -> T:
         return otherwise
 
 
-def _ping() -> None:
-    _client(settings.REDIS_URL, os.getpid()).ping()
-
-
-breaker = CircuitBreaker(_ping, consequence="it is not called until it does")
-
-
 @lru_cache(maxsize=2)
 def _client(url: str, _process_id: int) -> redis.Redis:
     return redis.Redis.from_url(
@@ -124,3 +117,9 @@ def _client(url: str, _process_id: int) -> redis.Redis:
         socket_connect_timeout=TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )
+
+
+breaker = CircuitBreaker(
+    lambda: _client(settings.REDIS_URL, os.getpid()).ping(),
+    consequence="it is not called until it does",
+)

@@ -117,7 +117,7 @@ class WebhookRequest:
         )
 
 
-def build_request(
+def open_request(
     http: HttpRequest,
     *,
     endpoint: WebhookEndpoint,

@@ -2,6 +2,9 @@
 .PHONY: help up test test-unit test-db test-acceptance test-engines lint format bench \
 	chaos chaos-short
 
+# Tests start many programs, which would compile every module again without it.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python

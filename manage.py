@@ -6,7 +6,7 @@ import sys
 
 from django.core.management import execute_from_command_line
 
-from local.beside import use_running_stack
+from local.environment import use_running_stack
 
 
 def main() -> None:

@@ -10,12 +10,12 @@ from django.http import HttpRequest
 
 from access.models import ApiToken
 from access.tokens import create_token
-from common.admin.base import HouseAdmin
+from common.admin.base import BaseAdmin
 from common.admin.forms import ServiceForm
 
 
 class ApiTokenForm(ServiceForm[ApiToken]):
-    """Creates a token; `text` holds it once the form is valid."""
+    """Creates a token; when the form is valid, `text` is the token."""
 
     text = ""
 
@@ -30,10 +30,10 @@ class ApiTokenForm(ServiceForm[ApiToken]):
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(HouseAdmin[ApiToken]):
-    """Tokens can be created and deleted, not changed; to delete one revokes it.
+class ApiTokenAdmin(BaseAdmin[ApiToken]):
+    """Tokens can be created and deleted (revoked), but not changed.
 
-    A token has all rights of its user: only superusers handle those of other users.
+    A token has all rights of its user, so only superusers see those of other users.
     """
 
     form = ApiTokenForm
@@ -77,7 +77,7 @@ class ApiTokenAdmin(HouseAdmin[ApiToken]):
         form: ModelForm[ApiToken],
         change: bool,
     ) -> None:
-        """Show the token: the form's service has stored its digest."""
+        """Show the token; the service of the form has stored its digest."""
         if isinstance(form, ApiTokenForm):
             messages.success(request, f"The token, shown this once: {form.text}")
 

@@ -7,10 +7,10 @@ from common.ids import uuid7
 
 
 class ApiToken(models.Model):
-    """A secret with which a program uses the API in the name of a user.
+    """A secret with which a program uses the API as a user.
 
     Only the SHA-256 of the token is stored. The token has 160 random bits, so a slow
-    hash would protect it no better. People recognize it by its `prefix`.
+    hash would not protect it better. People recognize it by its `prefix`.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

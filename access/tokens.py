@@ -1,4 +1,4 @@
-"""API tokens: made once, shown once, and found again by their digest."""
+"""API tokens: created, shown once, and found by their digest."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import secrets
 from dataclasses import dataclass
 
 from django.contrib.auth.models import User
+from rest_framework.authentication import TokenAuthentication
+from rest_framework.exceptions import AuthenticationFailed
 
 from access.models import ApiToken
 from common.errors import Fault, InvalidInput
@@ -27,7 +29,7 @@ def create_token(*, user: User) -> NewToken:
     """Store a new token of a user; raise InvalidInput if the user is inactive."""
     if not user.is_active:
         detail = (
-            f"The user {user.get_username()!r} is inactive, and the API would refuse "
+            f"The user {user.get_username()!r} is inactive, and the API would reject "
             "the token. Set Active on the user's page in the admin first."
         )
         raise InvalidInput(detail, faults=[Fault("/user", detail)])
@@ -41,7 +43,7 @@ def create_token(*, user: User) -> NewToken:
 def find_token(text: str) -> ApiToken | None:
     """Return the token with its user; None if it does not exist or was revoked.
 
-    The database compares digests: how long that takes says nothing about the token.
+    The database compares digests, so the time it takes does not reveal the token.
     """
     tokens = ApiToken.objects.select_related("user")
     return tokens.filter(digest=digest_of(text)).first()
@@ -49,3 +51,17 @@ def find_token(text: str) -> ApiToken | None:
 
 def digest_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+class ApiTokenAuthentication(TokenAuthentication):
+    """Accepts `Authorization: Token <token>`."""
+
+    model = ApiToken
+
+    def authenticate_credentials(self, key: str) -> tuple[User, ApiToken]:
+        token = find_token(key)
+        if token is None:
+            raise AuthenticationFailed("The API token is not valid")
+        if not token.user.is_active:
+            raise AuthenticationFailed("The user of this API token is inactive")
+        return token.user, token

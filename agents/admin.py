@@ -18,8 +18,7 @@ from agents.backends import backends
 from agents.models import Agent, AgentTask, Worker
 from agents.services.agents import delete_agent, save_agent
 from agents.services.workers import HEARTBEAT_TIMEOUT
-from common.admin.base import HistoryAdmin
-from common.admin.deletion import GuardedDeletionAdmin
+from common.admin.base import GuardedDeletionAdmin, HistoryAdmin
 from common.admin.display import (
     NOTHING,
     badge,
@@ -29,8 +28,7 @@ from common.admin.display import (
     short_id,
     text_block,
 )
-from common.admin.fields import JSONObjectField
-from common.admin.forms import ServiceForm
+from common.admin.forms import JSONObjectField, ServiceForm
 
 _COLUMNS = (
     "name",

@@ -8,7 +8,6 @@ as the worker's heartbeat continues, no other worker gets the task.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,12 +23,13 @@ from django.db import Error, connection
 
 from agents.models import AgentTask, TaskStatus
 from agents.services.run import ResultRejected, claim_task, find_claimed, finish_task
-from common.causes import cause_in, emitting_because_of
+from common.correlation import cause_from_metadata, emit_because_of
 from common.database.errors import (
     drop_connection,
     error_kind,
     is_unavailable,
 )
+from common.threads import BackgroundThread
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ def _run(function: AgentCode, task: AgentTask) -> None:
 
 def _call(function: AgentCode, task: AgentTask) -> TaskResult:
     try:
-        with emitting_because_of(cause_in(task.metadata)):
+        with emit_because_of(cause_from_metadata(task.metadata)):
             return TaskResult(TaskStatus.SUCCEEDED, result=function(task))
     except SoftTimeLimitExceeded:
         seconds = task.agent.task_timeout_seconds
@@ -145,9 +145,7 @@ def _report(task: AgentTask, result: TaskResult) -> None:
         is_stored = False
     if not is_stored:
         _pending[task.pk] = (task, result)
-        threading.Thread(
-            target=_store_later, args=(task, result), name="report", daemon=True
-        ).start()
+        _reporter.wake()
 
 
 def _store(task: AgentTask, result: TaskResult) -> bool:
@@ -176,18 +174,27 @@ def _finish(task: AgentTask, result: TaskResult) -> None:
         finish_task(task=task, status=TaskStatus.FAILED, error=str(error))
 
 
-def _store_later(task: AgentTask, result: TaskResult) -> None:
+def _store_pending_until_done() -> None:
+    """Try to store the pending results, less and less often, until all are stored."""
+    pauses = chain(FIRST_PAUSES, repeat(LONGEST_PAUSE))
+    while _pending and not _reporter.is_stopping():
+        _reporter.pause(next(pauses))
+        for task, result in list(_pending.values()):
+            _store_late(task, result)
+    connection.close()
+
+
+def _store_late(task: AgentTask, result: TaskResult) -> None:
     try:
-        for pause_seconds in chain(FIRST_PAUSES, repeat(LONGEST_PAUSE)):
-            time.sleep(pause_seconds)
-            if _store(task, result):
-                logger.info("The result of agent task %s is stored", task.id)
-                return
+        if not _store(task, result):
+            return
+        logger.info("The result of agent task %s is stored", task.id)
     except Exception:
         logger.exception("The result of agent task %s cannot be stored", task.id)
-    finally:
-        _pending.pop(task.pk, None)
-        connection.close()
+    _pending.pop(task.pk, None)
+
+
+_reporter = BackgroundThread(_store_pending_until_done, name="report")
 
 
 @worker_process_shutdown.connect

@@ -14,7 +14,7 @@ from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
 
 from agents.models import Agent, AgentKind, AgentTask, TaskStatus
 from agents.services.agents import AgentNotFound, delete_agent, save_agent
-from common.api.filters import AnyCaseChoiceFilter, FlagFilter
+from common.api.lists import AnyCaseChoiceFilter, FlagFilter
 from common.api.serializers import (
     AnyCaseChoiceField,
     JSONObjectField,

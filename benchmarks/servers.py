@@ -21,9 +21,9 @@ from django.core.management import call_command
 from psycopg import sql
 
 from local.embedded import EmbeddedServers, embedded_servers
-from local.embedded.places import remove_place
+from local.embedded.folders import remove_server_folder
 from local.embedded.process import kill_group, spawn, wait_until
-from local.procfile import read_procfile
+from local.programs import read_procfile
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMITS = ("ADDRESS", "FORGERY", "ENDPOINT", "GLOBAL")
@@ -50,7 +50,7 @@ def benchmark_servers(*, preload: str = "") -> Iterator[EmbeddedServers]:
         made = tempfile.TemporaryDirectory(prefix="tickhook-bench-")
         folder = Path(cleanup.enter_context(made))
         for name in ("postgres", "valkey"):
-            cleanup.callback(remove_place, folder / name)
+            cleanup.callback(remove_server_folder, folder / name)
         if preload:
             with (
                 embedded_servers(folder) as first,

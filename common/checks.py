@@ -15,7 +15,7 @@ from common.pooling import StatementsMixedUp
 
 logger = logging.getLogger(__name__)
 
-# The calls that go upwards are named by settings: nothing else would notice a typo.
+# These settings name functions of higher layers; only this check notices a typo.
 DOTTED_PATHS = (
     "TICKHOOK_ON_NEWS",
     "TICKHOOK_ON_TASK_FINISHED",
@@ -26,7 +26,7 @@ DOTTED_PATHS = (
 
 @register
 def check_dotted_paths(**_: Any) -> list[CheckMessage]:
-    """Import what the settings name."""
+    """Import the functions that the settings name."""
     return [error for name in DOTTED_PATHS for error in _check_path(name)]
 
 
@@ -35,10 +35,10 @@ def check_encryption_keys(**_: Any) -> list[CheckMessage]:
     if settings.FIELD_ENCRYPTION_KEYS:
         return []
     hint = (
-        "Make one: python -c 'from cryptography.fernet import Fernet; "
+        "Make a key: python -c 'from cryptography.fernet import Fernet; "
         "print(Fernet.generate_key().decode())'"
     )
-    text = "FIELD_ENCRYPTION_KEYS is not set: no secret can be stored"
+    text = "FIELD_ENCRYPTION_KEYS is not set, so no secret can be stored"
     return [Error(text, hint=hint, id="common.E002")]
 
 
@@ -46,7 +46,7 @@ def check_encryption_keys(**_: Any) -> list[CheckMessage]:
 def check_pooler(
     *, databases: Sequence[str] | None = None, **_: Any
 ) -> list[CheckMessage]:
-    """Refuse a pooler that mixes up statements, before `migrate` uses it."""
+    """Reject a pooler that mixes up statements, before `migrate` uses it."""
     errors: list[CheckMessage] = []
     for alias in databases or ():
         try:
@@ -60,19 +60,19 @@ def check_pooler(
 
 @register(deploy=True)
 def check_public_url(**_: Any) -> list[CheckMessage]:
-    """Ask for HTTPS: a webhook URL is given to strangers."""
+    """Require HTTPS, because senders post to webhook URLs over public networks."""
     if settings.PUBLIC_URL.startswith("https://"):
         return []
-    text = "PUBLIC_URL is not https: what senders POST can be read on its way"
+    text = "PUBLIC_URL is not https, so others can read what senders post"
     hint = "Set it to the address of the proxy that ends TLS"
     return [checks.Warning(text, hint=hint, id="common.W001")]
 
 
 @register
 def check_trusted_proxies(**_: Any) -> list[CheckMessage]:
-    """Ask for the proxy's address where PUBLIC_URL shows that there is one.
+    """Require the proxy's address if PUBLIC_URL shows that there is a proxy.
 
-    Without it all clients count as one address: one that fails to log in locks out all.
+    Without it all clients count as one address: failed logins of one lock out all.
     """
     if settings.TRUSTED_PROXIES or not settings.PUBLIC_URL.startswith("https://"):
         return []
@@ -89,6 +89,6 @@ def _check_path(name: str) -> list[CheckMessage]:
     try:
         import_string(path)
     except ImportError as error:
-        text = f"{name} names {path!r}, which can't be imported: {error}"
+        text = f"{name} names {path!r}, which cannot be imported: {error}"
         return [Error(text, hint="Give the path of a function", id="common.E001")]
     return []

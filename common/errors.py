@@ -7,16 +7,26 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with an input: where (JSON Pointer, RFC 6901) and what."""
+    """One error of an input: where it is (JSON Pointer, RFC 6901), and what it is."""
 
     pointer: str
     detail: str
 
 
 def json_pointer(*tokens: object) -> str:
-    """Return the JSON Pointer (RFC 6901) that these tokens make."""
+    """Return the JSON Pointer (RFC 6901) with these tokens."""
     escaped = (str(token).replace("~", "~0").replace("/", "~1") for token in tokens)
     return "".join(f"/{token}" for token in escaped)
+
+
+def join_faults(
+    faults: Sequence[Fault], *, limit: int | None = 5, with_pointers: bool = True
+) -> str:
+    """Return the first `limit` faults as one line of text; None: all of them."""
+    shown = faults[:limit]
+    if not with_pointers:
+        return "; ".join(fault.detail for fault in shown)
+    return "; ".join(f"{fault.pointer or '/'}: {fault.detail}" for fault in shown)
 
 
 class TickhookError(Exception):
@@ -41,7 +51,7 @@ class InvalidInput(TickhookError):
 
 
 class NotFound(TickhookError):
-    """There is nothing here under this name."""
+    """Nothing exists under this name."""
 
     code = "not_found"
     http_status = 404
@@ -70,3 +80,9 @@ class ServiceUnavailable(TickhookError):
 
     code = "unavailable"
     http_status = 503
+
+
+def clean_text(text: str, *, limit: int) -> str:
+    """Return `text` cut, and without NULs and lone surrogates, as PostgreSQL needs."""
+    stored = text[:limit].replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    return stored.encode("utf-8", "replace").decode()

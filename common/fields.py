@@ -16,10 +16,10 @@ else:
 
 
 class RawJSONField(AnyField):
-    """JSON kept as its text (PostgreSQL `json`): for what strangers sent.
+    """JSON stored as its text (PostgreSQL `json`), for data from senders.
 
-    `jsonb` refuses valid JSON that senders do send (`\\u0000`, lone surrogates).
-    Never filtered or sorted on.
+    `jsonb` rejects valid JSON that some senders send (`\\u0000`, lone surrogates).
+    Queries must not filter or sort by this field.
     """
 
     def db_type(self, connection: object) -> str:
@@ -43,12 +43,12 @@ _encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
 
 def dump_json(value: object) -> str:
-    """Return JSON text that PostgreSQL's `json` accepts; ValueError for NaN."""
+    """Return JSON text that PostgreSQL's `json` accepts; raise ValueError for NaN."""
     return _encoder.encode(value)
 
 
 class UndecryptableValue(ImproperlyConfigured):
-    """A stored secret can't be decrypted: its key is not in FIELD_ENCRYPTION_KEYS."""
+    """A stored secret cannot be decrypted: its key is not in FIELD_ENCRYPTION_KEYS."""
 
     def __init__(self) -> None:
         super().__init__(type(self).__doc__)
@@ -57,8 +57,8 @@ class UndecryptableValue(ImproperlyConfigured):
 class EncryptedJSONField(AnyField):
     """JSON encrypted at rest with FIELD_ENCRYPTION_KEYS (Fernet; the first encrypts).
 
-    The plaintext of a ciphertext is cached in the process, never that of a row: a
-    changed row is read anew.
+    Each process caches plaintexts by ciphertext, not by row, so a changed row is
+    decrypted again.
     """
 
     def db_type(self, connection: object) -> str:

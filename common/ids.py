@@ -12,10 +12,10 @@ _last = 0
 
 
 def uuid7() -> UUID:
-    """Return a new UUID version 7 (RFC 9562): later ones of a process sort later.
+    """Return a new UUID version 7 (RFC 9562) that sorts after the process's last one.
 
-    The 12 bits behind the milliseconds hold fractions of a millisecond (RFC 9562,
-    method 3); a clock that stands still or steps back is counted on from the last id.
+    The 12 bits after the milliseconds are fractions of a millisecond (RFC 9562, method
+    3). If the clock has not advanced, the last id is incremented.
     """
     global _last
     now = time.time_ns() * 4096 // 1_000_000
@@ -26,22 +26,22 @@ def uuid7() -> UUID:
 
 
 def first_id_at(moment: datetime) -> UUID:
-    """Return the lowest UUID version 7 of a moment: a bound for rows by their age."""
+    """Return the lowest UUID version 7 of a time, to select rows by their age."""
     milliseconds = round(moment.timestamp() * 1000)
     return UUID(int=max(0, milliseconds) << 80)
 
 
 def moment_of(id_: UUID) -> datetime:
-    """Return when a UUID version 7 was made, to the millisecond."""
+    """Return when a UUID version 7 was made, in milliseconds."""
     return datetime.fromtimestamp((id_.int >> 80) / 1000, UTC)
 
 
 def derived_uuid7(of: UUID, *, by: UUID) -> UUID:
-    """Return the one UUID version 7 that belongs to this pair, in the time of `of`.
+    """Return the UUID version 7 of a pair: always the same one, with the time of `of`.
 
-    The 48 bits of time are those of `of`; the 74 bits after the version and the variant
-    are the first of SHA-256(`by` ‖ `of`). So a table of such ids needs no unique index
-    on the pair, and can be partitioned by the same time as the table of `of`.
+    The 48 bits of time are those of `of`; the 74 random bits are the first bits of
+    SHA-256(`by` ‖ `of`). So a table of such ids needs no unique index on the pair, and
+    can be partitioned by the same time as the table of `of`.
     """
     digest = hashlib.sha256(by.bytes + of.bytes).digest()
     seed = int.from_bytes(digest[:10]) >> 6

@@ -1,4 +1,4 @@
-"""Encrypts anew, with the first of FIELD_ENCRYPTION_KEYS, what older keys encrypted."""
+"""Re-encrypts stored secrets with the first of FIELD_ENCRYPTION_KEYS."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Row = tuple[Any, bytes]
 
 @dataclass(kw_only=True)
 class ColumnReport:
-    """What was found in an encrypted column, and what became of it.
+    """The rows of an encrypted column before and after a rotation.
 
-    `old` counts the rows by an older key, `rotated` those encrypted anew. A row that
-    somebody else changed meanwhile is left to the next run.
+    `old` counts the rows that an older key encrypted, `rotated` those that were
+    re-encrypted. A row that changed in the meantime is left to the next run.
     """
 
     column: str
@@ -35,7 +35,7 @@ class ColumnReport:
 
     @property
     def left(self) -> int:
-        """How many rows, as far as is known, still need an older key."""
+        """The number of rows that may still need an older key."""
         return self.old - self.rotated
 
 
@@ -48,12 +48,12 @@ class Column:
         return f"{self.model._meta.label}.{self.name}"
 
     def rows(self) -> QuerySet[Any]:
-        """Return all rows with the column's ciphertext as it is stored."""
+        """Return all rows with the stored ciphertext of the column."""
         stored = ExpressionWrapper(F(self.name), output_field=BinaryField())
         return self.model._base_manager.annotate(stored=stored)
 
     def batches(self) -> Iterator[list[Row]]:
-        """Read the rows that have a value in order of their keys, some at a time."""
+        """Yield batches of the rows that have a value, in the order of their keys."""
         rows = self.rows().filter(stored__isnull=False).order_by("pk")
         batch = list(rows.values_list("pk", "stored")[:BATCH_SIZE])
         while batch:
@@ -62,7 +62,7 @@ class Column:
             batch = list(later.values_list("pk", "stored")[:BATCH_SIZE])
 
     def replace(self, row: Row, ciphertext: bytes) -> bool:
-        """Set a row's ciphertext; return False if it has changed since it was read."""
+        """Set the ciphertext of a row; return False if it changed since it was read."""
         pk, before = row
         unchanged = self.rows().filter(pk=pk, stored=before)
         new = Value(ciphertext, output_field=BinaryField())
@@ -80,9 +80,9 @@ def encrypted_columns() -> list[Column]:
 
 
 def rotate_keys(*, is_dry_run: bool = False) -> list[ColumnReport]:
-    """Encrypt every encrypted column with the first key; a dry run only counts.
+    """Re-encrypt every encrypted column with the first key; a dry run only counts.
 
-    It can be stopped and run again at any time, beside whatever else is written.
+    It can be stopped and run again at any time, also while other programs write.
     """
     return [_rotate(column, is_dry_run) for column in encrypted_columns()]
 
@@ -91,24 +91,23 @@ def _rotate(column: Column, is_dry_run: bool) -> ColumnReport:
     keys = [Fernet(key) for key in settings.FIELD_ENCRYPTION_KEYS]
     report = ColumnReport(column=str(column))
     for batch in column.batches():
-        others = [row for row in batch if not _is_by(keys[:1], row)]
-        old = [row for row in others if _is_by(keys[1:], row)]
-        lost = [str(row[0]) for row in others if not _is_by(keys[1:], row)]
+        others = [row for row in batch if not _is_encrypted_by(keys[:1], row)]
+        old = [row for row in others if _is_encrypted_by(keys[1:], row)]
+        lost = [str(row[0]) for row in others if not _is_encrypted_by(keys[1:], row)]
         report.rows += len(batch)
         report.old += len(old)
         report.undecryptable += lost
         if not is_dry_run:
-            report.rotated += _rotate_batch(column, old, MultiFernet(keys))
+            cipher = MultiFernet(keys)
+            with transaction.atomic():
+                report.rotated += sum(
+                    column.replace(row, cipher.rotate(row[1])) for row in old
+                )
     return report
 
 
-def _rotate_batch(column: Column, rows: Sequence[Row], cipher: MultiFernet) -> int:
-    with transaction.atomic():
-        return sum(column.replace(row, cipher.rotate(row[1])) for row in rows)
-
-
-def _is_by(keys: Sequence[Fernet], row: Row) -> bool:
-    """Whether one of these keys made a row's ciphertext."""
+def _is_encrypted_by(keys: Sequence[Fernet], row: Row) -> bool:
+    """Return whether one of these keys encrypted a row."""
     if not keys:
         return False
     try:

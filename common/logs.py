@@ -13,7 +13,7 @@ _WEBHOOK_PATH = re.compile(r"(/webhooks/.{8})[^\s?]*")
 
 
 class HideWebhookPaths(logging.Filter):
-    """Cut the paths of webhooks short: who knows one may need nothing more to send."""
+    """Shorten the paths of webhooks: a path can be all that a sender needs to know."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
@@ -23,9 +23,10 @@ class HideWebhookPaths(logging.Filter):
 
 
 class CountRefusals(logging.Filter):
-    """Log requests that Django refused as one short line in ten seconds, with a count.
+    """Log the requests that Django rejects as one short line per ten seconds.
 
-    Anybody can cause them, so a line or a traceback for each would fill the disk.
+    These are requests with a wrong Host, without a CSRF token, or answered with 503.
+    Anyone can cause them, so a line or a traceback for each would fill the disk.
     """
 
     def __init__(self) -> None:
@@ -34,7 +35,10 @@ class CountRefusals(logging.Filter):
         self._kinds: dict[str, _Refusals] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if not _is_refusal(record):
+        is_503 = getattr(record, "status_code", None) == 503
+        # The cause of a 503 is already in the log.
+        is_known = record.name == "django.request" and is_503 and not record.exc_info
+        if not is_known and not record.name.startswith("django.security"):
             return True
         with self._lock:
             kind = self._kinds.setdefault(record.name, _Refusals())
@@ -54,14 +58,3 @@ class CountRefusals(logging.Filter):
 class _Refusals:
     count: int = 0
     silent_until: float = 0.0
-
-
-def _is_refusal(record: logging.LogRecord) -> bool:
-    """Return whether a record is of a disallowed Host, a missing CSRF token or a 503.
-
-    A 503 was answered on purpose: what led to it is logged where it was found.
-    """
-    if record.name.startswith("django.security"):
-        return True
-    is_unavailable = getattr(record, "status_code", None) == 503
-    return record.name == "django.request" and is_unavailable and not record.exc_info

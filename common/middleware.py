@@ -1,3 +1,5 @@
+"""Middleware for proxies, and for the headers and compression of pages."""
+
 from __future__ import annotations
 
 import logging
@@ -7,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
+from django.middleware.gzip import GZipMiddleware
 
 from common.addresses import parse_address
 
@@ -19,10 +22,10 @@ ADDRESSES_REMEMBERED = 4096
 
 
 class ForwardedRequests:
-    """Take client and scheme from X-Forwarded-For and -Proto of TRUSTED_PROXIES.
+    """Set client and scheme from X-Forwarded-For and -Proto of TRUSTED_PROXIES.
 
-    From anybody else these two headers are removed: whatever reads them later may
-    believe them.
+    In requests from other addresses it removes these two headers, so that later code
+    can trust them.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -33,12 +36,12 @@ class ForwardedRequests:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         meta = request.META
         if settings.TRUSTED_PROXIES and self._is_trusted(meta.get("REMOTE_ADDR", "")):
-            self._believe(meta)
+            self._apply(meta)
         elif FORWARDED_FOR in meta or FORWARDED_PROTO in meta:
-            self._drop(meta)
+            self._remove(meta)
         return self._get_response(request)
 
-    def _drop(self, meta: dict[str, Any]) -> None:
+    def _remove(self, meta: dict[str, Any]) -> None:
         """Remove both headers; warn once if TRUSTED_PROXIES may lack a proxy."""
         meta.pop(FORWARDED_FOR, None)
         meta.pop(FORWARDED_PROTO, None)
@@ -53,7 +56,7 @@ class ForwardedRequests:
             meta.get("REMOTE_ADDR") or "a socket",
         )
 
-    def _believe(self, meta: dict[str, Any]) -> None:
+    def _apply(self, meta: dict[str, Any]) -> None:
         scheme = meta.get(FORWARDED_PROTO, "").strip().lower()
         if scheme in SCHEMES:
             meta["wsgi.url_scheme"] = scheme
@@ -61,8 +64,9 @@ class ForwardedRequests:
         meta["REMOTE_ADDR"] = self._client(reversed(hops)) or meta["REMOTE_ADDR"]
 
     def _client(self, hops: Iterable[str]) -> str:
-        """Return the last address that no trusted proxy has; of what is left of it
-        anything may be invented. Where all are trusted, the first one.
+        """Return the last address that is not a trusted proxy, or else the first one.
+
+        The sender can invent everything before that address.
         """
         client = ""
         for hop in hops:
@@ -80,3 +84,56 @@ def _is_trusted(address: str) -> bool:
     return parsed is not None and any(
         parsed in network for network in settings.TRUSTED_PROXIES
     )
+
+
+ADMIN = "/admin/"
+
+# Unfold and DRF write inline styles into their pages, but no inline scripts.
+_POLICY = {
+    "default-src": "'self'",
+    "script-src": "'self'",
+    "style-src": "'self' 'unsafe-inline'",
+    "img-src": "'self' data:",
+    "object-src": "'none'",
+    "base-uri": "'none'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+}
+# Unfold uses Alpine, which compiles expressions in the pages.
+_POLICY_OF_ADMIN = {**_POLICY, "script-src": "'self' 'unsafe-eval'"}
+
+
+def _header(policy: dict[str, str]) -> str:
+    return "; ".join(f"{name} {sources}" for name, sources in policy.items())
+
+
+class ContentSecurityPolicy:
+    """Set the policy that pages run only scripts from files of this site."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+        self._header = _header(_POLICY)
+        self._header_of_admin = _header(_POLICY_OF_ADMIN)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self._get_response(request)
+        is_admin = request.path_info.startswith(ADMIN)
+        header = self._header_of_admin if is_admin else self._header
+        response.headers.setdefault("Content-Security-Policy", header)
+        return response
+
+
+class CompressedAdmin(GZipMiddleware):
+    """Compress the pages of the admin, whose lists are hundreds of kilobytes of HTML.
+
+    Other responses are not compressed: the compressed size can reveal a secret next to
+    text that a caller chose. In these pages Django masks the CSRF tokens and adds
+    random bytes.
+    """
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        if not request.path_info.startswith(ADMIN):
+            return response
+        return super().process_response(request, response)

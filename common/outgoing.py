@@ -1,26 +1,35 @@
-"""HTTP requests to URLs that people or senders named, kept out of private networks.
+"""HTTP requests to URLs from people or senders, but not to private networks.
 
-One parser reads the URL for the check and for the request. The host name is resolved
+The check and the request use the same parser for the URL. The host name is resolved
 once, every address is checked, and the connection goes to a checked address.
+
+httpcore2 applies its time-outs to each read and write, so a server that sends one byte
+now and then is never cut off. Here each operation gets the time that is left in all.
 """
 
 from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from functools import cache
 from threading import BoundedSemaphore, Thread
+from typing import Any
 
 import httpcore2
 
-from common.addresses import Address, parse_address
+from common.addresses import (
+    Address,
+    Target,
+    allowed_addresses,
+    check_url,
+    parse_address,
+)
 from common.errors import TickhookError
-from common.pinned_network import Deadline, PinnedBackend
-from common.targets import Target, allowed_addresses, check_url
 
 TIMEOUT_SECONDS = 10.0
-# getaddrinfo has no time-out of its own: a thread that waits for it is left behind.
+# getaddrinfo has no time-out: a thread that waits too long for it is abandoned.
 RESOLVE_SECONDS = 5.0
 MAX_RESOLVING_THREADS = 16
 
@@ -29,7 +38,7 @@ _resolving = BoundedSemaphore(MAX_RESOLVING_THREADS)
 
 
 class Unreachable(TickhookError):
-    """The URL cannot be reached, or its server does not answer as it should."""
+    """The URL cannot be reached, or the response of its server is not valid."""
 
     code = "unreachable"
     http_status = 502
@@ -42,10 +51,10 @@ def fetch(
     timeout_seconds: float = TIMEOUT_SECONDS,
     tls: ssl.SSLContext | None = None,
 ) -> bytes:
-    """Return the body of the answer to a GET; raise Unreachable or UrlNotAllowed.
+    """Return the body of the response to a GET; raise Unreachable or UrlNotAllowed.
 
-    The deadline covers everything from the resolution of the name to the last byte.
-    Redirects are not followed, and proxies of the environment are not used.
+    The deadline covers everything from the resolution of the name to the last byte. It
+    does not follow redirects, and does not use the proxies of the environment.
     """
     target = check_url(url)
     deadline = Deadline(timeout_seconds)
@@ -75,7 +84,10 @@ def _get(pool: httpcore2.ConnectionPool, target: Target, max_bytes: int) -> byte
     with pool.stream("GET", url, headers=headers) as answer:
         if answer.status != 200:
             raise Unreachable(f"The server answered with status {answer.status}")
-        if _is_compressed(answer):
+        if any(
+            name.lower() == b"content-encoding" and value.lower() != b"identity"
+            for name, value in answer.headers
+        ):
             raise Unreachable("The server answered with a compressed body")
         for piece in answer.iter_stream():
             body += piece
@@ -84,16 +96,9 @@ def _get(pool: httpcore2.ConnectionPool, target: Target, max_bytes: int) -> byte
     return bytes(body)
 
 
-def _is_compressed(answer: httpcore2.Response) -> bool:
-    return any(
-        name.lower() == b"content-encoding" and value.lower() != b"identity"
-        for name, value in answer.headers
-    )
-
-
 @cache
 def _shared_tls() -> ssl.SSLContext:
-    """Return the process's one TLS context: reading the trusted roots takes 20 ms."""
+    """Return the TLS context of the process: reading the trusted roots takes 20 ms."""
     return ssl.create_default_context()
 
 
@@ -125,7 +130,7 @@ def _resolve(target: Target, deadline: Deadline) -> Sequence[Address]:
 
 
 def _describe(error: Exception) -> str:
-    """Say what went wrong with a connection, without what the server sent."""
+    """Return what failed in a connection, without text from the server."""
     cause = error.args[0] if error.args else None
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"The server's certificate is not trusted: {cause.verify_message}"
@@ -136,3 +141,87 @@ def _describe(error: Exception) -> str:
     if isinstance(error, httpcore2.ProtocolError):
         return "The server's answer is not valid HTTP"
     return "The server closed the connection too early"
+
+
+_WRITE_BYTES = 4096
+
+
+class Deadline:
+    """The time by which the response to a request must be complete."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._ends_at = time.monotonic() + seconds
+
+    def remaining(self) -> float:
+        """Return the seconds left; raise httpcore2.TimeoutException if none are."""
+        left = self._ends_at - time.monotonic()
+        if left <= 0:
+            raise httpcore2.TimeoutException
+        return left
+
+
+class PinnedBackend(httpcore2.NetworkBackend):
+    """Connects to the given addresses, whatever the host name in the URL is."""
+
+    def __init__(self, addresses: Sequence[Address], deadline: Deadline) -> None:
+        self._addresses = addresses
+        self._deadline = deadline
+        self._backend = httpcore2.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.NetworkStream:
+        """Return a stream to the first address that accepts a connection.
+
+        An address that does not answer gets half of the remaining time.
+        """
+        *others, last = self._addresses
+        for address in others:
+            try:
+                return self._connect(address, port, self._deadline.remaining() / 2)
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
+                continue
+        return self._connect(last, port, self._deadline.remaining())
+
+    def _connect(
+        self, address: Address, port: int, timeout: float
+    ) -> httpcore2.NetworkStream:
+        stream = self._backend.connect_tcp(str(address), port, timeout)
+        return _DeadlineStream(stream, self._deadline)
+
+
+class _DeadlineStream(httpcore2.NetworkStream):
+    def __init__(self, stream: httpcore2.NetworkStream, deadline: Deadline) -> None:
+        self._stream = stream
+        self._deadline = deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, self._deadline.remaining())
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        # httpcore2 writes a large buffer in many steps, each with the whole time-out.
+        for start in range(0, len(buffer), _WRITE_BYTES):
+            piece = buffer[start : start + _WRITE_BYTES]
+            self._stream.write(piece, self._deadline.remaining())
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore2.NetworkStream:
+        left = self._deadline.remaining()
+        stream = self._stream.start_tls(ssl_context, server_hostname, left)
+        return _DeadlineStream(stream, self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)

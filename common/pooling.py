@@ -23,8 +23,8 @@ VARIABLES = {"default": "DATABASE_URL", "clock": "CLOCK_DATABASE_URL"}
 IDLE_SETTING = "idle_in_transaction_session_timeout"
 IDLE_LIMIT = "30s"
 
-# PostgreSQL names its process id when it accepts a connection; a pooler invents a
-# number. The limit is set only on a session that belongs to this connection.
+# PostgreSQL sends its process id when it accepts a connection; a pooler sends another
+# number. The limit is set only in a session that belongs to this connection.
 _INSPECT = f"""
 SELECT pg_backend_pid() = %s,
     current_setting('{IDLE_SETTING}')::interval
@@ -33,15 +33,15 @@ SELECT pg_backend_pid() = %s,
     THEN set_config('{IDLE_SETTING}', '{IDLE_LIMIT}', false) END
 """
 _SEEN = "SELECT EXISTS (SELECT FROM pg_prepared_statements WHERE name = %s)"
-# Another client's statement on the server connection is proof that it is shared. The
-# marks of a hidden statement (`<…>` or nothing) prove nothing.
+# The statement of another client on the server connection proves that it is shared. A
+# hidden statement (`<…>` or empty) proves nothing.
 _IS_SHARED = """
 SELECT pg_backend_pid() = %s OR EXISTS (
     SELECT FROM pg_stat_activity
     WHERE pid = %s AND query NOT LIKE %s AND query <> '' AND query NOT LIKE '<%%'
 )
 """
-# A pooler takes the server connection that was released last, or goes round: the last
+# A pooler uses the server connection that was released last, or all in turn. The last
 # number finds the second kind.
 _TRIES = (1,) * 20 + (100,)
 
@@ -50,7 +50,7 @@ _has_warned = False
 
 
 class StatementsMixedUp(ImproperlyConfigured):
-    """The pooler hands the prepared statements of one client to another."""
+    """The pooler mixes up the prepared statements of its clients."""
 
 
 def is_direct(connection: BaseDatabaseWrapper) -> bool:
@@ -59,16 +59,16 @@ def is_direct(connection: BaseDatabaseWrapper) -> bool:
 
 
 def leads_to_postgres(raw: psycopg.Connection[Any]) -> bool:
-    """Ask PostgreSQL whether a psycopg connection leads to it without a pooler."""
+    """Return whether a psycopg connection leads to PostgreSQL without a pooler."""
     row = raw.execute("SELECT pg_backend_pid()", prepare=False).fetchone()
     return row is not None and row[0] == raw.info.backend_pid
 
 
 def inspect_connection(*, connection: BaseDatabaseWrapper, **_: object) -> None:
-    """Set the limit of a new connection; refuse a pooler that mixes up statements.
+    """Set the limit of a new connection; raise StatementsMixedUp for a wrong pooler.
 
-    The server then ends the transaction of a stopped worker, which holds row locks.
-    Raise `StatementsMixedUp` if the connection must not be used.
+    With the limit, the server ends the transaction of a stopped worker, which otherwise
+    keeps its row locks.
     """
     try:
         _inspect(connection)
@@ -101,9 +101,9 @@ def _inspect(connection: BaseDatabaseWrapper) -> None:
 
 
 def refuse_wrong_pooler() -> None:
-    """Connect once; raise `StatementsMixedUp` if the settings do not fit the pooler.
+    """Connect once; raise StatementsMixedUp if the settings do not fit the pooler.
 
-    Programs call this when they start. While PostgreSQL is unavailable it returns:
+    Programs call this when they start. If PostgreSQL is unavailable, it only returns:
     each later connection is checked, too.
     """
     try:
@@ -115,7 +115,7 @@ def refuse_wrong_pooler() -> None:
 
 
 def _mixes_up_statements(connection: BaseDatabaseWrapper) -> bool:
-    """Return whether statements pass through under their names to shared sessions."""
+    """Return whether the pooler keeps statement names, and shares its sessions."""
     raw: psycopg.Connection[Any] = connection.connection
     name = f"tickhook_{uuid4().hex}"
     with raw.transaction():
@@ -127,7 +127,7 @@ def _mixes_up_statements(connection: BaseDatabaseWrapper) -> bool:
 
 
 def _shares_sessions(connection: BaseDatabaseWrapper) -> bool:
-    """Look for another client on the server connection that this one has just used."""
+    """Return whether another client uses the server connection of this one."""
     raw: psycopg.Connection[Any] = connection.connection
     mark = f"tickhook {uuid4().hex}"
     statement = f"SELECT pg_backend_pid() /* {mark} */".encode()

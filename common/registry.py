@@ -9,22 +9,22 @@ T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """Named adapters of one kind; a module registers its own at import."""
+    """Named adapters of one kind; each module registers its own when it is imported."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._items: dict[str, T] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Enter the decorated object under `name`; a name taken twice is an error."""
+        """Register the decorated object; raise ValueError if the name is taken."""
 
-        def enter(item: T) -> T:
+        def register(item: T) -> T:
             if name in self._items:
                 raise ValueError(f"{self.kind} {name!r} is registered twice")
             self._items[name] = item
             return item
 
-        return enter
+        return register
 
     def get(self, name: str) -> T | None:
         return self._items.get(name)

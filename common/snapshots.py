@@ -7,8 +7,8 @@ from django.db import connection
 WARN_AFTER_SECONDS = 300
 WARN_AFTER_XIDS = 1_000_000
 
-# PostgreSQL hides other roles' sessions from roles without pg_read_all_stats. A vacuum
-# has a snapshot, too, but holds back no other.
+# PostgreSQL hides the sessions of other roles from roles without pg_read_all_stats. A
+# VACUUM has a snapshot, too, but does not restrict another one.
 _HOLDER = """
 SELECT holder, holding_user, state, seconds, xids FROM (
     SELECT 'session ' || pid, usename, state,
@@ -35,10 +35,10 @@ ORDER BY xids DESC LIMIT 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotHolder:
-    """What keeps PostgreSQL from cleaning up rows that were deleted or changed.
+    """A session or the like whose snapshot keeps VACUUM from removing dead rows.
 
     `xids` counts the transactions since its snapshot. A replication slot has no user;
-    for a slot and a replica PostgreSQL does not know since when (`seconds`).
+    for a slot and a replica PostgreSQL does not know the age in seconds.
     """
 
     holder: str

@@ -14,9 +14,9 @@ logger = logging.getLogger(__name__)
 
 
 def enqueue(task: Task[Any, Any], *args: object) -> bool:
-    """Publish a Celery message; False if the broker can't be reached.
+    """Publish a Celery message; return False if the broker cannot be reached.
 
-    A message is a hint: what it points at is a row, and a sweep finds that too.
+    A message is a hint that points at a row, which the sweep finds, too.
     """
     try:
         task.apply_async(args=args)
@@ -28,9 +28,9 @@ def enqueue(task: Task[Any, Any], *args: object) -> bool:
 
 @contextmanager
 def left_to_the_sweep(name: str) -> Iterator[None]:
-    """End a Celery task that found no database with one line in the log.
+    """Log one line if a Celery task fails because the database is unavailable.
 
-    Its message was a hint: the sweep does the work once the database is back.
+    Its message was a hint: the sweep does the work when the database is available.
     """
     try:
         yield

@@ -15,7 +15,7 @@ from config.wsgi import application as wsgi_application
 # isort: split
 # The imports below need a configured Django.
 from common.pooling import StatementsMixedUp, refuse_wrong_pooler
-from config.broker import publish_impatiently
+from config.celery import shorten_broker_timeouts
 from config.request_classes import request_classes
 from webserver.adapter import BufferedApplication
 from webserver.descriptors import allow_all_connections
@@ -29,7 +29,7 @@ except StatementsMixedUp:
     if granian and granian.pid:
         os.kill(granian.pid, signal.SIGTERM)
     raise
-publish_impatiently()
+shorten_broker_timeouts()
 allow_all_connections()
 
 application = BufferedApplication(

@@ -1,18 +1,49 @@
+"""The Celery app, its signal handlers, and how long programs wait for the broker."""
+
 from __future__ import annotations
 
 import os
 import sys
 from typing import Any
+from urllib.parse import urlsplit
 
 from celery import Celery
 from celery.signals import beat_init, task_prerun, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
+# More than the second for which a worker's request for messages blocks. A longer limit
+# adds up after an outage, because each pooled connection has to fail by itself.
+_SOCKET_SECONDS = 5
+_CONNECT_SECONDS = 2
+_WEB_SECONDS = 1
+
+_REDIS = {
+    "visibility_timeout": 7200,
+    "unacked_restore_interval": 10,
+    "unacked_restore_throttle": 1,
+    "socket_timeout": _SOCKET_SECONDS,
+    "socket_connect_timeout": _CONNECT_SECONDS,
+    "socket_keepalive": True,
+    "health_check_interval": 5,
+    "queue_order_strategy": "priority",
+}
+_RABBITMQ = {
+    "confirm_publish": True,
+    "connect_timeout": _CONNECT_SECONDS,
+    "read_timeout": _SOCKET_SECONDS,
+    "write_timeout": _SOCKET_SECONDS,
+}
 _PREFIX = "CELERY_"
 
 
-def _own_settings() -> dict[str, Any]:
+def transport_options(url: str) -> dict[str, Any]:
+    """Return Celery's transport options for the broker that the URL names."""
+    is_rabbitmq = urlsplit(url).scheme in {"amqp", "amqps", "pyamqp"}
+    return dict(_RABBITMQ if is_rabbitmq else _REDIS)
+
+
+def _celery_settings() -> dict[str, Any]:
     """Return the CELERY_* settings under Celery's own names.
 
     Celery's reports and Flower show every setting that Celery has, but mask the URLs of
@@ -28,13 +59,24 @@ def _own_settings() -> dict[str, Any]:
 
 
 app = Celery("tickhook")
-# A promise: Django's settings cannot be read yet while they import this package.
-app.add_defaults(_own_settings)
+# A function, because Django's settings import this package before they can be read.
+app.add_defaults(_celery_settings)
 app.autodiscover_tasks()
 app.autodiscover_tasks(["webhooks"], related_name="pending_fetches")
 
-# Connections outlive a Celery task; the handler below drops only a broken one.
+# Connections outlive a Celery task; the handler below closes only a broken one.
 app.conf["CELERY_DB_REUSE_MAX"] = sys.maxsize
+
+
+def shorten_broker_timeouts() -> None:
+    """Shorten the limits for a web process, before it publishes its first message.
+
+    Its messages are hints: the sweep finds the rows that they point at.
+    """
+    options = app.conf.broker_transport_options
+    limits = dict.fromkeys((n for n in options if n.endswith("_timeout")), _WEB_SECONDS)
+    limits.pop("visibility_timeout", None)
+    app.conf.broker_transport_options = {**options, **limits}
 
 
 @worker_init.connect
@@ -46,14 +88,14 @@ def refuse_wrong_pooler(**_: object) -> None:
     try:
         pooling.refuse_wrong_pooler()
     except pooling.StatementsMixedUp as error:
-        # Celery logs what a handler raises, and goes on; this it does not catch.
+        # Celery logs an exception of a handler and goes on, but not this one.
         raise SystemExit(f"Tickhook cannot run: {error}") from error
 
 
 @worker_init.connect
 def start_watchdog(**_: object) -> None:
-    """Have the watchdog start with the worker; other programs do not load it."""
-    from config import worker_watchdog  # noqa: F401 - connects itself to signals
+    """Import the watchdog, which connects itself to signals; only workers need it."""
+    from common import worker_watchdog  # noqa: F401
 
 
 @task_prerun.connect

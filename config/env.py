@@ -1,11 +1,13 @@
-"""Reads the environment once; a bad value is refused by the variable's name."""
+"""Reads the environment; the error for a bad value names the variable."""
 
 from __future__ import annotations
 
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+import dj_database_url
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env
@@ -23,7 +25,7 @@ env.read_env()
 
 
 def fernet_keys() -> list[str]:
-    """Return FIELD_ENCRYPTION_KEYS; the first encrypts, all decrypt."""
+    """Return FIELD_ENCRYPTION_KEYS: the first key encrypts, all keys decrypt."""
     keys: list[str] = env.list("FIELD_ENCRYPTION_KEYS", default=[])
     for position, key in enumerate(keys, start=1):
         try:
@@ -36,7 +38,7 @@ def fernet_keys() -> list[str]:
 
 
 def database_url(name: str, *, default: str) -> str:
-    """Return the URL of a PostgreSQL, or nothing if that is the default."""
+    """Return the URL of a PostgreSQL database; empty if that is the default."""
     url: str = env.str(name, default="") or default
     if url:
         check_url(name, url, ("postgresql", "postgres", "pgsql"))
@@ -51,7 +53,7 @@ def redis_url() -> str:
 
 
 def broker_url(redis: str) -> str:
-    """Return CELERY_BROKER_URL, by default REDIS_URL in the form Celery reads.
+    """Return CELERY_BROKER_URL, by default REDIS_URL in the form that Celery reads.
 
     redis-py writes a socket as `unix:///path?db=0`, kombu as
     `redis+socket:///path?virtual_host=0`.
@@ -76,13 +78,15 @@ def broker_url(redis: str) -> str:
 
 
 def check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:
-    """Refuse a URL that cannot be read; the message never shows the URL's password."""
+    """Raise ImproperlyConfigured for a bad URL, without showing its password."""
     known = [f"{scheme}://" for scheme in schemes]
     if not url.startswith(tuple(known)):
-        raise ImproperlyConfigured(f"{name} must start with {_either(known)}")
+        *others, last = known
+        either = " or ".join([", ".join(others), last])
+        raise ImproperlyConfigured(f"{name} must start with {either}")
     try:
         parts = urlsplit(url)
-        # What precedes a raw slash in a password passes for a port if it is a number.
+        # If digits precede a raw slash in a password, they are parsed as the port.
         has_login_in_path = parts.port is not None and "@" in parts.path + parts.query
         is_whole = not parts.fragment and not has_login_in_path
     except ValueError:
@@ -95,12 +99,8 @@ def check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:
         ) from None
 
 
-def _either(words: list[str]) -> str:
-    return " or ".join([", ".join(words[:-1]), words[-1]])
-
-
 def networks(name: str) -> list[IPv4Network | IPv6Network]:
-    """Return the networks that a variable lists; an address is a network of one."""
+    """Return the networks of a variable; an address is a network of one address."""
     texts: list[str] = env.list(name, default=[])
     found = []
     for text in texts:
@@ -138,17 +138,17 @@ def flower_logins() -> list[str]:
 def retention_days(
     name: str, *, default: int = 0, within: int | None = None
 ) -> int | None:
-    """Return for how many days rows are kept; None for 0: they are not deleted by age.
+    """Return for how many days rows are kept; None for 0: age does not delete them.
 
-    Rows that are part of others cannot outlive them: `within` is the number of days of
-    HISTORY_RETENTION_DAYS for these.
+    Some rows are parts of others and cannot be kept longer: for them, `within` is the
+    number of days of HISTORY_RETENTION_DAYS.
     """
     text: str = env.str(name, default="")
     try:
         days = int(text) if text else default
     except ValueError as error:
         raise ImproperlyConfigured(
-            f"{name} must be a whole number of days; 0 keeps"
+            f"{name} must be a whole number of days; 0 keeps all"
         ) from error
     if not 0 <= days <= MAX_RETENTION_DAYS:
         raise ImproperlyConfigured(
@@ -157,13 +157,13 @@ def retention_days(
     if within is not None and days > within:
         raise ImproperlyConfigured(
             f"{name} ({days}) must not exceed HISTORY_RETENTION_DAYS ({within}): an "
-            "event is deleted with all that belongs to it. Raise that, or lower this."
+            "event is deleted with all of its rows. Raise that value or lower this one."
         )
     return days or None
 
 
 def rate_limit(name: str, default: int, *, most: int = MAX_RATE_LIMIT) -> int:
-    """Return a number of requests, or of bytes; 0, or nothing, for no limit."""
+    """Return a number of requests or bytes; 0 or an empty value means no limit."""
     text: str = env.str(name, default=str(default))
     try:
         limit = int(text or 0)
@@ -186,3 +186,55 @@ def required(name: str, hint: str) -> str:
     if not value:
         raise ImproperlyConfigured(f"{name} is not set: {hint}")
     return value
+
+
+_OPTIONS: dict[str, Any] = {
+    # A host that disappears without closing connections is abandoned within seconds,
+    # so that its successor is found.
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+    # Frequent statements have arrays and bodies as parameters: the server binds them,
+    # and plans each statement once.
+    "server_side_binding": True,
+    "prepare_threshold": 5,
+}
+_LOCAL = "postgresql://127.0.0.1/tickhook"
+
+
+def databases() -> dict[str, dict[str, Any]]:
+    """Return DATABASES, with `clock` only if CLOCK_DATABASE_URL is set."""
+    found = {
+        "default": read_database(
+            "DATABASE_URL", database_url("DATABASE_URL", default=_LOCAL)
+        )
+    }
+    if clock := database_url("CLOCK_DATABASE_URL", default=""):
+        found["clock"] = read_database("CLOCK_DATABASE_URL", clock)
+        found["clock"]["OPTIONS"]["prepare_threshold"] = None
+    return found
+
+
+def read_database(variable: str, url: str) -> dict[str, Any]:
+    """Return the settings of one database; options in the URL replace ours."""
+    try:
+        # This engine replaces connections that a restart of the server broke.
+        parsed = dj_database_url.parse(url, engine="common.database", conn_max_age=None)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{variable} is not a valid URL") from error
+    options = {**_OPTIONS, **(parsed.get("OPTIONS") or {})}
+    options["prepare_threshold"] = _threshold(variable, options["prepare_threshold"])
+    # A pooler that changes the server connection ends a server-side cursor.
+    return {**parsed, "OPTIONS": options, "DISABLE_SERVER_SIDE_CURSORS": True}
+
+
+def _threshold(variable: str, value: object) -> int | None:
+    if str(value).lower() == "none":
+        return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise ImproperlyConfigured(
+        f"{variable}: prepare_threshold must be `none` or a whole number"
+    )

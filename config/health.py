@@ -1,8 +1,7 @@
-"""Whether this process runs, and whether it can accept work."""
+"""The health checks `/livez` and `/readyz`."""
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
 import time
@@ -16,8 +15,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from common.redis import ask_redis
-
-logger = logging.getLogger(__name__)
+from common.threads import BackgroundThread
 
 OK = "ok"
 DOWN = "down"
@@ -26,15 +24,14 @@ MIGRATIONS_PENDING = "migrations pending"
 
 
 def livez(request: HttpRequest) -> HttpResponse:
-    """Answer that this process runs; nothing else is looked at."""
+    """Return 200: this process runs."""
     return JsonResponse({"status": "ok"})
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Answer whether work can be accepted: the database is writable and migrated.
+    """Return 200 if work can be accepted: the database is writable and migrated.
 
-    The state of Redis is shown but not required: without it, work is accepted and done
-    later.
+    Redis need not be available: without it, work is accepted and done later.
     """
     database = probe.state()
     redis = "ok" if ask_redis(lambda r: bool(r.ping()), otherwise=False) else "down"
@@ -46,82 +43,77 @@ def readyz(request: HttpRequest) -> HttpResponse:
     )  # fmt: skip
 
 
-def look_at_database() -> str:
-    """Return the state of the database, as this thread's connection finds it."""
+def check_database() -> str:
+    """Return the state of the database, on the connection of this thread."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SHOW transaction_read_only")
             is_writable = cursor.fetchone() == ("off",)
         if not is_writable:
             return READ_ONLY
-        return OK if _is_migrated() else MIGRATIONS_PENDING
+        applied = MigrationRecorder(connection).applied_migrations()
+        if all(leaf in applied for leaf in _newest_migrations()):
+            return OK
+        executor = MigrationExecutor(connection)
+        is_migrated = not executor.migration_plan(executor.loader.graph.leaf_nodes())
+        return OK if is_migrated else MIGRATIONS_PENDING
     except Error:
         return DOWN
 
 
 class Probe:
-    """Looks at the database on a new connection each time, in a thread of its own.
+    """Checks the database in a background thread, each time on a new connection.
 
-    Only a new connection shows that the server still accepts any: one that shuts down
-    goes on answering on those it has. A state is kept for a second, so that frequent
-    requests do not mean frequent connections, and a request waits two seconds at most.
+    Only a new connection shows that the server accepts connections: while it shuts
+    down, it still answers on existing ones. The state is valid for a second, to limit
+    the number of connections, and a request waits for two seconds at most.
     """
 
     def __init__(
         self,
-        look: Callable[[], str],
+        check: Callable[[], str],
         *,
         keep_seconds: float = 1.0,
         wait_seconds: float = 2.0,
     ) -> None:
-        self._look = look
+        self._check = check
         self._keep_seconds = keep_seconds
         self._wait_seconds = wait_seconds
+        self._thread = BackgroundThread(self._check_once, name="readyz")
         self._changed = threading.Condition()
-        self._is_looking = False
-        self._looked_at = -math.inf
+        self._is_checking = False
+        self._checked_at = -math.inf
         self._state = DOWN
 
     def state(self) -> str:
-        """Return what the last look found, or `down` while the next takes too long."""
+        """Return the last state, or `down` if the next check takes too long."""
         with self._changed:
-            if not self._is_looking:
-                if time.monotonic() - self._looked_at < self._keep_seconds:
+            if not self._is_checking:
+                if time.monotonic() - self._checked_at < self._keep_seconds:
                     return self._state
-                self._is_looking = True
-                threading.Thread(target=self._run, name="readyz", daemon=True).start()
+                self._is_checking = True
+                self._thread.wake()
             is_done = self._changed.wait_for(
-                lambda: not self._is_looking, timeout=self._wait_seconds
+                lambda: not self._is_checking, timeout=self._wait_seconds
             )
             return self._state if is_done else DOWN
 
-    def _run(self) -> None:
+    def _check_once(self) -> None:
         state = DOWN
         try:
-            state = self._look()
-        except Exception:
-            logger.exception("The database could not be looked at")
+            state = self._check()
         finally:
             connection.close()
             with self._changed:
-                self._state, self._looked_at = state, time.monotonic()
-                self._is_looking = False
+                self._state, self._checked_at = state, time.monotonic()
+                self._is_checking = False
                 self._changed.notify_all()
 
 
-probe = Probe(look_at_database)
-
-
-def _is_migrated() -> bool:
-    """Return whether all migrations are applied; the plan is computed only if not."""
-    applied = MigrationRecorder(connection).applied_migrations()
-    if all(leaf in applied for leaf in _newest_migrations()):
-        return True
-    executor = MigrationExecutor(connection)
-    return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+probe = Probe(check_database)
 
 
 @cache
 def _newest_migrations() -> list[tuple[str, str]]:
-    """Return the last migration of each app, read from the disk once a process."""
+    """Return the last migration of each app, read from the disk once per process."""
     return list(MigrationLoader(None).graph.leaf_nodes())

@@ -1,4 +1,4 @@
-"""What the admin is called and what its side bar leads to."""
+"""The title of the admin and the links in its side bar."""
 
 from __future__ import annotations
 

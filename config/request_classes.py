@@ -7,7 +7,7 @@ webhooks.
 
 from __future__ import annotations
 
-from common.api.parsers import RequestTooLarge
+from common.api.defaults import RequestTooLarge
 from common.errors import TickhookError
 from webhooks.receiver.request import BodyTooLarge
 from webhooks.receiver.view import PREFIX

@@ -3,11 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from config.broker import transport_options
-from config.databases import databases
+from config.celery import transport_options
 from config.env import (
     MAX_BYTES_PER_HOUR,
     broker_url,
+    databases,
     env,
     fernet_keys,
     networks,
@@ -29,18 +29,18 @@ PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 TRUSTED_PROXIES = networks("TRUSTED_PROXIES")
 HTTPS = PUBLIC_URL.startswith("https://")
-# Messages show new tokens and secrets: none of them may lie in a readable cookie.
+# Messages show new tokens and secrets, which must not be stored in a cookie.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = 3600 if HTTPS else 0
 
 SILENCED_SYSTEM_CHECKS = [
-    "security.W005",  # whether subdomains are HTTPS only is for their owner to say
-    "security.W008",  # the proxy that ends TLS redirects; it speaks HTTP to us
-    "security.W021",  # so is preloading
+    "security.W005",  # the owner decides whether subdomains are HTTPS only
+    "security.W008",  # the proxy that ends TLS redirects and sends us HTTP
+    "security.W021",  # the owner decides about preloading
 ]
 
-# No known sender waits longer for an answer; GitHub gives up after 10 seconds.
+# No known sender waits longer for a response; GitHub waits 10 seconds.
 TICKHOOK_BODY_SECONDS = positive("TICKHOOK_BODY_SECONDS", default=20)
 TICKHOOK_WEB_THREADS = positive("TICKHOOK_WEB_THREADS", default=4)
 
@@ -73,8 +73,8 @@ MIDDLEWARE = [
     "common.middleware.ForwardedRequests",
     "webhooks.receiver.view.WebhookMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "config.pages.ContentSecurityPolicy",
-    "config.pages.CompressedAdmin",
+    "common.middleware.ContentSecurityPolicy",
+    "common.middleware.CompressedAdmin",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -82,7 +82,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "config.logins.middleware.ThrottledLogins",
+    "config.logins.ThrottledLogins",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -107,7 +107,7 @@ TEMPLATES: list[dict[str, Any]] = [
 DATABASES = databases()
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-AUTHENTICATION_BACKENDS = ["config.logins.backend.ThrottledBackend"]
+AUTHENTICATION_BACKENDS = ["config.logins.ThrottledBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -128,20 +128,20 @@ WHITENOISE_USE_FINDERS = True
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "access.authentication.ApiTokenAuthentication",
+        "access.tokens.ApiTokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["common.api.permissions.ModelPermissions"],
-    "DEFAULT_PAGINATION_CLASS": "common.api.pagination.PageNumberPagination",
-    "DEFAULT_FILTER_BACKENDS": ["common.api.filters.FilterBackend"],
+    "DEFAULT_PERMISSION_CLASSES": ["common.api.defaults.ModelPermissions"],
+    "DEFAULT_PAGINATION_CLASS": "common.api.lists.PageNumberPagination",
+    "DEFAULT_FILTER_BACKENDS": ["common.api.lists.FilterBackend"],
     "DEFAULT_RENDERER_CLASSES": [
         "rest_framework.renderers.JSONRenderer",
-        "common.api.renderers.BrowsablePages",
+        "common.api.defaults.BrowsablePages",
     ],
-    "DEFAULT_PARSER_CLASSES": ["common.api.parsers.BoundedJSONParser"],
-    # Senders' lone surrogates have no UTF-8: written as escapes, they can be shown.
+    "DEFAULT_PARSER_CLASSES": ["common.api.defaults.BoundedJSONParser"],
+    # Lone surrogates of senders cannot be encoded as UTF-8; as escapes they can.
     "UNICODE_JSON": False,
-    "DEFAULT_METADATA_CLASS": "common.api.metadata.ViewMetadata",
+    "DEFAULT_METADATA_CLASS": "common.api.defaults.ViewMetadata",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "common.api.errors.problem_response",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
@@ -154,9 +154,9 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    # The second is for a page of the API that is opened under another address.
+    # The second server is for API pages that are opened under another address.
     "SERVERS": [{"url": PUBLIC_URL}, {"url": "/"}],
-    # A client sends other members than it receives.
+    # Requests have other members than responses.
     "COMPONENT_SPLIT_REQUEST": True,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
@@ -170,12 +170,12 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-# The three calls that go upwards, against the direction of imports.
+# The three calls against the direction of imports.
 TICKHOOK_ON_NEWS = "executions.tasks.drain_inbox"
 TICKHOOK_ON_TASK_FINISHED = "executions.services.callbacks.tasks_finished"
 TICKHOOK_FINAL_EXECUTIONS = "executions.services.callbacks.find_final_executions"
 
-# For how many days rows are kept; None: they are not deleted by age.
+# For how many days rows are kept; None: age does not delete them.
 HISTORY_RETENTION_DAYS = retention_days("HISTORY_RETENTION_DAYS", default=90)
 EVENT_BODY_RETENTION_DAYS = retention_days(
     "EVENT_BODY_RETENTION_DAYS", within=HISTORY_RETENTION_DAYS
@@ -188,39 +188,39 @@ REJECTION_RETENTION_DAYS = retention_days(
 )
 TICKHOOK_KEY_RETENTION_DAYS = retention_days("TICKHOOK_KEY_RETENTION_DAYS", default=30)
 
-# Requests a minute that webhooks take; 0 for no limit.
+# Requests per minute that webhooks accept; 0 means no limit.
 TICKHOOK_ADDRESS_LIMIT = rate_limit("TICKHOOK_ADDRESS_LIMIT", 12_000)
 TICKHOOK_FORGERY_LIMIT = rate_limit("TICKHOOK_FORGERY_LIMIT", 600)
 TICKHOOK_ENDPOINT_LIMIT = rate_limit("TICKHOOK_ENDPOINT_LIMIT", 12_000)
 TICKHOOK_GLOBAL_LIMIT = rate_limit("TICKHOOK_GLOBAL_LIMIT", 60_000)
-# Bytes of bodies that one webhook takes in an hour; 0 for no limit.
+# Bytes of bodies that one webhook accepts per hour; 0 means no limit.
 TICKHOOK_ENDPOINT_BYTES_PER_HOUR = rate_limit(
     "TICKHOOK_ENDPOINT_BYTES_PER_HOUR", 1_000_000_000, most=MAX_BYTES_PER_HOUR
 )
 
 REDIS_URL = redis_url()
-# Private networks that requests to URLs of senders and people may reach.
+# Private networks to which requests to URLs of senders and people may go.
 TICKHOOK_ALLOWED_NETWORKS = networks("TICKHOOK_ALLOWED_NETWORKS")
-# Celery tasks that an agent of the backend `celery` may name.
+# Celery tasks that agents of the backend `celery` may use.
 TICKHOOK_AGENT_TASKS = env.list("TICKHOOK_AGENT_TASKS", default=["agents.tasks.echo"])
-# Used by the Procfile; read here so that each program refuses a bad value by name.
+# The Procfile uses these; the settings read them to report a bad value by its name.
 TICKHOOK_WORKER_CONCURRENCY = positive("TICKHOOK_WORKER_CONCURRENCY", default=2)
 TICKHOOK_SLOW_CONCURRENCY = positive("TICKHOOK_SLOW_CONCURRENCY", default=2)
 TICKHOOK_AGENT_CONCURRENCY = positive("TICKHOOK_AGENT_CONCURRENCY", default=2)
 
 CELERY_BROKER_URL = broker_url(REDIS_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# For ever: a beat that gave up would end, and the clock in it.
+# No limit: beat would end after the last retry, and the clock with it.
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-# A Redis that refuses a command (read-only after a failover, out of memory) must not
+# A Redis that rejects a command (read-only after a failover, out of memory) must not
 # end a worker, and with it the agents' code that runs in it.
 CELERY_BROKER_CHANNEL_ERROR_RETRY = True
 CELERY_BROKER_TRANSPORT_OPTIONS = transport_options(CELERY_BROKER_URL)
-# RabbitMQ: seconds between heartbeats; two missed ones end the connection.
+# RabbitMQ: seconds between heartbeats; two missed heartbeats end the connection.
 CELERY_BROKER_HEARTBEAT = 10
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-# Claims live in PostgreSQL: a message that comes again finds its task taken.
+# Claims are rows in PostgreSQL: a repeated message finds its task claimed.
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_IGNORE_RESULT = True
@@ -263,8 +263,8 @@ LOGGING = {
         }
     },
     "root": {"handlers": ["console"], "level": "INFO"},
-    # A line for each refused request would let strangers fill the log, and show in it
-    # the paths of webhooks, which are half a secret.
+    # With a line per rejected request, anyone could fill the log, and the lines would
+    # show the paths of webhooks, which are half a secret.
     "loggers": {"django.request": {"level": "ERROR"}},
 }
 

@@ -17,8 +17,8 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
 
-from common.api.filters import AnyCaseChoiceFilter, SinceFilter, UntilFilter
-from common.api.renderers import RawBytesRenderer
+from common.api.defaults import RawBytesRenderer
+from common.api.lists import AnyCaseChoiceFilter, SinceFilter, UntilFilter
 from common.api.serializers import JSONObjectField, StrictSerializer
 from events.models import Event, EventSource, EventType
 from events.services.bodies import read_body

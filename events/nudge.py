@@ -6,11 +6,6 @@ that read causes the next nudge. A lost nudge costs time, never an event.
 
 from __future__ import annotations
 
-import logging
-import os
-import threading
-import time
-from functools import lru_cache
 from typing import Any, cast
 
 from celery import Task
@@ -19,8 +14,7 @@ from django.utils.module_loading import import_string
 
 from common.redis import ask_redis
 from common.tasks import enqueue
-
-logger = logging.getLogger(__name__)
+from common.threads import BackgroundThread
 
 KEY = "tickhook:nudge"
 LIFETIME_MS = 2000
@@ -40,7 +34,7 @@ def nudge_soon() -> None:
 
     Calls within 10 ms cause one nudge, after the last of them.
     """
-    _start_nudger(os.getpid()).set()
+    _nudger.wake()
 
 
 def take_nudge() -> None:
@@ -48,24 +42,9 @@ def take_nudge() -> None:
     ask_redis(lambda r: bool(r.delete(KEY)), otherwise=False)
 
 
-@lru_cache(maxsize=1)
-def _start_nudger(_process_id: int) -> threading.Event:
-    """Start the thread once per process, because a fork does not inherit threads."""
-    news = threading.Event()
-    threading.Thread(
-        target=_nudge_forever, args=(news,), name="nudge", daemon=True
-    ).start()
-    return news
+def _nudge_and_pause() -> None:
+    nudge()
+    _nudger.pause(PAUSE_SECONDS)
 
 
-def _nudge_forever(news: threading.Event) -> None:
-    while True:
-        news.wait()
-        news.clear()
-        try:
-            nudge()
-        except Exception:
-            logger.exception(
-                "The nudge failed; the sweep will process the stored events"
-            )
-        time.sleep(PAUSE_SECONDS)
+_nudger = BackgroundThread(_nudge_and_pause, name="nudge")

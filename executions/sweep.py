@@ -9,9 +9,7 @@ steps for the whole installation: their cost does not depend on the number of pr
 from __future__ import annotations
 
 import logging
-import os
 import random
-import threading
 import time
 from collections.abc import Callable
 
@@ -31,6 +29,7 @@ from agents.services.workers import (
     take_turn,
 )
 from common.database.errors import DatabaseAway, error_kind
+from common.threads import BackgroundThread
 from executions.pipeline.drain import drain
 from executions.pipeline.leases import reclaim_orphans
 from executions.services.waiting import start_unblocked
@@ -75,7 +74,6 @@ INSTALLATION_STEPS: tuple[Step, ...] = (
     fold_stats,
 )
 
-_sweeping_in: set[int] = set()
 _held_since: float | None = None
 
 
@@ -91,19 +89,20 @@ def sweep() -> None:
 
 
 def start_sweeping() -> None:
-    """Start a thread that sweeps as long as this process lives; at most one."""
-    if os.getpid() in _sweeping_in:
-        return
-    _sweeping_in.add(os.getpid())
-    threading.Thread(target=_sweep_forever, name="sweep", daemon=True).start()
+    """Sweep every two seconds in a background thread of this process."""
+    _sweeper.start()
 
 
-def _sweep_forever() -> None:
-    while True:
-        # At random: the processes of a worker start at the same time.
-        time.sleep(EVERY_SECONDS * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
-        close_old_connections()
-        sweep()
+def _sweep_after_pause() -> None:
+    # The processes of a worker start together and must not sweep at the same time.
+    _sweeper.pause(EVERY_SECONDS * random.uniform(0, 0.5))  # noqa: S311 - no secret
+    close_old_connections()
+    sweep()
+
+
+_sweeper = BackgroundThread(
+    _sweep_after_pause, name="sweep", every_seconds=EVERY_SECONDS * 0.75
+)
 
 
 def _sweep_installation() -> None:

@@ -8,21 +8,23 @@ import sys
 from environs import EnvError
 
 from local.embedded.process import die_with_parent
-from local.files import make_data_folder
-from local.guard import Guard
-from local.lock import stack_lock
-from local.options import Options, read_options
-from local.ports import Port, refuse_taken_ports
+from local.environment import Options, make_data_folder, read_options, stack_lock
 from local.report import say_error
-from local.stack import Stack
-from local.stopping import StopRequested, StopRequests
-from local.troubles import describe_os_error
+from local.stack import Port, Stack, StopRequested, StopRequests, refuse_taken_ports
+from local.supervisor import describe_os_error
+from local.watchdog import Watchdog
 
 
 def main() -> int:
-    """Run the stack; return 0 if it was asked to end, 1 if it could not work."""
-    arguments = _parse_arguments()
-    if arguments.end_with_parent:
+    """Run the stack; return 0 after a request to stop, 1 if it cannot run."""
+    parser = argparse.ArgumentParser(prog="python -m local")
+    parser.add_argument("action", choices=["up"])
+    parser.add_argument(
+        "--end-with-parent",
+        action="store_true",
+        help="also end when the process that started this one ends",
+    )
+    if parser.parse_args().end_with_parent:
         die_with_parent(signal.SIGTERM)
     requests = StopRequests()
     requests.listen()
@@ -39,29 +41,13 @@ def main() -> int:
 
 
 def _up(options: Options, requests: StopRequests) -> None:
+    site = Port(variable="TICKHOOK_PORT", host=options.host, number=options.port)
+    flower = Port(variable="FLOWER_PORT", host="127.0.0.1", number=options.flower_port)
     make_data_folder(options.data)
     with stack_lock(options.data) as lock:
-        refuse_taken_ports(
-            [
-                Port(variable="TICKHOOK_PORT", host=options.host, number=options.port),
-                Port(
-                    variable="FLOWER_PORT", host="127.0.0.1", number=options.flower_port
-                ),
-            ]
-        )
-        with Guard(lock) as guard:
-            Stack(options, requests=requests, guard=guard).run()
-
-
-def _parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m local")
-    parser.add_argument("action", choices=["up"])
-    parser.add_argument(
-        "--end-with-parent",
-        action="store_true",
-        help="also end when the process that started this one ends",
-    )
-    return parser.parse_args()
+        refuse_taken_ports([site, flower])
+        with Watchdog(lock) as watchdog:
+            Stack(options, requests=requests, watchdog=watchdog).run()
 
 
 if __name__ == "__main__":

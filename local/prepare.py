@@ -1,6 +1,6 @@
-"""Brings the database up to date and makes the first account.
+"""Migrates the database and makes the first account.
 
-A process of its own, because Django reads its settings once, when it starts.
+It is a process of its own, because Django reads its settings once per process.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ from django.db import Error
 
 from common.database.errors import is_unavailable
 from config.env import env
-from local.files import read_json, write_private_json
-from local.keys import Keys, keep_keys
-from local.options import read_options
-from local.troubles import describe_os_error
+from local.environment import (
+    load_keys,
+    read_json,
+    read_options,
+    write_private_json,
+)
+from local.supervisor import describe_os_error
 
 _USERNAME = "admin"
 
@@ -25,9 +28,12 @@ def main() -> None:
     django.setup()
     call_command("migrate", interactive=False)
     options = read_options()
-    keys = keep_keys(options.data / "keys.json")
+    keys = load_keys(options.data / "keys.json")
     path = options.data / "credentials.json"
     token = read_json(path).get("api_token") or ""
+    # The password is shown unless the operator chose it.
+    flower_login = env.str("FLOWER_BASIC_AUTH", "") or keys.flower_login
+    is_ours = flower_login == keys.flower_login
     write_private_json(
         path,
         {
@@ -35,16 +41,16 @@ def main() -> None:
             "admin_username": _USERNAME,
             **_ensure_admin(keys.admin_password, token),
             "flower_url": options.flower_url,
-            **_flower_login(keys),
+            "flower_username": flower_login.partition(":")[0],
+            "flower_password": keys.flower_password if is_ours else None,
         },
     )
 
 
 def _ensure_admin(password: str, token: str) -> dict[str, str | None]:
-    """Make the account and its API token unless they are there.
+    """Make the account and its API token, unless they exist; return both.
 
-    A password that was changed stays changed: it is None in the answer. `token` is the
-    one that the last start noted.
+    The password is None if it was changed. `token` is the one that the last start made.
     """
     from django.contrib.auth.models import User
 
@@ -60,15 +66,8 @@ def _ensure_admin(password: str, token: str) -> dict[str, str | None]:
     return {"admin_password": password if is_ours else None, "api_token": token or None}
 
 
-def _flower_login(keys: Keys) -> dict[str, str | None]:
-    """Return Flower's login; its password is None if the operator chose it."""
-    login = env.str("FLOWER_BASIC_AUTH", "") or keys.flower_login
-    password = keys.flower_password if login == keys.flower_login else None
-    return {"flower_username": login.partition(":")[0], "flower_password": password}
-
-
 def _run() -> None:
-    """Run `main`; end with one line if the database or the disk is at fault."""
+    """Run `main`; end with one line of text if the database or the disk fails."""
     try:
         main()
     except OSError as error:

@@ -1,74 +1,155 @@
-"""The order in which the stack comes up, stays up and goes down."""
+"""The order in which the stack starts, is supervised and stops."""
 
 from __future__ import annotations
 
 import math
+import signal
+import socket
 import sys
 import time
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
-from local.demo import first_executions, settle_demo, wants_demo
-from local.files import read_json, write_private_json
-from local.guard import Guard
-from local.keys import keep_keys
-from local.options import ROOT, Options
-from local.procfile import read_procfile
-from local.report import executions_table, say, where_to_look
-from local.services import (
+from local.environment import (
+    ROOT,
+    Options,
     build_environment,
-    embedded_servers_wanted,
-    program_service,
+    describe_little_space,
+    load_keys,
+    read_json,
+    write_private_json,
 )
-from local.site import is_ready
-from local.steps import StepFailedError, run_step, tail
-from local.stopping import StopRequests
-from local.supervisor import Supervisor
-from local.troubles import Troubles, little_space
+from local.programs import (
+    StepFailedError,
+    needed_servers,
+    program_service,
+    read_procfile,
+    run_step,
+    tail,
+)
+from local.report import (
+    executions_table,
+    is_ready,
+    mark_demo_done,
+    say,
+    should_load_demo,
+    wait_for_demo,
+    where_to_look,
+)
+from local.supervisor import FailureReporter, Supervisor
+from local.watchdog import Watchdog
 
 _READY_TIMEOUT_SECONDS = 90
 _PROGRAMS_STOP_SECONDS = 6.0
 _SERVERS_STOP_SECONDS = 3.0
-_TICK_SECONDS = 0.2
-_DISK_EVERY_SECONDS = 5.0
+_CHECK_EVERY_SECONDS = 0.2
+_CHECK_DISK_EVERY_SECONDS = 5.0
+
+
+class StopRequested(Exception):
+    """The stack was asked to stop."""
+
+
+class StopRequests:
+    """Counts signals that ask the stack to stop; they interrupt nothing."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def listen(self) -> None:
+        """Handle SIGINT and SIGTERM, and SIGHUP unless `nohup` ignores it.
+
+        SIGINT is handled even if it is ignored: a script starts its background
+        processes so, and `kill -INT` must still end them.
+        """
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._count_signal)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self._count_signal)
+
+    def check(self) -> None:
+        """Raise StopRequested after the first request."""
+        if self._count:
+            raise StopRequested(StopRequested.__doc__)
+
+    def is_repeated(self) -> bool:
+        """Return whether there was more than one request."""
+        return self._count > 1
+
+    def _count_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._count += 1
+
+
+class PortTakenError(RuntimeError):
+    """Another program listens on a port that Tickhook was given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Port:
+    """An address to listen on, and the variable that sets its port."""
+
+    variable: str
+    host: str
+    number: int
+
+
+def refuse_taken_ports(ports: Iterable[Port]) -> None:
+    """Raise PortTakenError for the first port that cannot be listened on."""
+    for port in ports:
+        family = socket.AF_INET6 if ":" in port.host else socket.AF_INET
+        try:
+            with socket.socket(family) as listener:
+                # A connection that was closed just now does not make a port taken.
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.bind((port.host, port.number))
+                listener.listen(1)
+        except OSError as error:
+            raise PortTakenError(
+                f"{port.variable}: cannot listen on {port.host}:{port.number} "
+                f"({error.strerror}). Set {port.variable} to a free port."
+            ) from error
 
 
 class Stack:
-    """Embedded servers and programs under one roof."""
+    """Starts, supervises and stops the embedded servers and the programs."""
 
-    def __init__(self, options: Options, *, requests: StopRequests, guard: Guard):
+    def __init__(self, options: Options, *, requests: StopRequests, watchdog: Watchdog):
         self._options = options
         self._requests = requests
-        self._guard = guard
+        self._watchdog = watchdog
         self._logs = options.data / "logs"
         self._servers = Supervisor(say=self._say_restart)
         self._programs = Supervisor(say=self._say_restart)
-        self._troubles = Troubles(self._say_with_time)
-        self._noted: dict[str, int] = {}
-        self._disk_looked_at = -math.inf
+        self._failures = FailureReporter(self._say_with_time)
+        self._recorded: dict[str, int] = {}
+        self._disk_checked_at = -math.inf
         self._environment: dict[str, str] = {}
 
     def run(self) -> None:
-        """Come up, and stay up until `StopRequested`; always end what was started."""
+        """Start everything and run until StopRequested; end everything in any case."""
         try:
             self._start_servers()
             self._run_step("prepare", "-m", "local.prepare")
             self._start_programs()
             self._wait_until_ready()
             self._load_demo()
-            self._welcome()
+            credentials = read_json(self._options.data / "credentials.json")
+            say(where_to_look(self._options, credentials))
             while True:
-                self._tick()
+                self._check_everything()
         finally:
             self._stop()
 
     def _start_servers(self) -> None:
         urls = {}
-        for variable, server in embedded_servers_wanted(self._options).items():
+        for variable, server in needed_servers(self._options).items():
             self._servers.start(server.service())
             say(f"Started {server.name} in {server.folder}.")
             self._requests.check()
             urls[variable] = server.url
-        keys = keep_keys(self._options.data / "keys.json")
+        keys = load_keys(self._options.data / "keys.json")
         self._environment = build_environment(self._options, keys, urls)
 
     def _run_step(self, name: str, *arguments: str | Path) -> None:
@@ -86,57 +167,53 @@ class Stack:
                 program, logs=self._logs, environment=self._environment
             )
             self._programs.start(service)
-            self._note_processes()
+            self._record_processes()
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + _READY_TIMEOUT_SECONDS
         while not is_ready(self._options.url):
-            self._tick()
+            self._check_everything()
             if time.monotonic() > deadline:
                 raise StepFailedError(
                     f"the site did not get ready:\n{tail(self._logs / 'web.log')}"
                 )
 
     def _load_demo(self) -> None:
-        if wants_demo(self._options):
+        if should_load_demo(self._options):
             self._run_step(
                 "demo", ROOT / "manage.py", "load_demo", "--url", self._options.url
             )
             token = read_json(self._options.data / "credentials.json")["api_token"]
-            executions = first_executions(
-                self._options.url, token=token, check=self._tick
+            executions = wait_for_demo(
+                self._options.url, token=token, check=self._check_everything
             )
             say(executions_table(executions, logs=self._logs))
-        with self._troubles.survive("Noting that the demo is settled"):
-            settle_demo(self._options)
+        with self._failures.survive("Recording that the demo is done"):
+            mark_demo_done(self._options)
 
-    def _welcome(self) -> None:
-        credentials = read_json(self._options.data / "credentials.json")
-        say(where_to_look(self._options, credentials))
-
-    def _tick(self) -> None:
-        """Look after everything once, then rest a little."""
+    def _check_everything(self) -> None:
+        """Check and repair everything once, then pause for a moment."""
         self._requests.check()
-        with self._troubles.survive("Looking after the watchdog"):
-            self._guard.check()
-        with self._troubles.survive("Looking after the servers"):
-            self._servers.tick()
-        with self._troubles.survive("Looking after the programs"):
-            self._programs.tick()
-        self._note_processes()
-        self._look_at_disk()
-        time.sleep(_TICK_SECONDS)
+        with self._failures.survive("Checking the watchdog"):
+            self._watchdog.check()
+        with self._failures.survive("Checking the servers"):
+            self._servers.check()
+        with self._failures.survive("Checking the programs"):
+            self._programs.check()
+        self._record_processes()
+        self._check_disk()
+        time.sleep(_CHECK_EVERY_SECONDS)
 
-    def _note_processes(self) -> None:
-        """Hand what runs now to the watchdog and `stack.json`, if it changed.
+    def _record_processes(self) -> None:
+        """Write the processes to the watchdog and to `stack.json` after a change.
 
-        What fails is tried again at the next tick.
+        If that fails, the next check tries it again.
         """
         processes = {**self._servers.processes, **self._programs.processes}
-        if processes == self._noted:
+        if processes == self._recorded:
             return
-        with self._troubles.survive("Noting the processes"):
-            self._guard.watch(self._programs.processes.values())
+        with self._failures.survive("Recording the processes"):
+            self._watchdog.watch(self._programs.processes.values())
             write_private_json(
                 self._options.data / "stack.json",
                 {
@@ -145,14 +222,15 @@ class Stack:
                     "processes": processes,
                 },
             )
-            self._noted = processes
+            self._recorded = processes
 
-    def _look_at_disk(self) -> None:
-        if time.monotonic() - self._disk_looked_at < _DISK_EVERY_SECONDS:
+    def _check_disk(self) -> None:
+        if time.monotonic() - self._disk_checked_at < _CHECK_DISK_EVERY_SECONDS:
             return
-        self._disk_looked_at = time.monotonic()
-        with self._troubles.survive("Looking at the disk"):
-            self._troubles.note("The disk", little_space(self._options.data))
+        self._disk_checked_at = time.monotonic()
+        with self._failures.survive("Checking the disk"):
+            warning = describe_little_space(self._options.data)
+            self._failures.report("The disk", warning)
 
     def _say_restart(self, line: str) -> None:
         self._say_with_time(f"{line}  (logs: {self._logs})")
@@ -162,11 +240,11 @@ class Stack:
 
     def _stop(self) -> None:
         say("Stopping.")
-        hurry = self._requests.in_a_hurry
-        self._programs.stop(timeout_seconds=_PROGRAMS_STOP_SECONDS, hurry=hurry)
-        with self._troubles.survive("Looking after the watchdog"):
-            self._guard.watch([])
-        self._servers.stop(timeout_seconds=_SERVERS_STOP_SECONDS, hurry=hurry)
-        with self._troubles.survive("Deleting stack.json"):
+        kill_now = self._requests.is_repeated
+        self._programs.stop(timeout_seconds=_PROGRAMS_STOP_SECONDS, kill_now=kill_now)
+        with self._failures.survive("Checking the watchdog"):
+            self._watchdog.watch([])
+        self._servers.stop(timeout_seconds=_SERVERS_STOP_SECONDS, kill_now=kill_now)
+        with self._failures.survive("Deleting stack.json"):
             (self._options.data / "stack.json").unlink(missing_ok=True)
         say("Everything has ended.")

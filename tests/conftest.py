@@ -143,7 +143,7 @@ def _generous_limit_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
 def _no_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give each test a worker of its own that sends heartbeats only on demand."""
     monkeypatch.setattr(workers, "_current", None)
-    monkeypatch.setattr(workers, "_record_heartbeats", lambda _: None)
+    monkeypatch.setattr(workers._heartbeats, "start", lambda: None)
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,11 @@ from pathlib import Path
 from cryptography.fernet import Fernet
 
 from local.embedded import embedded_servers
-from local.embedded.places import find_place, find_sockets, remove_place
+from local.embedded.folders import (
+    make_server_folder,
+    remove_server_folder,
+    socket_folder,
+)
 
 _at_exit = ExitStack()
 _folder = Path()
@@ -62,5 +66,5 @@ def start_servers() -> None:
 def _sockets(server: str, separator: str) -> str:
     """Return the folder in which a server will listen, as a part of its URL."""
     folder = _folder / server
-    _at_exit.callback(remove_place, folder)
-    return str(find_sockets(find_place(folder))).replace("/", separator)
+    _at_exit.callback(remove_server_folder, folder)
+    return str(socket_folder(make_server_folder(folder))).replace("/", separator)

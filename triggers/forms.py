@@ -15,8 +15,7 @@ from unfold.widgets import (
 )
 
 from agents.services.agents import usable_agents
-from common.admin.fields import LinesField
-from common.admin.forms import ServiceForm
+from common.admin.forms import LinesField, ServiceForm
 from triggers.models import Trigger, TriggerType
 from triggers.services.endpoints import FOREIGN_ENDPOINT, is_open_to
 from triggers.services.lifecycle import create_trigger, patterns_of, update_trigger

@@ -11,8 +11,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from common.admin.fields import JSONObjectField
-from common.admin.forms import ServiceForm
+from common.admin.forms import JSONObjectField, ServiceForm
 from common.errors import Fault, TickhookError
 from webhooks.endpoints.lifecycle import METHODS, update_endpoint
 from webhooks.models import WebhookEndpoint, WebhookType

@@ -16,10 +16,9 @@ from celery import shared_task
 from django.db import models, transaction
 from django.utils import timezone
 
-from common.errors import TickhookError
+from common.errors import TickhookError, clean_text
 from common.outgoing import Unreachable, fetch
 from common.tasks import enqueue, left_to_the_sweep
-from common.text import clean_text
 from senders.signatures.public_keys import load_certificate
 from webhooks.models import PendingFetch, PendingFetchKind, PendingFetchStatus
 

@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 
 from agents.backends import UnknownBackend, get_backend
 from agents.models import Agent
-from common.errors import Conflict, Fault, InvalidInput, NotFound
+from common.errors import Conflict, Fault, InvalidInput, NotFound, join_faults
 from common.json_schema import find_schema_faults
 
 
@@ -48,7 +48,8 @@ def save_agent(agent: Agent, **fields: Any) -> Agent:
             for name, value in fields.items():
                 setattr(agent, name, value)
             if faults := _find_faults(agent):
-                raise InvalidAgent("; ".join(f.detail for f in faults), faults=faults)
+                detail = join_faults(faults, limit=None, with_pointers=False)
+                raise InvalidAgent(detail, faults=faults)
             is_new = agent._state.adding
             agent.save(update_fields=None if is_new else [*fields, "updated_at"])
     except IntegrityError as error:

@@ -17,8 +17,8 @@ from django.utils.module_loading import import_string
 from agents.models import OPEN_TASK_STATUSES, AgentTask, TaskStatus
 from agents.services.scan_floor import ScanFloor
 from agents.services.workers import HEARTBEAT_TIMEOUT, current_worker
+from common.errors import clean_text
 from common.fields import dump_json
-from common.text import clean_text
 
 RESULT_MAX_BYTES = 16 * 1024 * 1024
 ERROR_MAX_CHARS = 10_000

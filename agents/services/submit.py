@@ -16,7 +16,7 @@ from agents.backends import SubmissionFailed, get_backend
 from agents.models import Agent, AgentTask, TaskStatus
 from agents.services.run import finish_task
 from agents.services.scan_floor import ScanFloor
-from common.bulk import insert_rows
+from common.database.sql import insert_rows
 from common.ids import uuid7
 
 logger = logging.getLogger(__name__)

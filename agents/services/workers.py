@@ -24,6 +24,7 @@ from django.db import close_old_connections, connection
 
 from common.database.errors import drop_connection, error_kind
 from common.ids import uuid7
+from common.threads import BackgroundThread
 
 logger = logging.getLogger(__name__)
 
@@ -90,13 +91,8 @@ def current_worker() -> UUID:
             worker_id = uuid7()
             record_heartbeat(worker_id=worker_id)
             _steady_since = _recorded_at = time.monotonic()
-            threading.Thread(
-                target=_record_heartbeats,
-                args=(worker_id,),
-                name="heartbeat",
-                daemon=True,
-            ).start()
             _current = (os.getpid(), worker_id)
+            _heartbeats.start()
         return _current[1]
 
 
@@ -131,17 +127,11 @@ def can_detect_dead_workers() -> bool:
     )
 
 
-def _record_heartbeats(worker_id: UUID) -> None:
-    while True:
-        time.sleep(HEARTBEAT_SECONDS)
-        _try_heartbeat(worker_id)
-
-
-def _try_heartbeat(worker_id: UUID) -> None:
+def _try_heartbeat() -> None:
     global _steady_since, _recorded_at
     try:
         close_old_connections()
-        record_heartbeat(worker_id=worker_id)
+        record_heartbeat(worker_id=current_worker())
     except Exception as error:  # noqa: BLE001 - without heartbeats, tasks run twice
         _steady_since = math.inf
         logger.warning("Heartbeat failed: %s", error_kind(error))
@@ -152,6 +142,11 @@ def _try_heartbeat(worker_id: UUID) -> None:
         hung = now - _recorded_at > LONGEST_GAP_SECONDS
         _steady_since = now if hung else min(_steady_since, now)
         _recorded_at = now
+
+
+_heartbeats = BackgroundThread(
+    _try_heartbeat, name="heartbeat", every_seconds=HEARTBEAT_SECONDS
+)
 
 
 def take_turn(name: str) -> bool:

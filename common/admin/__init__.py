@@ -1,7 +1,34 @@
-"""What the admin pages of all apps share, and the accounts' own pages."""
+"""The base of all admin pages, and the pages of users and groups."""
 
 from __future__ import annotations
 
-from common.admin import accounts
+from typing import TYPE_CHECKING
 
-__all__ = ["accounts"]
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group, User
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from common.admin.base import BaseAdmin
+
+if TYPE_CHECKING:
+    _UserAdmin = DjangoUserAdmin[User]
+else:
+    _UserAdmin = DjangoUserAdmin
+
+for model in (User, Group):
+    admin.site.unregister(model)
+
+
+@admin.register(User)
+class UserAdmin(_UserAdmin, BaseAdmin[User]):
+    id_search_fields = ()
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, BaseAdmin[Group]):
+    id_search_fields = ()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from uuid import UUID
 
+from django.contrib import messages
 from django.contrib.admin import ShowFacets
 from django.db import DataError, models
 from django.db.models import Model, Q, QuerySet
@@ -12,10 +13,11 @@ from django.template.response import TemplateResponse
 from unfold import paginator
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from common.admin.fields import JSONObjectField
+from common.admin.forms import JSONObjectField
+from common.errors import Conflict
 
 if TYPE_CHECKING:
-    # unfold ships no types; its ModelAdmin is Django's with another face.
+    # unfold has no types; its ModelAdmin is a subclass of Django's.
     from django.contrib.admin import ModelAdmin
 else:
     from unfold.admin import ModelAdmin as UnfoldModelAdmin
@@ -33,15 +35,15 @@ PAGE_SIZE = 50
 
 # unfold's templates know it by this name.
 class InfinitePaginator(paginator.InfinitePaginator):  # type: ignore[misc]  # is untyped
-    """Pages of a table too large to count; the far end is for filters to reach."""
+    """Pages of a table that is too large to count; old rows are found by filters."""
 
     count = MAX_PAGES * PAGE_SIZE
 
 
-class HouseAdmin(ModelAdmin[_M]):
-    """Searches by id as by text, and answers odd input without an error page.
+class BaseAdmin(ModelAdmin[_M]):
+    """A ModelAdmin that also searches for ids, and accepts input of any kind.
 
-    `id_search_fields` are the UUID columns in which a searched id is looked for.
+    `id_search_fields` are the UUID columns that a search for an id compares.
     """
 
     id_search_fields: ClassVar[tuple[str, ...]] = ("pk",)
@@ -63,12 +65,14 @@ class HouseAdmin(ModelAdmin[_M]):
     ) -> tuple[QuerySet[_M], bool]:
         if "\x00" in search_term:
             return queryset.none(), False
-        if wanted := _as_uuid(search_term):
-            either = Q()
-            for name in self.id_search_fields:
-                either |= Q((name, wanted))
-            return queryset.filter(either), False
-        return super().get_search_results(request, queryset, search_term)
+        try:
+            wanted = UUID(search_term.strip())
+        except ValueError:
+            return super().get_search_results(request, queryset, search_term)
+        either = Q()
+        for name in self.id_search_fields:
+            either |= Q((name, wanted))
+        return queryset.filter(either), False
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
@@ -80,18 +84,21 @@ class HouseAdmin(ModelAdmin[_M]):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Answer a filter that the database can't read with the unfiltered list."""
+        """Redirect to the unfiltered list if the database rejects a filter's value."""
         if request.method != "GET":
             return super().changelist_view(request, extra_context)
         try:
             response = super().changelist_view(request, extra_context)
-            return _rendered(response)
+            if isinstance(response, TemplateResponse):
+                # The list's query runs now, while its error can be handled.
+                response.render()
         except DataError:
             return HttpResponseRedirect(f"{request.path}?e=1")
+        return response
 
 
-class HistoryAdmin(HouseAdmin[_M]):
-    """Rows that record what happened: nobody adds, changes or deletes them by hand."""
+class HistoryAdmin(BaseAdmin[_M]):
+    """Rows that record what happened: people cannot add, change or delete them."""
 
     actions: Sequence[str] | None = None
     paginator = InfinitePaginator
@@ -110,15 +117,26 @@ class HistoryAdmin(HouseAdmin[_M]):
         return False
 
 
-def _rendered(response: HttpResponse) -> HttpResponse:
-    """Run the list's query now, where its error can be answered."""
-    if isinstance(response, TemplateResponse):
-        response.render()
-    return response
+class GuardedDeletionAdmin(BaseAdmin[_M]):
+    """Rows that a service deletes; if it raises Conflict, the page shows the reason.
 
+    `delete_model` calls the service.
+    """
 
-def _as_uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text.strip())
-    except ValueError:
-        return None
+    def delete_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        extra_context: dict[str, object] | None = None,
+    ) -> HttpResponse:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except Conflict as error:
+            messages.error(request, error.detail)
+            return HttpResponseRedirect("../change/")
+
+    def get_deleted_objects(
+        self, objs: QuerySet[_M] | Sequence[_M], request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Return only the rows: the service does not delete a row that is used."""
+        return [str(row) for row in objs], {}, set(), []

@@ -1,4 +1,4 @@
-"""How values look on the pages: badges, links, JSON and text of strangers."""
+"""How admin pages show values: badges, links, JSON and text from senders."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ _KINDS: Mapping[str, str] = MappingProxyType(
 
 
 def badge(status: str) -> SafeString:
-    """Return a status as a coloured label; the same word has one colour everywhere."""
+    """Return a status as a colored label; a word has the same color on every page."""
     context = {"text": status, "type": _KINDS.get(status, "default")}
     return SafeString(render_to_string("unfold/helpers/label.html", context))
 
 
 def page_link(model: str, pk: object, text: object = None) -> SafeString:
-    """Link to a row's page; `model` is named as in `triggers_trigger`."""
+    """Return a link to the page of a row; `model` has the form `triggers_trigger`."""
     if not pk:
         return NOTHING
     url = reverse(f"admin:{model}_change", args=[pk])
@@ -55,7 +55,7 @@ def page_link(model: str, pk: object, text: object = None) -> SafeString:
 
 
 def list_link(model: str, text: object, **filters: object) -> SafeString:
-    """Link to the rows of a list that the filters leave."""
+    """Return a link to a list with these filters."""
     query = urlencode({name: str(value) for name, value in filters.items()})
     return link(f"{reverse(f'admin:{model}_changelist')}?{query}", text)
 
@@ -67,19 +67,19 @@ def link(url: str, text: object) -> SafeString:
 
 
 def short_id(pk: object) -> str:
-    """Return the end of an id: the part by which ids of one moment differ."""
+    """Return the end of an id, in which ids of the same time differ."""
     return f"…{str(pk)[-8:]}"
 
 
 def json_block(value: Any) -> SafeString:
-    """Return a JSON value laid out, shortened; lone surrogates stay escapes."""
+    """Return a JSON value indented and shortened; lone surrogates stay escaped."""
     if value in (None, {}, []):
         return NOTHING
     return text_block(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def text_block(text: str) -> SafeString:
-    """Return text as it came, escaped and shortened."""
+    """Return text as it was received, escaped and shortened."""
     shown = text[:MAX_SHOWN_CHARACTERS]
     return _render(
         "text_block.html",

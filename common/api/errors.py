@@ -1,27 +1,41 @@
-"""Errors as RFC 9457 problem documents, with `error_code` and its like beside."""
+"""Error responses: problem documents (RFC 9457) of the API, and pages for people.
+
+A problem document also has the members `error_code`, `error_message`, `details`,
+`timestamp` and `request_id`.
+"""
 
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.exceptions import (
     PermissionDenied,
     RequestDataTooBig,
     SuspiciousOperation,
 )
 from django.db import Error as DatabaseFailure
-from django.http import Http404
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    JsonResponse,
+)
 from django.utils import timezone
+from django.views import defaults
 from rest_framework import exceptions
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
-from rest_framework.views import set_rollback
+from rest_framework.views import APIView, set_rollback
 
-from common.api.parsers import RequestTooLarge
+from common.api.defaults import RequestTooLarge
 from common.database.errors import (
     drop_connection,
     is_unavailable,
@@ -34,6 +48,7 @@ from common.errors import (
     RateLimited,
     ServiceUnavailable,
     TickhookError,
+    join_faults,
     json_pointer,
 )
 from common.ids import uuid7
@@ -42,7 +57,6 @@ logger = logging.getLogger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
-FAULTS_IN_DETAIL = 5
 
 TITLES = {
     400: "The request is not valid",
@@ -71,8 +85,8 @@ class Forbidden(TickhookError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """What an error is to the one who asked."""
+class ProblemDocument:
+    """The content of an error response."""
 
     status: int
     code: str
@@ -82,13 +96,13 @@ class Problem:
 
 
 def problem_response(error: Exception, context: dict[str, Any]) -> Response:
-    """Answer any exception of a view; what nobody foresaw is logged and a 500."""
+    """Return the response to an exception of a view; log an unexpected one, as 500."""
     request = context.get("request")
     sent = request.headers.get("X-Request-Id", "") if request is not None else ""
     request_id = request_id_of(sent)
-    problem = _describe(error)
+    problem = _find_problem(error)
     if problem is None:
-        logger.error("Unforeseen error, request %s", request_id, exc_info=error)
+        logger.error("Unexpected error, request %s", request_id, exc_info=error)
         problem = problem_of(
             TickhookError("An error was logged under this request_id.")
         )
@@ -103,7 +117,7 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response:
 
 
 def faults_of(detail: Any, pointer: str = "") -> Iterator[Fault]:
-    """Turn DRF's nested error lists into faults with JSON Pointers."""
+    """Convert DRF's nested error lists into faults with JSON Pointers."""
     if isinstance(detail, Mapping):
         for key, value in detail.items():
             is_general = key == api_settings.NON_FIELD_ERRORS_KEY
@@ -117,23 +131,18 @@ def faults_of(detail: Any, pointer: str = "") -> Iterator[Fault]:
         yield Fault(pointer, str(detail))
 
 
-def summarize(faults: Sequence[Fault]) -> str:
-    """Tell the first few faults in one line."""
-    told = [f"{f.pointer or '/'}: {f.detail}" for f in faults[:FAULTS_IN_DETAIL]]
-    return "; ".join(told)
-
-
-def _describe(error: Exception) -> Problem | None:
-    """Return what we make of an error; None for one that nobody foresaw."""
+def _find_problem(error: Exception) -> ProblemDocument | None:
+    """Return the problem document of an error; None if the error is unexpected."""
     match error:
         case exceptions.ValidationError():
-            return _invalid(list(faults_of(error.detail)))
+            faults = list(faults_of(error.detail))
+            return problem_of(InvalidInput(join_faults(faults), faults=faults))
         case exceptions.APIException():
-            return _of_drf(error)
+            return _problem_of_drf(error)
         case TickhookError():
             return problem_of(error)
         case DatabaseFailure() if is_unavailable(error):
-            outages.note(error)
+            outages.record(error)
             drop_connection()
             return problem_of(ServiceUnavailable())
         case Http404():
@@ -147,23 +156,28 @@ def _describe(error: Exception) -> Problem | None:
     return None
 
 
-def problem_of(error: TickhookError) -> Problem:
-    return Problem(
+def problem_of(error: TickhookError) -> ProblemDocument:
+    headers = {}
+    if isinstance(error, RateLimited):
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    elif error.http_status == 503:
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return ProblemDocument(
         status=error.http_status,
         code=error.code,
         detail=error.detail,
         faults=error.faults,
-        headers=_retry_after(error),
+        headers=headers,
     )
 
 
-def _of_drf(error: exceptions.APIException) -> Problem:
+def _problem_of_drf(error: exceptions.APIException) -> ProblemDocument:
     headers = {}
     if header := getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = header
     if wait := getattr(error, "wait", None):
         headers["Retry-After"] = str(int(wait))
-    return Problem(
+    return ProblemDocument(
         status=error.status_code,
         code=str(error.default_code),
         detail=str(error.detail),
@@ -171,16 +185,7 @@ def _of_drf(error: exceptions.APIException) -> Problem:
     )
 
 
-def _invalid(faults: Sequence[Fault]) -> Problem:
-    return Problem(
-        status=InvalidInput.http_status,
-        code=InvalidInput.code,
-        detail=summarize(faults),
-        faults=faults,
-    )
-
-
-def problem_body(problem: Problem, *, request_id: UUID) -> dict[str, Any]:
+def problem_body(problem: ProblemDocument, *, request_id: UUID) -> dict[str, Any]:
     errors = [{"pointer": f.pointer, "detail": f.detail} for f in problem.faults]
     return {
         "type": f"urn:tickhook:error:{problem.code}",
@@ -196,17 +201,74 @@ def problem_body(problem: Problem, *, request_id: UUID) -> dict[str, Any]:
     }
 
 
-def _retry_after(error: TickhookError) -> dict[str, str]:
-    if isinstance(error, RateLimited):
-        return {"Retry-After": str(error.retry_after_seconds)}
-    if error.http_status == 503:
-        return {"Retry-After": str(RETRY_AFTER_SECONDS)}
-    return {}
-
-
 def request_id_of(sent: str) -> UUID:
-    """Return the caller's own id of a request, or a new one."""
+    """Return the id that the caller gave the request, or a new one."""
     try:
         return UUID(sent)
     except ValueError:
         return uuid7()
+
+
+class UnknownPathView(APIView):
+    """Answers unknown addresses below `/api/`, by any method, with a 404 of the API."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    schema = None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        raise NotFound("The API has no such address")
+
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>Database unavailable</title></head>
+<body>
+<h1>The database is not available</h1>
+<p>Your last change may be missing. Reload the page in a few seconds and check.</p>
+</body>
+</html>
+"""
+
+
+def server_error(request: HttpRequest) -> HttpResponseBase:
+    """Return a 503 if the database is unavailable, and Django's page otherwise."""
+    error = sys.exc_info()[1]  # Django calls this while it handles the exception
+    if error is not None and is_unavailable(error):
+        return _unavailable(request, error)
+    return defaults.server_error(request)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """Return a 503 if a session could not be saved, and Django's page otherwise.
+
+    Django turns any database error of saving a session into SessionInterrupted, whose
+    message says that the session was deleted.
+    """
+    if isinstance(exception, SessionInterrupted) and exception.__context__ is not None:
+        # The error that SessionStore.save() caught before it raised UpdateError.
+        cause = exception.__context__.__context__
+        if cause is not None and is_unavailable(cause):
+            return _unavailable(request, cause)
+    return defaults.bad_request(request, exception)
+
+
+def _unavailable(request: HttpRequest, error: BaseException) -> HttpResponse:
+    outages.record(error)
+    drop_connection()
+    problem = problem_of(ServiceUnavailable())
+    if request.path.startswith("/api/"):
+        request_id = request_id_of(request.headers.get("X-Request-Id", ""))
+        body = problem_body(problem, request_id=request_id)
+        response: HttpResponse = JsonResponse(
+            body | {"instance": request.path}, content_type=PROBLEM_JSON
+        )
+    else:
+        response = HttpResponse(_PAGE)
+    response.status_code = problem.status
+    for name, value in problem.headers.items():
+        response[name] = value
+    # Otherwise Django logs the exception a second time, with its traceback.
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response

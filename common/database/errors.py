@@ -1,7 +1,8 @@
-"""Which database errors say that the server is unavailable, and not that we are wrong.
+"""Tells errors of an unavailable database server from errors of our own.
 
-Exception classes do not answer this: a read-only server raises InternalError, an index
-row that is too large OperationalError. The SQLSTATE does (PostgreSQL, appendix A).
+The exception classes do not show the difference: a read-only server raises
+InternalError, an index row that is too large raises OperationalError. The SQLSTATE
+shows it (PostgreSQL, appendix A).
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ _UNAVAILABLE = (
     "25P04",  # the transaction took too long
     "40",  # rolled back in favor of another transaction: deadlock, serialization
     "53",  # no disk space, memory or connection left
-    "55P03",  # a lock could not be had in time
+    "55P03",  # a lock was not acquired in time
     QUERY_CANCELED,
     "57P",  # the server is starting, stopping or has crashed
     "58",  # the operating system failed the server
 )
-# Without a SQLSTATE, these come from the client's side of a broken connection.
-_OF_THE_CONNECTION = (
+# Errors without a SQLSTATE: the client raises them when a connection is broken.
+_CONNECTION_ERRORS = (
     OperationalError,
     InterfaceError,
     psycopg.OperationalError,
@@ -40,7 +41,7 @@ _OF_THE_CONNECTION = (
 
 
 class DatabaseAway(Exception):
-    """The database is unavailable, or ended a transaction in favor of another."""
+    """The database is unavailable, or rolled back a transaction in favor of another."""
 
 
 def is_unavailable(error: BaseException) -> bool:
@@ -51,9 +52,9 @@ def is_unavailable(error: BaseException) -> bool:
         return False
     if state := sqlstate(error):
         return state.startswith(_UNAVAILABLE)
-    # psycopg raises a bare DatabaseError for an answer that broke off in the middle.
+    # psycopg raises a plain DatabaseError for a response that ends in the middle.
     return (
-        isinstance(error, _OF_THE_CONNECTION)
+        isinstance(error, _CONNECTION_ERRORS)
         or type(error.__cause__ or error) is psycopg.DatabaseError
     )
 
@@ -65,20 +66,20 @@ def sqlstate(error: BaseException) -> str:
 
 
 def error_kind(error: BaseException) -> str:
-    """Return the class of an error and its SQLSTATE, without any text of the server."""
+    """Return the class of an error and its SQLSTATE, without text from the server."""
     state = sqlstate(error)
     return type(error).__name__ + (f" (SQLSTATE {state})" if state else "")
 
 
 class _OutageLog:
-    """Logs the requests that found no database, one line for many."""
+    """Logs the requests that failed for lack of a database, one line for many."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._unlogged = 0
         self._logged_at = -LOG_EVERY_SECONDS
 
-    def note(self, error: BaseException) -> None:
+    def record(self, error: BaseException) -> None:
         with self._lock:
             self._unlogged += 1
             now = time.monotonic()
@@ -99,7 +100,7 @@ outages = _OutageLog()
 def drop_connection() -> None:
     """Close this thread's connection, so that the next statement opens a new one.
 
-    Inside a transaction it stays: the transaction has to end first.
+    Inside a transaction the connection stays, because the transaction must end first.
     """
     if not connection.in_atomic_block:
         with suppress(Error):

@@ -1,16 +1,18 @@
-"""JSON Schema from users: bounded in time, and no reference that leaves the schema.
+"""JSON Schema from users: limited in time, and without references to other schemas.
 
-Draft 2020-12, whatever `$schema` says. Patterns are matched in linear time; a check
-that takes too many steps is given up, so that neither a schema nor a value can hold up
-the one who checks it.
+It is draft 2020-12, whatever `$schema` says. Patterns are matched in linear time, and a
+check with too many steps ends, so that neither a schema nor a value can block a thread.
 """
 
 from __future__ import annotations
 
-from common.json_schema.budget import MAX_STEPS, UnusableSchema
-from common.json_schema.checking import find_schema_faults
-from common.json_schema.shape import MIXED
-from common.json_schema.validation import TooCostly, find_value_faults
+from common.json_schema.checks import (
+    MIXED,
+    TooCostly,
+    find_schema_faults,
+    find_value_faults,
+)
+from common.json_schema.keywords import MAX_STEPS, UnusableSchema
 
 __all__ = [
     "MAX_STEPS",

@@ -1,9 +1,14 @@
-"""The keywords of JSON Schema, each counted; those that could take for ever, anew."""
+"""A JSON Schema validator that counts its steps, with safe versions of some keywords.
+
+The keywords of `jsonschema` that can take exponential or unlimited time are replaced.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from fractions import Fraction
 from typing import Any
 
@@ -13,9 +18,53 @@ from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend
 
-from common.json_schema.budget import count_values, spend
+# A step takes 2 to 5 microseconds, so a check ends after half a second at most.
+MAX_STEPS = 50_000
 
-# As jsonschema calls it: validator, the keyword's value, the instance, the schema.
+
+class UnusableSchema(ValueError):
+    """The schema refers to a place that does not exist, or endlessly to itself."""
+
+
+class BudgetSpent(Exception):
+    """A check takes more steps than are allowed."""
+
+
+_left: ContextVar[int] = ContextVar("steps_left", default=MAX_STEPS)
+
+
+@contextmanager
+def budget(steps: int = MAX_STEPS) -> Iterator[None]:
+    """Limit the steps within the `with` block."""
+    token = _left.set(steps)
+    try:
+        yield
+    finally:
+        _left.reset(token)
+
+
+def spend(steps: int) -> None:
+    """Subtract steps from the budget; raise BudgetSpent if it is exceeded."""
+    left = _left.get() - steps
+    _left.set(left)
+    if left < 0:
+        raise BudgetSpent
+
+
+def count_values(value: object) -> int:
+    """Return the number of values in a JSON value, including itself."""
+    count, rest = 0, [value]
+    while rest:
+        item = rest.pop()
+        count += 1
+        if isinstance(item, dict):
+            rest.extend(item.values())
+        elif isinstance(item, list):
+            rest.extend(item)
+    return count
+
+
+# jsonschema passes the validator, the value of the keyword, the instance, the schema.
 Check = Callable[[Any, Any, Any, Any], Iterable[ValidationError] | None]
 
 _LOOP_OVER_INSTANCE = frozenset(
@@ -27,7 +76,7 @@ _LOOP_OVER_INSTANCE = frozenset(
 _COMPARE = frozenset({"const", "enum"})
 _REFER = frozenset({"$ref", "$dynamicRef"})
 _REFERENCE_STEPS = 5
-# How much of what is cheap is done in the time of one step.
+# How many cheap operations take as long as one step.
 _ENTRIES_PER_STEP = 20
 _MATCHED_PER_STEP = 1000
 _QUOTED_PER_STEP = 100
@@ -42,14 +91,14 @@ def matches(pattern: str, text: str) -> bool:
 
 
 def _counted(keyword: str, check: Check) -> Check:
-    """Return the check such that it pays for its steps before it takes them."""
+    """Return the check, which now spends its steps from the budget first."""
 
     def counted(
         validator: Any, value: Any, instance: Any, schema: Any
     ) -> Iterator[ValidationError]:
         spend(_steps(keyword, value, instance))
         for error in check(validator, value, instance, schema) or ():
-            # The message quotes the instance, however large that is.
+            # The message quotes the whole instance.
             spend(len(error.message) // _QUOTED_PER_STEP)
             yield error
 
@@ -110,7 +159,7 @@ def _additional_properties(
 def _unique_items(
     validator: Validator, is_wanted: bool, instance: object, _schema: object
 ) -> Iterator[ValidationError]:
-    """Compare by hashes: to compare each with each is quadratic."""
+    """Compare hashes, because comparing all pairs is quadratic."""
     if not is_wanted or not isinstance(instance, list):
         return
     if len({_comparable(item) for item in instance}) < len(instance):
@@ -118,9 +167,9 @@ def _unique_items(
 
 
 def _comparable(value: object) -> object:
-    """Return what is equal, and of equal hash, for equal JSON values alone.
+    """Return a value whose equality and hash are those of the JSON value.
 
-    Numbers become texts: a stranger can choose numbers whose hashes collide.
+    Numbers become text, because a sender can choose numbers whose hashes collide.
     """
     spend(1)
     match value:
@@ -141,7 +190,7 @@ def _comparable(value: object) -> object:
 def _multiple_of(
     validator: Validator, factor: Any, instance: object, _schema: object
 ) -> Iterator[ValidationError]:
-    """Divide exactly: a large integer is no double."""
+    """Divide exactly: a double cannot represent each large integer."""
     if isinstance(instance, bool) or not isinstance(instance, (int, float)):
         return
     if math.inf in (instance, -instance, factor):
@@ -150,8 +199,8 @@ def _multiple_of(
         yield ValidationError(f"{instance!r} is not a multiple of {factor!r}")
 
 
-def _stay(self: Any, **changes: Any) -> Any:
-    """Go on in a subschema with these keywords, whatever `$schema` that names."""
+def _evolve(self: Any, **changes: Any) -> Any:
+    """Check a subschema with these keywords, whatever its `$schema` is."""
     return type(self)(**{**_arguments(self), **changes})
 
 
@@ -159,26 +208,28 @@ def _arguments(validator: Any) -> dict[str, Any]:
     return {argument: getattr(validator, name) for name, argument in _FIELDS}
 
 
-def _pay_and_stay(self: Any, **changes: Any) -> Any:
-    """Pay for a reference that is followed while no keyword is checked."""
+def _evolve_and_count(self: Any, **changes: Any) -> Any:
+    """Spend steps for a reference that is followed without checking a keyword."""
     schema = changes.get("schema")
     inside = schema.values() if isinstance(schema, dict) else ()
     spend(1 + sum(map(_length, inside)) // _ENTRIES_PER_STEP)
-    return _stay(self, **changes)
+    return _evolve(self, **changes)
 
 
 def _unevaluated(check: Check) -> Check:
-    """Return the check such that it pays for looking for what others evaluate.
+    """Return the check, which now spends steps for finding the evaluated members.
 
-    jsonschema follows references for that, and one may be reached by ever more ways.
+    jsonschema follows references for that, possibly on an exponential number of paths.
     """
 
-    def paying(
+    def counted(
         validator: Any, value: Any, instance: Any, schema: Any
     ) -> Iterable[ValidationError] | None:
-        return check(_PayingValidator(**_arguments(validator)), value, instance, schema)
+        return check(
+            _CountingValidator(**_arguments(validator)), value, instance, schema
+        )
 
-    return paying
+    return counted
 
 
 _SHIPPED = Draft202012Validator.VALIDATORS
@@ -204,8 +255,8 @@ _FIELDS = [
     for field in attrs.fields(SafeValidator)  # type: ignore[arg-type]  # no stub
     if field.init
 ]
-# jsonschema's own would change to its other validators, and so to Python's patterns.
-SafeValidator.evolve = _stay  # type: ignore[method-assign]
+# The method of jsonschema would switch to its own validators and to Python's patterns.
+SafeValidator.evolve = _evolve  # type: ignore[method-assign]
 
-_PayingValidator: type[Validator] = extend(SafeValidator)  # type: ignore[no-untyped-call]  # no stub
-_PayingValidator.evolve = _pay_and_stay  # type: ignore[method-assign]
+_CountingValidator: type[Validator] = extend(SafeValidator)  # type: ignore[no-untyped-call]  # no stub
+_CountingValidator.evolve = _evolve_and_count  # type: ignore[method-assign]

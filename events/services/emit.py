@@ -10,10 +10,9 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from common.causes import Cause, current_cause
-from common.errors import Conflict, Fault, InvalidInput
+from common.correlation import Cause, current_cause
+from common.errors import Conflict, Fault, InvalidInput, clean_text
 from common.fields import dump_json
-from common.text import clean_text
 from events.models import Event, EventSource, EventType
 from events.services.record import NewEvent, dedupe_key, find_known, record_events
 
@@ -57,7 +56,7 @@ def emit(
     A second call with the same subject and idempotency key records nothing and returns
     the id of the first event; it raises IdempotencyKeyConflict if the type or the
     payload differs. The cause is the event `cause_id`, or else that of the surrounding
-    `emitting_because_of`. Raises InvalidInput if the subject cannot be stored or the
+    `emit_because_of`. Raises InvalidInput if the subject cannot be stored or the
     cause does not exist.
     """
     require_known_type(type)

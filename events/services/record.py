@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from common.bulk import columns_of, insert_one_sql, insert_sql
+from common.database.sql import columns_of, insert_one_sql, insert_sql
 from common.errors import ServiceUnavailable
 from common.fields import dump_json
 from common.ids import uuid7

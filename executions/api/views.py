@@ -16,9 +16,13 @@ from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from common.api.filters import AnyCaseChoiceFilter, SinceFilter, UntilFilter
-from common.api.pagination import ExecutionPagination
-from common.api.permissions import ChangePermissions
+from common.api.defaults import ChangePermissions
+from common.api.lists import (
+    AnyCaseChoiceFilter,
+    ExecutionPagination,
+    SinceFilter,
+    UntilFilter,
+)
 from common.errors import Fault, InvalidInput
 from events.api import EventViewSet
 from executions.api.ledger_serializers import (

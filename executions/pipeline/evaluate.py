@@ -13,8 +13,8 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 
 from agents.services.submit import NewTask
+from common.errors import clean_text
 from common.fields import dump_json
-from common.text import clean_text
 from conditions.document import Document
 from conditions.engine import compile_condition
 from conditions.evaluation import CompiledCondition, EvaluationOutcome

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db.models import Max
 
-from common.clock import database_now
+from common.database.sql import database_now
 from events.models import Event, EventSource
 from executions.models import Reason
 from executions.pipeline.new_execution import Pair

@@ -6,8 +6,8 @@ from datetime import datetime
 from uuid import UUID
 
 from agents.services.submit import NewTask
+from common.errors import clean_text
 from common.ids import derived_uuid7
-from common.text import clean_text
 from events.models import Event
 from executions.models import OPEN_STATUSES, ExecutionStatus, Reason
 from triggers.models import Trigger

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from agents.services.submit import create_tasks
 from agents.services.workers import worker_name
-from common.bulk import insert_rows
+from common.database.sql import insert_rows
 from common.fields import dump_json
 from executions.models import ExecutionStatus, ExecutionTrace, TriggerExecution
 from executions.pipeline.new_execution import NewExecution

@@ -20,7 +20,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.expressions import RawSQL
 
-from common.clock import database_now
+from common.database.sql import database_now
 from events.models import Event, EventSource, Inbox
 from executions.models import TriggerExecution
 from executions.services.ledger_entries import (

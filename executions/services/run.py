@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
-from common.clock import database_now
+from common.database.sql import database_now
 from common.errors import Fault, InvalidInput, RateLimited
 from common.fields import dump_json
 from events.models import Event, EventSource

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.conf import settings
 
 from agents.models import AgentKind, TaskStatus
-from common.clock import database_now
+from common.database.sql import database_now
 from common.snapshots import SnapshotHolder, find_snapshot_holder
 from events.models import Event, Inbox
 from executions.models import FAILED_STATUSES, ExecutionStatus, TriggerExecution

@@ -1,7 +1,7 @@
 """PostgreSQL and Valkey for a machine that has neither.
 
-The programs come from wheels, listen on sockets only, recover from being killed, and
-end when the process that started them ends, however it does.
+The programs come from wheels, listen on sockets only, recover after a kill, and end
+with the process that started them, even if that one is killed.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.embedded.places import PlaceUnusableError, remove_place
-from local.embedded.postgres import start_postgres
-from local.embedded.server import (
+from local.embedded.folders import FolderUnusableError, remove_server_folder
+from local.embedded.servers import (
     Server,
     ServerAlreadyRunningError,
     ServerDidNotStartError,
+    start_postgres,
+    start_valkey,
 )
-from local.embedded.valkey import start_valkey
 
 __all__ = [
     "EmbeddedServers",
-    "PlaceUnusableError",
+    "FolderUnusableError",
     "Server",
     "ServerAlreadyRunningError",
     "ServerDidNotStartError",
@@ -55,8 +55,8 @@ def embedded_servers(
     """Run both servers with data in `folder`; `throw_away` deletes it at the end."""
     with ExitStack() as cleanup:
         if throw_away:
-            cleanup.callback(remove_place, folder / "postgres")
-            cleanup.callback(remove_place, folder / "valkey")
+            cleanup.callback(remove_server_folder, folder / "postgres")
+            cleanup.callback(remove_server_folder, folder / "valkey")
         valkey = start_valkey(folder / "valkey")
         cleanup.callback(valkey.stop)
         postgres = start_postgres(folder / "postgres", throw_away=throw_away)

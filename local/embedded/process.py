@@ -1,9 +1,10 @@
-"""Starting programs that cannot outlive this process."""
+"""Starts programs that cannot outlive this process."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import signal
 import subprocess
@@ -30,7 +31,7 @@ class Identity:
 
 
 def die_with_parent(death_signal: signal.Signals) -> None:
-    """Have the kernel send this process `death_signal` when its parent dies."""
+    """Make the kernel send this process `death_signal` when its parent dies."""
     _libc.prctl(_PR_SET_PDEATHSIG, int(death_signal))
 
 
@@ -46,7 +47,7 @@ def spawn(
 ) -> subprocess.Popen[bytes]:
     """Start `command` in its own session and process group, appending to `log`.
 
-    It receives `death_signal` when this process dies, in whatever way.
+    It receives `death_signal` when this process ends, even if it is killed.
     """
     if threading.current_thread() is not threading.main_thread():
         raise NotMainThreadError(NotMainThreadError.__doc__)
@@ -65,21 +66,30 @@ def spawn(
             user=identity.uid if identity else None,
             group=identity.gid if identity else None,
             extra_groups=[] if identity else None,
-            preexec_fn=_tie_to(os.getpid(), death_signal),
+            preexec_fn=_die_with(os.getpid(), death_signal),
         )
     finally:
         os.close(output)
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill what is left of the group that `process` leads, and reap `process`."""
+    """Kill the process group that `process` leads, and reap `process`."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
+def try_lock(descriptor: int) -> bool:
+    """Lock an open file; return False if another process holds the lock."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def wait_until(ready: Callable[[], bool], *, timeout_seconds: float) -> bool:
-    """Ask `ready` every 20 ms; return False if it never said yes in time."""
+    """Call `ready` every 20 ms; return whether it returned True in time."""
     deadline = time.monotonic() + timeout_seconds
     while not ready():
         if time.monotonic() > deadline:
@@ -88,10 +98,10 @@ def wait_until(ready: Callable[[], bool], *, timeout_seconds: float) -> bool:
     return True
 
 
-def _tie_to(parent: int, death_signal: signal.Signals) -> Callable[[], None]:
+def _die_with(parent: int, death_signal: signal.Signals) -> Callable[[], None]:
     def in_child() -> None:
         die_with_parent(death_signal)
-        # A shell starts what it puts in the background with Ctrl-C ignored.
+        # A shell starts its background processes with SIGINT ignored.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         # The parent may have died before the line above took effect.
         if os.getppid() != parent:

@@ -21,6 +21,10 @@ from senders.definitions import (
     WebhookTypeDefinition,
 )
 
+MAX_EVENT_TYPE_LENGTH = 200
+MAX_DELIVERY_ID_LENGTH = 8000
+UNKNOWN_EVENT_TYPE = "unknown"
+EVENT_TYPE_CHARACTERS = frozenset(string.ascii_letters + string.digits + "_.:-")
 INDEX = re.compile(r"[0-9]{1,6}")
 
 
@@ -80,12 +84,6 @@ def as_text(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
     return str(value).strip().encode("utf-8", "backslashreplace").decode()
-
-
-MAX_EVENT_TYPE_LENGTH = 200
-MAX_DELIVERY_ID_LENGTH = 8000
-UNKNOWN_EVENT_TYPE = "unknown"
-EVENT_TYPE_CHARACTERS = frozenset(string.ascii_letters + string.digits + "_.:-")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,9 @@ from senders.sandbox.limits import (
 logger = logging.getLogger(__name__)
 
 MAX_PROCESSES = 2
+# Limits of the kernel for each interpreter.
+MAX_ADDRESS_SPACE = 1024 * 1024 * 1024
+MAX_OPEN_FILES = 32
 # The time for an interpreter to stop by itself before it is killed, and for a call of
 # hmac or urllib that started in time.
 GRACE_SECONDS = 0.1
@@ -102,7 +105,7 @@ class Pool:
 
 
 def current_pool() -> Pool:
-    """Return the pool of this process; raise SandboxUnavailable if there is none."""
+    """Return the pool of this process; raise SandboxUnavailable if it cannot start."""
     global _pool, _entered_in
     if _entered_in not in (None, os.getpid()):
         raise SandboxUnavailable(
@@ -148,10 +151,6 @@ def _try(program: str | None) -> Pool | None:
         return pool
     pool.close()
     return None
-
-
-MAX_ADDRESS_SPACE = 1024 * 1024 * 1024
-MAX_OPEN_FILES = 32
 
 
 @cache

@@ -4,7 +4,7 @@ import json
 import math
 from typing import Any
 
-from common.json_depth import is_deeper_than
+from common.json_cost import is_deeper_than
 from senders.errors import SandboxRefused
 from senders.sandbox.limits import MAX_RESULT_BYTES, MAX_RESULT_DEPTH
 

@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local.embedded.places import remove_place
+from local.embedded.folders import remove_server_folder
 from local.embedded.process import kill_group, spawn
-from local.files import read_json
-from local.options import ROOT
+from local.environment import ROOT, read_json
 from tests.acceptance.stack import free_port
 from tests.acceptance.waiting import wait_for
 
@@ -76,7 +75,7 @@ class Clone:
         finally:
             kill_group(process)
             for server in ("postgres", "valkey"):
-                remove_place(self.folder / ".data" / server)
+                remove_server_folder(self.folder / ".data" / server)
 
 
 def _copy_repository(folder: Path) -> None:

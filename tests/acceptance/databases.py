@@ -16,8 +16,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from local.files import read_json
-from local.options import ROOT
+from local.environment import ROOT, read_json
 from tests.servers.pgbouncer import pgbouncer
 
 _TEMPLATE = "acceptance_template"

@@ -12,10 +12,9 @@ from typing import Any, LiteralString
 
 import psycopg
 
-from local.embedded.places import remove_place
+from local.embedded.folders import remove_server_folder
 from local.embedded.process import kill_group, spawn
-from local.files import read_json
-from local.options import ROOT
+from local.environment import ROOT, read_json
 from tests.acceptance.stack import free_port
 from tests.acceptance.waiting import wait_for
 
@@ -78,7 +77,7 @@ def running_installation(data: Path) -> Iterator[Installation]:
         finally:
             kill_group(process)
             for server in ("postgres", "valkey"):
-                remove_place(data / server)
+                remove_server_folder(data / server)
 
 
 def _environment(data: Path) -> dict[str, str]:

@@ -17,13 +17,13 @@ from urllib.parse import urlsplit
 import psycopg
 import redis
 
-from local.embedded.places import remove_place
+from local.embedded.folders import remove_server_folder
 from local.embedded.process import kill_group, spawn
-from local.embedded.valkey import start_valkey
-from local.guard import Guard
-from local.options import ROOT
-from local.procfile import read_procfile
-from local.site import is_ready
+from local.embedded.servers import start_valkey
+from local.environment import ROOT
+from local.programs import read_procfile
+from local.report import is_ready
+from local.watchdog import Watchdog
 from tests.acceptance.databases import (
     copied_database,
     migrated_template,
@@ -58,7 +58,7 @@ class Stack:
         database_url: str,
         programs_url: str,
         api_token: str,
-        guard: Guard,
+        guard: Watchdog,
     ) -> None:
         self.api_token = api_token
         self.logs = folder / "logs"
@@ -153,7 +153,7 @@ class Stack:
         """End all processes and delete all data but the logs."""
         self.kill(*self._running)
         self._broker.kill()
-        remove_place(self._broker_data)
+        remove_server_folder(self._broker_data)
         self.database.close()
 
     def _spawn(self, name: str, app: str) -> Path:
@@ -215,7 +215,7 @@ def running_stack(folder: Path) -> Iterator[Stack]:
             database_url=database_url,
             programs_url=programs_url,
             api_token=template.api_token,
-            guard=cleanup.enter_context(Guard(lock)),
+            guard=cleanup.enter_context(Watchdog(lock)),
         )
         cleanup.callback(stack.close)
         yield stack

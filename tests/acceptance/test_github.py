@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from local.options import ROOT
+from local.environment import ROOT
 from tests.acceptance.client import Answer, Api, Request, path_of, send
 from tests.acceptance.stack import Stack
 from tests.acceptance.waiting import wait_until_equal

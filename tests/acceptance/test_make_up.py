@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from local.demo import DEMO_EXECUTIONS
+from local.report import DEMO_EXECUTIONS
 from tests.acceptance.clone import Clone
 from tests.config.processes import is_gone
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-from local.options import ROOT
+from local.environment import ROOT
 from tests.acceptance.stack import Stack, free_port
 from tests.acceptance.waiting import wait_for
 

@@ -69,7 +69,7 @@ def test_an_inactive_user_gets_no_token(client: Client, admin: User) -> None:
 
     page = client.post(ADD, {"user": other.pk}).content.decode()
 
-    assert "is inactive, and the API would refuse the token" in page
+    assert "is inactive, and the API would reject the token" in page
     assert not ApiToken.objects.exists()
 
 

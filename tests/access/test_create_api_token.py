@@ -44,7 +44,7 @@ def test_an_inactive_user_gets_no_token(admin: User) -> None:
         create_api_token("ana")
 
     assert str(refusal.value) == (
-        "The user 'ana' is inactive, and the API would refuse the token. "
+        "The user 'ana' is inactive, and the API would reject the token. "
         "Set Active on the user's page in the admin first."
     )
     assert not ApiToken.objects.exists()

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -42,13 +41,11 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(module, "LONGEST_PAUSE", 0.01)
     monkeypatch.setattr(module, "CLAIM_SECONDS", 10.0)
     monkeypatch.setattr(module, "CLAIM_PAUSE_SECONDS", 0.01)
+    module._reporter.start()
     yield
-    wait_for(lambda: not threads(), timeout_seconds=60)
+    module._reporter.stop()
+    module._reporter.join(60)
     connection.close()
-
-
-def threads() -> list[str]:
-    return [t.name for t in threading.enumerate() if t.name == "report"]
 
 
 def submitted() -> AgentTask:

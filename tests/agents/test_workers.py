@@ -44,7 +44,7 @@ def test_a_server_that_hung_restarts_the_twenty_seconds(
     monkeypatch.setattr(workers, "_recorded_at", now - 30)
     before = can_detect_dead_workers()
 
-    workers._try_heartbeat(workers.current_worker())
+    workers._try_heartbeat()
 
     assert (before, can_detect_dead_workers()) == (False, False)
 
@@ -52,13 +52,13 @@ def test_a_server_that_hung_restarts_the_twenty_seconds(
 def test_heartbeats_continue_after_the_database_was_read_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    worker_id = workers.current_worker()
+    workers.current_worker()
     monkeypatch.setattr(workers, "_steady_since", time.monotonic() - 100)
 
     with read_only_database():
-        workers._try_heartbeat(worker_id)
+        workers._try_heartbeat()
         assert workers._steady_since == math.inf
-    workers._try_heartbeat(worker_id)
+    workers._try_heartbeat()
 
     assert workers._steady_since < math.inf
 

@@ -16,7 +16,7 @@ app.conf.broker_transport_options = {"queue_order_strategy": "priority"}
 
 @worker_init.connect
 def _hurry(**_: object) -> None:
-    from config import worker_watchdog
+    from common import worker_watchdog
 
     worker_watchdog.PING_SECONDS = 1.0
     worker_watchdog.REST_SECONDS = 0.5

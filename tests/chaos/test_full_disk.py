@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 
 from local.embedded.process import kill_group, spawn
-from local.files import read_json
-from local.options import ROOT
-from local.site import fetch, is_ready
+from local.environment import ROOT, read_json
+from local.report import fetch_json, is_ready
 from tests.acceptance.stack import free_port
 from tests.acceptance.waiting import wait_for
 from tests.chaos.scale import IS_LONG
@@ -109,11 +108,11 @@ def test_all_programs_recover_once_there_is_space(up: Up) -> None:
     wait_for(lambda: "postgres could not be started" in up.output, timeout_seconds=60)
     assert up.process.poll() is None
     assert not is_ready(up.url)
-    assert up.output.count("Noting the processes failed") == 1
+    assert up.output.count("Recording the processes failed") == 1
 
     up.free()
 
     wait_for(lambda: is_ready(up.url), timeout_seconds=90)
     wait_for(lambda: set(up.processes()) == set(before), timeout_seconds=90)
-    assert "Noting the processes works again." in up.output
-    assert fetch(up.url, "/api/v1/triggers", token=token)
+    assert "Recording the processes works again." in up.output
+    assert fetch_json(up.url, "/api/v1/triggers", token=token)

@@ -14,7 +14,7 @@ from django.urls import reverse
 from agents.models import AgentTask, Worker
 from common.admin.base import HistoryAdmin
 from common.admin.display import json_block, text_block
-from common.admin.fields import JSONObjectField, LinesField
+from common.admin.forms import JSONObjectField, LinesField
 from events.models import Event, Inbox
 from executions.models import DrainLease, ExecutionTrace, TriggerExecution
 from triggers.models import (

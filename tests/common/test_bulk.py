@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from common.bulk import insert_rows
+from common.database.sql import insert_rows
 from events.models import Event, EventSource
 from events.services.record import record_events
 from tests.factories import new_event

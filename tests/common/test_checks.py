@@ -15,7 +15,7 @@ from common.checks import (
     check_public_url,
     check_trusted_proxies,
 )
-from config.databases import read_database
+from config.env import read_database
 from tests.servers.pgbouncer import pgbouncer
 
 

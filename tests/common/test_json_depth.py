@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from common.json_depth import is_deeper_than
+from common.json_cost import is_deeper_than
 
 
 def nested(levels: int) -> object:

@@ -81,7 +81,7 @@ def test_a_second_run_finds_nothing_to_do(keys: Settings) -> None:
 def test_a_dry_run_changes_nothing_and_says_what_is_left(keys: Settings) -> None:
     first, again = run("--dry-run"), run("--dry-run")
 
-    assert "agents.Agent.config: 1 rows, 1 by an older key, 0 encrypted anew" in first
+    assert "agents.Agent.config: 1 rows, 1 by an older key, 0 re-encrypted" in first
     assert "3 rows may still need an older key" in first
     assert again == first
     run()

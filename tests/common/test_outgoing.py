@@ -13,9 +13,8 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from common import outgoing
-from common.addresses import parse_address
+from common.addresses import UrlNotAllowed, parse_address
 from common.outgoing import Unreachable, fetch
-from common.targets import UrlNotAllowed
 from tests.common.tls import Site, dripping_handshake, https_site
 
 PLENTY_SECONDS = 60.0

@@ -17,7 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from common import pooling
 from common.pooling import StatementsMixedUp, is_direct
-from config.databases import read_database
+from config.env import read_database
 from tests.servers.pgbouncer import pgbouncer
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -7,8 +7,13 @@ from pathlib import Path
 import pytest
 from pytest_django.fixtures import Settings
 
-from common.addresses import is_public
-from common.targets import Target, UrlNotAllowed, allowed_addresses, check_url
+from common.addresses import (
+    Target,
+    UrlNotAllowed,
+    allowed_addresses,
+    check_url,
+    is_public,
+)
 
 REFUSED = json.loads(
     (Path(__file__).parent / "vectors" / "ssrf_urls.json").read_bytes()

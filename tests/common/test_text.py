@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.text import clean_text
+from common.errors import clean_text
 
 
 @pytest.mark.parametrize(

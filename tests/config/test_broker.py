@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from config.broker import publish_impatiently, transport_options
-from config.celery import app
+from config.celery import app, shorten_broker_timeouts, transport_options
 
 
 def test_a_worker_waits_longer_than_its_request_for_messages_blocks() -> None:
@@ -28,7 +27,7 @@ def test_a_web_process_gives_up_after_a_second(
     usual = transport_options(url)
     monkeypatch.setitem(app.conf, "broker_transport_options", usual)
 
-    publish_impatiently()
+    shorten_broker_timeouts()
 
     shortened = app.conf.broker_transport_options
     limits = {name for name in usual if name.endswith("_timeout")}

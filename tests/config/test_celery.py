@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from config.celery import app
-from local.options import ROOT
+from local.environment import ROOT
 
 
 def test_celery_has_its_own_settings_and_no_others() -> None:

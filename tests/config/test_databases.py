@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from config.databases import databases, read_database
+from config.env import databases, read_database
 
 URL = "postgresql://tickhook@host/tickhook"
 

@@ -9,7 +9,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from config.env import flower_logins
-from local.options import ROOT, Options
+from local.environment import ROOT, Options
 from local.report import where_to_look
 
 

@@ -13,10 +13,10 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import RequestFactory
 
 from config import health
-from config.health import Probe, look_at_database, readyz
+from config.health import Probe, check_database, readyz
 from local.embedded import start_postgres
-from local.embedded.places import remove_place
-from local.embedded.server import Server
+from local.embedded.folders import remove_server_folder
+from local.embedded.servers import Server
 from tests.acceptance.waiting import wait_for
 from tests.outages import closed_database, read_only_database
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _probe_without_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    probe = Probe(look_at_database, keep_seconds=0, wait_seconds=30)
+    probe = Probe(check_database, keep_seconds=0, wait_seconds=30)
     monkeypatch.setattr(health, "probe", probe)
     yield
     connection.close()
@@ -70,7 +70,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     started = start_postgres(tmp_path / "postgres", throw_away=True)
     yield started
     started.stop()
-    remove_place(tmp_path / "postgres")
+    remove_server_folder(tmp_path / "postgres")
 
 
 def test_a_server_that_shuts_down_is_not_ready_although_it_still_answers(

@@ -16,8 +16,8 @@ from django.contrib.staticfiles import finders
 from django.core.management import call_command
 from django.test import Client
 
-from config import schema
-from config.schema import CachedSchemaView
+from common.api import openapi
+from common.api.openapi import CachedSchemaView
 from tests.config.openapi import PREFIX, document, operations
 from tests.factories import make_trigger
 
@@ -54,7 +54,7 @@ def test_the_schema_is_served_to_anyone(client: Client) -> None:
 def test_the_schema_is_built_once_for_each_format(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schema, "_rendered", {})
+    monkeypatch.setattr(openapi, "_rendered", {})
     built = []
     build: Any = CachedSchemaView.generator_class.get_schema
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from local.options import ROOT
+from local.environment import ROOT
 from tests.acceptance.databases import program_environment
 from tests.acceptance.stack import free_port
 from tests.servers.pgbouncer import pgbouncer

@@ -17,10 +17,9 @@ from django.db import connections
 from flower.utils.broker import Broker  # type: ignore[import-untyped]  # has no types
 
 from common import redis as hints
-from config.databases import databases, read_database
-from config.env import broker_url, check_url, redis_url
-from local.embedded.places import remove_place
-from local.embedded.valkey import start_valkey
+from config.env import broker_url, check_url, databases, read_database, redis_url
+from local.embedded.folders import remove_server_folder
+from local.embedded.servers import start_valkey
 from tests.acceptance.stack import free_port
 from tests.servers.pgbouncer import pgbouncer
 
@@ -50,7 +49,7 @@ def redis_urls(tmp_path: Path) -> Iterator[list[str]]:
         ]
     finally:
         server.kill()
-        remove_place(tmp_path / "valkey")
+        remove_server_folder(tmp_path / "valkey")
 
 
 def test_every_client_of_redis_reads_the_password(

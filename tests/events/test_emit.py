@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from common.causes import Cause, emitting_because_of
+from common.correlation import Cause, emit_because_of
 from common.errors import InvalidInput
 from common.ids import uuid7
 from events.models import Event, EventSource, EventType, Inbox
@@ -116,7 +116,7 @@ def test_an_event_caused_by_another_is_one_step_deeper() -> None:
 def test_an_event_emitted_within_a_cause_is_one_step_deeper() -> None:
     cause = Cause(event_id=uuid7(), depth=2, correlation_id=uuid7())
 
-    with emitting_because_of(cause):
+    with emit_because_of(cause):
         inside = emit("invoice.sent", {})
     outside = emit("invoice.sent", {})
 
@@ -130,7 +130,7 @@ def test_an_explicit_cause_overrides_the_surrounding_one() -> None:
     around = Cause(event_id=uuid7(), depth=2, correlation_id=uuid7())
     named = record(depth=7)
 
-    with emitting_because_of(around):
+    with emit_because_of(around):
         emitted = emit("invoice.sent", {}, cause_id=named.id)
 
     event = Event.objects.get(pk=emitted.event_id)

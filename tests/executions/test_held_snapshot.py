@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 from django.db import connection
 
-from common.clock import database_now
+from common.database.sql import database_now
 from events.models import Inbox
 from executions.pipeline.leases import claim_batch, close_lease, has_suspects
 from tests.factories import record

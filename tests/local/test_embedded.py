@@ -16,14 +16,18 @@ from local.embedded import (
     EmbeddedServers,
     ServerAlreadyRunningError,
     embedded_servers,
-    programs,
-    server,
+    folders,
+    servers,
     start_postgres,
     start_valkey,
 )
-from local.embedded.places import PlaceUnusableError, find_place, remove_place
+from local.embedded.folders import (
+    FolderUnusableError,
+    make_server_folder,
+    remove_server_folder,
+)
 from local.embedded.process import wait_until
-from local.services import EmbeddedServer
+from local.programs import ServerProgram
 from local.supervisor import Supervisor
 from tests.config.processes import is_gone
 
@@ -35,7 +39,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     home.mkdir(mode=0o700)
     yield home
     for name in ("postgres", "valkey"):
-        remove_place(home / name)
+        remove_server_folder(home / name)
 
 
 def _query(url: str, statement: str) -> list[tuple[object, ...]]:
@@ -65,7 +69,7 @@ def test_servers_run_in_a_private_home_wherever_the_path_leads(
 def test_programs_that_the_servers_user_cannot_reach_are_copied(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(programs, "may_reach", lambda *_: False)
+    monkeypatch.setattr(folders, "can_reach", lambda *_: False)
     umask = os.umask(0o077)
 
     try:
@@ -137,7 +141,7 @@ def test_committed_rows_survive_a_killed_postgres(folder: Path) -> None:
     assert rows == [(1,)]
 
 
-def test_postgres_starts_although_a_stranger_has_its_old_process_id(
+def test_postgres_starts_although_its_old_process_id_is_in_use(
     folder: Path,
 ) -> None:
     first = start_postgres(folder / "postgres", throw_away=True)
@@ -153,51 +157,52 @@ def test_postgres_starts_although_a_stranger_has_its_old_process_id(
     assert rows == [(1,)]
 
 
-def test_a_server_that_another_program_told_to_stop_is_ended_and_started_again(
+def test_a_server_that_another_program_asked_to_stop_is_ended_and_started_again(
     folder: Path,
 ) -> None:
     said: list[str] = []
     start = partial(start_postgres, throw_away=True)
-    embedded = EmbeddedServer(start, folder / "postgres")
+    embedded = ServerProgram(start, folder / "postgres")
     supervisor = Supervisor(say=said.append, first_delay_seconds=0.01)
     supervisor.start(embedded.service())
     first = supervisor.processes["postgres"]
 
     with psycopg.connect(embedded.url):  # SIGTERM waits for this client
         os.kill(first, signal.SIGTERM)
-        assert wait_until(supervisor.tick, timeout_seconds=60)
-        assert wait_until(supervisor.tick, timeout_seconds=60)
+        assert wait_until(supervisor.check, timeout_seconds=60)
+        assert wait_until(supervisor.check, timeout_seconds=60)
 
     assert supervisor.processes["postgres"] != first
     assert _query(embedded.url, "SELECT 1") == [(1,)]
     assert said[0] == (
-        "postgres was told to stop by another program; ending it now, to start it again"
+        "postgres was asked to stop by another program; "
+        "ending it now, to start it again"
     )
-    assert len([line for line in said if "told to stop" in line]) == 1
-    supervisor.stop(timeout_seconds=10, hurry=lambda: False)
+    assert len([line for line in said if "asked to stop" in line]) == 1
+    supervisor.stop(timeout_seconds=10, kill_now=lambda: False)
 
 
 def test_a_start_that_raises_leaves_no_process(folder: Path) -> None:
-    place = find_place(folder / "postgres")
+    server_folder = make_server_folder(folder / "postgres")
     log = folder / "one.log"
 
     def fail() -> bool:
         raise ValueError("not what we expect")
 
-    plan = server.ServerPlan(
+    plan = servers.ServerPlan(
         name="one",
         url="",
         command=["/bin/sleep", "60"],
         stop_signal=signal.SIGTERM,
         answers=fail,
     )
-    lock = server.lock_folder(place)
+    lock = servers.lock_folder(server_folder)
 
     with pytest.raises(ValueError, match="not what we expect"):
-        server.start_server(plan, place=place, lock=lock, log=log)
+        servers.start_server(plan, folder=server_folder, lock=lock, log=log)
 
     os.close(lock)
-    os.close(server.lock_folder(place))  # held by the process while it lived
+    os.close(servers.lock_folder(server_folder))  # held by the process while it lived
 
 
 def test_keys_survive_a_killed_valkey(folder: Path) -> None:
@@ -218,9 +223,9 @@ def test_keys_survive_a_killed_valkey(folder: Path) -> None:
 def test_a_second_server_on_the_same_data_is_refused(
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
-    start: Callable[[Path], server.Server],
+    start: Callable[[Path], servers.Server],
 ) -> None:
-    monkeypatch.setattr(server, "_LOCK_TIMEOUT_SECONDS", 0)
+    monkeypatch.setattr(servers, "_LOCK_TIMEOUT_SECONDS", 0)
     name = start.__name__.removeprefix("start_")
     first = start(folder / name)
 
@@ -234,7 +239,7 @@ def test_a_second_server_on_the_same_data_is_refused(
 def test_a_link_to_vanished_data_is_refused(folder: Path) -> None:
     (folder / "postgres").symlink_to(folder / "gone")
 
-    with pytest.raises(PlaceUnusableError, match="not there"):
+    with pytest.raises(FolderUnusableError, match="does not exist"):
         start_postgres(folder / "postgres")
 
 

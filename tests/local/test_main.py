@@ -6,8 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from local.lock import stack_lock
-from local.options import ROOT
+from local.environment import ROOT, stack_lock
 
 
 def _up(data: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -42,7 +41,7 @@ def test_a_second_start_says_that_the_first_one_runs(tmp_path: Path) -> None:
     assert outcome.returncode == 1
     assert outcome.stderr == (
         f"Tickhook cannot run: Tickhook is already running on {tmp_path}: "
-        f"an address still to come (process {os.getpid()})\n"
+        f"still starting (process {os.getpid()})\n"
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from local.options import ROOT
+from local.environment import ROOT
 from tests.outages import closed_database
 
 pytestmark = pytest.mark.django_db(transaction=True)

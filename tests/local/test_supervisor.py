@@ -35,7 +35,7 @@ def talk() -> _Talk:
 def supervisor(talk: _Talk) -> Iterator[Supervisor]:
     supervisor = Supervisor(say=talk, first_delay_seconds=0.01)
     yield supervisor
-    supervisor.stop(timeout_seconds=0, hurry=_no_hurry)
+    supervisor.stop(timeout_seconds=0, kill_now=_no_hurry)
 
 
 @pytest.fixture
@@ -60,9 +60,9 @@ def test_a_killed_process_is_started_again(
     first = supervisor.processes["one"]
 
     subprocess.run(["/bin/kill", "-9", str(first)], check=True)  # noqa: S603 (our own)
-    assert wait_until(supervisor.tick, timeout_seconds=60)
+    assert wait_until(supervisor.check, timeout_seconds=60)
     assert supervisor.processes == {}
-    assert wait_until(supervisor.tick, timeout_seconds=60)
+    assert wait_until(supervisor.check, timeout_seconds=60)
 
     second = supervisor.processes["one"]
     assert second != first
@@ -78,7 +78,7 @@ def test_a_process_that_keeps_failing_is_started_ever_more_rarely(
     supervisor.start(python_service("raise SystemExit(3)"))
 
     def has_failed_thrice() -> bool:
-        supervisor.tick()
+        supervisor.check()
         return len([line for line in talk.lines if "ended" in line]) == 3
 
     assert wait_until(has_failed_thrice, timeout_seconds=60)
@@ -96,7 +96,7 @@ def test_a_start_that_fails_later_is_tried_again(
     supervisor.start(Service(name="one", start=lambda: next(starts)()))
 
     assert wait_until(
-        lambda: supervisor.tick() and len(talk.lines) == 3, timeout_seconds=60
+        lambda: supervisor.check() and len(talk.lines) == 3, timeout_seconds=60
     )
     assert (
         talk.lines[1]
@@ -118,7 +118,7 @@ def test_what_a_dead_process_left_behind_is_killed_before_its_restart(
         ["/bin/kill", "-9", str(supervisor.processes["one"])], check=True
     )
 
-    assert wait_until(supervisor.tick, timeout_seconds=60)
+    assert wait_until(supervisor.check, timeout_seconds=60)
     assert wait_until(lambda: is_gone(grandchild), timeout_seconds=60)
 
 
@@ -141,7 +141,7 @@ def test_stopping_sends_each_service_its_own_signal(
     )
     assert wait_until(lambda: "ready" in log.read_text(), timeout_seconds=60)
 
-    supervisor.stop(timeout_seconds=10, hurry=_no_hurry)
+    supervisor.stop(timeout_seconds=10, kill_now=_no_hurry)
 
     assert log.read_text() == "ready\ninterrupted\n"
     assert supervisor.processes == {}
@@ -160,6 +160,6 @@ def test_who_does_not_end_in_time_or_on_a_second_request_is_killed_with_its_grou
     supervisor.start(python_service(STUBBORN_FAMILY))
     family = [supervisor.processes["one"], _grandchild(tmp_path, "one")]
 
-    supervisor.stop(timeout_seconds=timeout_seconds, hurry=lambda: in_a_hurry)
+    supervisor.stop(timeout_seconds=timeout_seconds, kill_now=lambda: in_a_hurry)
 
     assert wait_until(lambda: all(map(is_gone, family)), timeout_seconds=60)

@@ -9,7 +9,7 @@ from senders.parsing import decode_body
 from senders.parsing.json_bodies import split_array
 
 MEGABYTE = 1024 * 1024
-ZIPPED = gzip.compress(b'{"a": 1}')
+ZIPPED = gzip.compress(b'{"a": 1}', mtime=0)
 
 
 @pytest.mark.parametrize("encoding", ["", "identity", " Identity "])

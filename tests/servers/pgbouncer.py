@@ -14,7 +14,11 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from local.embedded.places import find_place, find_sockets, remove_place
+from local.embedded.folders import (
+    make_server_folder,
+    remove_server_folder,
+    socket_folder,
+)
 from local.embedded.process import kill_group, spawn, wait_until
 
 _PORT = 6432
@@ -59,15 +63,15 @@ def pgbouncer(
     """Run PgBouncer; yield the URL of a database (by default the tests') through it."""
     program = find_pgbouncer()
     direct = database_url or os.environ["DATABASE_URL"]
-    place = find_place(folder)
-    sockets = find_sockets(place)
+    place = make_server_folder(folder)
+    sockets = socket_folder(place)
     files = {
         "users": f'"tickhook" "{password}"\n',
         "pgbouncer.ini": _CONFIGURATION.format(
             server=conninfo_to_dict(direct)["host"],
             port=_PORT,
             sockets=sockets,
-            folder=place.folder,
+            folder=place.path,
             auth="scram-sha-256" if password else "trust",
             mode=mode,
             size=size,
@@ -75,11 +79,11 @@ def pgbouncer(
         ),
     }
     for name, content in files.items():
-        (place.folder / name).write_text(content)
-        place.own(place.folder / name)
+        (place.path / name).write_text(content)
+        place.own(place.path / name)
     process = spawn(
-        [program, place.folder / "pgbouncer.ini"],
-        folder=place.folder,
+        [program, place.path / "pgbouncer.ini"],
+        folder=place.path,
         log=folder.parent / "logs" / "pgbouncer.log",
         environment={"PATH": "/usr/bin:/bin"},
         death_signal=signal.SIGTERM,
@@ -93,7 +97,7 @@ def pgbouncer(
         yield url
     finally:
         kill_group(process)
-        remove_place(folder)
+        remove_server_folder(folder)
 
 
 def _answers(url: str) -> bool:

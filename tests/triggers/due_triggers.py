@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from common.clock import database_now
+from common.database.sql import database_now
 from events.models import Event
 from tests.factories import make_trigger
 from triggers.models import Trigger

@@ -283,7 +283,7 @@ def test_webhook_fields_are_rejected_for_other_triggers(
         ),
         (
             {"webhook_config": {"secret": "\ud800"}},
-            {"/webhook_config": "Must not hold NUL characters or lone surrogates."},
+            {"/webhook_config": "Must not contain NUL characters or lone surrogates."},
         ),
         (
             {"webhook_type": "github", "webhook_config": {"secret": False}},

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from django.db import connection, transaction
 
-from common.clock import database_now
+from common.database.sql import database_now
 from tests.acceptance.waiting import wait_for
 from tests.factories import make_trigger
 from tests.races import race, race_all

@@ -8,7 +8,7 @@ from django.db import connection
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from common.clock import database_now
+from common.database.sql import database_now
 from events.models import Event
 from tests.acceptance.waiting import wait_for
 from tests.factories import make_trigger

@@ -11,8 +11,8 @@ import pytest
 from django.db import connection, connections
 
 from common import pooling
-from common.clock import database_now
-from config.databases import read_database
+from common.database.sql import database_now
+from config.env import read_database
 from events.models import Event
 from tests.acceptance.waiting import wait_for
 from tests.factories import make_trigger

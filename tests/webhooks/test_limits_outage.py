@@ -15,7 +15,7 @@ from django.conf import LazySettings
 
 from common.redis import CircuitBreaker
 from local.embedded import Server, start_valkey
-from local.embedded.places import remove_place
+from local.embedded.folders import remove_server_folder
 from tests.acceptance.waiting import wait_for
 from webhooks.limits import store
 from webhooks.limits.store import count_in_windows
@@ -45,7 +45,7 @@ def valkey(settings: LazySettings, tmp_path: Path) -> Iterator[Server]:
         yield server
     finally:
         server.kill()
-        remove_place(tmp_path / "valkey")
+        remove_server_folder(tmp_path / "valkey")
 
 
 @pytest.fixture

@@ -3,7 +3,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from local.options import ROOT
+import pytest
+
+from local.environment import ROOT
 from tests.acceptance.databases import program_environment
 
 COUNT_FROZEN = """
@@ -13,6 +15,7 @@ print(type(application).__name__, gc.get_freeze_count())
 """
 
 
+@pytest.mark.processes
 def test_objects_created_at_startup_are_excluded_from_garbage_collection() -> None:
     answer = subprocess.run(  # noqa: S603 - this Python, our script
         [sys.executable, "-c", COUNT_FROZEN],

@@ -4,8 +4,8 @@ import resource
 
 import pytest
 
-from local.options import ROOT
-from local.procfile import read_procfile
+from local.environment import ROOT
+from local.programs import read_procfile
 from webserver import descriptors
 from webserver.descriptors import MAX_CONNECTIONS, allow_all_connections
 

@@ -16,7 +16,7 @@ from django_celery_beat.models import (
     SolarSchedule,
 )
 
-from common.admin.base import HouseAdmin
+from common.admin.base import BaseAdmin
 from triggers.clocks.mirror import HEARTBEAT_NAME, MIRROR_PREFIX, SWEEP_NAME
 
 OWN_NAMES = (HEARTBEAT_NAME, SWEEP_NAME)
@@ -28,7 +28,7 @@ for model in (PeriodicTask, *SCHEDULES):
 
 
 @admin.register(PeriodicTask)
-class PeriodicTaskAdmin(beat.PeriodicTaskAdmin, HouseAdmin[Any]):  # type: ignore[misc]  # is untyped
+class PeriodicTaskAdmin(beat.PeriodicTaskAdmin, BaseAdmin[Any]):  # type: ignore[misc]  # is untyped
     id_search_fields = ()
     # django-celery-beat's template has an inline script, which the site's CSP forbids.
     change_form_template = "admin/tickhook/periodic_task_form.html"
@@ -52,7 +52,7 @@ class PeriodicTaskAdmin(beat.PeriodicTaskAdmin, HouseAdmin[Any]):  # type: ignor
 
 
 @admin.register(*SCHEDULES)
-class ScheduleAdmin(HouseAdmin[Any]):
+class ScheduleAdmin(BaseAdmin[Any]):
     id_search_fields = ()
 
 

@@ -15,7 +15,7 @@ from unfold.contrib.filters.admin import (
 )
 
 from agents.services.agents import usable_agents
-from common.admin.base import HouseAdmin
+from common.admin.base import BaseAdmin
 from common.admin.display import badge, copyable, list_link, page_link
 from triggers.admin.display import StateFilter, starts_by, state_of
 from triggers.forms import (
@@ -32,7 +32,7 @@ from webhooks.endpoints.urls import webhook_url
 
 
 @admin.register(Trigger)
-class TriggerAdmin(HouseAdmin[Trigger]):
+class TriggerAdmin(BaseAdmin[Trigger]):
     form = TriggerForm
     id_search_fields = ("pk", "agent_id", "endpoint_id")
     list_display = (

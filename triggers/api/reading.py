@@ -9,8 +9,8 @@ from typing import Any, cast
 
 from django.utils import timezone
 
-from common.api.errors import faults_of, summarize
-from common.errors import Fault
+from common.api.errors import faults_of
+from common.errors import Fault, join_faults
 from triggers.api.serializers import TriggerSerializer
 from triggers.models import Trigger, TriggerType
 from triggers.services.validation import InvalidTrigger, find_faults, set_columns
@@ -35,7 +35,7 @@ def read_trigger(serializer: TriggerSerializer) -> TriggerInput:
     if serializer.is_valid():
         return _split(serializer.validated_data)
     faults = [*faults_of(serializer.errors), *_find_more_faults(serializer)]
-    raise InvalidTrigger(summarize(faults), faults=faults)
+    raise InvalidTrigger(join_faults(faults), faults=faults)
 
 
 def complete_webhook(given: TriggerInput, trigger: Trigger) -> EndpointFields:

@@ -10,13 +10,13 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
-from common.api.errors import faults_of, summarize
+from common.api.errors import faults_of
 from common.api.serializers import (
     AnyCaseChoiceField,
     JSONObjectField,
     StrictSerializer,
 )
-from common.errors import Fault
+from common.errors import Fault, join_faults
 from triggers.api.fields import CronPartField, InstantField, LocalTimeField
 from triggers.api.serializers import MAX_INTEGER
 from triggers.models import DstGap, DstOverlap, ScheduleType, Trigger, TriggerType
@@ -154,7 +154,7 @@ def read_schedule(body: object) -> Draft:
     if serializer.is_valid():
         return _draft(serializer.validated_data)
     faults = [*faults_of(serializer.errors), *_find_more_faults(serializer)]
-    raise InvalidSchedule(summarize(faults), faults=faults)
+    raise InvalidSchedule(join_faults(faults), faults=faults)
 
 
 def _draft(fields: Mapping[str, Any]) -> Draft:

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
-from common.api.permissions import AskPermissions
+from common.api.defaults import ReadPermissions
 from common.errors import NotFound
 from triggers.api.schedule_serializers import (
     BuiltCronSerializer,
@@ -47,7 +47,7 @@ class PresetNotFound(NotFound):
 
 class ScheduleViewSet(GenericViewSet[Trigger]):
     queryset = Trigger.objects.all()  # never read: the permission names its model
-    permission_classes = (AskPermissions,)
+    permission_classes = (ReadPermissions,)
 
     @extend_schema(
         request=ScheduleSerializer, responses={200: SchedulePreviewSerializer}
@@ -132,7 +132,7 @@ class ScheduleViewSet(GenericViewSet[Trigger]):
 
 class ValidateCronView(APIView):
     queryset = Trigger.objects.all()  # never read: the permission names its model
-    permission_classes = (AskPermissions,)
+    permission_classes = (ReadPermissions,)
 
     @extend_schema(
         request=CronValidationRequestSerializer,

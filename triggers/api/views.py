@@ -15,8 +15,8 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from agents.services.agents import usable_agents
-from common.api.filters import AnyCaseChoiceFilter, AnyCaseField, FlagFilter
-from common.api.permissions import ChangePermissions, ModelPermissions
+from common.api.defaults import ChangePermissions, ModelPermissions
+from common.api.lists import AnyCaseChoiceFilter, AnyCaseField, FlagFilter
 from triggers.api.reading import complete_webhook, read_trigger
 from triggers.api.serializers import TriggerSerializer
 from triggers.models import Trigger, TriggerType

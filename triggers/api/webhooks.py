@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from common.api.permissions import ChangePermissions
+from common.api.defaults import ChangePermissions
 from common.api.serializers import AnyCaseChoiceField, StrictSerializer
 from common.errors import NotFound
 from triggers.api.serializers import TriggerSerializer

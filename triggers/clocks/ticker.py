@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
 import time
 from contextlib import suppress
 
@@ -16,6 +15,7 @@ from django.db import Error, connection, connections
 
 from common.database.errors import error_kind
 from common.pooling import is_direct
+from common.threads import BackgroundThread
 from triggers.clocks.mirror import HEARTBEAT_NAME
 from triggers.clocks.wake import CHANNEL, LISTENER_ALIAS, MAX_SLEEP_SECONDS, Listener
 from triggers.services.claim import claim_while_due
@@ -40,40 +40,36 @@ WHERE id = (
 """
 
 
-class Ticker(threading.Thread):
+class Ticker(BackgroundThread):
     """Claims due triggers until `stop` or the end of its process."""
 
     def __init__(self) -> None:
-        super().__init__(name="clock", daemon=True)
-        self._stopped = threading.Event()
-        self._woken = threading.Event()
+        super().__init__(self._tick_or_reconnect, name="clock", every_seconds=0)
         self._subscribed: object = None  # the connection that receives wake-ups
-        self._listener = (
-            Listener(self._woken) if LISTENER_ALIAS in connections else None
-        )
+        self._listener = Listener(self.wake) if LISTENER_ALIAS in connections else None
         self._heartbeat_at = -math.inf
         self._floor = DueFloor()
 
+    def start(self) -> None:
+        super().start()
+        if self._listener and not self._listener.is_alive():
+            self._listener.wake()
+
     def stop(self) -> None:
         """Claim nothing more; a claim in progress is committed or rolled back."""
-        self._stopped.set()
-        self._woken.set()
+        super().stop()
         if self._listener:
             self._listener.stop()
 
-    def run(self) -> None:
-        if self._listener:
-            self._listener.start()
-        while not self._stopped.is_set():
-            try:
-                self._tick()
-            except Error as error:
-                logger.warning("Clock: the database failed: %s", error_kind(error))
-                self._reconnect_later()
-            except Exception:
-                logger.exception("Clock: a tick failed")
-                self._reconnect_later()
-        connection.close()
+    def _tick_or_reconnect(self) -> None:
+        try:
+            self._tick()
+        except Error as error:
+            logger.warning("Clock: the database failed: %s", error_kind(error))
+            self._reconnect_later()
+        except Exception:
+            logger.exception("Clock: a tick failed")
+            self._reconnect_later()
 
     def _tick(self) -> None:
         """Claim all that is due and sleep until the next trigger is."""
@@ -89,7 +85,7 @@ class Ticker(threading.Thread):
 
     def _is_running(self) -> bool:
         self._record_heartbeat()
-        return not self._stopped.is_set()
+        return not self.is_stopping()
 
     def _record_heartbeat(self) -> None:
         if time.monotonic() - self._heartbeat_at >= HEARTBEAT_EVERY_SECONDS:
@@ -115,8 +111,7 @@ class Ticker(threading.Thread):
     def _sleep(self, seconds: float) -> None:
         """Sleep for this time, or until a trigger is saved that comes due soon."""
         if self._subscribed is None:
-            self._woken.wait(seconds)
-            self._woken.clear()
+            self.wait(seconds)
             return
         with connection.wrap_database_errors:
             for _ in connection.connection.notifies(timeout=seconds, stop_after=1):
@@ -125,7 +120,7 @@ class Ticker(threading.Thread):
     def _reconnect_later(self) -> None:
         with suppress(Error):
             connection.close()
-        self._stopped.wait(MAX_SLEEP_SECONDS)
+        self.pause(MAX_SLEEP_SECONDS)
 
 
 def record_heartbeat() -> None:

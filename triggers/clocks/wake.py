@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-import threading
+from collections.abc import Callable
 from datetime import datetime
 
 import psycopg
 from django.db import connection, connections
 
 from common.pooling import leads_to_postgres
+from common.threads import BackgroundThread
 
 logger = logging.getLogger(__name__)
 
@@ -38,32 +39,24 @@ def wake_clocks(due_at: datetime) -> None:
         )
 
 
-class Listener(threading.Thread):
-    """Sets a threading.Event at each wake-up, which arrives by CLOCK_DATABASE_URL.
+class Listener(BackgroundThread):
+    """Calls `wake_clock` at each wake-up, which arrives by CLOCK_DATABASE_URL.
 
     This connection uses no pooler. It has a thread of its own, so that the clock
     continues while the connection is unavailable.
     """
 
-    def __init__(self, woken: threading.Event) -> None:
-        super().__init__(name="clock-listener", daemon=True)
-        self._woken = woken
-        self._stopped = threading.Event()
+    def __init__(self, wake_clock: Callable[[], object]) -> None:
+        super().__init__(
+            self._listen_or_log, name="clock-listener", every_seconds=RETRY_SECONDS
+        )
+        self._wake_clock = wake_clock
 
-    def stop(self) -> None:
-        self._stopped.set()
-
-    def run(self) -> None:
-        while not self._stopped.is_set():
-            try:
-                self._listen()
-            except psycopg.Error as error:
-                logger.warning(
-                    "Clock: cannot receive wake-ups: %s", type(error).__name__
-                )
-            except Exception:
-                logger.exception("Clock: cannot receive wake-ups")
-            self._stopped.wait(RETRY_SECONDS)
+    def _listen_or_log(self) -> None:
+        try:
+            self._listen()
+        except psycopg.Error as error:
+            logger.warning("Clock: cannot receive wake-ups: %s", type(error).__name__)
 
     def _listen(self) -> None:
         """Wait for wake-ups until the thread is stopped or the connection fails."""
@@ -76,8 +69,8 @@ class Listener(threading.Thread):
                     "clock notices a new trigger up to a second late. Set it to a URL "
                     "of PostgreSQL itself."
                 )
-                self._stopped.wait()
+                self.pause(None)
             raw.execute(f"LISTEN {CHANNEL}".encode())
-            while not self._stopped.is_set():
+            while not self.is_stopping():
                 for _ in raw.notifies(timeout=_STOP_CHECK_SECONDS):
-                    self._woken.set()
+                    self._wake_clock()

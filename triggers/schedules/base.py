@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from common.errors import Fault, InvalidInput
+from common.errors import Fault, InvalidInput, join_faults
 
 # Python's calendar has the years 1 to 9999. One day is left free at each end for UTC
 # offsets and for jitter.
@@ -28,7 +28,8 @@ class InvalidSchedule(InvalidInput):
 
     @classmethod
     def from_faults(cls, faults: Sequence[Fault]) -> Self:
-        return cls("; ".join(fault.detail for fault in faults), faults=faults)
+        detail = join_faults(faults, limit=None, with_pointers=False)
+        return cls(detail, faults=faults)
 
 
 class DstNote(StrEnum):

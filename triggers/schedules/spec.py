@@ -7,8 +7,7 @@ from typing import Protocol
 
 import re2
 
-from common.errors import Fault, json_pointer
-from common.text import clean_text
+from common.errors import Fault, clean_text, json_pointer
 from triggers.schedules.base import InvalidSchedule, Schedule
 from triggers.schedules.wall_clock import (
     DstGap,

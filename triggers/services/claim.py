@@ -18,9 +18,9 @@ from uuid import UUID
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection, transaction
 
-from common.clock import database_now
+from common.database.sql import database_now
+from common.errors import clean_text
 from common.fields import dump_json
-from common.text import clean_text
 from events.models import EventSource
 from events.services.record import (
     NewEvent,

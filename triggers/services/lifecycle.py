@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
-from common.clock import database_now
+from common.database.sql import database_now
 from common.errors import Conflict, Fault, NotFound
 from triggers.clock import get_clock
 from triggers.models import Subscription, Trigger, TriggerStats

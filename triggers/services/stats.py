@@ -17,8 +17,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import F
 
-from common.bulk import insert_rows
-from common.clock import database_now
+from common.database.sql import database_now, insert_rows
 from common.fields import dump_json
 from events.models import EventSource
 from events.services.record import NewEvent, record_events

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from common.errors import Fault, InvalidInput
+from common.errors import Fault, InvalidInput, join_faults
 from common.json_schema import UnusableSchema, find_value_faults
 from conditions.document import UnreadableFieldError, parse_field
 from conditions.engine import validate_condition
@@ -67,7 +67,7 @@ def check_trigger(
 ) -> None:
     """Raise InvalidTrigger with all faults of an unsaved trigger."""
     if faults := find_faults(trigger, event_types=event_types, webhook=webhook):
-        detail = "; ".join(fault.detail for fault in faults[:5])
+        detail = join_faults(faults, with_pointers=False)
         raise InvalidTrigger(detail, faults=faults)
 
 

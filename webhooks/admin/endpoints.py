@@ -20,7 +20,7 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
-from common.admin.base import HouseAdmin
+from common.admin.base import BaseAdmin
 from common.admin.display import NOTHING, badge, copyable, list_link, text_block
 from common.errors import TickhookError
 from senders.definitions.shipped import sample_events
@@ -112,7 +112,7 @@ def _dates(state: SecretState) -> str:
 
 
 @admin.register(WebhookEndpoint)
-class WebhookEndpointAdmin(HouseAdmin[WebhookEndpoint]):
+class WebhookEndpointAdmin(BaseAdmin[WebhookEndpoint]):
     """Endpoints are created with their first trigger and closed with their last one."""
 
     form = EndpointForm

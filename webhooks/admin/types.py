@@ -8,8 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from common.admin.base import HistoryAdmin
-from common.admin.deletion import GuardedDeletionAdmin
+from common.admin.base import GuardedDeletionAdmin, HistoryAdmin
 from common.admin.display import json_block, list_link
 from webhooks.forms import WebhookTypeForm
 from webhooks.models import WebhookType, WebhookTypeVersion

@@ -21,15 +21,14 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from common.api.filters import (
+from common.api.defaults import ChangePermissions, RawBytesRenderer
+from common.api.lists import (
     AnyCaseChoiceFilter,
     FlagFilter,
+    PageNumberPagination,
     SinceFilter,
     UntilFilter,
 )
-from common.api.pagination import PageNumberPagination
-from common.api.permissions import ChangePermissions
-from common.api.renderers import RawBytesRenderer
 from events.services.bodies import BodyRemoved
 from webhooks.deliveries.redelivery import redeliver, redeliver_many, select_accepted
 from webhooks.deliveries.selectors import body_of

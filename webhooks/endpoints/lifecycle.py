@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
-from common.errors import Fault, InvalidInput
+from common.errors import Fault, InvalidInput, join_faults
 from events.models import Event
 from senders.definitions import WebhookTypeDefinition
 from webhooks.endpoints.rules import find_rule_faults
@@ -136,7 +136,8 @@ def _apply(endpoint: WebhookEndpoint, **fields: Unpack[EndpointFields]) -> str |
     lock_type_shared(fields.get("type_slug") or endpoint.type)
     definition = _definition_after(endpoint, fields)
     if faults := list(_find_faults(endpoint, definition, fields)):
-        raise InvalidEndpoint("; ".join(f.detail for f in faults[:5]), faults=faults)
+        detail = join_faults(faults, with_pointers=False)
+        raise InvalidEndpoint(detail, faults=faults)
     if "path" in fields:
         endpoint.webhook_id = id_for_path(endpoint, fields["path"])
     if (methods := fields.get("allowed_methods")) is not None:

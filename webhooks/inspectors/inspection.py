@@ -10,9 +10,8 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils import timezone
 
-from common.errors import NotFound, TickhookError
+from common.errors import NotFound, TickhookError, clean_text
 from common.ids import uuid7
-from common.text import clean_text
 from senders.definitions.webhook_types import CREDENTIAL_PARAMETERS
 from senders.signatures import verify
 from webhooks.endpoints.secrets import live_secrets

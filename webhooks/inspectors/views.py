@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
-from common.api.permissions import ChangePermissions
+from common.api.defaults import ChangePermissions
 from common.api.serializers import StrictSerializer
 from webhooks.endpoints.lifecycle import METHODS
 from webhooks.inspectors.inspection import describe, read_request

@@ -10,8 +10,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from common.errors import Conflict, ServiceUnavailable, TickhookError
-from common.text import clean_text
+from common.errors import Conflict, ServiceUnavailable, TickhookError, clean_text
 from events.models import EventSource
 from events.services.record import (
     KnownEvent,

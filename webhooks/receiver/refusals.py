@@ -10,10 +10,9 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from common.errors import TickhookError
+from common.errors import TickhookError, clean_text, join_faults
 from common.fields import dump_json
 from common.ids import uuid7
-from common.text import clean_text
 from webhooks.receiver.request import (
     NOT_PARSED,
     WebhookRequest,
@@ -50,8 +49,7 @@ def record_duplicate(request: WebhookRequest, event_id: UUID) -> None:
 
 
 def _describe_refusal(request: WebhookRequest, error: TickhookError) -> RejectedRequest:
-    faults = (f"{fault.pointer}: {fault.detail}" for fault in error.faults)
-    detail = "; ".join(faults) or error.detail
+    detail = join_faults(error.faults, limit=None) or error.detail
     # The delivery id is known only if the checks got as far as parsing the request.
     is_parsed = request.content is not NOT_PARSED
     delivery_id = identify(request).delivery_id if is_parsed else None

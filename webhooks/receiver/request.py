@@ -14,8 +14,7 @@ from django.db import connection
 from django.http import HttpRequest
 
 from common.addresses import Address, parse_address
-from common.errors import TickhookError
-from common.text import clean_text
+from common.errors import TickhookError, clean_text
 from senders.definitions import WebhookTypeDefinition
 from senders.definitions.answers import Handshake
 from senders.parsing import (

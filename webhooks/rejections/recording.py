@@ -8,7 +8,6 @@ most that second, and only of rejections.
 from __future__ import annotations
 
 import logging
-import multiprocessing.util
 import os
 import threading
 import time
@@ -24,8 +23,9 @@ from django.db import Error, connection, transaction
 from django.db.models import Q, Sum
 from django.utils import timezone
 
-from common.bulk import columns_of, insert_sql
 from common.database.errors import error_kind, is_unavailable
+from common.database.sql import columns_of, insert_sql
+from common.threads import BackgroundThread
 from webhooks.models import Rejection, RejectionCount, WebhookEndpoint
 
 logger = logging.getLogger(__name__)
@@ -150,7 +150,7 @@ def count_handshake(*, endpoint_id: UUID) -> None:
 
 def flush_soon() -> None:
     """Make the thread of this process store its rejections within about a second."""
-    _flusher(os.getpid()).set()
+    _flusher.wake()
 
 
 def flush_rejections() -> None:
@@ -186,25 +186,10 @@ def _buffer(_process_id: int) -> Buffer:
     return Buffer()
 
 
-@lru_cache(maxsize=1)
-def _flusher(_process_id: int) -> threading.Event:
-    """Start the thread of this process; flush once more when the process ends."""
-    has_rejections = threading.Event()
-    threading.Thread(
-        target=_flush_for_ever, args=(has_rejections,), name="rejections", daemon=True
-    ).start()
-    # Unlike atexit, this also runs in processes that multiprocessing has started.
-    multiprocessing.util.Finalize(None, _flush, exitpriority=10)
-    return has_rejections
-
-
-def _flush_for_ever(has_rejections: threading.Event) -> None:
-    while True:
-        has_rejections.wait()
-        has_rejections.clear()
-        time.sleep(FLUSH_SECONDS)
-        if not _flush():
-            has_rejections.set()
+def _flush_after_pause() -> None:
+    _flusher.pause(FLUSH_SECONDS)
+    if not _flush():
+        _flusher.wake()
 
 
 def _flush() -> bool:
@@ -223,6 +208,10 @@ def _flush() -> bool:
     finally:
         connection.close()
     return True
+
+
+# The rejections of the last second are stored when the process ends.
+_flusher = BackgroundThread(_flush_after_pause, name="rejections", at_exit=_flush)
 
 
 def _store_counts(counts: dict[CountKey, int]) -> None:

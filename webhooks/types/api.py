@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from common.api.permissions import AskPermissions
+from common.api.defaults import ReadPermissions
 from common.api.serializers import JSONObjectField, StrictSerializer
 from common.errors import Fault, InvalidInput
 from webhooks import types
@@ -176,7 +176,7 @@ class WebhookTypeViewSet(GenericViewSet[WebhookType]):
         methods=["post"],
         url_path="try",
         url_name="try",
-        permission_classes=(AskPermissions,),
+        permission_classes=(ReadPermissions,),
     )
     def preview(self, request: Request, slug: str) -> Response:
         """Return what the type extracts from a request; nothing is stored."""

@@ -10,9 +10,9 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Max
 
-from common.errors import Conflict, Fault
+from common.errors import Conflict, Fault, join_faults
 from common.fields import dump_json
-from common.json_depth import is_deeper_than
+from common.json_cost import is_deeper_than
 from events.services.emit import is_reserved_namespace
 from senders.definitions import (
     GENERIC,
@@ -37,7 +37,6 @@ from webhooks.types.validation import find_code_faults
 MAX_DOCUMENT_BYTES = 256 * 1024
 MAX_DOCUMENT_DEPTH = 60
 REQUIRED = ("parser", "json_schema")
-MAX_FAULTS_SHOWN = 5
 # The upload replaces the current version, whichever it is.
 _ANY_VERSION = object()
 
@@ -241,8 +240,7 @@ def _require_same_verification_as_now(definition: WebhookTypeDefinition) -> None
 
 
 def _with_pointers(faults: Sequence[Fault]) -> InvalidDefinition:
-    shown = [f"{f.pointer or '/'}: {f.detail}" for f in faults[:MAX_FAULTS_SHOWN]]
-    return InvalidDefinition("; ".join(shown), faults=faults)
+    return InvalidDefinition(join_faults(faults), faults=faults)
 
 
 def _invalid(pointer: str, detail: str) -> InvalidDefinition:

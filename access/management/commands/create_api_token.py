@@ -10,7 +10,7 @@ from common.errors import InvalidInput
 
 
 class Command(BaseCommand):
-    help = "Make an API token for a user and print it; it cannot be shown again."
+    help = "Create an API token for a user and print it; it cannot be shown again."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("user", help="the user's name")

@@ -14,8 +14,8 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import Error, transaction
 
-from common.clock import database_now
 from common.database.errors import error_kind, is_unavailable
+from common.database.sql import database_now
 from executions.models import Retention
 from executions.services.retention import rows
 from executions.services.retention.batch import Batch, Position, Step, bound_statements

@@ -108,7 +108,7 @@ def test_many_requests_of_an_outage_are_one_line(
     log = errors._OutageLog()
 
     for _ in range(100):
-        log.note(OperationalError("at 10.0.0.7"))
+        log.record(OperationalError("at 10.0.0.7"))
 
     [record] = caplog.records
     assert record.getMessage().startswith("Database unavailable: OperationalError;")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable
 from functools import lru_cache
 from typing import TypeVar
@@ -18,6 +17,8 @@ import redis
 from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from common.threads import BackgroundThread
 
 logger = logging.getLogger(__name__)
 
@@ -40,19 +41,20 @@ class CircuitBreaker:
         self._consequence = consequence
         self._lock = threading.Lock()
         self._is_open = False
-        self._prober: threading.Thread | None = None
+        self._prober = BackgroundThread(
+            self._probe_once, name="redis-probe", every_seconds=PAUSE_SECONDS
+        )
         self.skipped_calls = 0
 
     def allows_call(self) -> bool:
         """Return whether Redis may be called; if not, count the call as skipped."""
-        # Without the lock: usually the breaker is closed, and this must cost nothing.
-        if self._is_open:
-            with self._lock:
-                if self._is_open:
-                    self.skipped_calls += 1
-                    self._ensure_prober()
-                    return False
-        return True
+        if not self._is_open:
+            return True
+        with self._lock:
+            self.skipped_calls += 1
+        # A forked process inherits the open state without the thread.
+        self._prober.start()
+        return False
 
     def open(self, error: redis.RedisError) -> None:
         """Record that a call failed; it counts as skipped, too."""
@@ -61,7 +63,8 @@ class CircuitBreaker:
             if is_new:
                 self.skipped_calls = 0
             self.skipped_calls += 1
-            self._ensure_prober()
+        # Without the lock: it may wait for the end of the thread, which needs it.
+        self._prober.start()
         if is_new:
             logger.warning(
                 "Redis does not answer (%s); %s",
@@ -73,29 +76,18 @@ class CircuitBreaker:
         """Allow calls again."""
         with self._lock:
             was_open, self._is_open = self._is_open, False
-            self._prober = None
+            self._prober.stop()
         if was_open:
             logger.warning(
                 "Redis answers again; %d calls were skipped", self.skipped_calls
             )
 
-    def _ensure_prober(self) -> None:
-        # A forked process inherits the open state without the thread.
-        if self._prober is None or not self._prober.is_alive():
-            self._prober = threading.Thread(
-                target=self._probe_until_success, name="redis-probe", daemon=True
-            )
-            self._prober.start()
-
-    def _probe_until_success(self) -> None:
-        while self._is_open:
-            time.sleep(PAUSE_SECONDS)
-            try:
-                self._probe()
-            except redis.RedisError:
-                continue
-            self.close()
+    def _probe_once(self) -> None:
+        try:
+            self._probe()
+        except redis.RedisError:
             return
+        self.close()
 
 
 def ask_redis(ask: Callable[[redis.Redis], T], *, otherwise: T) -> T:

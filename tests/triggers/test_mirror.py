@@ -177,14 +177,14 @@ def test_eight_concurrent_writers_create_one_schedule_row() -> None:
 
 
 def test_mirrors_are_written_without_signals() -> None:
-    heard: list[object] = []
+    received: list[object] = []
 
-    def hear(sender: object, **_: object) -> None:
-        heard.append(sender)
+    def on_signal(sender: object, **_: object) -> None:
+        received.append(sender)
 
     for signal in (pre_save, post_save):
         for sender in (PeriodicTask, CrontabSchedule, IntervalSchedule):
-            signal.connect(hear, sender=sender, dispatch_uid=f"{signal}{sender}")
+            signal.connect(on_signal, sender=sender, dispatch_uid=f"{signal}{sender}")
     try:
         trigger = make_cron("1 1 1 1 *")
         disable_trigger(trigger_id=trigger.id)
@@ -193,7 +193,7 @@ def test_mirrors_are_written_without_signals() -> None:
             for sender in (PeriodicTask, CrontabSchedule, IntervalSchedule):
                 signal.disconnect(sender=sender, dispatch_uid=f"{signal}{sender}")
 
-    assert heard == []
+    assert received == []
 
 
 def test_a_trigger_without_a_schedule_has_no_mirror() -> None:

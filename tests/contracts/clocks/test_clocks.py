@@ -51,7 +51,7 @@ def test_a_trigger_saved_while_the_clock_sleeps_fires(
     assert fired.scheduled_for == at
 
 
-def test_a_changed_schedule_counts_from_the_change_on(clock: Clock) -> None:
+def test_a_changed_schedule_applies_from_the_change_on(clock: Clock) -> None:
     trigger_id = clock.make_interval("changed", 3600, catchup="all")
 
     clock.api.patch(
@@ -63,7 +63,7 @@ def test_a_changed_schedule_counts_from_the_change_on(clock: Clock) -> None:
     assert {b - a for a, b in pairwise(instants)} == {SECOND}
 
 
-def test_a_disabled_trigger_rests_until_it_is_enabled(
+def test_a_disabled_trigger_does_not_fire_until_it_is_enabled(
     clock: Clock, witness: str
 ) -> None:
     trigger_id = clock.make_interval("switched", 1)
@@ -80,7 +80,7 @@ def test_a_disabled_trigger_rests_until_it_is_enabled(
     assert fired[0].scheduled_for > enabling_at
 
 
-def test_a_deleted_trigger_fires_no_more(clock: Clock, witness: str) -> None:
+def test_a_deleted_trigger_no_longer_fires(clock: Clock, witness: str) -> None:
     trigger_id = clock.make_interval("deleted", 1)
     clock.wait_for_firings(trigger_id, 1)
 
@@ -91,7 +91,7 @@ def test_a_deleted_trigger_fires_no_more(clock: Clock, witness: str) -> None:
     assert clock.firings(trigger_id, after=deleted_at) == []
 
 
-def test_the_mirror_shows_what_ran(clock: Clock) -> None:
+def test_the_mirror_shows_the_runs(clock: Clock) -> None:
     trigger_id = clock.make_trigger(
         "mirrored",
         schedule_type="interval",
@@ -111,7 +111,7 @@ def test_the_mirror_shows_what_ran(clock: Clock) -> None:
     wait_until_equal(mirror, [False, 3, True], timeout_seconds=MIRROR_SECONDS)
 
 
-def test_two_of_a_kind_fire_nothing_twice(clock: Clock) -> None:
+def test_two_clocks_of_the_same_class_fire_nothing_twice(clock: Clock) -> None:
     trigger_id = clock.make_interval("for two", 1)
 
     clock.stack.start("beat:2")
@@ -123,7 +123,7 @@ def test_two_of_a_kind_fire_nothing_twice(clock: Clock) -> None:
     assert clock.doubled() == []
 
 
-def test_a_clock_that_is_killed_loses_nothing_and_repeats_nothing(
+def test_a_killed_clock_loses_and_repeats_nothing(
     clock: Clock,
 ) -> None:
     trigger_id = clock.make_interval("survivor", 1, catchup="all")

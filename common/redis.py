@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from typing import TypeVar
 
@@ -41,20 +42,21 @@ class CircuitBreaker:
         self._consequence = consequence
         self._lock = threading.Lock()
         self._is_open = False
-        self._prober = BackgroundThread(
-            self._probe_once, name="redis-probe", every_seconds=PAUSE_SECONDS
-        )
+        self._prober = BackgroundThread(self._probe_until_closed, name="redis-probe")
         self.skipped_calls = 0
 
     def allows_call(self) -> bool:
         """Return whether Redis may be called; if not, count the call as skipped."""
-        if not self._is_open:
-            return True
-        with self._lock:
-            self.skipped_calls += 1
-        # A forked process inherits the open state without the thread.
-        self._prober.start()
-        return False
+        # Without the lock: usually the breaker is closed, and this must cost nothing.
+        if self._is_open:
+            with self._lock:
+                if self._is_open:
+                    self.skipped_calls += 1
+                    # A forked process inherits the open state without the thread.
+                    if not self._prober.is_alive():
+                        self._prober.wake()
+                    return False
+        return True
 
     def open(self, error: redis.RedisError) -> None:
         """Record that a call failed; it counts as skipped, too."""
@@ -63,9 +65,8 @@ class CircuitBreaker:
             if is_new:
                 self.skipped_calls = 0
             self.skipped_calls += 1
-        # Without the lock: it may wait for the end of the thread, which needs it.
-        self._prober.start()
         if is_new:
+            self._prober.wake()
             logger.warning(
                 "Redis does not answer (%s); %s",
                 type(error).__name__,
@@ -76,18 +77,23 @@ class CircuitBreaker:
         """Allow calls again."""
         with self._lock:
             was_open, self._is_open = self._is_open, False
-            self._prober.stop()
+        if self._prober.is_alive():
+            self._prober.wake()
         if was_open:
             logger.warning(
                 "Redis answers again; %d calls were skipped", self.skipped_calls
             )
 
-    def _probe_once(self) -> None:
-        try:
-            self._probe()
-        except redis.RedisError:
-            return
-        self.close()
+    def _probe_until_closed(self) -> None:
+        while self._must_probe():
+            self._prober.wait(PAUSE_SECONDS)
+            if self._must_probe():
+                with suppress(redis.RedisError):
+                    self._probe()
+                    self.close()
+
+    def _must_probe(self) -> bool:
+        return self._is_open and not self._prober.is_stopping()
 
 
 def ask_redis(ask: Callable[[redis.Redis], T], *, otherwise: T) -> T:
@@ -101,6 +107,13 @@ def ask_redis(ask: Callable[[redis.Redis], T], *, otherwise: T) -> T:
         return otherwise
 
 
+def _ping() -> None:
+    _client(settings.REDIS_URL, os.getpid()).ping()
+
+
+breaker = CircuitBreaker(_ping, consequence="it is not called until it does")
+
+
 @lru_cache(maxsize=2)
 def _client(url: str, _process_id: int) -> redis.Redis:
     return redis.Redis.from_url(
@@ -109,9 +122,3 @@ def _client(url: str, _process_id: int) -> redis.Redis:
         socket_connect_timeout=TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )
-
-
-breaker = CircuitBreaker(
-    lambda: _client(settings.REDIS_URL, os.getpid()).ping(),
-    consequence="it is not called until it does",
-)

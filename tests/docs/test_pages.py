@@ -15,7 +15,7 @@ PAGES = sorted(DOCS.glob("*.md"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_to_pages(page: Path) -> None:
+def test_links_point_to_pages(page: Path) -> None:
     dead = [
         name for name in LINK.findall(page.read_text()) if not (DOCS / name).exists()
     ]

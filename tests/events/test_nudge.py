@@ -47,9 +47,9 @@ def closed_redis(
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         settings.REDIS_URL = f"redis://127.0.0.1:{unused.getsockname()[1]}/0"
-        monkeypatch.setattr(hints, "PAUSE_SECONDS", 3600)
-        breaker = hints.CircuitBreaker(lambda: None, consequence="")
+        breaker = hints.CircuitBreaker(hints._ping, consequence="")
         monkeypatch.setattr(hints, "breaker", breaker)
+        monkeypatch.setattr(hints, "PAUSE_SECONDS", 3600)
         yield
         breaker.close()
 

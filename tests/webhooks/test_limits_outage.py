@@ -24,18 +24,13 @@ from webhooks.limits.windows import Use, Window
 ONE = {Window("test", "outage", 1): Use.COUNT}
 
 
-def make_breaker(*, pause_seconds: float = 3600) -> CircuitBreaker:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("common.redis.PAUSE_SECONDS", pause_seconds)
-        return CircuitBreaker(
-            store.probe, consequence="webhooks are accepted without limits"
-        )
-
-
 @pytest.fixture(autouse=True)
 def breaker(monkeypatch: pytest.MonkeyPatch) -> Iterator[CircuitBreaker]:
     """A circuit breaker of the test's own, whose thread does not probe by itself."""
-    breaker = make_breaker()
+    monkeypatch.setattr("common.redis.PAUSE_SECONDS", 3600)
+    breaker = CircuitBreaker(
+        store.probe, consequence="webhooks are accepted without limits"
+    )
     monkeypatch.setattr(store, "breaker", breaker)
     yield breaker
     breaker.close()
@@ -102,7 +97,7 @@ def test_a_thread_closes_the_breaker_once_redis_answers_and_logs_it(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(store, "breaker", make_breaker(pause_seconds=0.01))
+    monkeypatch.setattr("common.redis.PAUSE_SECONDS", 0.01)
     count_in_windows(ONE)
     valkey.kill()
     passed = [count_in_windows(ONE).is_allowed for _ in range(3)]
@@ -123,7 +118,7 @@ def test_a_forked_process_starts_its_own_probing_thread(
     breaker: CircuitBreaker,
 ) -> None:
     breaker.open(redis.ConnectionError())
-    breaker._prober._forget_parent()
+    breaker._prober._forget_parent()  # as after a fork
     assert not breaker._prober.is_alive()
 
     assert not breaker.allows_call()

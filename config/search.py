@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from uuid import UUID
 
-from django.db.models import Model, QuerySet
+from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 from unfold.dataclasses import SearchResult
@@ -17,6 +17,8 @@ from triggers.models import Trigger
 from webhooks.models import Delivery, WebhookEndpoint
 
 MAX_OF_EACH = 10
+
+Found = tuple[Model, str, str, str]
 
 _WITH_IDS: tuple[tuple[type[Model], str, str], ...] = (
     (Trigger, "Trigger", "bolt"),
@@ -49,9 +51,6 @@ def find_pages(request: HttpRequest, search_term: str) -> list[SearchResult]:
     ]
 
 
-Found = tuple[Model, str, str, str]
-
-
 def _with_id(wanted: UUID) -> Iterator[Found]:
     for model, kind, icon in _WITH_IDS:
         for row in model._default_manager.filter(pk=wanted).only("pk"):
@@ -60,23 +59,20 @@ def _with_id(wanted: UUID) -> Iterator[Found]:
 
 def _with_name(term: str) -> Iterator[Found]:
     triggers = Trigger.objects.filter(name__icontains=term, deleted_at=None)
-    for trigger in _first(triggers.only("name").order_by("name")):
+    for trigger in triggers.only("name").order_by("name")[:MAX_OF_EACH]:
         yield trigger, trigger.name, "Trigger", "bolt"
-    for agent in _first(Agent.objects.filter(name__icontains=term).only("name")):
+    agents = Agent.objects.filter(name__icontains=term)
+    for agent in agents.only("name")[:MAX_OF_EACH]:
         yield agent, agent.name, "Agent", "smart_toy"
     endpoints = WebhookEndpoint.objects.filter(webhook_id__startswith=term)
-    for endpoint in _first(endpoints.only("type")):
+    for endpoint in endpoints.only("type")[:MAX_OF_EACH]:
         yield endpoint, endpoint.type, "Webhook", "webhook"
 
 
 def _deliveries(term: str) -> Iterator[Found]:
     rows = Delivery.objects.filter(delivery_id=term).only("event_type")
-    for delivery in _first(rows):
+    for delivery in rows[:MAX_OF_EACH]:
         yield delivery, delivery.event_type or term, "Delivery", "move_to_inbox"
-
-
-def _first(rows: QuerySet[Model]) -> QuerySet[Model]:
-    return rows[:MAX_OF_EACH]
 
 
 def _page(row: Model) -> str:

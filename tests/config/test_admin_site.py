@@ -59,11 +59,10 @@ def navigation(pages: Client) -> list[tuple[str, list[str]]]:
 def search(pages: Client, term: str) -> list[tuple[str, str]]:
     """Return title and link of each page that Ctrl-K finds, other than lists."""
     response = pages.get(reverse("admin:search"), {"s": term, "extended": "1"})
-    if response.context is None:
-        return []
+    results = response.context["results"] if response.content else []
     return [
         (found.title, str(found.link))
-        for found in response.context["results"]
+        for found in results
         if str(found.link).endswith("/change/")
     ]
 

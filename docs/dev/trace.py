@@ -102,8 +102,12 @@ def main() -> None:
         if options.list:
             sys.stdout.writelines(f"       {name}\n" for name in files)
     _, received, drained = webhook.values()
-    both = len({*received, *drained})
-    sys.stdout.write(f"{both:4} signed GitHub delivery: receiver and drain together\n")
+    both = {*received, *drained}
+    shared = sum(name.startswith("common/") for name in both)
+    sys.stdout.write(
+        f"{len(both):4} signed GitHub delivery: receiver and drain together, "
+        f"{shared} of them in common/\n"
+    )
 
 
 def trace_webhook(recorder: Recorder) -> dict[str, list[str]]:

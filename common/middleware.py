@@ -36,7 +36,11 @@ class ForwardedRequests:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         meta = request.META
         if settings.TRUSTED_PROXIES and self._is_trusted(meta.get("REMOTE_ADDR", "")):
-            self._apply(meta)
+            scheme = meta.get(FORWARDED_PROTO, "").strip().lower()
+            if scheme in SCHEMES:
+                meta["wsgi.url_scheme"] = scheme
+            hops = meta.get(FORWARDED_FOR, "").split(",")
+            meta["REMOTE_ADDR"] = self._client(reversed(hops)) or meta["REMOTE_ADDR"]
         elif FORWARDED_FOR in meta or FORWARDED_PROTO in meta:
             self._remove(meta)
         return self._get_response(request)
@@ -55,13 +59,6 @@ class ForwardedRequests:
             "share the limits of webhooks and logins.",
             meta.get("REMOTE_ADDR") or "a socket",
         )
-
-    def _apply(self, meta: dict[str, Any]) -> None:
-        scheme = meta.get(FORWARDED_PROTO, "").strip().lower()
-        if scheme in SCHEMES:
-            meta["wsgi.url_scheme"] = scheme
-        hops = meta.get(FORWARDED_FOR, "").split(",")
-        meta["REMOTE_ADDR"] = self._client(reversed(hops)) or meta["REMOTE_ADDR"]
 
     def _client(self, hops: Iterable[str]) -> str:
         """Return the last address that is not a trusted proxy, or else the first one.

@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from typing import TypeVar
 
@@ -18,6 +18,8 @@ import redis
 from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from common.threads import BackgroundThread
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +42,7 @@ class CircuitBreaker:
         self._consequence = consequence
         self._lock = threading.Lock()
         self._is_open = False
-        self._prober: threading.Thread | None = None
+        self._prober = BackgroundThread(self._probe_until_closed, name="redis-probe")
         self.skipped_calls = 0
 
     def allows_call(self) -> bool:
@@ -50,7 +52,9 @@ class CircuitBreaker:
             with self._lock:
                 if self._is_open:
                     self.skipped_calls += 1
-                    self._ensure_prober()
+                    # A forked process inherits the open state without the thread.
+                    if not self._prober.is_alive():
+                        self._prober.wake()
                     return False
         return True
 
@@ -61,8 +65,8 @@ class CircuitBreaker:
             if is_new:
                 self.skipped_calls = 0
             self.skipped_calls += 1
-            self._ensure_prober()
         if is_new:
+            self._prober.wake()
             logger.warning(
                 "Redis does not answer (%s); %s",
                 type(error).__name__,
@@ -73,29 +77,23 @@ class CircuitBreaker:
         """Allow calls again."""
         with self._lock:
             was_open, self._is_open = self._is_open, False
-            self._prober = None
+        if self._prober.is_alive():
+            self._prober.wake()
         if was_open:
             logger.warning(
                 "Redis answers again; %d calls were skipped", self.skipped_calls
             )
 
-    def _ensure_prober(self) -> None:
-        # A forked process inherits the open state without the thread.
-        if self._prober is None or not self._prober.is_alive():
-            self._prober = threading.Thread(
-                target=self._probe_until_success, name="redis-probe", daemon=True
-            )
-            self._prober.start()
+    def _probe_until_closed(self) -> None:
+        while self._must_probe():
+            self._prober.wait(PAUSE_SECONDS)
+            if self._must_probe():
+                with suppress(redis.RedisError):
+                    self._probe()
+                    self.close()
 
-    def _probe_until_success(self) -> None:
-        while self._is_open:
-            time.sleep(PAUSE_SECONDS)
-            try:
-                self._probe()
-            except redis.RedisError:
-                continue
-            self.close()
-            return
+    def _must_probe(self) -> bool:
+        return self._is_open and not self._prober.is_stopping()
 
 
 def ask_redis(ask: Callable[[redis.Redis], T], *, otherwise: T) -> T:

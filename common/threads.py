@@ -95,21 +95,17 @@ class BackgroundThread:
 
     def _run(self) -> None:
         try:
-            while self._wait_for_next_round():
+            while not self.is_stopping():
+                self._woken.wait(self._every_seconds)
+                self._woken.clear()
+                if self.is_stopping():
+                    break
                 try:
                     self._run_round()
                 except Exception:
                     logger.exception("The background thread %s failed", self._name)
         finally:
             connections.close_all()
-
-    def _wait_for_next_round(self) -> bool:
-        """Wait until a round is due; return False if the thread was stopped."""
-        # `wait` may have cleared the event that `stop` set.
-        if not self.is_stopping():
-            self._woken.wait(self._every_seconds)
-            self._woken.clear()
-        return not self.is_stopping()
 
     def _forget_parent(self) -> None:
         """Begin without a thread, and with a lock that no lost thread holds."""

@@ -179,10 +179,12 @@ def stack_lock(data: Path) -> Iterator[int]:
     """
     lock = os.open(data / "stack.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        wait_until(
-            lambda: try_lock(lock) or _is_holder_alive(lock),
-            timeout_seconds=_ENDING_TIMEOUT_SECONDS,
-        )
+
+        def is_locked_or_in_use() -> bool:
+            holder = _read_holder(lock)
+            return try_lock(lock) or Path(f"/proc/{holder or 'none'}").exists()
+
+        wait_until(is_locked_or_in_use, timeout_seconds=_ENDING_TIMEOUT_SECONDS)
         if not try_lock(lock):
             credentials = read_json(data / "credentials.json")
             url = credentials.get("url", "still starting")
@@ -200,11 +202,6 @@ def stack_lock(data: Path) -> Iterator[int]:
 def _read_holder(lock: int) -> int:
     """Return the process id that the holder of the lock wrote; 0 before the first."""
     return int(os.pread(lock, 20, 0) or b"0")
-
-
-def _is_holder_alive(lock: int) -> bool:
-    holder = _read_holder(lock)
-    return holder > 0 and Path(f"/proc/{holder}").exists()
 
 
 def describe_little_space(folder: Path) -> str | None:

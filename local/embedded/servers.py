@@ -252,6 +252,14 @@ def start_valkey(data_dir: Path, *, log: Path | None = None) -> Server:
 
 def _plan(folder: ServerFolder) -> ServerPlan:
     socket = socket_folder(folder) / "valkey.sock"
+
+    def answers() -> bool:
+        with redis.Redis(unix_socket_path=str(socket)) as client:
+            try:
+                return bool(client.ping())
+            except redis.RedisError:
+                return False
+
     return ServerPlan(
         name="valkey",
         url=f"unix://{socket}?db=0",
@@ -261,13 +269,5 @@ def _plan(folder: ServerFolder) -> ServerPlan:
             *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
         ],
         stop_signal=signal.SIGTERM,
-        answers=lambda: _answers(socket),
+        answers=answers,
     )
-
-
-def _answers(socket: Path) -> bool:
-    with redis.Redis(unix_socket_path=str(socket)) as client:
-        try:
-            return bool(client.ping())
-        except redis.RedisError:
-            return False

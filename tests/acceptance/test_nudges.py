@@ -16,7 +16,7 @@ from tests.conditions.builders import rule, rules
 
 pytestmark = pytest.mark.acceptance
 
-BURST = 1000
+BURST = 500
 FEW = 50
 
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def bo(db: None) -> User:
-    """A member of staff who may handle tokens, but is no superuser."""
+    """A member of staff who may manage tokens, but is not a superuser."""
     user = User.objects.create_user("bo", password="secret", is_staff=True)  # noqa: S106
     may = Permission.objects.filter(content_type__app_label="access")
     user.user_permissions.set(may)
@@ -73,7 +73,7 @@ def test_an_inactive_user_gets_no_token(client: Client, admin: User) -> None:
     assert not ApiToken.objects.exists()
 
 
-def test_only_superusers_handle_the_tokens_of_others(
+def test_only_superusers_manage_the_tokens_of_others(
     client: Client, admin: User, bo: User
 ) -> None:
     client.force_login(bo)

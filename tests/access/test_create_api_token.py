@@ -18,7 +18,7 @@ def create_api_token(name: str) -> str:
     return output.getvalue()
 
 
-def test_the_command_prints_the_token_and_nothing_else(admin: User) -> None:
+def test_the_command_prints_only_the_token(admin: User) -> None:
     printed = create_api_token("ana")
 
     found = find_token(printed.rstrip("\n"))
@@ -27,7 +27,7 @@ def test_the_command_prints_the_token_and_nothing_else(admin: User) -> None:
     assert len(printed) == 41
 
 
-def test_an_unknown_user_is_named_with_the_way_out() -> None:
+def test_the_error_for_an_unknown_user_says_what_to_do() -> None:
     with pytest.raises(CommandError) as refusal:
         create_api_token("bo")
 

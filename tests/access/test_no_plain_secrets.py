@@ -1,4 +1,4 @@
-"""Secrets go in through every way there is; then every column is searched for them."""
+"""Stores secrets in all possible ways, then searches every column for them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def found_in_tables(*secrets: str) -> set[tuple[str, str]]:
     return found
 
 
-def test_the_search_finds_text_and_bytes(api: APIClient) -> None:
+def test_the_search_of_this_test_finds_text_and_bytes(api: APIClient) -> None:
     make_agent(name="canary-name")
     hook = make_hook(api, "generic")
     endpoint = WebhookEndpoint.objects.get(pk=hook["endpoint_id"])

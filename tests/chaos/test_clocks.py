@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
 
 Note = Callable[[str, object], None]
 
-TRIGGERS = 500
+TRIGGERS = 500 if IS_LONG else 200
 BEATS = ("beat:1", "beat:2", "beat:3")
 FROZEN = "beat:3"
 RUN = (180 if IS_LONG else 18) * SECOND

@@ -1,4 +1,4 @@
-"""Two events that kill their worker or break its INSERT, among a thousand others."""
+"""Two events that kill their worker or break its INSERT, among many others."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from tests.acceptance.stack import Stack
 from tests.acceptance.waiting import wait_until_equal
 from tests.chaos.deadly_app import DEADLY
 from tests.chaos.load import Hook, make_hook, make_payloads
-from tests.chaos.scale import SEEDS, dice
+from tests.chaos.scale import IS_LONG, SEEDS, dice
 
 pytestmark = pytest.mark.chaos
 
-GOOD = 1000
+GOOD = 1000 if IS_LONG else 300
 UNSTORABLE = "breaks the INSERT"
 REFUSE_UNSTORABLE = f"""
 CREATE FUNCTION refuse_unstorable() RETURNS trigger LANGUAGE plpgsql AS $$

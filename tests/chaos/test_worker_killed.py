@@ -17,7 +17,9 @@ from tests.chaos.scale import IS_LONG, SEEDS, dice
 
 pytestmark = pytest.mark.chaos
 
-EVENTS = 2000
+EVENTS = 2000 if IS_LONG else 600
+# Enough for the agents' worker to be busy when it is frozen.
+TASKS = 500
 RETURN_SECONDS = 60 if IS_LONG else 180
 
 
@@ -53,7 +55,7 @@ def test_tasks_of_a_killed_worker_run_again_as_a_second_attempt(
     stack: Stack, hook: Hook, seed: int
 ) -> None:
     stack.start("agents")
-    payloads = make_payloads(dice(seed), EVENTS // 4)
+    payloads = make_payloads(dice(seed), TASKS)
     hook.send(payloads)
     wait_for(lambda: is_frozen_while_running(stack), timeout_seconds=60)
     running = running_tasks(stack)

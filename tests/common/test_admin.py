@@ -63,9 +63,7 @@ def pages(client: Client, admin: User) -> Client:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("model_admin", ADMINS)
-def test_a_list_answers_an_odd_search(
-    pages: Client, model_admin: ModelAdmin[Any]
-) -> None:
+def test_a_list_accepts_any_search(pages: Client, model_admin: ModelAdmin[Any]) -> None:
     response = pages.get(list_url(model_admin), {"q": "%_'\"("})
 
     assert response.status_code == 200
@@ -74,7 +72,7 @@ def test_a_list_answers_an_odd_search(
 @pytest.mark.django_db
 @pytest.mark.parametrize("query", ODD_QUERIES)
 @pytest.mark.parametrize("model", [Event, Trigger])
-def test_a_list_answers_any_query(
+def test_a_list_accepts_any_query(
     pages: Client, model: type[Model], query: str
 ) -> None:
     url = list_url(django_admin.site._registry[model])
@@ -86,7 +84,7 @@ def test_a_list_answers_any_query(
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("model_admin", ADMINS)
-def test_a_page_that_is_not_there_leads_to_the_index(
+def test_a_missing_page_redirects_to_the_index(
     pages: Client, model_admin: ModelAdmin[Any]
 ) -> None:
     for pk in ("%00", "nothing", "99999999999999999999"):
@@ -97,7 +95,7 @@ def test_a_page_that_is_not_there_leads_to_the_index(
 
 
 @pytest.mark.django_db
-def test_a_filter_that_the_database_refuses_leads_to_the_unfiltered_list(
+def test_a_filter_that_the_database_rejects_redirects_to_the_unfiltered_list(
     pages: Client,
 ) -> None:
     url = reverse("admin:triggers_trigger_changelist")
@@ -121,13 +119,13 @@ def test_history_can_only_be_read(pages: Client, model: type[Model]) -> None:
 
 
 @pytest.mark.django_db
-def test_the_index_asks_for_a_login(client: Client) -> None:
+def test_the_index_requires_a_login(client: Client) -> None:
     response = client.get(reverse("admin:index"))
 
     assert response["Location"].startswith(reverse("admin:login"))
 
 
-def test_text_of_strangers_is_escaped_and_cut() -> None:
+def test_text_from_senders_is_escaped_and_cut() -> None:
     shown = text_block("<script>" + "x" * 30_000)
 
     assert "&lt;script&gt;x" in shown
@@ -145,7 +143,7 @@ def test_json_with_lone_surrogates_is_shown_with_escapes() -> None:
     "text",
     ["[]", "NaN", '{"a": NaN}', '{"a": "\\u0000"}', "{", "[" * 100_000, "1" * 5000],
 )
-def test_what_is_no_storable_object_is_refused(text: str) -> None:
+def test_a_value_that_is_not_a_storable_object_is_rejected(text: str) -> None:
     with pytest.raises(ValidationError):
         JSONObjectField().clean(text)
 
@@ -154,5 +152,5 @@ def test_an_empty_field_is_the_empty_object() -> None:
     assert JSONObjectField(required=False).clean("") == {}
 
 
-def test_lines_are_stripped_and_empty_ones_left_out() -> None:
+def test_lines_are_stripped_and_empty_lines_ignored() -> None:
     assert LinesField().clean(" a.b \n\n c.*\r\n") == ["a.b", "c.*"]

@@ -131,7 +131,7 @@ def test_an_answer_in_another_format_is_406(api: APIClient) -> None:
     assert response["Content-Type"] == "application/problem+json"
 
 
-def test_a_database_that_is_away_is_503(
+def test_an_unavailable_database_is_503(
     api: APIClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # R259
     def fail(view: TriggerViewSet) -> None:
@@ -147,7 +147,7 @@ def test_a_database_that_is_away_is_503(
     assert "10.0.0.7" not in response.content.decode()
 
 
-def test_an_unforeseen_error_tells_nothing_but_its_id(
+def test_an_unexpected_error_shows_only_its_id(
     api: APIClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(**_: Any) -> None:
@@ -189,7 +189,7 @@ def test_an_unforeseen_error_tells_nothing_but_its_id(
         ({"sort_order": "up"}, 400, "/sort_order"),
     ],
 )
-def test_a_query_that_can_not_be_read_is_refused(
+def test_a_query_that_cannot_be_read_is_rejected(
     api: APIClient, query: dict[str, str], status: int, pointer: str | None
 ) -> None:
     response = api.get("/api/v1/executions", query)
@@ -204,19 +204,21 @@ def test_a_query_that_can_not_be_read_is_refused(
     "instant", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "9999-12-31"]
 )
 @pytest.mark.parametrize("name", ["start_date", "end_date"])
-def test_the_ends_of_time_are_no_error(api: APIClient, name: str, instant: str) -> None:
+def test_the_first_and_the_last_instant_are_accepted(
+    api: APIClient, name: str, instant: str
+) -> None:
     response = api.get("/api/v1/executions", {name: instant})
 
     assert response.status_code in {200, 400}
 
 
-def test_a_page_is_at_most_500_long(api: APIClient) -> None:
+def test_a_page_has_at_most_500_rows(api: APIClient) -> None:
     response = api.get("/api/v1/executions", {"page_size": "9" * 5000})
 
     assert response.json()["page_size"] == 500
 
 
-def test_unknown_fields_are_told_up_to_a_bound(api: APIClient) -> None:
+def test_a_limited_number_of_unknown_fields_is_reported(api: APIClient) -> None:
     body = {f"{n:03}/~" + "x" * 300: n for n in range(1000)}
 
     response = api.post("/api/v1/agents", body)
@@ -230,7 +232,7 @@ def test_unknown_fields_are_told_up_to_a_bound(api: APIClient) -> None:
     assert not Agent.objects.exists()
 
 
-def test_a_refused_request_queues_nothing(api: APIClient) -> None:
+def test_a_rejected_request_queues_nothing(api: APIClient) -> None:
     api.post(EMIT, {"type": "no.such_type"})
 
     assert not Event.objects.exists()

@@ -24,7 +24,9 @@ def test_the_shipped_settings_name_what_can_be_imported() -> None:
 
 
 @pytest.mark.parametrize("name", DOTTED_PATHS)
-def test_a_path_that_leads_nowhere_is_an_error(settings: Settings, name: str) -> None:
+def test_a_path_that_cannot_be_imported_is_an_error(
+    settings: Settings, name: str
+) -> None:
     setattr(settings, name, "executions.nowhere.drain")
 
     [error] = check_dotted_paths()
@@ -33,7 +35,7 @@ def test_a_path_that_leads_nowhere_is_an_error(settings: Settings, name: str) ->
     assert error.msg.startswith(f"{name} names 'executions.nowhere.drain'")
 
 
-def test_no_key_to_encrypt_with_is_an_error(settings: Settings) -> None:
+def test_a_missing_encryption_key_is_an_error(settings: Settings) -> None:
     settings.FIELD_ENCRYPTION_KEYS = []
 
     [error] = check_encryption_keys()
@@ -58,7 +60,7 @@ def test_a_pooler_that_mixes_up_statements_is_an_error(
     assert connection.connection is None
 
 
-def test_a_public_url_without_tls_is_warned_of_before_a_deployment(
+def test_a_public_url_without_tls_is_a_warning_of_the_deployment_check(
     settings: Settings,
 ) -> None:
     settings.PUBLIC_URL = "http://hooks.example.test"
@@ -69,7 +71,7 @@ def test_a_public_url_without_tls_is_warned_of_before_a_deployment(
     assert check_public_url() == []
 
 
-def test_a_proxy_that_ends_tls_but_is_not_declared_is_warned_of(
+def test_an_undeclared_proxy_that_ends_tls_is_a_warning(
     settings: Settings,
 ) -> None:
     settings.PUBLIC_URL = "https://hooks.example.test"
@@ -85,7 +87,7 @@ def test_a_proxy_that_ends_tls_but_is_not_declared_is_warned_of(
     ("url", "proxies"),
     [("http://127.0.0.1:8000", []), ("https://hooks.test", [ip_network("10.0.0.1")])],
 )
-def test_with_a_declared_proxy_or_none_nothing_is_warned_of(
+def test_there_is_no_warning_with_a_declared_proxy_or_without_one(
     settings: Settings, url: str, proxies: list[IPv4Network]
 ) -> None:
     settings.PUBLIC_URL, settings.TRUSTED_PROXIES = url, proxies

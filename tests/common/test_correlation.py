@@ -21,14 +21,14 @@ def test_a_cause_ends_with_its_block() -> None:
     assert current_cause() is None
 
 
-def test_a_cause_ends_with_a_block_that_fails() -> None:
+def test_a_cause_ends_with_a_failing_block() -> None:
     with pytest.raises(ZeroDivisionError), emit_because_of(CAUSE):
         raise ZeroDivisionError
 
     assert current_cause() is None
 
 
-def test_metadata_of_a_task_name_its_cause() -> None:
+def test_the_metadata_of_a_task_contain_its_cause() -> None:
     metadata = {
         "event_id": str(CAUSE.event_id),
         "depth": 2,

@@ -110,7 +110,7 @@ def test_a_session_that_a_read_only_database_cannot_save_is_503(admin: User) -> 
     assert "Saved" in serve("/admin/", cookie=cookie).content.decode()
 
 
-def test_another_error_still_gets_djangos_page(
+def test_other_errors_get_the_page_of_django(
     cookie: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:

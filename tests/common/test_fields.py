@@ -20,7 +20,7 @@ def stored_config() -> bytes:
 
 
 @pytest.mark.django_db
-def test_a_secret_is_read_back_and_never_stored_in_the_clear() -> None:
+def test_a_secret_is_stored_encrypted() -> None:
     agent = make_agent(config=CONFIG)
 
     assert Agent.objects.get(pk=agent.pk).config == CONFIG
@@ -42,7 +42,7 @@ def test_after_a_rotation_old_secrets_are_read_and_new_ones_use_the_new_key(
 
 
 @pytest.mark.django_db
-def test_a_secret_whose_key_is_gone_is_an_error_that_says_so(
+def test_a_secret_without_its_key_is_an_error(
     settings: LazySettings,
 ) -> None:
     make_agent(config=CONFIG)
@@ -64,13 +64,13 @@ def test_without_a_key_nothing_is_stored(settings: LazySettings) -> None:
 @pytest.mark.parametrize(
     "value", [{"s": "\x00 \ud800"}, [2**70, -0.0, None], "text", 1, True]
 )
-def test_raw_json_keeps_what_jsonb_refuses(value: object) -> None:
+def test_raw_json_stores_values_that_jsonb_rejects(value: object) -> None:
     task = make_task(parameters=dump_json(value))
 
     assert task.parameters == value
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_what_is_not_json_is_refused(value: float) -> None:
+def test_a_value_that_is_not_json_is_rejected(value: float) -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
         dump_json(value)

@@ -12,7 +12,7 @@ from common.ids import derived_uuid7, uuid7
 from tests.races import race
 
 
-def test_an_id_is_a_uuid_of_version_7_that_tells_its_time() -> None:
+def test_an_id_is_a_uuid_of_version_7_with_its_time() -> None:
     before = int(datetime.now(UTC).timestamp() * 1000)
     made = uuid7()
 
@@ -27,7 +27,7 @@ def test_ids_of_eight_threads_are_all_different() -> None:
     assert all(some == sorted(some) for some in made)
 
 
-def test_a_clock_that_steps_back_gives_later_ids_all_the_same(
+def test_ids_increase_even_if_the_clock_steps_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     first = uuid7()
@@ -54,7 +54,9 @@ TRIGGER = "0192f0c0-0000-7abc-9def-0123456789ab"
         ),
     ],
 )
-def test_an_id_is_derived_bit_by_bit(of: str, by: str, derived: str | None) -> None:
+def test_the_bits_of_a_derived_id_are_as_documented(
+    of: str, by: str, derived: str | None
+) -> None:
     digest = hashlib.sha256(UUID(by).bytes + UUID(of).bytes).hexdigest()
     random = f"{int(digest, 16):0256b}"[:74]
     time = f"{UUID(of).int:0128b}"[:48]

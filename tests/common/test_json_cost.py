@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common import json_cost
-from common.json_cost import JSONTooCostly, parse_within_cost
+from common.json_cost import JSONTooCostly, is_deeper_than, parse_within_cost
 
 MANY = b"[" + b"[]," * 2000 + b"1]"
 JSON_VALUES = st.recursive(
@@ -35,7 +35,7 @@ def containers_of(value: object) -> int:
 
 
 @given(value=JSON_VALUES, is_compact=st.booleans())
-def test_exactly_the_containers_outside_strings_count(
+def test_only_containers_outside_of_strings_are_counted(
     value: object, is_compact: bool
 ) -> None:
     body = json.dumps(value, separators=(",", ":") if is_compact else None).encode()
@@ -58,7 +58,7 @@ def test_values_are_counted_with_the_containers() -> None:
         parse_within_cost(body.replace(b"1]", b"1,1,1]"), json.loads)
 
 
-def test_strings_that_could_not_be_counted_cheaply_are_refused() -> None:
+def test_strings_that_are_expensive_to_count_are_rejected() -> None:
     body = json.dumps(["[,"] * 500_001).encode()
 
     with pytest.raises(JSONTooCostly):
@@ -72,7 +72,7 @@ def test_no_encoding_hides_brackets() -> None:
         parse_within_cost(body, json.loads)
 
 
-def test_the_collector_rests_only_while_many_containers_are_made() -> None:
+def test_the_collector_pauses_only_while_many_containers_are_made() -> None:
     states: list[bool] = []
 
     def parse(body: bytes) -> None:
@@ -91,7 +91,7 @@ def test_the_collector_runs_again_after_an_error() -> None:
     assert gc.isenabled()
 
 
-def test_the_collector_rests_until_the_last_of_several_threads_is_done() -> None:
+def test_the_collector_pauses_until_the_last_thread_is_done() -> None:
     states: list[bool] = []
     for _ in range(20):
         barrier = Barrier(8)
@@ -113,10 +113,33 @@ def test_the_collector_rests_until_the_last_of_several_threads_is_done() -> None
     assert states == [False] * 160
 
 
-def test_a_collector_that_was_off_stays_off() -> None:
+def test_a_disabled_collector_stays_disabled() -> None:
     gc.disable()
     try:
         parse_within_cost(MANY, json.loads)
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+def nested(levels: int) -> object:
+    value: object = 1
+    for _ in range(levels):
+        value = {"a": [value]}
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "is_deeper"),
+    [
+        (1, 0, False),
+        ([], 0, True),
+        ([], 1, False),
+        (nested(2), 4, False),
+        (nested(2), 3, True),
+        (nested(10_000), 100, True),
+    ],
+    ids=range(6),
+)
+def test_nesting_is_measured(value: object, limit: int, is_deeper: bool) -> None:
+    assert is_deeper_than(value, limit) is is_deeper

@@ -11,7 +11,7 @@ from common.json_schema import (
 )
 
 
-def test_a_value_that_fits_has_no_faults() -> None:
+def test_a_valid_value_has_no_faults() -> None:
     schema = {"type": "object", "required": ["id"]}
 
     assert find_value_faults(schema, {"id": 1}) == []
@@ -25,7 +25,7 @@ def test_a_fault_points_to_its_place() -> None:
     assert faults == [Fault("/a~1b/1", "'x' is not of type 'integer'")]
 
 
-def test_a_pattern_that_explodes_elsewhere_is_matched_in_linear_time() -> None:
+def test_a_pattern_with_exponential_backtracking_is_matched_in_linear_time() -> None:
     schema = {"pattern": "^(a+)+$"}
 
     [fault] = find_value_faults(schema, "a" * 5000 + "b")
@@ -33,7 +33,7 @@ def test_a_pattern_that_explodes_elsewhere_is_matched_in_linear_time() -> None:
     assert fault.pointer == ""
 
 
-def test_names_are_matched_in_linear_time_too() -> None:
+def test_property_names_are_matched_in_linear_time() -> None:
     schema = {"patternProperties": {"^(a+)+$": {"type": "integer"}}}
 
     faults = find_value_faults(schema, {"a" * 40 + "b": "x", "aa": "x"})
@@ -42,7 +42,7 @@ def test_names_are_matched_in_linear_time_too() -> None:
 
 
 @pytest.mark.parametrize("others", [False, {"type": "integer"}])
-def test_further_names_are_told_apart_in_linear_time(others: object) -> None:
+def test_additional_properties_are_found_in_linear_time(others: object) -> None:
     schema = {
         "properties": {"id": {}},
         "patternProperties": {"^(a+)+$": {}},
@@ -55,7 +55,7 @@ def test_further_names_are_told_apart_in_linear_time(others: object) -> None:
     assert find_schema_faults(schema) == []
 
 
-def test_further_names_that_fit_have_no_faults() -> None:
+def test_valid_additional_properties_have_no_faults() -> None:
     schema = {"additionalProperties": {"type": "integer"}}
 
     assert find_value_faults(schema, {"a": 1, "b": 2}) == []
@@ -63,7 +63,7 @@ def test_further_names_that_fit_have_no_faults() -> None:
     assert find_value_faults({"additionalProperties": False}, [1]) == []
 
 
-def test_unevaluated_names_are_refused_beside_patterns_of_names() -> None:
+def test_unevaluated_properties_are_rejected_next_to_pattern_properties() -> None:
     schema = {
         "allOf": [{"patternProperties": {"^(a+)+$": {}}}],
         "unevaluatedProperties": False,
@@ -76,7 +76,7 @@ def test_unevaluated_names_are_refused_beside_patterns_of_names() -> None:
         find_value_faults(schema, {"a" * 40 + "b": 1})
 
 
-def test_unevaluated_names_are_known_where_no_pattern_is() -> None:
+def test_unevaluated_properties_are_found_without_pattern_properties() -> None:
     schema = {"properties": {"id": {}}, "unevaluatedProperties": False}
 
     assert find_schema_faults(schema) == []
@@ -92,7 +92,7 @@ def test_unevaluated_names_are_known_where_no_pattern_is() -> None:
         {"$ref": "#"},
     ],
 )
-def test_a_reference_that_leads_nowhere_is_never_followed(
+def test_a_reference_to_a_missing_place_is_an_error(
     schema: dict[str, str],
 ) -> None:
     with pytest.raises(UnusableSchema):
@@ -105,13 +105,13 @@ def test_a_lone_surrogate_matches_no_pattern() -> None:
     assert fault.pointer == ""
 
 
-def test_a_schema_of_the_wrong_form_is_refused() -> None:
+def test_a_schema_of_the_wrong_form_is_rejected() -> None:
     [fault] = find_schema_faults({"properties": {"a": {"type": "text"}}})
 
     assert fault.pointer == "/properties/a/type"
 
 
-def test_a_pattern_that_the_engine_does_not_know_is_refused_by_place() -> None:
+def test_an_unsupported_pattern_is_rejected_with_its_pointer() -> None:
     [fault] = find_schema_faults({"allOf": [{"pattern": "(?=a)b"}]})
 
     assert fault.pointer == "/allOf/0/pattern"
@@ -119,7 +119,9 @@ def test_a_pattern_that_the_engine_does_not_know_is_refused_by_place() -> None:
 
 
 @pytest.mark.parametrize("pattern", ["(?=a)b", "(", "\ud800"])
-def test_a_pattern_of_names_is_refused_by_place(pattern: str) -> None:
+def test_an_unsupported_pattern_of_names_is_rejected_with_its_pointer(
+    pattern: str,
+) -> None:
     [fault] = find_schema_faults({"items": {"patternProperties": {pattern: {}}}})
 
     assert fault.pointer == f"/items/patternProperties/{pattern}"

@@ -1,4 +1,4 @@
-"""Schemas and values made to hold up the one who checks them."""
+"""Schemas and values whose checks would take very long."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def nested(levels: int) -> dict[str, Any]:
     return value
 
 
-def test_what_doubles_at_each_turn_is_refused_with_the_schema() -> None:
+def test_exponential_references_are_rejected_with_the_schema() -> None:
     assert find_schema_faults(DOUBLING) == [
         Fault("", "Takes too many steps even for a small value")
     ]
@@ -45,7 +45,7 @@ def test_what_doubles_at_each_turn_is_refused_with_the_schema() -> None:
         find_value_faults(DOUBLING, {})
 
 
-def test_what_doubles_at_each_level_is_given_up() -> None:
+def test_a_check_that_doubles_at_each_level_ends() -> None:
     assert find_schema_faults(DOUBLING_BY_LEVEL) == []
     assert find_value_faults(DOUBLING_BY_LEVEL, nested(8)) == []
     with pytest.raises(TooCostly):
@@ -61,19 +61,19 @@ def test_what_doubles_at_each_level_is_given_up() -> None:
         {"contains": {"const": 1}},
     ],
 )
-def test_a_large_value_is_given_up(schema: dict[str, Any]) -> None:
+def test_a_check_of_a_large_value_ends(schema: dict[str, Any]) -> None:
     large = [{"n": n, "text": "long" * 10} for n in range(120_000)]
 
     with pytest.raises(TooCostly):
         find_value_faults(schema, large)
 
 
-def test_one_budget_does_not_weigh_on_the_next() -> None:
+def test_budgets_are_independent() -> None:
     for _ in range(3):
         assert find_value_faults({"items": {"type": "integer"}}, [1] * 20_000) == []
 
 
-def test_a_fault_that_was_found_in_time_is_told() -> None:
+def test_a_fault_that_was_found_in_time_is_returned() -> None:
     schema = {"required": ["id"], "additionalProperties": {"type": "integer"}}
     large = {f"n{n}": n for n in range(200_000)}
 
@@ -116,7 +116,7 @@ def test_multiples_are_exact(value: Any, fits: bool) -> None:
         "https://json-schema.org/draft/2020-12/schema",
     ],
 )
-def test_another_draft_named_within_changes_no_engine(named: str) -> None:
+def test_a_nested_schema_keyword_does_not_change_the_validator(named: str) -> None:
     inner = {"$schema": named, "pattern": "^(a+)+$"}
     outer = {"$schema": named, "$id": "https://a.example/x", **inner}
     text = "a" * 40 + "b"
@@ -146,7 +146,9 @@ def test_another_draft_named_within_changes_no_engine(named: str) -> None:
         (nested(60), ""),
     ],
 )
-def test_a_schema_is_refused_by_place(schema: dict[str, Any], pointer: str) -> None:
+def test_a_schema_is_rejected_with_a_pointer(
+    schema: dict[str, Any], pointer: str
+) -> None:
     assert [fault.pointer for fault in find_schema_faults(schema)] == [pointer]
 
 
@@ -171,7 +173,7 @@ def test_a_reference_out_of_an_unchecked_schema_is_not_followed() -> None:
 
 
 def doubling_by_names(levels: int) -> dict[str, Any]:
-    """Reach each next subschema by two names, of which neither is a keyword's check."""
+    """Reach each subschema on two ways, neither of which checks a keyword."""
     definitions: dict[str, Any] = {f"d{levels}": {}}
     for n in range(levels):
         next_one = {"$ref": f"#/$defs/d{n + 1}"}
@@ -183,7 +185,7 @@ def doubling_by_names(levels: int) -> dict[str, Any]:
     }
 
 
-def test_to_look_for_what_others_evaluate_is_given_up_too() -> None:
+def test_a_search_for_evaluated_members_ends() -> None:
     schema = doubling_by_names(40)
 
     assert find_schema_faults(schema) == []

@@ -30,7 +30,7 @@ SECRET = "a secret from before the rotation"  # noqa: S105 - made up for the tes
 
 @pytest.fixture
 def keys(settings: Settings) -> Settings:
-    """Two keys from now on, the new one in front; rows from before have the old one."""
+    """Use two keys, the new one first; existing rows have the old one."""
     make_agent(config={"token": "t"})
     create_endpoint(config={"secret": SECRET, "chat": 1})
     settings.FIELD_ENCRYPTION_KEYS = [NEW_KEY, *settings.FIELD_ENCRYPTION_KEYS]
@@ -48,7 +48,7 @@ def run(*options: str) -> str:
     return written.getvalue()
 
 
-def test_every_encrypted_column_is_known() -> None:
+def test_all_encrypted_columns_are_found() -> None:
     assert {
         "agents.Agent.config",
         "webhooks.WebhookEndpoint.config",
@@ -90,7 +90,7 @@ def test_a_dry_run_changes_nothing_and_says_what_is_left(keys: Settings) -> None
     assert live_secrets(WebhookEndpoint.objects.get()) == [SECRET]
 
 
-def test_what_no_key_decrypts_is_named_and_left_as_it_is(keys: Settings) -> None:
+def test_a_value_that_no_key_decrypts_is_reported_and_unchanged(keys: Settings) -> None:
     agent = Agent.objects.get()
     keys.FIELD_ENCRYPTION_KEYS = [NEW_KEY]
     written = StringIO()
@@ -107,7 +107,7 @@ def test_what_no_key_decrypts_is_named_and_left_as_it_is(keys: Settings) -> None
         agent.refresh_from_db()
 
 
-def test_many_rows_are_read_a_batch_at_a_time(
+def test_rows_are_read_in_batches(
     keys: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys.FIELD_ENCRYPTION_KEYS = keys.FIELD_ENCRYPTION_KEYS[1:]
@@ -124,7 +124,7 @@ def change_secret(endpoint: WebhookEndpoint) -> None:
     rotate_secret(endpoint_id=endpoint.pk, secret="written meanwhile, by the way")  # noqa: S106 - made up
 
 
-def test_a_row_that_changes_under_the_rotation_is_not_overwritten(
+def test_a_row_that_changes_during_the_rotation_is_not_overwritten(
     keys: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     endpoint = WebhookEndpoint.objects.get()
@@ -143,7 +143,7 @@ def test_a_row_that_changes_under_the_rotation_is_not_overwritten(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_beside_rotations_no_change_is_lost(keys: Settings) -> None:
+def test_no_change_is_lost_during_rotations(keys: Settings) -> None:
     old = keys.FIELD_ENCRYPTION_KEYS[1]
     for number in range(ROUNDS):
         keys.FIELD_ENCRYPTION_KEYS = [old]

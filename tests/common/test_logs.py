@@ -17,7 +17,7 @@ from common.logs import CountRefusals, HideWebhookPaths
         ("nothing of %s", ("this",), "nothing of this"),
     ],
 )
-def test_a_log_shows_no_whole_path_of_a_webhook(
+def test_the_log_shows_no_complete_path_of_a_webhook(
     message: str, args: tuple[object, ...], shown: str
 ) -> None:
     record = logging.LogRecord("x", logging.ERROR, "f", 1, message, args, None)
@@ -30,7 +30,7 @@ LOGGERS = [logging.getLogger(name) for name in ("django.security", "django.reque
 
 
 class Console(logging.Handler):
-    """Keeps the lines that the handler of the settings would write."""
+    """Collects the lines that the handler of the settings would write."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ def console(monkeypatch: pytest.MonkeyPatch) -> Iterator[Console]:
         logger.removeHandler(made)
 
 
-def test_disallowed_hosts_are_one_line_without_a_traceback(console: Console) -> None:
+def test_wrong_hosts_are_one_line_without_a_traceback(console: Console) -> None:
     client = Client(headers={"host": "evil.test" + "x" * 1000})
 
     statuses = [client.get("/livez").status_code for _ in range(20)]
@@ -69,7 +69,7 @@ def test_disallowed_hosts_are_one_line_without_a_traceback(console: Console) -> 
     assert record.exc_info is None
 
 
-def test_the_next_line_counts_what_was_not_logged(console: Console) -> None:
+def test_the_next_line_counts_the_requests_without_a_line(console: Console) -> None:
     logger = logging.getLogger("django.security.DisallowedHost")
     for _ in range(3):
         logger.error("Invalid")
@@ -80,7 +80,7 @@ def test_the_next_line_counts_what_was_not_logged(console: Console) -> None:
     assert console.lines == ["Invalid (1 such requests)", "Invalid (3 such requests)"]
 
 
-def test_answers_of_503_are_counted_and_errors_are_not(console: Console) -> None:
+def test_responses_of_503_are_counted_and_errors_are_not(console: Console) -> None:
     logger = logging.getLogger("django.request")
     for _ in range(3):
         logger.error("Service Unavailable: %s", "/x", extra={"status_code": 503})

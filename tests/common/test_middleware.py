@@ -27,7 +27,7 @@ def passed_on(remote: str, **headers: str) -> HttpRequest:
 
 @pytest.mark.usefixtures("_proxies")
 @pytest.mark.parametrize("remote", ["10.1.2.3", "192.0.2.1", "2001:db8::7"])
-def test_a_trusted_proxy_says_who_asks_and_how(remote: str) -> None:
+def test_a_trusted_proxy_sets_client_and_scheme(remote: str) -> None:
     request = passed_on(remote, **FORWARDED)
 
     assert request.META["REMOTE_ADDR"] == "203.0.113.9"
@@ -36,7 +36,7 @@ def test_a_trusted_proxy_says_who_asks_and_how(remote: str) -> None:
 
 @pytest.mark.usefixtures("_proxies")
 @pytest.mark.parametrize("remote", ["203.0.113.1", "", "localhost", "192.0.2.2"])
-def test_nobody_else_is_believed(remote: str) -> None:
+def test_headers_of_other_addresses_are_ignored(remote: str) -> None:
     request = passed_on(remote, **FORWARDED)
 
     assert request.META["REMOTE_ADDR"] == remote
@@ -52,7 +52,7 @@ def test_without_a_trusted_proxy_the_headers_are_removed() -> None:
     assert not FORWARDED.keys() & request.META.keys()
 
 
-def test_an_undeclared_proxy_is_warned_of_once(
+def test_an_undeclared_proxy_causes_one_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     middleware = ForwardedRequests(lambda _: HttpResponse())
@@ -67,7 +67,7 @@ def test_an_undeclared_proxy_is_warned_of_once(
 
 
 @pytest.mark.usefixtures("_proxies")
-def test_forwarded_headers_of_others_are_not_warned_of(
+def test_forwarded_headers_of_clients_cause_no_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     passed_on("203.0.113.1", **FORWARDED)
@@ -89,7 +89,7 @@ def test_forwarded_headers_of_others_are_not_warned_of(
         ("", "10.0.0.1"),
     ],
 )
-def test_the_client_is_the_last_address_that_is_no_proxys(
+def test_the_client_is_the_last_address_that_is_not_a_proxy(
     header: str, client: str
 ) -> None:
     request = passed_on("10.0.0.1", HTTP_X_FORWARDED_FOR=header)
@@ -99,7 +99,7 @@ def test_the_client_is_the_last_address_that_is_no_proxys(
 
 @pytest.mark.usefixtures("_proxies")
 @pytest.mark.parametrize("scheme", ["", "ftp", "https, http"])
-def test_a_scheme_that_is_none_changes_nothing(scheme: str) -> None:
+def test_an_unknown_scheme_changes_nothing(scheme: str) -> None:
     request = passed_on("10.0.0.1", HTTP_X_FORWARDED_PROTO=scheme)
 
     assert request.scheme == "http"

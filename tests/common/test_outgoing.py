@@ -58,7 +58,7 @@ def test_the_request_names_the_host_of_the_url(site: Site) -> None:
     assert get(site) == f"localhost:{site.port}".encode()
 
 
-def test_no_compressed_answer_is_asked_for(site: Site) -> None:
+def test_no_compressed_response_is_requested(site: Site) -> None:
     assert get(site, "/encoding") == b"identity"
 
 
@@ -70,9 +70,7 @@ def test_no_compressed_answer_is_asked_for(site: Site) -> None:
         ("/bomb", "The server answered with a compressed body"),
     ],
 )
-def test_an_answer_of_another_kind_is_refused(
-    site: Site, path: str, detail: str
-) -> None:
+def test_an_unexpected_response_is_an_error(site: Site, path: str, detail: str) -> None:
     with pytest.raises(Unreachable) as refusal:
         get(site, path)
 
@@ -80,22 +78,22 @@ def test_an_answer_of_another_kind_is_refused(
 
 
 @pytest.mark.parametrize("path", ["/headers", "/body"])
-def test_a_dripping_answer_is_cut_off_at_the_deadline(site: Site, path: str) -> None:
+def test_a_slow_response_ends_at_the_deadline(site: Site, path: str) -> None:
     with pytest.raises(Unreachable, match=r"No complete answer within 0\.5 seconds"):
         get(site, path, max_bytes=10_000_000, timeout_seconds=SHORT_SECONDS)
 
 
-def test_a_dripping_handshake_is_cut_off_at_the_deadline(site: Site) -> None:
+def test_a_slow_handshake_ends_at_the_deadline(site: Site) -> None:
     with dripping_handshake() as port, pytest.raises(Unreachable, match="No complete"):
         fetch(f"https://localhost:{port}/", max_bytes=1, timeout_seconds=SHORT_SECONDS)
 
 
-def test_a_certificate_that_is_not_trusted_is_refused(site: Site) -> None:
+def test_an_untrusted_certificate_is_rejected(site: Site) -> None:
     with pytest.raises(Unreachable, match=r"certificate is not trusted: self-signed"):
         fetch(f"{site.url}/", max_bytes=100)
 
 
-def test_a_certificate_of_another_name_is_refused(
+def test_a_certificate_of_another_host_is_rejected(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resolve_to(monkeypatch, "127.0.0.1")
@@ -105,7 +103,7 @@ def test_a_certificate_of_another_name_is_refused(
         fetch(url, max_bytes=100, tls=site.trust)
 
 
-def test_a_server_that_is_not_there_is_named_as_such(site: Site) -> None:
+def test_a_missing_server_is_unreachable(site: Site) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
@@ -128,18 +126,18 @@ def test_a_name_that_resolves_to_a_private_address_is_not_connected_to(
     )
 
 
-def test_one_private_answer_among_others_is_never_connected_to(
+def test_no_connection_goes_to_a_private_address_among_others(
     site: Site, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.TICKHOOK_ALLOWED_NETWORKS = [ip_network("127.0.0.2/32")]
     resolve_to(monkeypatch, "127.0.0.1", "127.0.0.2")
 
-    # The site listens on 127.0.0.1 alone: the allowed address refuses.
+    # The site listens only on 127.0.0.1: the other allowed address does not answer.
     with pytest.raises(Unreachable, match="Connection refused"):
         get(site)
 
 
-def test_the_next_allowed_address_is_tried_if_one_refuses(
+def test_the_next_allowed_address_is_tried_after_a_failure(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resolve_to(monkeypatch, "127.0.0.2", "127.0.0.1")
@@ -162,7 +160,7 @@ def test_the_name_is_resolved_once(site: Site, monkeypatch: pytest.MonkeyPatch) 
     assert asked == ["localhost"]
 
 
-def test_a_resolver_that_hangs_holds_up_a_request_only_for_a_while(
+def test_a_hanging_resolver_delays_a_request_only_for_a_limited_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     end = Event()

@@ -1,4 +1,4 @@
-"""Connections through a real PgBouncer: what is refused, and what works."""
+"""Connections through a real PgBouncer: which are rejected, and which work."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ IDLE = f"SHOW {pooling.IDLE_SETTING}"
 
 @contextmanager
 def opened(url: str) -> Iterator[BaseDatabaseWrapper]:
-    """Yield an open Django connection of the product's settings for a URL."""
+    """Yield an open Django connection for a URL, with the settings of the product."""
     made = connections.create_connection("default")
     settings = {**made.settings_dict, **read_database("DATABASE_URL", url)}
     made.settings_dict = settings
@@ -44,7 +44,7 @@ def ask(connection: BaseDatabaseWrapper, query: str) -> Any:
 
 
 @pytest.mark.parametrize("round_robin", [False, True])
-def test_transaction_pooling_with_prepared_statements_is_refused(
+def test_transaction_pooling_with_prepared_statements_is_rejected(
     tmp_path: Path, round_robin: bool
 ) -> None:
     with (
@@ -58,7 +58,7 @@ def test_transaction_pooling_with_prepared_statements_is_refused(
     assert "?prepare_threshold=none" in str(caught.value)
 
 
-def test_a_busy_pool_is_refused_too(tmp_path: Path) -> None:
+def test_a_busy_pool_is_rejected(tmp_path: Path) -> None:
     stopped = threading.Event()
 
     def keep_busy(url: str) -> None:
@@ -88,23 +88,23 @@ def test_transaction_pooling_without_prepared_statements_works(tmp_path: Path) -
         assert ask(made, IDLE) == "5min"  # the server's own
 
 
-def test_a_pooler_that_renames_statements_keeps_them(
+def test_a_pooler_that_renames_statements_is_accepted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # PgBouncer 1.21 and newer do; to the server a statement has another name.
+    # PgBouncer 1.21 and newer do: on the server a statement has another name.
     monkeypatch.setattr(pooling, "_SEEN", "SELECT %s = ''")
 
     with pgbouncer(tmp_path / "pgbouncer") as url, opened(url) as made:
         assert made.connection.prepare_threshold == 5
 
 
-def test_session_pooling_keeps_prepared_statements(tmp_path: Path) -> None:
+def test_session_pooling_with_prepared_statements_is_accepted(tmp_path: Path) -> None:
     with pgbouncer(tmp_path / "pgbouncer", mode="session") as url, opened(url) as made:
         assert not is_direct(made)
         assert {ask(made, "SELECT 1") for _ in range(20)} == {1}
 
 
-def test_a_direct_session_ends_transactions_that_stand_still() -> None:
+def test_a_direct_session_ends_idle_transactions() -> None:
     connection.close()
 
     connection.ensure_connection()
@@ -113,7 +113,7 @@ def test_a_direct_session_ends_transactions_that_stand_still() -> None:
     assert ask(connection, IDLE) == "30s"
 
 
-def test_a_limit_in_the_url_wins() -> None:
+def test_a_limit_in_the_url_has_priority() -> None:
     url = f"{os.environ['DATABASE_URL']}?options=-c%20{pooling.IDLE_SETTING}%3D7s"
 
     with opened(url) as made:

@@ -5,7 +5,7 @@ import pytest
 from common.registry import Registry
 
 
-def test_what_is_registered_is_found_by_name() -> None:
+def test_a_registered_object_is_found_by_name() -> None:
     registry: Registry[int] = Registry("number")
     registry.register("two")(2)
     registry.register("one")(1)

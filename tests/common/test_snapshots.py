@@ -17,12 +17,12 @@ def use_transaction_ids(count: int) -> None:
             cursor.execute("SELECT pg_current_xact_id()")
 
 
-def test_a_young_snapshot_is_no_problem() -> None:
+def test_a_young_snapshot_is_not_reported() -> None:
     with held_snapshot():
         assert find_snapshot_holder() is None
 
 
-def test_an_old_snapshot_is_named_with_its_session(
+def test_an_old_snapshot_is_reported_with_its_session(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(snapshots, "WARN_AFTER_SECONDS", -1)
@@ -54,7 +54,7 @@ def test_a_snapshot_is_old_after_many_transactions(
     assert find_snapshot_holder() is None
 
 
-def test_of_several_holders_the_oldest_is_named(
+def test_the_oldest_of_several_holders_is_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(snapshots, "WARN_AFTER_SECONDS", -1)

@@ -29,7 +29,7 @@ def _leave_a_fresh_connection() -> Iterator[None]:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("outage", [read_only_database, closed_database])
-def test_hints_that_find_no_database_raise_nothing(
+def test_hints_raise_nothing_without_a_database(
     outage: type, caplog: pytest.LogCaptureFixture
 ) -> None:
     make_listener()

@@ -17,8 +17,12 @@ def make() -> Iterator[Make]:
     """Make threads that end with the test."""
     made: list[BackgroundThread] = []
 
-    def make_one(run_round: Callable[[], object], **options: float) -> BackgroundThread:
-        made.append(BackgroundThread(run_round, name="tested", **options))
+    def make_one(
+        run_round: Callable[[], object], *, every_seconds: float | None = None
+    ) -> BackgroundThread:
+        made.append(
+            BackgroundThread(run_round, name="tested", every_seconds=every_seconds)
+        )
         return made[-1]
 
     yield make_one

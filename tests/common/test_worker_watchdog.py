@@ -77,7 +77,7 @@ def answer_one_ping(app: Celery, is_listening: Event) -> None:
             connection.drain_events(timeout=20)
 
 
-def test_a_worker_that_answers_is_not_counted_however_busy(
+def test_a_busy_worker_that_answers_is_not_counted(
     app: Celery, watchdog: WorkerWatchdog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker_watchdog, "PING_SECONDS", 20)

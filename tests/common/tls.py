@@ -1,4 +1,4 @@
-"""HTTPS servers on this machine, with a certificate that only their users trust."""
+"""HTTPS servers on this machine, with a certificate that only the tests trust."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self.wfile  # type: ignore[return-value]  # a raw stream of the socket
 
     def _drip(self, start: bytes, piece: bytes) -> None:
-        """Send a little of the answer now and then, and never its end."""
+        """Send the response in small parts, and never its end."""
         with suppress(OSError):
             self.wfile.write(start)
             while not self.server.closing.wait(_DRIP_SECONDS):
@@ -77,7 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def https_site(folder: Path) -> Iterator[Site]:
-    """Serve the handler's paths until the end; `/` answers with the Host header."""
+    """Serve the paths of the handler; `/` returns the Host header."""
     file = folder / "site.pem"
     file.write_bytes(_certificate())
     own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -94,7 +94,7 @@ def https_site(folder: Path) -> Iterator[Site]:
 
 @contextmanager
 def dripping_handshake() -> Iterator[int]:
-    """Yield the port of a server that sends a TLS record byte by byte, without end."""
+    """Yield the port of a server that sends an endless TLS record, byte by byte."""
     closing = Event()
 
     def drip(listener: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""The OpenAPI document as a JSON Schema, to check real answers against."""
+"""The OpenAPI document as a JSON Schema, to check real responses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def faults_of(method: str, path: str, response: Any) -> list[str]:
-    """Return how an answer differs from what the document says of it."""
+    """Return how a response differs from the document."""
     operation = document()["paths"][PREFIX + path][method]
     described = operation["responses"].get(str(response.status_code))
     if described is None:
@@ -54,7 +54,7 @@ def _components() -> Any:
 
 
 def _strict(node: Any) -> Any:
-    """Translate `nullable` of OpenAPI 3.0, and allow no member that is not named."""
+    """Translate `nullable` of OpenAPI 3.0, and forbid additional members."""
     if isinstance(node, list):
         return [_strict(item) for item in node]
     if not isinstance(node, dict):

@@ -1,4 +1,4 @@
-"""Tiny processes to start, watch and kill."""
+"""Small processes to start, watch and kill."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from local.embedded.process import spawn
 
 SLEEP = "import time; time.sleep(600)"
-# A program whose child ignores polite requests, as a busy worker does.
+# A program whose child ignores SIGTERM, as a busy worker does.
 STUBBORN_FAMILY = (
     "import signal, subprocess, sys, time\n"
     "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
@@ -32,7 +32,7 @@ def spawn_python(script: str, *, log: Path) -> subprocess.Popen[bytes]:
 
 
 def is_gone(pid: int) -> bool:
-    """Tell whether a process ended; one that nobody has reaped yet counts as ended."""
+    """Return whether a process has ended; a zombie counts as ended."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):

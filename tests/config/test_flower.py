@@ -33,7 +33,7 @@ def test_logins_are_read_from_the_environment(
     "value",
     ["ana", "ana:", ":pass", "ana:pass,word", "ana:p\u00e4ss", "ana:pa ss", ","],
 )
-def test_a_login_that_would_not_work_is_refused_without_showing_it(
+def test_the_error_for_a_bad_login_does_not_show_it(
     monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
     monkeypatch.setenv("FLOWER_BASIC_AUTH", value)
@@ -47,7 +47,7 @@ def test_a_login_that_would_not_work_is_refused_without_showing_it(
     )
 
 
-def test_pages_without_a_login_must_be_asked_for(
+def test_pages_without_a_login_need_a_setting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("FLOWER_BASIC_AUTH", raising=False)
@@ -75,7 +75,7 @@ def test_flower_does_not_start_without_a_login() -> None:
     assert "FLOWER_BASIC_AUTH is not set" in answer.stderr
 
 
-def test_the_report_shows_the_login_but_not_one_that_the_operator_chose(
+def test_the_report_shows_the_login_unless_the_operator_chose_it(
     tmp_path: Path,
 ) -> None:
     options = Options(

@@ -32,7 +32,7 @@ def _probe_without_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def answer() -> tuple[int, str]:
-    """Return the status code of /readyz and what it says of the database."""
+    """Return the status code of /readyz and its state of the database."""
     response = readyz(RequestFactory().get("/readyz"))
     return response.status_code, json.loads(response.content)["database"]
 
@@ -48,7 +48,7 @@ def test_a_read_only_database_is_not_ready() -> None:
     assert answer() == (200, "ok")
 
 
-def test_a_database_that_refuses_connections_is_not_ready() -> None:
+def test_a_database_that_rejects_connections_is_not_ready() -> None:
     with closed_database():
         assert answer() == (503, "down")
 
@@ -88,14 +88,14 @@ def test_a_server_that_shuts_down_is_not_ready_although_it_still_answers(
         assert held.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_frequent_requests_are_one_look() -> None:
+def test_frequent_requests_share_a_check() -> None:
     answers = iter(["ok", "down"])
     probe = Probe(lambda: next(answers), keep_seconds=60)
 
     assert [probe.state() for _ in range(5)] == ["ok"] * 5
 
 
-def test_a_look_that_hangs_keeps_no_request_and_is_not_repeated() -> None:
+def test_a_hanging_check_blocks_no_request_and_is_not_repeated() -> None:
     release, looks = threading.Event(), []
 
     def hang() -> str:

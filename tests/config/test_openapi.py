@@ -43,7 +43,7 @@ def test_the_schema_is_valid_and_without_warnings() -> None:
 
 
 @pytest.mark.django_db
-def test_the_schema_is_served_to_anyone(client: Client) -> None:
+def test_the_schema_needs_no_login(client: Client) -> None:
     response = client.get("/api/schema")
 
     assert response.status_code == 200
@@ -76,7 +76,7 @@ def test_the_schema_is_built_once_for_each_format(
 
 
 @pytest.mark.django_db
-def test_a_schema_that_has_not_changed_is_not_sent_again(client: Client) -> None:
+def test_an_unchanged_schema_is_not_sent_again(client: Client) -> None:
     etag = client.get("/api/schema")["ETag"]
 
     answer = client.get("/api/schema", headers={"If-None-Match": etag})
@@ -85,7 +85,7 @@ def test_a_schema_that_has_not_changed_is_not_sent_again(client: Client) -> None
 
 
 @pytest.mark.django_db
-def test_the_docs_need_no_other_host(client: Client) -> None:
+def test_the_docs_load_files_only_from_this_site(client: Client) -> None:
     page = client.get("/api/docs").content.decode()
 
     links = LINKS.findall(page)
@@ -123,7 +123,7 @@ def test_one_trigger_can_be_browsed(browser: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_a_stranger_is_shown_the_way_in(client: Client) -> None:
+def test_a_visitor_without_a_login_sees_a_link_to_it(client: Client) -> None:
     response = client.get("/api/v1/triggers", HTTP_ACCEPT="text/html")
 
     assert response.status_code == 401
@@ -132,7 +132,7 @@ def test_a_stranger_is_shown_the_way_in(client: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_the_address_without_a_slash_leads_to_the_root(client: Client) -> None:
+def test_the_address_without_a_slash_redirects_to_the_root(client: Client) -> None:
     response = client.get("/api/v1")
 
     assert response.status_code == 302
@@ -178,7 +178,7 @@ def test_the_schema_names_the_public_url_first() -> None:
 
 
 @pytest.mark.django_db
-def test_every_path_answers_options(browser: Client) -> None:
+def test_every_path_accepts_options(browser: Client) -> None:
     for path in {path for _, path, _ in operations()}:
         url = PREFIX + PLACE.sub(str(uuid4()), path.replace("{number}", "1"))
 
@@ -193,14 +193,14 @@ def test_every_path_answers_options(browser: Client) -> None:
     ("path", "status"),
     [("/api/v1/", 200), ("/api/schema", 200), ("/api/docs", 405), ("/api/x", 404)],
 )
-def test_options_outside_of_the_schema_answer(
+def test_options_outside_of_the_schema_are_accepted(
     path: str, status: int, browser: Client
 ) -> None:
     assert browser.options(path).status_code == status
 
 
 @pytest.mark.django_db
-def test_options_of_events_name_what_is_emitted(browser: Client) -> None:
+def test_options_of_events_describe_the_emitted_event(browser: Client) -> None:
     response = browser.options("/api/v1/events")
 
     fields = response.json()["actions"]["POST"]
@@ -209,7 +209,7 @@ def test_options_of_events_name_what_is_emitted(browser: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_options_tell_what_can_be_sent(browser: Client) -> None:
+def test_options_describe_the_request_body(browser: Client) -> None:
     response = browser.options("/api/v1/triggers")
 
     assert response.status_code == 200

@@ -1,4 +1,4 @@
-"""What the API answers is what its OpenAPI document says."""
+"""The responses of the API match its OpenAPI document."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db
 
 CRON = {"cron_expression": "0 9 * * *", "timezone": "Europe/Berlin"}
 RANGE = {"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z", "dry_run": True}
-# What each operation that is not a GET takes, in an order in which all can be done.
+# The body of each operation that is not a GET, in an order in which all succeed.
 BODIES: dict[tuple[str, str], Any] = {
     ("post", "/schedules/build"): {"minute": "5"},
     ("post", "/schedules/describe"): CRON,
@@ -68,7 +68,7 @@ class World:
     named: dict[str, list[Any]]
 
     def bodies(self) -> dict[tuple[str, str], Any]:
-        """Return BODIES with those that name rows."""
+        """Return BODIES and the bodies that contain ids of rows."""
         trigger = {"name": "sent", "agent_id": self.agent_id, "trigger_type": "manual"}
         return {
             **BODIES,
@@ -79,7 +79,7 @@ class World:
         }
 
     def urls(self, path: str) -> Iterator[str]:
-        """Yield an address for each row that a path can stand for."""
+        """Yield an address for each row that a path can select."""
         start, brace, rest = path.partition("{")
         if not brace:
             yield PREFIX + path
@@ -126,7 +126,7 @@ def world(api: APIClient) -> World:
     )
 
 
-def test_every_get_answers_as_documented(api: APIClient, world: World) -> None:
+def test_every_get_returns_what_is_documented(api: APIClient, world: World) -> None:
     found = {
         f"{url}: {fault}"
         for method, path, _ in operations()
@@ -138,7 +138,7 @@ def test_every_get_answers_as_documented(api: APIClient, world: World) -> None:
     assert found == set()
 
 
-def test_every_other_operation_answers_as_documented(
+def test_every_other_operation_returns_what_is_documented(
     api: APIClient, world: World
 ) -> None:
     bodies = world.bodies()
@@ -170,7 +170,7 @@ def test_every_error_is_documented(status: int) -> None:
             assert faults_of(method, path, response) == [], (method, path)
 
 
-def test_every_operation_documents_the_errors_that_can_come() -> None:
+def test_every_operation_documents_its_possible_errors() -> None:
     for method, path, operation in operations():
         documented = set(map(int, operation["responses"]))
 

@@ -1,4 +1,4 @@
-"""What is added to pages for people, and not to what senders get."""
+"""Headers and compression of pages for people, but not of responses to senders."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ def test_pages_of_the_admin_are_compressed(client: Client, admin: User) -> None:
 
 
 @pytest.mark.parametrize("path", ["/api/v1/triggers", "/api/schema", "/api/docs"])
-def test_nothing_else_is_compressed(client: Client, admin: User, path: str) -> None:
+def test_other_responses_are_not_compressed(
+    client: Client, admin: User, path: str
+) -> None:
     client.force_login(admin)
     for number in range(3):
         make_trigger(name=f"trigger {number}")
@@ -65,7 +67,7 @@ def test_nothing_else_is_compressed(client: Client, admin: User, path: str) -> N
     assert "Content-Encoding" not in answer
 
 
-def test_the_answer_to_a_webhook_stays_small() -> None:
+def test_the_response_to_a_webhook_stays_small() -> None:
     answer = deliver(create_endpoint().endpoint)
 
     assert (answer.status_code, POLICY in answer) == (200, False)

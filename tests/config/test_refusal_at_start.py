@@ -1,4 +1,4 @@
-"""Each program ends at its start, and says why, if a pooler would mix up statements."""
+"""Each program ends at its start with a reason if a pooler would mix up statements."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROGRAMS = {
 }  # fmt: skip
 
 
-def test_every_program_refuses_a_pooler_that_mixes_up_statements(
+def test_no_program_starts_with_a_pooler_that_mixes_up_statements(
     tmp_path: Path,
 ) -> None:
     port, said = str(free_port()), {}

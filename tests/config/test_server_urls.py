@@ -1,4 +1,4 @@
-"""Passwords of any characters, and URLs that cannot be read."""
+"""Passwords with any characters, and URLs that cannot be parsed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ VARIABLES = {
 
 @pytest.fixture
 def redis_urls(tmp_path: Path) -> Iterator[list[str]]:
-    """A Valkey that asks for the password: over TCP and over its socket."""
+    """A Valkey that requires the password, over TCP and over its socket."""
     server = start_valkey(tmp_path / "valkey")
     port, socket = free_port(), server.url.removeprefix("unix://")
     try:
@@ -52,7 +52,7 @@ def redis_urls(tmp_path: Path) -> Iterator[list[str]]:
         remove_server_folder(tmp_path / "valkey")
 
 
-def test_every_client_of_redis_reads_the_password(
+def test_all_clients_of_redis_read_the_password(
     redis_urls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CELERY_BROKER_URL", raising=False)
@@ -69,7 +69,7 @@ def test_every_client_of_redis_reads_the_password(
 
 
 @pytest.mark.django_db
-def test_the_database_is_given_the_password(tmp_path: Path) -> None:
+def test_the_database_receives_the_password(tmp_path: Path) -> None:
     with pgbouncer(tmp_path / "pgbouncer", password=PASSWORD) as url:
         assert ENCODED in url
         made = connections.create_connection("default")
@@ -79,7 +79,7 @@ def test_the_database_is_given_the_password(tmp_path: Path) -> None:
             made.ensure_connection()
 
 
-def test_rabbitmq_is_given_the_password() -> None:
+def test_rabbitmq_receives_the_password() -> None:
     url = f"amqp://tickhook:{ENCODED}@127.0.0.1:5672//"
 
     assert Celery(broker=url).connection().password == PASSWORD
@@ -87,7 +87,7 @@ def test_rabbitmq_is_given_the_password() -> None:
 
 @pytest.mark.parametrize("variable", VARIABLES)
 @pytest.mark.parametrize("raw", ["secret/1", "secret#1", "secret?1", "12/secret"])
-def test_a_url_that_cannot_be_read_is_refused_without_its_password(
+def test_the_error_for_a_bad_url_does_not_show_its_password(
     variable: str, raw: str
 ) -> None:
     schemes = (VARIABLES[variable],)
@@ -114,7 +114,7 @@ def test_the_settings_check_each_url(
         databases(), broker_url(redis_url())
 
 
-def test_another_scheme_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_schemes_are_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "mysql://u:secret@host/name")
 
     with pytest.raises(ImproperlyConfigured) as caught:

@@ -51,7 +51,7 @@ def test_env_example_names_every_variable_that_is_read() -> None:
         ("DEBUG", "perhaps", 'Environment variable "DEBUG" invalid'),
     ],
 )
-def test_a_bad_value_is_refused_by_name(
+def test_the_error_for_a_bad_value_names_the_variable(
     variable: str, value: str, message: str
 ) -> None:
     answer = subprocess.run(
@@ -89,7 +89,7 @@ def test_history_is_kept_for_90_days_unless_the_environment_says_otherwise() -> 
         ("91", "DAYS_KEPT (91) must not exceed HISTORY_RETENTION_DAYS (90)"),
     ],
 )
-def test_a_bad_number_of_days_is_refused_by_name(
+def test_the_error_for_a_bad_number_of_days_names_the_variable(
     monkeypatch: pytest.MonkeyPatch, value: str, message: str
 ) -> None:
     monkeypatch.setenv("DAYS_KEPT", value)
@@ -101,7 +101,7 @@ def test_a_bad_number_of_days_is_refused_by_name(
 @pytest.mark.parametrize(
     ("value", "days"), [("", 30), ("0", None), ("1", 1), ("36600", 36600)]
 )
-def test_no_days_keep_for_ever(
+def test_zero_days_keep_all_rows(
     monkeypatch: pytest.MonkeyPatch, value: str, days: int | None
 ) -> None:
     monkeypatch.setenv("DAYS_KEPT", value)
@@ -117,7 +117,7 @@ def test_no_days_keep_for_ever(
         ("unix:///s/v.sock", "redis+socket:///s/v.sock"),
     ],
 )
-def test_the_broker_is_redis_unless_told_otherwise(
+def test_the_broker_is_redis_by_default(
     monkeypatch: pytest.MonkeyPatch, redis: str, broker: str
 ) -> None:
     monkeypatch.delenv("CELERY_BROKER_URL", raising=False)

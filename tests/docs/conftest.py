@@ -10,7 +10,7 @@ PROGRAMS = ("bash", "curl", "openssl", "jq")
 
 @pytest.fixture
 def programs() -> None:
-    """What the pages' commands need; missing, the test is skipped, but not in CI."""
+    """The programs of the commands; without them the test is skipped, except in CI."""
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
     if missing and not os.environ.get("CI"):
         pytest.skip(f"needs {', '.join(missing)}")

@@ -20,6 +20,6 @@ def blocks(kind: str) -> list[tuple[str, str]]:
 
 
 def only_block(kind: str) -> str:
-    """Return the text of the one fenced block whose info string is `kind`."""
+    """Return the text of the only fenced block whose info string is `kind`."""
     [(_page, text)] = blocks(kind)
     return text

@@ -11,7 +11,7 @@ from webhooks.rejections.fixes import FIXES
 
 
 @pytest.mark.django_db
-def test_the_shown_redelivery_is_taken(api: APIClient) -> None:
+def test_the_redelivery_of_the_page_is_accepted(api: APIClient) -> None:
     answer = api.post(f"{URL}/redeliver", json.loads(only_block("json redeliver")))
 
     assert answer.status_code == 202, answer.content

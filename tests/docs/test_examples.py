@@ -1,4 +1,4 @@
-"""Runs what the pages show: a page that is not true fails here."""
+"""Runs the examples of the pages: a wrong page fails here."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.factories import AgentFactory, make_task
 
 
 def load(text: str, folder: Path, name: str = "shown") -> ModuleType:
-    """Import a Python block as a module of this name."""
+    """Import a Python block as a module with this name."""
     path = folder / "shown.py"
     path.write_text(text)
     spec = spec_from_file_location(name, path)
@@ -41,12 +41,12 @@ def load(text: str, folder: Path, name: str = "shown") -> ModuleType:
 @pytest.mark.parametrize(
     ("page", "code"), blocks("python run"), ids=lambda text: text.partition("\n")[0]
 )
-def test_python_runs(page: str, code: str, tmp_path: Path) -> None:
+def test_the_python_examples_run(page: str, code: str, tmp_path: Path) -> None:
     load(code, tmp_path)
 
 
 @pytest.mark.parametrize(("page", "text"), blocks("json condition"))
-def test_a_condition_is_valid(page: str, text: str) -> None:
+def test_the_conditions_are_valid(page: str, text: str) -> None:
     assert validate_condition(json.loads(text)) == []
 
 
@@ -60,7 +60,7 @@ def test_every_operator_and_field_is_listed() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("page", "text"), blocks("json trigger"))
-def test_a_trigger_is_taken(page: str, text: str, api: APIClient) -> None:
+def test_the_triggers_are_accepted(page: str, text: str, api: APIClient) -> None:
     agent = AgentFactory.create()
 
     answer = api.post("/api/v1/triggers", {**json.loads(text), "agent_id": agent.id})
@@ -79,7 +79,7 @@ def test_an_event_is_emitted_once(api: APIClient) -> None:
 
 
 @pytest.mark.django_db
-def test_an_agent_of_ones_own_is_a_celery_task_that_may_be_named(
+def test_a_custom_agent_is_an_allowed_celery_task(
     api: APIClient, settings: Settings, tmp_path: Path
 ) -> None:
     module = load(only_block("python agent"), tmp_path, name="shop.tasks")
@@ -175,7 +175,7 @@ def test_a_custom_backend_accepts_tasks(
 
 
 @pytest.mark.django_db
-def test_a_clock_of_ones_own_answers(tmp_path: Path) -> None:
+def test_a_custom_clock_works(tmp_path: Path) -> None:
     clock = load(only_block("python clock"), tmp_path).ExternalClock()
 
     assert clock.get_trigger_status(uuid4()) == {"status": "not_running"}

@@ -20,7 +20,7 @@ PAGE = "first-trigger.md"
 
 
 @pytest.mark.usefixtures("programs", "transactional_db")
-def test_the_page_leads_to_a_task(
+def test_following_the_page_creates_a_task(
     live_server: LiveServer, admin: User, settings: Settings
 ) -> None:
     settings.PUBLIC_URL = live_server.url
@@ -37,7 +37,7 @@ def test_the_page_leads_to_a_task(
 
 
 def run_beside_a_worker(script: str, *, url: str, token: str) -> str:
-    """Run the page's commands while the inbox is drained; return what they print."""
+    """Run the commands of the page while the inbox is drained; return their output."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     with subprocess.Popen(  # noqa: S603 - our own page
         ["bash", "-euo", "pipefail", "-c", script],  # noqa: S607 - whichever there is

@@ -18,7 +18,7 @@ def test_every_decision_is_listed_once_and_in_order() -> None:
     assert [int(number) for number, _met in DECISIONS] == list(range(1, 24))
 
 
-def test_a_requirement_is_met_somewhere_or_says_what_is_missing() -> None:
+def test_a_requirement_names_where_it_is_met_or_what_is_missing() -> None:
     silent = [
         number
         for number, met in LINES
@@ -28,7 +28,7 @@ def test_a_requirement_is_met_somewhere_or_says_what_is_missing() -> None:
     assert silent == []
 
 
-def test_every_path_that_is_named_exists() -> None:
+def test_every_path_in_the_list_exists() -> None:
     named = {path for _number, met in LINES + DECISIONS for path in PATH.findall(met)}
 
     assert sorted(path for path in named if not (ROOT / path).exists()) == []

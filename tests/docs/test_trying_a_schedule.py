@@ -1,4 +1,4 @@
-"""Runs the page's commands against a server: what it shows is what they print."""
+"""Runs the commands of the page against a server and compares their output."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_the_page_shows_what_its_commands_print(
 
 
 def read_values(text: str) -> list[Any]:
-    """Return the JSON values that stand one after another."""
+    """Return the consecutive JSON values of a text."""
     values, rest = [], text.lstrip()
     while rest:
         value, end = JSONDecoder().raw_decode(rest)

@@ -27,7 +27,7 @@ webhook_type_in_use
 
 
 @pytest.mark.usefixtures("programs", "transactional_db")
-def test_the_page_gives_a_working_type(
+def test_the_type_of_the_page_works(
     live_server: LiveServer, admin: User, settings: Settings, tmp_path: Path
 ) -> None:
     settings.PUBLIC_URL = live_server.url

@@ -34,7 +34,7 @@ from tests.config.processes import is_gone
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder inside one that only its owner may enter, like a home."""
+    """A folder inside of one that only its owner can enter, like a home."""
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
     yield home
@@ -59,9 +59,7 @@ def _assert_both_work(servers: EmbeddedServers) -> None:
     ["plain", "with a space and an ü", "deep/" * 30 + "long"],
     ids=["plain", "space and umlaut", "long"],
 )
-def test_servers_run_in_a_private_home_wherever_the_path_leads(
-    folder: Path, name: str
-) -> None:
+def test_servers_run_in_a_private_home_on_any_path(folder: Path, name: str) -> None:
     with embedded_servers(folder / name, throw_away=True) as servers:
         _assert_both_work(servers)
 
@@ -79,7 +77,7 @@ def test_programs_that_the_servers_user_cannot_reach_are_copied(
         os.umask(umask)
 
 
-def test_a_session_that_forgot_its_transaction_is_ended(folder: Path) -> None:
+def test_a_session_with_an_idle_transaction_is_ended(folder: Path) -> None:
     with embedded_servers(folder, throw_away=True) as servers:
         setting = _query(
             servers.database_url, "SHOW idle_in_transaction_session_timeout"
@@ -95,7 +93,7 @@ def test_a_private_home_stays_private(folder: Path) -> None:
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_throw_away_servers_leave_no_data(folder: Path) -> None:
+def test_temporary_servers_leave_no_data(folder: Path) -> None:
     with embedded_servers(folder, throw_away=True):
         places = [(folder / name).resolve() for name in ("postgres", "valkey")]
 
@@ -220,7 +218,7 @@ def test_keys_survive_a_killed_valkey(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("start", [start_postgres, start_valkey])
-def test_a_second_server_on_the_same_data_is_refused(
+def test_a_second_server_on_the_same_data_is_an_error(
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     start: Callable[[Path], servers.Server],
@@ -236,7 +234,7 @@ def test_a_second_server_on_the_same_data_is_refused(
     first.stop()
 
 
-def test_a_link_to_vanished_data_is_refused(folder: Path) -> None:
+def test_a_link_to_missing_data_is_an_error(folder: Path) -> None:
     (folder / "postgres").symlink_to(folder / "gone")
 
     with pytest.raises(FolderUnusableError, match="does not exist"):

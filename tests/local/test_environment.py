@@ -18,7 +18,7 @@ from local.environment import (
 )
 
 
-def test_keys_are_made_once_and_kept_for_their_owner_only(tmp_path: Path) -> None:
+def test_keys_are_made_once_and_readable_only_for_their_owner(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
 
     first, second = load_keys(path), load_keys(path)
@@ -50,7 +50,9 @@ def test_two_installations_share_no_key(tmp_path: Path) -> None:
     assert one.flower_login != other.flower_login
 
 
-def test_a_private_file_is_replaced_whole_and_stays_private(tmp_path: Path) -> None:
+def test_a_private_file_is_replaced_in_one_step_and_stays_private(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "stack.json"
     path.write_text("{}")
     path.chmod(0o644)
@@ -66,13 +68,15 @@ def test_a_missing_file_reads_as_empty(tmp_path: Path) -> None:
     assert read_json(tmp_path / "none.json") == {}
 
 
-def test_the_data_folder_lists_its_files_to_its_owner_only(tmp_path: Path) -> None:
+def test_only_its_owner_can_list_the_data_folder(tmp_path: Path) -> None:
     make_data_folder(tmp_path / "data")
 
     assert (tmp_path / "data").stat().st_mode & 0o066 == 0
 
 
-def test_a_second_stack_is_told_where_the_first_one_runs(tmp_path: Path) -> None:
+def test_the_error_of_a_second_stack_says_where_the_first_one_runs(
+    tmp_path: Path,
+) -> None:
     write_private_json(tmp_path / "credentials.json", {"url": "http://127.0.0.1:1"})
 
     with (
@@ -88,7 +92,7 @@ def test_a_second_stack_is_told_where_the_first_one_runs(tmp_path: Path) -> None
     )
 
 
-def test_a_stack_may_follow_one_that_ended(tmp_path: Path) -> None:
+def test_a_stack_can_follow_one_that_ended(tmp_path: Path) -> None:
     with stack_lock(tmp_path):
         pass
 

@@ -79,7 +79,7 @@ def test_a_warning_names_an_almost_full_disk(
     assert str(tmp_path) in str(describe_little_space(tmp_path))
 
 
-def test_a_data_folder_that_is_a_file_is_refused_by_its_name(tmp_path: Path) -> None:
+def test_the_error_for_a_data_folder_that_is_a_file_names_it(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
 
     with pytest.raises(DataFolderUnusableError) as refusal:
@@ -88,7 +88,7 @@ def test_a_data_folder_that_is_a_file_is_refused_by_its_name(tmp_path: Path) -> 
     assert str(refusal.value).startswith(f"TICKHOOK_DATA: cannot write to {tmp_path}")
 
 
-def test_a_full_disk_is_refused_at_the_start_and_leaves_nothing(
+def test_a_full_disk_is_an_error_at_the_start_and_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(path: Path, _: bytes) -> int:

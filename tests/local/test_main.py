@@ -45,7 +45,7 @@ def test_a_second_start_says_that_the_first_one_runs(tmp_path: Path) -> None:
     )
 
 
-def test_a_bad_value_is_refused_by_the_name_of_its_variable(tmp_path: Path) -> None:
+def test_the_error_for_a_bad_value_names_the_variable(tmp_path: Path) -> None:
     outcome = _up(tmp_path / "data", FLOWER_PORT="many")
 
     assert outcome.returncode == 1

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def prepare(data: Path) -> str:
-    """Run the step on the tests' database; it fails, and this is what it says."""
+    """Run the step, which fails, on the tests' database; return its output."""
     server = os.environ["DATABASE_URL"].rpartition("/")[0]
     url = f"{server}/{connection.settings_dict['NAME']}"
     outcome = subprocess.run(
@@ -35,7 +35,7 @@ def prepare(data: Path) -> str:
     return outcome.stderr
 
 
-def test_a_database_that_refuses_connections_is_named_in_one_line(
+def test_a_database_that_rejects_connections_is_a_one_line_error(
     tmp_path: Path,
 ) -> None:
     with closed_database():
@@ -46,7 +46,7 @@ def test_a_database_that_refuses_connections_is_named_in_one_line(
     assert "Check DATABASE_URL" in said
 
 
-def test_a_file_that_cannot_be_written_is_named_in_one_line(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_a_one_line_error(tmp_path: Path) -> None:
     (tmp_path / "credentials.json.partial").mkdir()
 
     said = prepare(tmp_path)

@@ -35,7 +35,9 @@ def test_programs_keep_their_order_and_their_words(procfile: Path) -> None:
         ("web:", "Procfile, line 1: not of the form `name: command`"),
     ],
 )
-def test_a_bad_line_is_named(procfile: Path, text: str, message: str) -> None:
+def test_the_error_for_a_bad_line_names_its_number(
+    procfile: Path, text: str, message: str
+) -> None:
     procfile.write_text(text)
 
     with pytest.raises(ProcfileError) as refusal:
@@ -76,7 +78,7 @@ def test_the_projects_own_programs_are_the_six_documented_ones() -> None:
     assert names == ["web", "worker", "worker-slow", "agents", "beat", "flower"]
 
 
-def test_agents_and_slow_work_have_workers_of_their_own() -> None:
+def test_agents_and_slow_work_have_their_own_workers() -> None:
     programs = read_procfile(ROOT / "Procfile", REQUIRED)
 
     queues = {

@@ -60,7 +60,7 @@ def stack(tmp_path: Path, said: list[str]) -> Iterator[Stack]:
 
 @pytest.fixture
 def unwritable(tmp_path: Path) -> Callable[[bool], None]:
-    """Make `stack.json` impossible to write, for root too, and possible again."""
+    """Make `stack.json` unwritable, also for root, and writable again."""
     blocked = tmp_path / "data" / "stack.json.partial"
     return lambda is_blocked: blocked.mkdir() if is_blocked else blocked.rmdir()
 
@@ -69,7 +69,7 @@ def noted(tmp_path: Path) -> dict[str, int]:
     return dict(read_json(tmp_path / "data" / "stack.json")["processes"])
 
 
-def test_a_stack_that_cannot_write_its_notes_goes_on_and_notes_later(
+def test_a_stack_that_cannot_write_its_files_goes_on_and_writes_later(
     stack: Stack, said: list[str], tmp_path: Path, unwritable: Callable[[bool], None]
 ) -> None:
     [first] = noted(tmp_path).values()
@@ -112,7 +112,7 @@ def test_a_watchdog_that_cannot_be_started_does_not_end_the_stack(
     ]
 
 
-def test_an_almost_full_disk_is_said_once(
+def test_an_almost_full_disk_is_reported_once(
     stack: Stack, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_CHECK_DISK_EVERY_SECONDS", 0)
@@ -134,7 +134,7 @@ def _port(listener: socket.socket, variable: str) -> Port:
     return Port(variable=variable, host="127.0.0.1", number=listener.getsockname()[1])
 
 
-def test_a_taken_port_is_refused_by_the_name_of_its_variable(
+def test_the_error_for_a_taken_port_names_the_variable(
     listener: socket.socket,
 ) -> None:
     port = _port(listener, "FLOWER_PORT")

@@ -12,12 +12,12 @@ from local.supervisor import Service, Supervisor
 from tests.config.processes import SLEEP, STUBBORN_FAMILY, is_gone, spawn_python
 
 
-def _no_hurry() -> bool:
+def _keep_waiting() -> bool:
     return False
 
 
 class _Talk:
-    """Collects what a supervisor says."""
+    """Collects the messages of a supervisor."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -35,7 +35,7 @@ def talk() -> _Talk:
 def supervisor(talk: _Talk) -> Iterator[Supervisor]:
     supervisor = Supervisor(say=talk, first_delay_seconds=0.01)
     yield supervisor
-    supervisor.stop(timeout_seconds=0, kill_now=_no_hurry)
+    supervisor.stop(timeout_seconds=0, kill_now=_keep_waiting)
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_a_killed_process_is_started_again(
     ]
 
 
-def test_a_process_that_keeps_failing_is_started_ever_more_rarely(
+def test_a_process_that_keeps_failing_is_started_less_and_less_often(
     supervisor: Supervisor, talk: _Talk, python_service: Callable[..., Service]
 ) -> None:
     supervisor.start(python_service("raise SystemExit(3)"))
@@ -108,7 +108,7 @@ def _refuse() -> subprocess.Popen[bytes]:
     raise OSError("no disk")
 
 
-def test_what_a_dead_process_left_behind_is_killed_before_its_restart(
+def test_children_of_a_dead_process_are_killed_before_its_restart(
     supervisor: Supervisor, tmp_path: Path, python_service: Callable[..., Service]
 ) -> None:
     supervisor.start(python_service(STUBBORN_FAMILY))
@@ -141,25 +141,27 @@ def test_stopping_sends_each_service_its_own_signal(
     )
     assert wait_until(lambda: "ready" in log.read_text(), timeout_seconds=60)
 
-    supervisor.stop(timeout_seconds=10, kill_now=_no_hurry)
+    supervisor.stop(timeout_seconds=10, kill_now=_keep_waiting)
 
     assert log.read_text() == "ready\ninterrupted\n"
     assert supervisor.processes == {}
 
 
 @pytest.mark.parametrize(
-    ("timeout_seconds", "in_a_hurry"), [(0.2, False), (60, True)], ids=["late", "hurry"]
+    ("timeout_seconds", "kills_now"),
+    [(0.2, False), (60, True)],
+    ids=["late", "kill now"],
 )
-def test_who_does_not_end_in_time_or_on_a_second_request_is_killed_with_its_group(
+def test_a_service_that_does_not_end_is_killed_with_its_group(
     supervisor: Supervisor,
     tmp_path: Path,
     python_service: Callable[..., Service],
     timeout_seconds: float,
-    in_a_hurry: bool,
+    kills_now: bool,
 ) -> None:
     supervisor.start(python_service(STUBBORN_FAMILY))
     family = [supervisor.processes["one"], _grandchild(tmp_path, "one")]
 
-    supervisor.stop(timeout_seconds=timeout_seconds, kill_now=lambda: in_a_hurry)
+    supervisor.stop(timeout_seconds=timeout_seconds, kill_now=lambda: kills_now)
 
     assert wait_until(lambda: all(map(is_gone, family)), timeout_seconds=60)

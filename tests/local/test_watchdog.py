@@ -13,7 +13,7 @@ from local.environment import ROOT
 from local.watchdog import Watchdog
 from tests.config.processes import STUBBORN_FAMILY, is_gone, spawn_python
 
-# Stands for a stack: watches a group, prints a line, and waits to be killed.
+# Acts as a stack: watches a group, prints a line, and waits for SIGKILL.
 _WATCHING = (
     "import os, sys, time\n"
     "from local.watchdog import Watchdog\n"
@@ -26,7 +26,7 @@ _WATCHING = (
 
 @pytest.fixture
 def family(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A program with a child, both deaf to SIGTERM."""
+    """A program with a child, both of which ignore SIGTERM."""
     log = tmp_path / "family.log"
     process = spawn_python(STUBBORN_FAMILY, log=log)
     assert wait_until(lambda: log.read_text().endswith("\n"), timeout_seconds=60)
@@ -58,7 +58,7 @@ def test_groups_end_when_their_stack_is_killed(
     assert family.wait(timeout=60) == -9
 
 
-def test_a_killed_watchdog_is_replaced_and_knows_the_groups(
+def test_a_killed_watchdog_is_replaced_with_the_same_groups(
     family: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
     lock = os.open(tmp_path / "lock", os.O_CREAT | os.O_RDWR)

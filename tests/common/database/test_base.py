@@ -47,7 +47,7 @@ def test_a_connection_that_the_server_ended_is_replaced_before_it_is_used() -> N
     write()
 
 
-def test_a_connection_of_a_read_only_time_is_replaced_once_that_is_over() -> None:
+def test_a_connection_that_was_opened_read_only_is_replaced_later() -> None:
     with read_only_database():
         connection.close()
         server_connection()

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def raised_with(state: str) -> Error:
-    """Have the server raise an error with a SQLSTATE, and return it."""
+    """Make the server raise an error with a SQLSTATE, and return it."""
     with pytest.raises(Error) as raised, connection.cursor() as cursor:
         cursor.execute(f"DO $$ BEGIN RAISE 'a row' USING ERRCODE = '{state}'; END $$")
     return raised.value
@@ -39,7 +39,7 @@ def raised_with(state: str) -> Error:
         *("55P03", "57014", "57P01", "57P02", "57P03", "58030"),
     ],
 )
-def test_states_of_the_server_are_unavailable(state: str) -> None:
+def test_sqlstates_of_the_server_mean_unavailable(state: str) -> None:
     error = raised_with(state)
 
     assert is_unavailable(error)
@@ -50,7 +50,7 @@ def test_states_of_the_server_are_unavailable(state: str) -> None:
 @pytest.mark.parametrize(
     "state", ["22001", "23505", "25P02", "42P01", "42501", "54000", "XX000"]
 )
-def test_faults_of_data_and_code_are_not_unavailable(state: str) -> None:
+def test_errors_of_data_and_code_do_not_mean_unavailable(state: str) -> None:
     assert not is_unavailable(raised_with(state))
 
 
@@ -68,11 +68,11 @@ def test_faults_of_data_and_code_are_not_unavailable(state: str) -> None:
         (RuntimeError("gone"), False),
     ],
 )
-def test_without_a_state_the_class_decides(error: Exception, expected: bool) -> None:
+def test_without_a_sqlstate_the_class_decides(error: Exception, expected: bool) -> None:
     assert is_unavailable(error) is expected
 
 
-def test_a_connection_that_broke_off_is_unavailable() -> None:
+def test_a_broken_connection_means_unavailable() -> None:
     connection.ensure_connection()
     end_connections()
 
@@ -83,7 +83,7 @@ def test_a_connection_that_broke_off_is_unavailable() -> None:
     connection.close()
 
 
-def test_a_server_that_refuses_connections_is_unavailable() -> None:
+def test_a_server_that_rejects_connections_is_unavailable() -> None:
     connection.close()
 
     with closed_database(), pytest.raises(Error) as raised:
@@ -102,7 +102,7 @@ def test_a_read_only_server_is_unavailable_for_writes() -> None:
     connection.close()
 
 
-def test_many_requests_of_an_outage_are_one_line(
+def test_many_failed_requests_are_one_line_in_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     log = errors._OutageLog()

@@ -17,12 +17,12 @@ from common.errors import clean_text
         ("", ""),
     ],
 )
-def test_text_is_made_storable(text: str, cleaned: str) -> None:
+def test_text_becomes_storable(text: str, cleaned: str) -> None:
     assert clean_text(text, limit=12) == cleaned
 
 
 @given(st.text(st.characters()), st.integers(min_value=0, max_value=50))
-def test_no_text_is_too_odd(text: str, limit: int) -> None:
+def test_any_text_becomes_storable(text: str, limit: int) -> None:
     cleaned = clean_text(text, limit=limit)
 
     assert len(cleaned) <= limit

@@ -37,7 +37,7 @@ def _no_networks(settings: Settings) -> None:
         "169.254.169.254", "192.0.0.1", "192.0.0.8", "192.0.0.170", "192.0.2.1",
         "198.51.100.1", "203.0.113.1", "192.88.99.1", "198.18.0.1", "198.19.255.255",
         "224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255",
-        # IPv6, and the forms that hold an IPv4 address.
+        # IPv6, and the forms that contain an IPv4 address.
         "::", "::1", "::127.0.0.1", "::a00:1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
         "::ffff:0:127.0.0.1", "64:ff9b::7f00:1", "64:ff9b::5db8:d70e",
         "64:ff9b:1::1", "64:ff9b:1:7f00:1::", "100::1", "2001::1", "2001:0:7f00:1::",
@@ -54,23 +54,23 @@ def test_special_networks_are_not_public(address: str) -> None:
     "address",
     ["93.184.215.14", "192.0.1.1", "100.63.0.1", "2606:4700::1111", "::ffff:1.1.1.1"],
 )
-def test_the_internet_is_public(address: str) -> None:
+def test_addresses_of_the_internet_are_public(address: str) -> None:
     assert is_public(ip_address(address))
 
 
 @pytest.mark.parametrize("url", REFUSED)
-def test_a_url_that_leads_into_private_networks_is_refused(url: str) -> None:
+def test_a_url_of_a_private_network_is_rejected(url: str) -> None:
     with pytest.raises(UrlNotAllowed):
         check_url(url)
 
 
 @pytest.mark.parametrize("url", [url for url in REFUSED if url.startswith("http://")])
-def test_https_makes_no_difference(url: str) -> None:
+def test_https_does_not_allow_private_networks(url: str) -> None:
     with pytest.raises(UrlNotAllowed):
         check_url(url.replace("http://", "https://"))
 
 
-def test_the_parts_of_a_good_url_are_returned() -> None:
+def test_the_parts_of_a_valid_url_are_returned() -> None:
     assert check_url("https://Api.Example.com./a?b=%20#c") == Target(
         scheme="https", host="api.example.com.", port=443, path="/a?b=%20"
     )
@@ -90,7 +90,7 @@ def test_the_parts_of_a_good_url_are_returned() -> None:
         ("https://a:b@a.example/", "The URL must not contain a user name or a passwor"),
     ],
 )
-def test_a_refusal_says_what_is_wrong_and_the_way_out(url: str, detail: str) -> None:
+def test_the_error_says_what_is_wrong_and_what_to_do(url: str, detail: str) -> None:
     with pytest.raises(UrlNotAllowed) as refusal:
         check_url(url)
 
@@ -110,7 +110,7 @@ def test_addresses_and_names_of_allowed_networks_are_accepted(
         check_url("http://1.1.1.1/")
 
 
-def test_only_addresses_that_are_allowed_are_left(settings: Settings) -> None:
+def test_only_allowed_addresses_are_returned(settings: Settings) -> None:
     settings.TICKHOOK_ALLOWED_NETWORKS = INTRANET
     texts = ("127.0.0.1", "1.1.1.1", "10.0.0.5", "192.168.0.1", "::1")
     addresses = [ip_address(text) for text in texts]
@@ -122,7 +122,7 @@ def test_only_addresses_that_are_allowed_are_left(settings: Settings) -> None:
     assert [str(address) for address in plain] == ["10.0.0.5"]
 
 
-def test_a_name_with_no_allowed_address_is_refused_with_the_way_out() -> None:
+def test_the_error_for_a_name_without_an_allowed_address_says_what_to_do() -> None:
     addresses = [ip_address("10.0.0.5"), ip_address("::1")]
 
     with pytest.raises(UrlNotAllowed) as refusal:

@@ -49,7 +49,7 @@ def test_a_user_can_have_several_tokens(admin: User) -> None:
 @pytest.mark.parametrize(
     "text", ["0" * 40, "", "a b", "\u00e4", "0" * 10_000, "'; SELECT 1"]
 )
-def test_another_text_is_refused(admin: User, text: str) -> None:
+def test_another_text_is_rejected(admin: User, text: str) -> None:
     create_token(user=admin)
 
     assert ask(f"Token {text}")[0] == 401
@@ -63,7 +63,7 @@ def test_neither_the_digest_nor_the_prefix_is_a_token(admin: User) -> None:
     assert ask(f"Token {row.prefix}") == refusal
 
 
-def test_the_token_of_an_inactive_user_is_refused(admin: User) -> None:
+def test_the_token_of_an_inactive_user_is_rejected(admin: User) -> None:
     token = create_token(user=admin).text
     admin.is_active = False
     admin.save(update_fields=["is_active"])

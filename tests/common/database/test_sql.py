@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 QUOTED = '{"a": "\\"\\\\ {,} NULL \\u0000 é"}'
 
 
-def test_text_and_bytes_arrive_as_they_are() -> None:
+def test_text_and_bytes_are_stored_unchanged() -> None:
     event = new_event(
         body=b'\x00\xff"\\{,}',
         request=QUOTED,
@@ -39,7 +39,7 @@ def test_the_statement_can_be_shown_for_debugging() -> None:
     assert "ON CONFLICT" in queries[0]["sql"]
 
 
-def test_no_rows_are_no_statement() -> None:
+def test_without_rows_there_is_no_statement() -> None:
     with CaptureQueriesContext(connection) as queries:
         insert_rows(Event, ("id",), [])
 

@@ -8,11 +8,11 @@ from tests.factories import make_trigger
 
 pytestmark = pytest.mark.django_db
 
-# What a list reads by itself.
+# The parameters that a list reads by itself.
 OWN = {"page", "page_size", "sort_by", "sort_order", "format"}
 
 
-def test_every_filter_refuses_an_empty_value(api: APIClient) -> None:
+def test_every_filter_rejects_an_empty_value(api: APIClient) -> None:
     trigger = make_trigger()
     seen = 0
 
@@ -30,7 +30,7 @@ def test_every_filter_refuses_an_empty_value(api: APIClient) -> None:
     assert seen > 40
 
 
-def test_the_answer_names_each_empty_filter_and_the_way_out(api: APIClient) -> None:
+def test_the_error_names_each_empty_filter_and_what_to_do(api: APIClient) -> None:
     response = api.get(f"{PREFIX}/events?trigger_id=&type=+&source=emit")
 
     assert response.json()["detail"] == (

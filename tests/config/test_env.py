@@ -13,11 +13,11 @@ def options(query: str = "") -> dict[str, object]:
     return read
 
 
-def test_no_startup_option_is_sent_that_pgbouncer_refuses() -> None:
+def test_no_startup_option_is_sent_that_pgbouncer_rejects() -> None:
     assert "options" not in options()
 
 
-def test_cursors_of_the_server_are_not_used() -> None:
+def test_server_side_cursors_are_not_used() -> None:
     assert read_database("DATABASE_URL", URL)["DISABLE_SERVER_SIDE_CURSORS"]
 
 
@@ -31,11 +31,13 @@ def test_cursors_of_the_server_are_not_used() -> None:
         ("?prepare_threshold=20", 20),
     ],
 )
-def test_the_threshold_in_the_url_wins(query: str, threshold: int | None) -> None:
+def test_the_threshold_in_the_url_has_priority(
+    query: str, threshold: int | None
+) -> None:
     assert options(query)["prepare_threshold"] == threshold
 
 
-def test_other_options_in_the_url_win() -> None:
+def test_other_options_in_the_url_have_priority() -> None:
     query = "?connect_timeout=9&server_side_binding=false&sslmode=require"
 
     read = options(query)
@@ -49,12 +51,12 @@ def test_other_options_in_the_url_win() -> None:
 
 
 @pytest.mark.parametrize("value", ["many", "true", "-1", "1&prepare_threshold=2"])
-def test_a_bad_threshold_is_refused_by_name(value: str) -> None:
+def test_the_error_for_a_bad_threshold_names_the_variable(value: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=r"^DATABASE_URL: prepare"):
         options(f"?sslmode=require&prepare_threshold={value}")
 
 
-def test_the_clock_has_a_connection_of_its_own_only_if_it_is_set(
+def test_the_clock_has_its_own_connection_only_if_it_is_set(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("CLOCK_DATABASE_URL", raising=False)

@@ -139,7 +139,13 @@ def begin_attempt(*, address: str, name: str) -> Attempt:
         wait = 0 if result.is_allowed else result.retry_after_seconds
     if wait:
         raise LoginThrottled(wait)
-    is_delayed = _has_more_than(FAILURES_OF_NAME_WITHOUT_DELAY, of_name)
+    free_failures = FAILURES_OF_NAME_WITHOUT_DELAY
+    look = of_name._replace(limit=free_failures + 1)
+    result = count_in_windows({look: Use.LOOK})
+    if result is NOT_LIMITED:
+        is_delayed = process_windows.has_more_than(free_failures, of_name)
+    else:
+        is_delayed = not result.is_allowed
     if is_delayed and (wait := delays.wait_seconds(pair)):
         attempt.undo()
         raise LoginThrottled(wait)
@@ -201,14 +207,6 @@ class ProcessWindows:
 
 
 process_windows = ProcessWindows()
-
-
-def _has_more_than(count: int, window: Window) -> bool:
-    """Return whether a window has counted more than that, whatever its limit is."""
-    result = count_in_windows({window._replace(limit=count + 1): Use.LOOK})
-    if result is NOT_LIMITED:
-        return process_windows.has_more_than(count, window)
-    return not result.is_allowed
 
 
 class Delays:

@@ -1,24 +1,39 @@
-"""The title of the admin and the links in its side bar."""
+"""The title of the admin, its side bar, its tabs, and where Ctrl-K searches."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from django.http import HttpRequest
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 
-def _item(title: str, icon: str, model: str) -> dict[str, Any]:
+def _item(title: str, icon: str, model: str, text: str = "") -> dict[str, Any]:
+    """Return a link to the list of a model, for users who may view it."""
+    return {"title": title, "icon": icon, "text": text, **_link(model)}
+
+
+def _link(model: str) -> dict[str, Any]:
     app, _, name = model.partition(".")
     return {
-        "title": title,
-        "icon": icon,
         "link": reverse_lazy(f"admin:{app}_{name}_changelist"),
         "permission": lambda request: request.user.has_perm(f"{app}.view_{name}"),
     }
 
 
-def _group(title: str, *items: dict[str, Any]) -> dict[str, Any]:
-    return {"title": title, "separator": True, "items": list(items)}
+def _tabs(**models: str) -> dict[str, Any]:
+    items = [{"title": title, **_link(model)} for title, model in models.items()]
+    return {"models": list(models.values()), "items": items}
+
+
+def _is_superuser(request: HttpRequest) -> bool:
+    return bool(getattr(request.user, "is_superuser", False))
+
+
+def _static(path: str) -> Callable[[HttpRequest], str]:
+    return lambda _: static(path)
 
 
 UNFOLD: dict[str, Any] = {
@@ -28,37 +43,79 @@ UNFOLD: dict[str, Any] = {
     "SITE_SYMBOL": "webhook",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "STYLES": [_static("tickhook/tickhook.css")],
+    "SCRIPTS": [_static("tickhook/time.js")],
+    "COMMAND": {"search_callback": "config.search.find_pages", "search_models": False},
+    "TABS": [
+        _tabs(Endpoints="webhooks.webhookendpoint", Deliveries="webhooks.delivery"),
+        _tabs(Agents="agents.agent", Tasks="agents.agenttask"),
+    ],
     "SIDEBAR": {
-        "show_all_applications": True,
+        "show_all_applications": False,
         "navigation": [
-            _group(
-                "Work",
-                _item("Triggers", "bolt", "triggers.trigger"),
-                _item("Executions", "history", "executions.triggerexecution"),
-                _item("Tasks", "task_alt", "agents.agenttask"),
-                _item("Agents", "smart_toy", "agents.agent"),
-            ),
-            _group(
-                "What happened",
-                _item("Events", "notifications", "events.event"),
-                _item("Inbox", "inbox", "events.inbox"),
-                _item("Event types", "category", "events.eventtype"),
-            ),
-            _group(
-                "Webhooks",
-                _item("Endpoints", "webhook", "webhooks.webhookendpoint"),
-                _item("Deliveries", "move_to_inbox", "webhooks.delivery"),
-                _item("Rejections", "block", "webhooks.rejection"),
-                _item("Pending fetches", "directions_run", "webhooks.pendingfetch"),
-                _item("Types", "description", "webhooks.webhooktype"),
-            ),
-            _group(
-                "Operation",
-                _item("Workers", "memory", "agents.worker"),
-                _item("Beat's tasks", "schedule", "django_celery_beat.periodictask"),
-                _item("Users", "person", "auth.user"),
-                _item("API tokens", "key", "access.apitoken"),
-            ),
+            {
+                "items": [
+                    {
+                        "title": "Dashboard",
+                        "icon": "dashboard",
+                        "link": reverse_lazy("admin:index"),
+                    },
+                    _item(
+                        "Triggers",
+                        "bolt",
+                        "triggers.trigger",
+                        "What starts an agent, when, and under which conditions.",
+                    ),
+                    _item(
+                        "History",
+                        "history",
+                        "executions.triggerexecution",
+                        "What happened: each run and each skip, with the reason.",
+                    ),
+                    _item(
+                        "Webhooks",
+                        "webhook",
+                        "webhooks.webhookendpoint",
+                        "The URLs for your senders, and what arrived there.",
+                    ),
+                    _item(
+                        "Events",
+                        "notifications",
+                        "events.event",
+                        "Everything that was received, scheduled or emitted.",
+                    ),
+                    _item(
+                        "Agents",
+                        "smart_toy",
+                        "agents.agent",
+                        "Who does the work, and the tasks that they got.",
+                    ),
+                ]
+            },
+            {
+                "title": "Advanced",
+                "collapsible": True,
+                "separator": True,
+                "items": [
+                    _item("Webhook types", "description", "webhooks.webhooktype"),
+                    _item("Event types", "category", "events.eventtype"),
+                    _item("Users", "person", "auth.user"),
+                    _item("Groups", "group", "auth.group"),
+                    _item("API tokens", "key", "access.apitoken"),
+                ],
+            },
+            {
+                "title": "Internals",
+                "collapsible": True,
+                "items": [
+                    {
+                        "title": "Tables and tools",
+                        "icon": "database",
+                        "link": reverse_lazy("admin:internals"),
+                        "permission": _is_superuser,
+                    },
+                ],
+            },
         ],
     },
 }

@@ -130,7 +130,7 @@ def _flush_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording, "flush_soon", lambda: None)
     recording._buffer(os.getpid()).take()
     requests.full_windows.clear()
-    requests.leases.forget()
+    requests.grants.clear()
 
 
 @pytest.fixture(autouse=True)

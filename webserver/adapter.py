@@ -55,7 +55,9 @@ class BufferedApplication:
     async def __call__(self, scope: Scope, receive: Receive, send: AsyncSend) -> None:
         if scope["type"] != "http":
             raise NotImplementedError(f"The type {scope['type']} is not supported")
-        resources = self._resources_for(scope["path"])
+        resources = next(
+            one for one in self._resources if one.request_class.matches(scope["path"])
+        )
         try:
             check_head(scope)
             with resources.capacity.slot() as slot:
@@ -77,9 +79,6 @@ class BufferedApplication:
         except TickhookError as error:
             await _send_all(send, _refusal(error, scope, resources.request_class))
             await discard_some(receive)
-
-    def _resources_for(self, path: str) -> ClassResources:
-        return next(r for r in self._resources if r.request_class.matches(path))
 
     async def _delay(self) -> None:
         """Wait for a moment, unless many answers are delayed already."""

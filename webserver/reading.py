@@ -61,17 +61,13 @@ def check_head(scope: Scope) -> None:
             f"URL and headers have {size:,} bytes; "
             f"at most {MAX_HEAD_BYTES:,} are accepted"
         )
-    _check_hosts(hosts, scope["http_version"])
-    if codings:
-        _check_codings(codings, has_length=has_length)
-
-
-def _check_hosts(hosts: list[bytes], version: str) -> None:
-    """Raise MalformedHead for more than one Host, or none in HTTP/1.1 (RFC 9112)."""
+    # RFC 9112: HTTP/1.1 requires exactly one Host.
     if len(hosts) > 1:
         raise MalformedHead("The header Host was sent more than once; send it once")
-    if version == "1.1" and not any(hosts):
+    if scope["http_version"] == "1.1" and not any(hosts):
         raise MalformedHead("The header Host is missing; HTTP/1.1 requires it")
+    if codings:
+        _check_codings(codings, has_length=has_length)
 
 
 def _check_codings(codings: list[bytes], *, has_length: bool) -> None:

@@ -16,7 +16,8 @@ SUFFIXES = {".py", ".md", ".html", ".txt", ".toml", ".yml", ".example"}
 NAMES = {"Makefile", "Procfile", "run"}
 # They quote others: the seed documents, old commits, the schema of old releases.
 QUOTES = re.compile(
-    r"docs/dev/(words\.txt|requirements\.md)|CHANGELOG\.md|.*/migrations/.*"
+    r"docs/dev/(check_words\.py|words\.txt|requirements\.md)"
+    r"|CHANGELOG\.md|.*/migrations/.*"
 )
 # Names that are stored in databases and queues of existing installations.
 STORED = re.compile(r"run_errands|webhooks_errand|errand_(due|url_unique)")

@@ -48,5 +48,5 @@ def test_without_workers_the_demo_reports_waiting_events(clone: Clone) -> None:
     clone.drop_from_procfile("worker", "worker-slow", "agents")
 
     with clone.up() as output:
-        assert "events wait: the worker has not taken them" in output
+        assert "events wait: the worker has not processed them" in output
         assert "succeeded" not in output

@@ -25,6 +25,12 @@ from triggers.clocks.scheduler import ClaimedEntry, TickhookScheduler
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.fixture(autouse=True)
+def _no_other_tasks(transactional_db: None) -> None:
+    """Delete the periodic tasks that the migrations created; they can be due, too."""
+    PeriodicTask.objects.all().delete()
+
+
 def make_task(name: str = "report", **fields: Any) -> PeriodicTask:
     """Create a person's periodic task that has been due for a second."""
     if "crontab" not in fields:

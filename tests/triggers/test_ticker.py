@@ -52,7 +52,7 @@ def start(transactional_db: None) -> Iterator[Callable[[], Ticker]]:
 
 @pytest.fixture
 def heartbeat(transactional_db: None) -> PeriodicTask:
-    """Create the row of the heartbeat, which truncating the tables has removed."""
+    """Return the row of the heartbeat, in which no clock has recorded one."""
     every, _ = IntervalSchedule.objects.get_or_create(every=1, period="seconds")
     values = {"task": CLAIM_DUE, "interval": every, "last_run_at": None}
     task, _ = PeriodicTask.objects.update_or_create(

@@ -13,7 +13,7 @@ from webhooks.models import Rejection, RejectionCount
 from webhooks.receiver.refusals import record_duplicate
 from webhooks.receiver.request import (
     WebhookRequest,
-    build_request,
+    open_request,
     parse_content,
     read_body,
 )
@@ -65,7 +65,7 @@ def repeated_request(endpoint: Any) -> WebhookRequest:
         content_type="application/json",
         headers={"X-Delivery-Id": "d-1", "Authorization": "Bearer abc"},
     )
-    request = build_request(
+    request = open_request(
         http, endpoint=endpoint, definition=resolve(endpoint.type), url=""
     )
     request.body = read_body(request)

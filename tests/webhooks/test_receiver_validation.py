@@ -12,7 +12,7 @@ from senders.sandbox import SandboxUnavailable
 from senders.sandbox.limits import exclusive_run
 from webhooks.models import WebhookEndpoint
 from webhooks.receiver.checks import ValidationRefused, check_validation_code
-from webhooks.receiver.request import build_request, parse_content, read_body
+from webhooks.receiver.request import open_request, parse_content, read_body
 
 COMPARES_KEYS = (
     "def validate_shop(headers, body, webhook_config):\n"
@@ -33,7 +33,7 @@ def check(
         resolve("generic"),
         **{"validation_code": code, "validation_required": True, **fields},
     )
-    request = build_request(
+    request = open_request(
         RequestFactory().post(
             "/", {"ok": True}, content_type="application/json", headers={"X-Key": key}
         ),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from django.db import connection, transaction
 from django_celery_beat.models import PeriodicTask
@@ -64,8 +63,12 @@ def reconcile(*, is_check: bool = False) -> Difference:
                 continue
             found.missing += mirror is None
             found.wrong += mirror is not None
-            if not is_check:
-                _rebuild(trigger.id)
+            if is_check:
+                continue
+            with transaction.atomic():
+                held = Trigger.objects.select_for_update(no_key=True).present()
+                if current := held.filter(pk=trigger.pk).first():
+                    get_clock().update_schedule(current)
     act = "SELECT count(*)" if is_check else "DELETE"
     with connection.cursor() as cursor:
         cursor.execute(f"{act} {_ORPHANS}", [MIRROR_PREFIX, AFTER_MIRRORS])
@@ -92,10 +95,3 @@ def _is_correct(mirror: Any, trigger: Trigger) -> bool:
         and mirror.task == CLAIM_DUE
         and read_nearest(mirror) == nearest_to(trigger)
     )
-
-
-def _rebuild(trigger_id: UUID) -> None:
-    with transaction.atomic():
-        held = Trigger.objects.select_for_update(no_key=True).present()
-        if trigger := held.filter(pk=trigger_id).first():
-            get_clock().update_schedule(trigger)

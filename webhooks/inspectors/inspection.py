@@ -20,8 +20,8 @@ from webhooks.models import WebhookEndpoint
 from webhooks.receiver.checks import check_rules
 from webhooks.receiver.request import (
     WebhookRequest,
-    build_request,
     identify,
+    open_request,
     parse_content,
     parse_query,
     read_body,
@@ -42,7 +42,7 @@ def read_request(inspector: Inspector, http: HttpRequest) -> WebhookRequest:
     endpoint = _endpoint_of(inspector)
     definition = replace(definition_for(endpoint), max_body_bytes=MAX_BODY_BYTES)
     query = http.META.get("QUERY_STRING", "")
-    request = build_request(
+    request = open_request(
         http,
         endpoint=endpoint,
         definition=definition,

@@ -14,12 +14,12 @@ from django.conf import settings
 
 from common.addresses import Address, subject_of
 from common.errors import RateLimited
-from webhooks.limits.leases import Leases
+from webhooks.limits.grants import Grants
 from webhooks.limits.windows import FullWindows, LimitResult, Use, Window
 from webhooks.models import WebhookEndpoint
 
 full_windows = FullWindows()
-leases = Leases()
+grants = Grants()
 
 
 class TooManyRequests(RateLimited):
@@ -100,7 +100,7 @@ def count_delivery(
 def _count(uses: dict[Window, Use], *, size: int = 0) -> LimitResult:
     if not full_windows.is_empty:
         _refuse_if_full(uses)
-    result = leases.ask(uses, size=size)
+    result = grants.count(uses, size=size)
     if result.window is not None and not result.is_allowed:
         # A window without capacity for a large body may have some for a small one.
         if not result.window.counts_bytes:

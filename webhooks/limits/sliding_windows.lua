@@ -1,22 +1,25 @@
 -- Counts requests, or bytes, in several sliding windows: in all of them, or in none.
 --
--- A window is cut into slots. Its key holds the slots that are not over, as a list of
--- slot numbers and counts, so it never grows. A slot counts until all of it is older
--- than the window: in no stretch of that length are more let in than the limit.
+-- A window is divided into slots. Its key holds the slots that are not over, as a list of
+-- slot numbers and counts, so it never grows. A slot counts until all of it is older than
+-- the window: in any period of that length no more than the limit is allowed.
 --
--- Some windows count bytes: the request's own size, and an assumed size for each further
--- one that is granted.
+-- Some windows count bytes: the size of the request itself, and an assumed size for each
+-- further one that is granted.
 --
--- KEYS: a key a window. ARGV: the time in microseconds ('' for that of this server), how
--- many requests are wanted, how many of those granted before are returned, the size of
--- the request, the assumed size of further ones, how many bytes are returned, then for
--- each window: limit, seconds, and what to do with it (0 only look, 1 count, 2 count and
--- tell, 3 count bytes). Answers with four numbers: how many are granted, the window meant (the one that
--- refuses longest, or of those to tell the tightest; 0 for none), how many more it lets
--- in, and after how many microseconds it lets in the next one.
+-- KEYS: one key per window. ARGV: the time in microseconds ('' for that of this server);
+-- how many requests are wanted; how many of those granted before are returned; the size of
+-- the request; the assumed size of further ones; how many bytes are returned. Then for
+-- each window: limit, seconds, and its use (0 look, 1 count, 2 count and report, 3 count
+-- bytes).
+--
+-- Returns four numbers: how many requests are granted; the position of the window meant
+-- (the one that refuses for the longest time, or of those to report the one with the least
+-- left; 0 for none); how many more it allows; and after how many microseconds it allows
+-- the next one.
 
 local SLOTS = 10
--- More than one is granted only out of plenty: at most a hundredth of what is left.
+-- More than one request is granted only if many are left: at most a hundredth of them.
 local SHARE = 100
 
 local now, wanted, unspent = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -40,13 +43,13 @@ local function live_slots(packed, oldest)
   return live, used
 end
 
-local function give_back(live, used, back)
+local function return_to(live, used, back)
   local left = math.min(back, used)
   used = used - left
   for i = #live, 2, -2 do
-    local given = math.min(left, live[i])
-    live[i] = live[i] - given
-    left = left - given
+    local taken = math.min(left, live[i])
+    live[i] = live[i] - taken
+    left = left - taken
   end
   return used
 end
@@ -73,7 +76,7 @@ end
 local stored = redis.call('MGET', unpack(KEYS))
 local counted = {}
 local refusing, longest = 0, 0
-local tightest, room_to_tell = 0, 0
+local tightest, least_left = 0, 0
 local granted = wanted
 
 for i = 1, #KEYS do
@@ -87,19 +90,19 @@ for i = 1, #KEYS do
     cost, further, back = size, assumed_size, unspent_bytes
   end
   if use ~= '0' then
-    used = give_back(live, used, back)
+    used = return_to(live, used, back)
     counted[#counted + 1] = {KEYS[i], live, slot, width, cost, further}
   end
-  local room = limit - used
-  if room < cost then
+  local available = limit - used
+  if available < cost then
     local needed = wait(live, used, limit, width, cost)
     if needed > longest then
       refusing, longest = i, needed
     end
   elseif use ~= '0' then
-    granted = math.min(granted, math.max(1, math.floor(room / SHARE / further)))
-    if use == '2' and (tightest == 0 or room < room_to_tell) then
-      tightest, room_to_tell = i, room
+    granted = math.min(granted, math.max(1, math.floor(available / SHARE / further)))
+    if use == '2' and (tightest == 0 or available < least_left) then
+      tightest, least_left = i, available
     end
   end
 end
@@ -121,5 +124,5 @@ end
 if granted == 0 then
   return {ok = string.format('0 %d 0 %d', refusing, longest)}
 end
-local left = tightest > 0 and room_to_tell - granted or 0
+local left = tightest > 0 and least_left - granted or 0
 return {ok = string.format('%d %d %d 0', granted, tightest, left)}

@@ -1,4 +1,4 @@
-"""What the door leaves to workers, and beat to ask for it every half minute."""
+"""Add the pending fetches of the receiver, and start their Celery task every 30 s."""
 
 import common.ids
 from django.db import migrations, models

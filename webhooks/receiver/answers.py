@@ -92,13 +92,17 @@ def answer_refusal(error: TickhookError, http: HttpRequest) -> HttpResponse:
 
 
 def _our_answer(request: WebhookRequest, recorded: Recorded) -> HttpResponse:
+    """Answer with the event, and with its executions if the sender waits for them."""
     body: dict[str, object] = {
         "success": True,
         "status": recorded.status,
         "event_id": str(recorded.event_id),
         "executions": [],
     }
-    seconds = _seconds_to_wait(request)
+    wanted = preferred_wait_seconds(request.headers.get("prefer", ""))
+    allowed = request.config.get("max_wait_seconds")
+    longest = min(allowed, MAX_WAIT_SECONDS) if isinstance(allowed, int) else 0
+    seconds = min(wanted, longest)
     executions = wait_for_executions(recorded.event_id, seconds=seconds)
     if executions is None:
         return HttpResponse(orjson.dumps(body), content_type=JSON)
@@ -121,15 +125,22 @@ class Filler:
         value = self.request.value(place.source)
         if isinstance(value, str):
             value = value[:MAX_FILLED_CHARACTERS]
-        if place.hmac:
-            return self._digest("" if value is None else str(value), place.hmac)
-        return value
+        if not place.hmac:
+            return value
+        key = self.secrets[0] if self.secrets else ""
+        text = "" if value is None else str(value)
+        data = text.encode("utf-8", "surrogatepass")
+        digest = hmac.digest(key.encode(), data, hashlib.sha256)
+        if place.hmac == "hex":
+            return digest.hex()
+        return base64.b64encode(digest).decode()
 
     def text(self, template: TextTemplate) -> str:
-        return "".join(
-            part if isinstance(part, str) else self._as_text(part)
+        values = (
+            self.value(part) if isinstance(part, Placeholder) else part
             for part in template.parts
         )
+        return "".join("" if value is None else str(value) for value in values)
 
     def json(self, template: Any) -> Any:
         """Fill a JSON template. A text that is one placeholder keeps its type."""
@@ -143,16 +154,6 @@ class Filler:
             case list():
                 return [self.json(item) for item in template]
         return template
-
-    def _as_text(self, place: Placeholder) -> str:
-        value = self.value(place)
-        return "" if value is None else str(value)
-
-    def _digest(self, text: str, encoding: str) -> str:
-        key = self.secrets[0] if self.secrets else ""
-        data = text.encode("utf-8", "surrogatepass")
-        digest = hmac.digest(key.encode(), data, hashlib.sha256)
-        return digest.hex() if encoding == "hex" else base64.b64encode(digest).decode()
 
 
 def _filler(request: WebhookRequest) -> Filler:
@@ -184,15 +185,6 @@ def _json_response(value: object, *, status: int = 200) -> HttpResponse:
 # `Prefer: wait=N` (RFC 7240): the answer contains the executions of the event. A
 # request that waits holds a thread, so at most a quarter of the threads wait; further
 # requests are answered at once. Waiting holds no database connection.
-
-
-def _seconds_to_wait(request: WebhookRequest) -> int:
-    """Return how long the sender prefers to wait, bounded by the endpoint's config."""
-    wanted = preferred_wait_seconds(request.headers.get("prefer", ""))
-    allowed = request.config.get("max_wait_seconds")
-    if not wanted or not isinstance(allowed, int):
-        return 0
-    return min(wanted, allowed, MAX_WAIT_SECONDS)
 
 
 def preferred_wait_seconds(prefer: str) -> int:

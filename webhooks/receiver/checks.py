@@ -230,9 +230,15 @@ def check_rules(request: WebhookRequest) -> None:
     """Apply the endpoint's `validation_rules` and the JSON Schema of its type."""
     rules = request.endpoint.validation_rules
     faults = list(_find_rule_faults(request, rules))
+    parsed = request.content.parsed
     for schema in (request.definition.json_schema, rules.get("json_schema")):
-        if schema is not None and not faults:
-            faults = _find_schema_faults(request, schema)
+        if schema is None or faults:
+            continue
+        if schema is not True and parsed.kind in _KINDS_WITHOUT_FIELDS:
+            detail = f"The body must be JSON or a form, not {parsed.kind}"
+            faults = [Fault("/body", detail)]
+        else:
+            faults = find_body_faults(schema, parsed.value)
     if faults:
         raise ValidationRulesFailed(faults[0].detail, faults=faults)
 
@@ -246,17 +252,6 @@ def _find_rule_faults(
     wanted, kind = rules.get("body_format"), request.content.parsed.kind
     if wanted and kind != wanted:
         yield Fault("/body", f"The body must be {wanted}, not {kind}")
-
-
-def _find_schema_faults(
-    request: WebhookRequest, schema: Mapping[str, Any] | bool
-) -> list[Fault]:
-    """Return where the body differs from a schema, at most 20 faults."""
-    parsed = request.content.parsed
-    if schema is not True and parsed.kind in _KINDS_WITHOUT_FIELDS:
-        detail = f"The body must be JSON or a form, not {parsed.kind}"
-        return [Fault("/body", detail)]
-    return find_body_faults(schema, parsed.value)
 
 
 def check_validation_code(request: WebhookRequest) -> bool:

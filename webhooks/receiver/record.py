@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 from uuid import UUID
@@ -128,7 +128,12 @@ def record_batch(request: WebhookRequest, batch: BatchFormat) -> list[Recorded]:
     events = list(_events_of_batch(request, batch))
     new = record_events(events)
     known = find_known([e.dedupe_key for e in events if e.id not in new])
-    recorded = [_find_status(request, event, new, known) for event in events]
+    recorded = [
+        Recorded(event_id=event.id, status="accepted")
+        if event.id in new
+        else _compare(request, known[event.dedupe_key], event)
+        for event in events
+    ]
     if recorded and all(one.status == "conflict" for one in recorded):
         raise DeliveryIdConflict
     return recorded
@@ -152,17 +157,6 @@ def _events_of_batch(request: WebhookRequest, batch: BatchFormat) -> Iterator[Ne
             content_type=batch.item_content_type,
             stored=stored,
         )
-
-
-def _find_status(
-    request: WebhookRequest,
-    event: NewEvent,
-    new: set[UUID],
-    known: Mapping[UUID | None, KnownEvent],
-) -> Recorded:
-    if event.id in new:
-        return Recorded(event_id=event.id, status="accepted")
-    return _compare(request, known[event.dedupe_key], event)
 
 
 def _compare(request: WebhookRequest, first: KnownEvent, event: NewEvent) -> Recorded:

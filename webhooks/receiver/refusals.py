@@ -54,6 +54,9 @@ def _describe_refusal(request: WebhookRequest, error: TickhookError) -> Rejected
     is_parsed = request.content is not NOT_PARSED
     delivery_id = identify(request).delivery_id if is_parsed else None
     headers = storable_headers(request).items()
+    body = request.body
+    for entry in request.endpoint.secrets:
+        body = body.replace(entry["secret"].encode(), HIDDEN.encode())
     return RejectedRequest(
         id=uuid7(),
         endpoint=request.endpoint.id,
@@ -64,7 +67,7 @@ def _describe_refusal(request: WebhookRequest, error: TickhookError) -> Rejected
         remote_address=None if request.address is None else str(request.address),
         delivery_id=clean_text(_hide_secrets(request, delivery_id or ""), limit=255),
         headers=dump_json({n: _hide_secrets(request, v) for n, v in headers}),
-        body=_hide_secrets_in_bytes(request, request.body)[:KEPT_BODY_BYTES],
+        body=body[:KEPT_BODY_BYTES],
         received_at=timezone.now(),
         body_size=request.body_size,
     )
@@ -93,9 +96,3 @@ def _hide_secrets(request: WebhookRequest, text: str) -> str:
     for entry in request.endpoint.secrets:
         text = text.replace(entry["secret"], HIDDEN)
     return text
-
-
-def _hide_secrets_in_bytes(request: WebhookRequest, body: bytes) -> bytes:
-    for entry in request.endpoint.secrets:
-        body = body.replace(entry["secret"].encode(), HIDDEN.encode())
-    return body

@@ -116,7 +116,7 @@ class WebhookRequest:
         )
 
 
-def build_request(
+def open_request(
     http: HttpRequest,
     *,
     endpoint: WebhookEndpoint,

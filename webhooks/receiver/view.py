@@ -40,7 +40,7 @@ from webhooks.receiver.record import (
     record_delivery,
 )
 from webhooks.receiver.refusals import record_duplicate, record_refusal
-from webhooks.receiver.request import WebhookRequest, build_request, find_endpoint
+from webhooks.receiver.request import WebhookRequest, find_endpoint, open_request
 from webhooks.rejections.recording import count_handshake
 from webhooks.types import definition_at
 
@@ -180,11 +180,16 @@ def _find_request(http: HttpRequest, webhook_id: str) -> WebhookRequest:
     if endpoint is None:
         count_forgery(parse_address(http.META.get("REMOTE_ADDR", "")))
         raise WebhookNotFound
-    return build_request(
+    # Senders sign the URL as they write it: use it as it was sent, if the web server
+    # provides it.
+    target: str = http.META.get("REQUEST_URI") or http.META.get("RAW_URI", "")
+    if not target.startswith("/"):
+        target = http.get_full_path()
+    return open_request(
         http,
         endpoint=endpoint,
         definition=definition_at(endpoint.type, endpoint.type_revision),
-        url=settings.PUBLIC_URL + _sent_target(http),
+        url=settings.PUBLIC_URL + target,
     )
 
 
@@ -201,13 +206,3 @@ def _find_endpoint(webhook_id: str) -> WebhookEndpoint | None:
         # fails. Nothing has been written yet, so it can be repeated.
         drop_connection()
         return find_endpoint(webhook_id)
-
-
-def _sent_target(http: HttpRequest) -> str:
-    """Return path and query as they were sent, if the web server provides them.
-
-    Senders sign the URL as they write it.
-    """
-    meta = http.META
-    sent: str = meta.get("REQUEST_URI") or meta.get("RAW_URI", "")
-    return sent if sent.startswith("/") else http.get_full_path()

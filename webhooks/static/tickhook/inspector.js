@@ -5,4 +5,5 @@ setInterval(async () => {
   if (!page.ok) return;
   const found = new DOMParser().parseFromString(await page.text(), "text/html");
   document.getElementById("requests").replaceWith(found.getElementById("requests"));
+  document.dispatchEvent(new Event("tickhook:swapped"));
 }, 2000);

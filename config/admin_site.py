@@ -1,0 +1,82 @@
+"""The admin site: the dashboard, the page of internal tables, and the redirects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.admin.apps import AdminConfig
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from unfold.sites import UnfoldAdminSite
+
+INTERNAL_TABLES = (
+    ("Inbox", "events.inbox", "Events that wait to be processed."),
+    ("Pending fetches", "webhooks.pendingfetch", "Requests of workers to senders."),
+    ("Rejections", "webhooks.rejection", "Samples of refused webhook requests."),
+    ("Webhook type versions", "webhooks.webhooktypeversion", "Each uploaded version."),
+    ("Schedule versions", "triggers.scheduleversion", "Which schedule applied when."),
+    ("Statistics", "triggers.triggerstats", "Totals of each trigger."),
+    ("Uncounted statistics", "triggers.statsdelta", "Results not yet in the totals."),
+    ("Subscriptions", "triggers.subscription", "Which trigger awaits which events."),
+    ("Evaluation traces", "executions.executiontrace", "How conditions evaluated."),
+    ("Drain leases", "executions.drainlease", "Batches that workers process now."),
+    ("Workers", "agents.worker", "Worker processes and their heartbeats."),
+    ("Periodic tasks", "django_celery_beat.periodictask", "What Celery beat starts."),
+    ("Crontabs", "django_celery_beat.crontabschedule", "Schedules of Celery beat."),
+    ("Intervals", "django_celery_beat.intervalschedule", "Schedules of Celery beat."),
+    ("Clocked", "django_celery_beat.clockedschedule", "Schedules of Celery beat."),
+    ("Solar events", "django_celery_beat.solarschedule", "Schedules of Celery beat."),
+    ("Celery results", "django_celery_results.taskresult", "Results of Celery tasks."),
+    ("Celery group results", "django_celery_results.groupresult", "Results of groups."),
+)  # fmt: skip
+
+
+class TickhookAdminConfig(AdminConfig):
+    default_site = "config.admin_site.TickhookAdminSite"
+
+
+class TickhookAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
+    index_template = "admin/tickhook/dashboard.html"
+    index_title = "Dashboard"
+
+    def extra_urls(self) -> list[URLPattern]:
+        view = self.admin_view(self.internals)
+        return [path("internals/", view, name="internals")]
+
+    def app_index(
+        self,
+        request: HttpRequest,
+        app_label: str,
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Redirect to the dashboard: an app means something to developers only."""
+        if not _is_superuser(request):
+            return redirect("admin:index")
+        response: HttpResponse = super().app_index(request, app_label, extra_context)
+        return response
+
+    def internals(self, request: HttpRequest) -> HttpResponse:
+        if not _is_superuser(request):
+            raise PermissionDenied
+        context = {
+            **self.each_context(request),
+            "title": "Internals",
+            "tables": [
+                {
+                    "title": title,
+                    "url": f"admin:{model.replace('.', '_')}_changelist",
+                    "text": text,
+                }
+                for title, model, text in INTERNAL_TABLES
+            ],
+            "flower_port": settings.FLOWER_PORT,
+        }
+        return TemplateResponse(request, "admin/tickhook/internals.html", context)
+
+
+def _is_superuser(request: HttpRequest) -> bool:
+    return bool(getattr(request.user, "is_superuser", False))

@@ -1,0 +1,80 @@
+"""What Ctrl-K finds: names, webhook ids, delivery ids and ids of any kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from django.db.models import Model
+from django.http import HttpRequest
+from django.urls import reverse
+from unfold.dataclasses import SearchResult
+
+from agents.models import Agent, AgentTask
+from events.models import Event
+from executions.models import TriggerExecution
+from triggers.models import Trigger
+from webhooks.models import Delivery, WebhookEndpoint
+
+MAX_OF_EACH = 10
+
+Found = tuple[Model, str, str, str]
+
+_WITH_IDS: tuple[tuple[type[Model], str, str], ...] = (
+    (Trigger, "Trigger", "bolt"),
+    (TriggerExecution, "History", "history"),
+    (Event, "Event", "notifications"),
+    (Delivery, "Delivery", "move_to_inbox"),
+    (AgentTask, "Task", "task_alt"),
+    (Agent, "Agent", "smart_toy"),
+    (WebhookEndpoint, "Webhook", "webhook"),
+)
+
+
+def find_pages(request: HttpRequest, search_term: str) -> list[SearchResult]:
+    """Return links to the pages that a search term names, if the user may view them.
+
+    unfold caches the answer and lowers the term, but delivery ids have letters of both
+    cases: the term of the request is the one that counts.
+    """
+    term = request.GET.get("s", search_term).strip()
+    if not term or "\x00" in term:
+        return []
+    try:
+        found = _with_id(UUID(term))
+    except ValueError:
+        found = _with_name(term)
+    return [
+        SearchResult(title=title, description=kind, link=_page(row), icon=icon)
+        for row, title, kind, icon in (*found, *_deliveries(term))
+        if request.user.has_perm(f"{row._meta.app_label}.view_{row._meta.model_name}")
+    ]
+
+
+def _with_id(wanted: UUID) -> Iterator[Found]:
+    for model, kind, icon in _WITH_IDS:
+        for row in model._default_manager.filter(pk=wanted).only("pk"):
+            yield row, str(wanted), kind, icon
+
+
+def _with_name(term: str) -> Iterator[Found]:
+    triggers = Trigger.objects.filter(name__icontains=term, deleted_at=None)
+    for trigger in triggers.only("name").order_by("name")[:MAX_OF_EACH]:
+        yield trigger, trigger.name, "Trigger", "bolt"
+    agents = Agent.objects.filter(name__icontains=term)
+    for agent in agents.only("name")[:MAX_OF_EACH]:
+        yield agent, agent.name, "Agent", "smart_toy"
+    endpoints = WebhookEndpoint.objects.filter(webhook_id__startswith=term)
+    for endpoint in endpoints.only("type")[:MAX_OF_EACH]:
+        yield endpoint, endpoint.type, "Webhook", "webhook"
+
+
+def _deliveries(term: str) -> Iterator[Found]:
+    rows = Delivery.objects.filter(delivery_id=term).only("event_type")
+    for delivery in rows[:MAX_OF_EACH]:
+        yield delivery, delivery.event_type or term, "Delivery", "move_to_inbox"
+
+
+def _page(row: Model) -> str:
+    name = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
+    return reverse(name, args=[row.pk])

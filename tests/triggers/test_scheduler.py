@@ -60,17 +60,19 @@ def entry_of(task: PeriodicTask) -> ClaimedEntry:
 
 
 def test_the_mirrors_of_triggers_are_not_loaded() -> None:
+    shipped = set(make_scheduler().schedule)
     make_trigger(trigger_type="cron", schedule_type="daily")
     make_task()
 
-    assert set(make_scheduler().schedule) == {"report"}
+    assert set(make_scheduler().schedule) - shipped == {"report"}
 
 
 def test_tasks_of_other_hours_are_loaded() -> None:
+    shipped = set(make_scheduler().schedule)
     far = (timezone.now().hour + 12) % 24
     make_task(crontab=CrontabSchedule.objects.create(minute="0", hour=str(far)))
 
-    assert set(make_scheduler().schedule) == {"report"}
+    assert set(make_scheduler().schedule) - shipped == {"report"}
 
 
 def test_a_turn_that_a_read_only_database_rejected_is_claimed_later(

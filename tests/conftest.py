@@ -140,6 +140,12 @@ def _generous_limit_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _generous_drain_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give one drain 60 s: on a busy machine 5 s end it before the inbox is empty."""
+    monkeypatch.setattr("executions.pipeline.drain.MAX_SECONDS", 60.0)
+
+
+@pytest.fixture(autouse=True)
 def _no_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give each test a worker of its own that sends heartbeats only on demand."""
     monkeypatch.setattr(workers, "_current", None)

@@ -39,11 +39,12 @@ test-engines: $(VENV)/.installed-dev ## Run the acceptance tests behind PgBounce
 
 # The type checker's Django plugin loads the settings, which want a key.
 lint: export SECRET_KEY = for-the-type-checker-only
-lint: $(VENV)/.installed-dev ## Check style, types and the direction of imports
+lint: $(VENV)/.installed-dev ## Check style, types, imports and words
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy .
 	$(VENV)/bin/lint-imports
+	$(RUN) docs/dev/check_words.py
 
 format: $(VENV)/.installed-dev ## Rewrite the code in the common style
 	$(RUN) -m ruff check --fix .

@@ -210,7 +210,7 @@ process_windows = ProcessWindows()
 
 
 class Delays:
-    """Lets a caller through after a delay, which each caller has for itself."""
+    """Delays each caller separately before an attempt to log in."""
 
     def __init__(self) -> None:
         self._lock = Lock()

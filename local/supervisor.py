@@ -151,7 +151,7 @@ class FailureReporter:
 
     @contextmanager
     def survive(self, action: str) -> Iterator[None]:
-        """Go on after an OSError, which is reported as the failure of `action`."""
+        """Continue after an OSError, which is reported as the failure of `action`."""
         try:
             yield
         except OSError as error:
@@ -167,7 +167,7 @@ class FailureReporter:
                 self._say(f"{name} works again.")
         elif self._known.get(name) != failure:
             self._known[name] = failure
-            self._say(f"{failure} Tickhook goes on and tries again.")
+            self._say(f"{failure} Tickhook continues and tries again.")
 
 
 def describe_os_error(error: OSError) -> str:

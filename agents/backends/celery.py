@@ -99,7 +99,7 @@ class CeleryBackend(AgentBackend):
 
 
 def _count_messages(connection: Connection, queue: str) -> int:
-    """Return the number of messages in a queue, of all priorities; 0 if it is gone."""
+    """Return the number of messages in a queue, of all priorities; 0 without one."""
     with connection.channel() as channel:
         try:
             # The stub says str; it is (queue, message_count, consumer_count).

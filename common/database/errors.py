@@ -1,4 +1,4 @@
-"""Tells errors of an unavailable database server from errors of our own.
+"""Distinguishes errors of an unavailable database server from our own errors.
 
 The exception classes do not show the difference: a read-only server raises
 InternalError, an index row that is too large raises OperationalError. The SQLSTATE

@@ -17,7 +17,7 @@ _BODY_PATHS = frozenset({("body",), ("payload",), ("request", "body")})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedValues:
-    """What the documents of all triggers of an event have in common."""
+    """The values that the documents of all triggers of an event have in common."""
 
     values: dict[str, object]
     text_paths: frozenset[TextPath]

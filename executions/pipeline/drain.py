@@ -94,7 +94,7 @@ def _process_next_suspects() -> int:
 
 @dataclass(slots=True)
 class _Progress:
-    """What has been committed of a lease."""
+    """The part of a lease that has been committed."""
 
     events: int = 0
     task_ids: list[UUID] = field(default_factory=list)

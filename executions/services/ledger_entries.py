@@ -42,7 +42,7 @@ class ExecutionFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OccurrenceFacts:
-    """What is stored about an instant; `planned` is None if only an event names it.
+    """The stored facts of an instant; `planned` is None if only an event names it.
 
     An instant is unclaimed from the trigger's next run on: a clock has yet to claim it.
     """

@@ -14,7 +14,7 @@ from local.environment import (
 )
 from local.supervisor import FailureReporter, describe_os_error
 
-WAY_OUT = "Free some space on this disk. Tickhook goes on and tries again."
+WAY_OUT = "Free some space on this disk. Tickhook continues and tries again."
 
 
 def fail(number: int, path: str = "/data/stack.json") -> None:

@@ -16,7 +16,7 @@ from local.supervisor import Service, Supervisor
 from local.watchdog import Watchdog
 from tests.config.processes import SLEEP, spawn_python
 
-GOES_ON = "Tickhook goes on and tries again."
+GOES_ON = "Tickhook continues and tries again."
 
 
 @pytest.fixture

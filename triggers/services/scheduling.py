@@ -40,7 +40,7 @@ class Missed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What is due of one trigger: occurrences that run, missed ones, the next one."""
+    """The due occurrences of a trigger: those that run, missed ones, the next one."""
 
     trigger: Trigger
     fired: Sequence[datetime]

@@ -70,7 +70,7 @@ class SentTestEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendOptions:
-    """What `send_webhook` sends: `count` deliveries to one URL, each with a new id."""
+    """Options of `send_webhook`: `count` deliveries to one URL, each with a new id."""
 
     type_slug: str
     event: str

@@ -28,7 +28,7 @@ MAX_WAIT_SECONDS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypePreview:
-    """What a type extracts from a request and which faults it finds in it.
+    """The values that a type extracts from a request, and the faults that it finds.
 
     `code` is the result of its parser and its validation code.
     """

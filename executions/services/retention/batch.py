@@ -27,7 +27,7 @@ SELECT set_config(name, value, true) FROM (VALUES
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """What one batch deleted, or would delete, by kind.
+    """The rows that one batch deleted, or would delete, by kind.
 
     `last` is the position after which the next batch starts, None at the end; `oldest`
     is the age of the oldest deleted row. Each batch starts after the previous one: from

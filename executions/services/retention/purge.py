@@ -69,7 +69,7 @@ class Tally:
 
 @dataclass(slots=True)
 class Purge:
-    """What a purge deleted or, in a dry run, would delete.
+    """The rows that a purge deleted or, in a dry run, would delete.
 
     `starts_at` is set while the first purge of an upgraded installation waits;
     `is_complete` is False if the run ended because its time was up.

@@ -118,7 +118,7 @@ class BuiltCronSerializer(serializers.Serializer[Any]):
     message = serializers.CharField()
 
 
-class CronValidationRequestSerializer(StrictSerializer):
+class CronToValidateSerializer(StrictSerializer):
     """Accepts any text, so that the response can name what is wrong with it."""
 
     cron_expression = serializers.CharField(allow_blank=True, trim_whitespace=False)

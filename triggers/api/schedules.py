@@ -17,7 +17,7 @@ from triggers.api.schedule_serializers import (
     BuiltCronSerializer,
     CronPartsSerializer,
     CronPresetSerializer,
-    CronValidationRequestSerializer,
+    CronToValidateSerializer,
     CronValidationSerializer,
     ScheduleDescriptionSerializer,
     SchedulePreviewSerializer,
@@ -135,12 +135,12 @@ class ValidateCronView(APIView):
     permission_classes = (ReadPermissions,)
 
     @extend_schema(
-        request=CronValidationRequestSerializer,
+        request=CronToValidateSerializer,
         responses={200: CronValidationSerializer},
     )
     def post(self, request: Request) -> Response:
         """Validate a cron expression; return its next five runs, in UTC, if valid."""
-        serializer = CronValidationRequestSerializer(data=request.data)
+        serializer = CronToValidateSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         asked = serializer.validated_data
         is_valid, message = validate_cron(asked["cron_expression"])

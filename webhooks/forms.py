@@ -99,7 +99,7 @@ class WebhookTypeForm(ServiceForm[WebhookType]):
         )
         return WebhookType.objects.select_related("current").get(pk=uploaded.slug)
 
-    def _refuse(self, error: TickhookError) -> None:
+    def _add_faults(self, error: TickhookError) -> None:
         """Show each fault at the document field, with its JSON Pointer."""
         for fault in error.faults or (Fault("", error.detail),):
             is_slug = fault.pointer == "/slug" and "slug" in self.fields

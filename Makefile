@@ -8,8 +8,10 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
-# Three workers: many tests wait for programs. Each worker has servers of its own.
-PARALLEL := --numprocesses 3 --dist loadgroup
+# Each process of pytest has a PostgreSQL and a Valkey of its own.
+PARALLEL := --numprocesses 2
+# Programs need the whole machine: their tests run one after the other.
+PROGRAMS := processes or acceptance or browser or chaos
 UV := $(shell command -v uv 2>/dev/null)
 INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(RUN),$(RUN) -m pip install --quiet --disable-pip-version-check)
 
@@ -20,17 +22,17 @@ up: $(VENV)/.installed ## Start everything on this machine; Ctrl-C ends it
 	@$(RUN) -m local up --end-with-parent
 
 test: lint ## Check the code and run every test
-	$(RUN) -m pytest $(PARALLEL)
+	$(RUN) -m pytest $(PARALLEL) -m "not ($(PROGRAMS))"
+	$(RUN) -m pytest -m "$(PROGRAMS)"
 
 test-unit: $(VENV)/.installed-dev ## Run the tests that need no server
-	$(RUN) -m pytest --numprocesses 2 -m unit
+	$(RUN) -m pytest $(PARALLEL) -m unit
 
 test-db: $(VENV)/.installed-dev ## Run the tests that need PostgreSQL or Valkey
-	$(RUN) -m pytest $(PARALLEL) \
-		-m "not (unit or processes or acceptance or browser or chaos)"
+	$(RUN) -m pytest $(PARALLEL) -m "not (unit or $(PROGRAMS))"
 
 test-acceptance: $(VENV)/.installed-dev ## Run the tests that start programs or a browser
-	$(RUN) -m pytest $(PARALLEL) -m "processes or acceptance or browser"
+	$(RUN) -m pytest -m "processes or acceptance or browser"
 
 # A clone's `make up` starts a PostgreSQL of its own, without PgBouncer.
 test-engines: $(VENV)/.installed-dev ## Run the acceptance tests behind PgBouncer

@@ -58,25 +58,6 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     needs.update(getattr(item, "fixturenames", ()))
     if path.startswith(_UNIT) and not needs & _NOT_UNIT:
         item.add_marker("unit")
-    if group := _shared_programs(item, needs):
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
-def _shared_programs(item: pytest.Item, needs: set[str]) -> str:
-    """Return a name for the running programs that a test shares with others."""
-    if "acceptance" not in needs:
-        return ""
-    if "shared_stack" in needs:
-        return "shared_stack"
-    parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    return f"{item.nodeid.partition('::')[0]} {parameters.get('clock', '')}"
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put tests that wait for programs first: the others fill their pauses."""
-    items.sort(key=lambda item: item.get_closest_marker("chaos") is None)
-    items.sort(key=lambda item: item.get_closest_marker("acceptance") is None)
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import transaction
+from django.db import connection, transaction
 
 from events.models import Event, EventSource, Inbox
 from tests.factories import make_trigger
@@ -20,6 +22,19 @@ from triggers.services.scheduling import MAX_OCCURRENCES, jitter_of
 pytestmark = pytest.mark.django_db(transaction=True)
 
 MINUTE = timedelta(minutes=1)
+
+
+@contextmanager
+def planner_settings(**settings: str) -> Iterator[None]:
+    """Change how PostgreSQL plans the queries of this connection."""
+    with connection.cursor() as cursor:
+        for name, value in settings.items():
+            cursor.execute(f"SET {name} = {value}")
+        try:
+            yield
+        finally:
+            for name in settings:
+                cursor.execute(f"RESET {name}")
 
 
 def test_a_due_trigger_is_recorded_and_moved_on() -> None:
@@ -85,6 +100,22 @@ def test_a_rolled_back_claim_changes_nothing() -> None:
     assert not Event.objects.exists()
     trigger.refresh_from_db()
     assert trigger.next_run_time == NOON
+
+
+@pytest.mark.parametrize("can_scan_index", ["on", "off"])
+def test_a_claim_takes_its_limit_of_triggers_due_at_one_instant(
+    can_scan_index: str,
+) -> None:
+    """A scan of the index and a sort return equal instants in different orders."""
+    for _ in range(5):
+        make_due()
+
+    with planner_settings(
+        enable_indexscan=can_scan_index, enable_bitmapscan=can_scan_index
+    ):
+        sizes = [claim_due(now=NOON, limit=2) for _ in range(4)]
+
+    assert sizes == [2, 2, 1, 0]
 
 
 def test_a_claim_stops_at_its_limit_and_the_next_one_continues() -> None:

@@ -20,10 +20,12 @@ _COLUMNS = (
 )  # fmt: skip
 
 # Half of the triggers have been due for the longest time, half for the shortest: so the
-# runs that come due now are claimed although many others are to be caught up. The locks
-# end with the statement. They serve to skip triggers that another transaction is
-# changing or another clock is reading. The statement returns ids only: so few bytes
-# that the server never waits, holding the locks, for a client that was stopped.
+# runs that come due now are claimed although many others are to be caught up. Where
+# many are due at one instant, either sort may return the same ones first, so the second
+# half leaves out the first. The locks end with the statement. They serve to skip
+# triggers that another transaction is changing or another clock is reading. The
+# statement returns ids only: so few bytes that the server never waits, holding the
+# locks, for a client that was stopped.
 _FIND = """
 WITH longest AS (
     SELECT id FROM triggers_trigger
@@ -34,9 +36,10 @@ WITH longest AS (
     SELECT id FROM triggers_trigger
     WHERE is_active AND next_run_time IS NOT NULL
     AND next_run_time >= %s::timestamptz AND next_run_time <= %s
+    AND id NOT IN (SELECT id FROM longest)
     ORDER BY next_run_time DESC LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
 )
-SELECT id FROM longest UNION SELECT id FROM shortest
+SELECT id FROM longest UNION ALL SELECT id FROM shortest
 """
 
 # Materialized, so that PostgreSQL finds the rows by id. Else the planner can choose the

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django import forms
@@ -8,28 +9,29 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import (
-    AutocompleteSelectFilter,
-    ChoicesDropdownFilter,
-)
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from agents.backends import backends
 from agents.models import Agent, AgentTask, Worker
 from agents.services.agents import delete_agent, save_agent
 from agents.services.workers import HEARTBEAT_TIMEOUT
+from agents.wording import AGENT_KINDS, TASK_STATUSES
+from common import wording
 from common.admin.base import GuardedDeletionAdmin, HistoryAdmin
+from common.admin.columns import Words, WordsFilter
 from common.admin.display import (
     NOTHING,
     badge,
     json_block,
     list_link,
     page_link,
-    short_id,
     text_block,
 )
 from common.admin.forms import JSONObjectField, ServiceForm
+from common.wording import Status
 
+NO_HEARTBEAT = Status("no heartbeat", "✕", "red")
 _COLUMNS = (
     "name",
     "kind",
@@ -74,15 +76,11 @@ class AgentForm(ServiceForm[Agent]):
 @admin.register(Agent)
 class AgentAdmin(GuardedDeletionAdmin[Agent]):
     form = AgentForm
+    words: ClassVar[Mapping[str, Words]] = {"kind": AGENT_KINDS}
     list_display = (
-        "name",
-        "status",
-        "kind",
-        "backend",
-        "task_timeout_seconds",
-        "tasks",
-    )
-    list_filter = ("is_active", ("kind", ChoicesDropdownFilter))
+        "name", "status", "kind", "backend", "task_timeout_seconds", "tasks",
+    )  # fmt: skip
+    list_filter = ("is_active", ("kind", WordsFilter))
     search_fields = ("name",)
     filter_horizontal = ("groups",)
     readonly_fields = ("id", "tasks", "created_at", "updated_at")
@@ -92,7 +90,7 @@ class AgentAdmin(GuardedDeletionAdmin[Agent]):
         ("Backend", {"fields": ("backend", "new_config")}),
         ("Tasks", {"fields": ("parameters_schema", "task_timeout_seconds")}),
         ("Access", {"fields": ("groups",)}),
-        ("Record", {"fields": ("id", "tasks", "created_at", "updated_at")}),
+        ("Facts", {"fields": ("tasks", "created_at", "updated_at", "id")}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Agent]:
@@ -100,11 +98,11 @@ class AgentAdmin(GuardedDeletionAdmin[Agent]):
 
     @admin.display(description="Status", ordering="is_active")
     def status(self, agent: Agent) -> SafeString:
-        return badge("active" if agent.is_active else "disabled")
+        return badge(wording.ON if agent.is_active else wording.OFF)
 
     @admin.display(description="Tasks")
     def tasks(self, agent: Agent) -> SafeString:
-        return list_link("agents_agenttask", "Tasks", agent__id__exact=agent.pk)
+        return list_link("agents_agenttask", "its tasks", agent__id__exact=agent.pk)
 
     def save_model(
         self,
@@ -121,13 +119,14 @@ class AgentAdmin(GuardedDeletionAdmin[Agent]):
 
 @admin.register(AgentTask)
 class AgentTaskAdmin(HistoryAdmin[AgentTask]):
+    words: ClassVar[Mapping[str, Words]] = {"status": TASK_STATUSES}
     id_search_fields = ("pk", "idempotency_key")
     list_display = (
-        "short_id", "status_badge", "agent", "title", "task_type", "attempt",
-        "created_at", "finished_at", "execution_link",
+        "title", "status", "agent", "task_type", "attempt", "created_at",
+        "finished_at", "execution_link",
     )  # fmt: skip
     list_filter = (
-        ("status", ChoicesDropdownFilter),
+        ("status", WordsFilter),
         ("agent", AutocompleteSelectFilter),
     )
     search_fields = ("title", "task_type", "external_id")
@@ -138,8 +137,8 @@ class AgentTaskAdmin(HistoryAdmin[AgentTask]):
             None,
             {
                 "fields": (
-                    "id", "status_badge", "agent_link", "execution_link",
-                    "trigger_link", "event_link", "title", "task_type", "error_text",
+                    "title", "status", "agent_link", "execution_link",
+                    "trigger_link", "event_link", "task_type", "error_text",
                 )
             },
         ),
@@ -156,10 +155,10 @@ class AgentTaskAdmin(HistoryAdmin[AgentTask]):
             },
         ),
         (
-            "External ids",
+            "Facts",
             {
                 "fields": (
-                    "idempotency_key", "external_id", "workflow_id", "run_id",
+                    "id", "idempotency_key", "external_id", "workflow_id", "run_id",
                 )
             },
         ),
@@ -169,33 +168,29 @@ class AgentTaskAdmin(HistoryAdmin[AgentTask]):
         rows = super().get_queryset(request)
         return rows.defer("parameters", "metadata", "result", "agent__config")
 
-    @admin.display(description="Task", ordering="id")
-    def short_id(self, task: AgentTask) -> str:
-        return short_id(task.pk)
-
-    @admin.display(description="Status", ordering="status")
-    def status_badge(self, task: AgentTask) -> SafeString:
-        return badge(task.status)
-
     @admin.display(description="Agent")
     def agent_link(self, task: AgentTask) -> SafeString:
         return page_link("agents_agent", task.agent_id, task.agent)
 
-    @admin.display(description="Execution")
+    @admin.display(description="History")
     def execution_link(self, task: AgentTask) -> SafeString:
-        return page_link("executions_triggerexecution", task.idempotency_key)
+        return page_link(
+            "executions_triggerexecution", task.idempotency_key, "what happened"
+        )
 
     @admin.display(description="Trigger")
     def trigger_link(self, task: AgentTask) -> SafeString:
-        return page_link("triggers_trigger", task.metadata.get("trigger_id"))
+        return page_link(
+            "triggers_trigger", task.metadata.get("trigger_id"), "its trigger"
+        )
 
     @admin.display(description="Event")
     def event_link(self, task: AgentTask) -> SafeString:
-        return page_link("events_event", task.metadata.get("event_id"))
+        return page_link("events_event", task.metadata.get("event_id"), "its event")
 
     @admin.display(description="Worker")
     def worker_link(self, task: AgentTask) -> SafeString:
-        return page_link("agents_worker", task.claimed_by)
+        return page_link("agents_worker", task.claimed_by, "its worker")
 
     @admin.display(description="Error")
     def error_text(self, task: AgentTask) -> SafeString:
@@ -220,9 +215,9 @@ class WorkerAdmin(HistoryAdmin[Worker]):
     search_fields = ("name",)
     ordering = ("-seen_at",)
     readonly_fields: ClassVar[tuple[str, ...]] = ("status",)
-    fields = ("id", "name", "status", "started_at", "seen_at")
+    fields = ("name", "status", "started_at", "seen_at", "id")
 
     @admin.display(description="Status", ordering="seen_at")
     def status(self, worker: Worker) -> SafeString:
         is_alive = timezone.now() - worker.seen_at < HEARTBEAT_TIMEOUT
-        return badge("active" if is_alive else "no heartbeat")
+        return badge(wording.ON if is_alive else NO_HEARTBEAT)

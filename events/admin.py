@@ -1,19 +1,20 @@
 from __future__ import annotations
 
 from codecs import utf_8_decode
-from datetime import datetime
+from collections.abc import Mapping
 from typing import ClassVar
 
 from django.contrib import admin
 from django.db.models import BinaryField, Exists, OuterRef, QuerySet
 from django.db.models.functions import Substr
 from django.http import HttpRequest
-from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import RangeDateTimeFilter
 
+from common import wording
 from common.admin.base import HistoryAdmin
+from common.admin.columns import Words, WordsFilter
 from common.admin.display import (
     NOTHING,
     badge,
@@ -22,10 +23,14 @@ from common.admin.display import (
     list_link,
     page_link,
     text_block,
+    time_tag,
 )
+from common.wording import Status, bytes_text
 from events.models import Event, EventType, Inbox
+from events.wording import EVENT_SOURCES
 
 MAX_SHOWN_BYTES = 20_000
+PROCESSED = Status("processed", "✓", "green")
 REMOVED = "Removed: the event is older than EVENT_BODY_RETENTION_DAYS."
 
 
@@ -47,15 +52,16 @@ class EventTypeAdmin(HistoryAdmin[EventType]):
 
 @admin.register(Event)
 class EventAdmin(HistoryAdmin[Event]):
+    words: ClassVar[Mapping[str, Words]] = {"source": EVENT_SOURCES}
     id_search_fields = (
         "pk", "endpoint_id", "trigger_id", "correlation_id", "cause_id", "replay_of",
     )  # fmt: skip
     list_display = (
-        "received_at", "type", "source_badge", "state", "subject", "endpoint_link",
-        "trigger_link", "size", "delivery_id", "executions_link",
+        "received_at", "type", "source", "state", "subject", "endpoint_link",
+        "trigger_link", "size", "executions_link",
     )  # fmt: skip
     list_filter = (
-        ("source", ChoicesDropdownFilter),
+        ("source", WordsFilter),
         ("received_at", RangeDateTimeFilter),
     )
     search_fields = ("type__istartswith", "delivery_id__exact", "subject__exact")
@@ -65,19 +71,19 @@ class EventAdmin(HistoryAdmin[Event]):
             None,
             {
                 "fields": (
-                    "id", "type", "source_badge", "state", "received_at", "subject",
+                    "type", "source", "state", "received_at", "subject",
                     "endpoint_link", "trigger_link", "executions_link",
                 )
             },
         ),
         ("Body", {"fields": ("content_type", "size", "body_text", "body_file")}),
-        ("Request", {"fields": ("delivery_id", "request_json", "options_json")}),
+        ("Request", {"fields": ("request_json", "options_json")}),
         (
-            "Relations",
+            "Facts",
             {
                 "fields": (
-                    "scheduled_for", "correlation_id", "cause_link", "depth",
-                    "replay_link",
+                    "scheduled_for", "cause_link", "depth", "replay_link", "id",
+                    "delivery_id", "correlation_id",
                 )
             },
         ),
@@ -88,30 +94,28 @@ class EventAdmin(HistoryAdmin[Event]):
         is_waiting = Exists(Inbox.objects.filter(pk=OuterRef("pk")))
         return rows.annotate(is_waiting=is_waiting)
 
-    @admin.display(description="Source", ordering="source")
-    def source_badge(self, event: Event) -> SafeString:
-        return badge(event.source)
-
     @admin.display(description="State")
     def state(self, event: Event) -> SafeString:
-        return badge("waiting" if getattr(event, "is_waiting", False) else "done")
+        return badge(
+            wording.WAITING if getattr(event, "is_waiting", False) else PROCESSED
+        )
 
-    @admin.display(description="Endpoint")
+    @admin.display(description="Webhook")
     def endpoint_link(self, event: Event) -> SafeString:
-        return page_link("webhooks_webhookendpoint", event.endpoint_id)
+        return page_link("webhooks_webhookendpoint", event.endpoint_id, "its webhook")
 
     @admin.display(description="Target trigger")
     def trigger_link(self, event: Event) -> SafeString:
-        return page_link("triggers_trigger", event.trigger_id)
+        return page_link("triggers_trigger", event.trigger_id, "its trigger")
 
-    @admin.display(description="Executions")
+    @admin.display(description="Led to")
     def executions_link(self, event: Event) -> SafeString:
         model = "executions_triggerexecution"
-        return list_link(model, "Executions", event__id__exact=event.pk)
+        return list_link(model, "what happened", event__id__exact=event.pk)
 
     @admin.display(description="Size", ordering="body_size")
     def size(self, event: Event) -> str:
-        return filesizeformat(event.body_size)
+        return bytes_text(event.body_size)
 
     @admin.display(description="Body")
     def body_text(self, event: Event) -> SafeString:
@@ -140,17 +144,17 @@ class EventAdmin(HistoryAdmin[Event]):
 
     @admin.display(description="Caused by")
     def cause_link(self, event: Event) -> SafeString:
-        return page_link("events_event", event.cause_id)
+        return page_link("events_event", event.cause_id, "the event before it")
 
     @admin.display(description="Replay of")
     def replay_link(self, event: Event) -> SafeString:
-        return page_link("events_event", event.replay_of)
+        return page_link("events_event", event.replay_of, "the first event")
 
 
 @admin.register(Inbox)
 class InboxAdmin(HistoryAdmin[Inbox]):
     id_search_fields = ("pk",)
-    list_display = ("event", "received_at", "deaths")
+    list_display = ("type", "received_at", "deaths")
     list_select_related = ("event",)
     search_fields = ("event__type__istartswith",)
     ordering = ("pk",)
@@ -161,13 +165,17 @@ class InboxAdmin(HistoryAdmin[Inbox]):
         heavy = ("event__body", "event__request", "event__options")
         return super().get_queryset(request).defer(*heavy)
 
+    @admin.display(description="Event", ordering="event__type")
+    def type(self, inbox: Inbox) -> str:
+        return inbox.event.type
+
     @admin.display(description="Received at", ordering="event__received_at")
-    def received_at(self, inbox: Inbox) -> datetime:
-        return inbox.event.received_at
+    def received_at(self, inbox: Inbox) -> SafeString:
+        return time_tag(inbox.event.received_at)
 
     @admin.display(description="Event")
     def event_page(self, inbox: Inbox) -> SafeString:
-        return page_link("events_event", inbox.event_id)
+        return page_link("events_event", inbox.event_id, inbox.event.type)
 
 
 def _body_start(event: Event) -> bytes:

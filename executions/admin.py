@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -9,28 +10,31 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
-    ChoicesDropdownFilter,
     DropdownFilter,
     RangeDateTimeFilter,
 )
 
+from agents.wording import TASK_STATUSES
 from common.admin.base import HistoryAdmin
+from common.admin.columns import Words, WordsFilter
 from common.admin.display import (
     NOTHING,
-    badge,
     json_block,
     page_link,
-    short_id,
     text_block,
+    time_tag,
+    word,
 )
 from common.errors import TickhookError
 from events.admin import EventAdmin
 from events.models import Event
 from executions.admin_tables import latest_executions, latest_ledger
-from executions.models import DrainLease, ExecutionTrace, Reason, TriggerExecution
+from executions.models import DrainLease, ExecutionTrace, TriggerExecution
 from executions.services.run import run_trigger
+from executions.wording import EXECUTION_STATUSES, REASONS
 from triggers.admin import TriggerAdmin
 from triggers.models import Trigger
+from triggers.wording import TRIGGER_TYPES
 
 
 class ReasonFilter(DropdownFilter):  # type: ignore[misc]  # is untyped
@@ -40,7 +44,7 @@ class ReasonFilter(DropdownFilter):  # type: ignore[misc]  # is untyped
     parameter_name = "reason"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(reason.value, reason.value.replace("_", " ")) for reason in Reason]
+        return list(REASONS.items())
 
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[TriggerExecution]
@@ -51,16 +55,21 @@ class ReasonFilter(DropdownFilter):  # type: ignore[misc]  # is untyped
 
 @admin.register(TriggerExecution)
 class TriggerExecutionAdmin(HistoryAdmin[TriggerExecution]):
+    words: ClassVar[Mapping[str, Words]] = {
+        "status": EXECUTION_STATUSES,
+        "reason": REASONS,
+        "trigger__trigger_type": TRIGGER_TYPES,
+    }
     id_search_fields = ("pk", "trigger_id", "event_id", "task_id", "replay_of")
     list_display = (
-        "short_id", "executed_at", "status_badge", "reason", "trigger_link",
-        "event_link", "task_link", "execution_time_ms", "attempt", "error_type",
+        "trigger", "executed_at", "status", "reason", "event_link", "task_link",
+        "execution_time_ms", "attempt", "error_type",
     )  # fmt: skip
     list_filter = (
-        ("status", ChoicesDropdownFilter),
+        ("status", WordsFilter),
         ReasonFilter,
         ("trigger", AutocompleteSelectFilter),
-        ("trigger__trigger_type", ChoicesDropdownFilter),
+        ("trigger__trigger_type", WordsFilter),
         ("executed_at", RangeDateTimeFilter),
     )
     search_fields = ("trigger__name", "error_type")
@@ -71,8 +80,8 @@ class TriggerExecutionAdmin(HistoryAdmin[TriggerExecution]):
             None,
             {
                 "fields": (
-                    "id", "status_badge", "reason", "trigger_link", "event_link",
-                    "task_link", "replay_of",
+                    "status", "reason", "trigger_link", "event_link", "task_link",
+                    "replay_link",
                 )
             },
         ),
@@ -80,11 +89,11 @@ class TriggerExecutionAdmin(HistoryAdmin[TriggerExecution]):
         ("Conditions", {"fields": ("trace_json",)}),
         ("Parameters", {"fields": ("parameters_json",)}),
         (
-            "Details",
+            "Facts",
             {
                 "fields": (
                     "executed_at", "execution_time_ms", "attempt", "next_attempt_at",
-                    "trigger_version", "worker", "workflow_id", "run_id",
+                    "trigger_version", "worker", "id", "workflow_id", "run_id",
                 )
             },
         ),
@@ -97,14 +106,6 @@ class TriggerExecutionAdmin(HistoryAdmin[TriggerExecution]):
             "task__error", "trigger__conditions", "trigger__task_parameters",
             "trigger__parameter_mapping",
         )  # fmt: skip
-
-    @admin.display(description="Execution", ordering="id")
-    def short_id(self, execution: TriggerExecution) -> str:
-        return short_id(execution.pk)
-
-    @admin.display(description="Status", ordering="status")
-    def status_badge(self, execution: TriggerExecution) -> SafeString:
-        return badge(execution.status)
 
     @admin.display(description="Trigger")
     def trigger_link(self, execution: TriggerExecution) -> SafeString:
@@ -119,7 +120,12 @@ class TriggerExecutionAdmin(HistoryAdmin[TriggerExecution]):
         task = execution.task
         if task is None:
             return NOTHING
-        return page_link("agents_agenttask", task.pk, task.status)
+        return page_link("agents_agenttask", task.pk, word(task.status, TASK_STATUSES))
+
+    @admin.display(description="Replay of")
+    def replay_link(self, execution: TriggerExecution) -> SafeString:
+        model = "executions_triggerexecution"
+        return page_link(model, execution.replay_of, "what happened first")
 
     @admin.display(description="Error")
     def error_text(self, execution: TriggerExecution) -> SafeString:
@@ -140,7 +146,8 @@ class TriggerExecutionAdmin(HistoryAdmin[TriggerExecution]):
 
 @admin.register(ExecutionTrace)
 class ExecutionTraceAdmin(HistoryAdmin[ExecutionTrace]):
-    list_display = ("execution_link",)
+    list_display = ("trigger_name", "executed_at", "execution_link")
+    list_select_related = ("execution__trigger",)
     search_fields = ("execution__trigger__name",)
     ordering = ("-pk",)
     fields = ("execution_link", "trace_json")
@@ -149,9 +156,17 @@ class ExecutionTraceAdmin(HistoryAdmin[ExecutionTrace]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[ExecutionTrace]:
         return super().get_queryset(request).defer("trace")
 
-    @admin.display(description="Execution")
+    @admin.display(description="Trigger")
+    def trigger_name(self, trace: ExecutionTrace) -> str:
+        return trace.execution.trigger.name
+
+    @admin.display(description="At")
+    def executed_at(self, trace: ExecutionTrace) -> SafeString:
+        return time_tag(trace.execution.executed_at)
+
+    @admin.display(description="History")
     def execution_link(self, trace: ExecutionTrace) -> SafeString:
-        return page_link("executions_triggerexecution", trace.pk)
+        return page_link("executions_triggerexecution", trace.pk, "what happened")
 
     @admin.display(description="Trace")
     def trace_json(self, trace: ExecutionTrace) -> SafeString:
@@ -178,7 +193,7 @@ class EventWithExecutionsAdmin(EventAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Event | None = None) -> Any:
         first, *rest = super().get_fieldsets(request, obj)
-        return (first, ("Executions", {"fields": ("latest",)}), *rest)
+        return (first, ("Led to", {"fields": ("latest",)}), *rest)
 
     @admin.display(description="Executions")
     def latest(self, event: Event) -> SafeString:
@@ -199,9 +214,9 @@ class RunnableTriggerAdmin(TriggerAdmin):
         if obj is None:
             return super().get_fieldsets(request, obj)
         first, *rest = super().get_fieldsets(request, obj)
-        shown = [("Latest executions", {"fields": ("latest",)})]
+        shown = [("History", {"fields": ("latest",)})]
         if obj.has_schedule and obj.deleted_at is None:
-            shown.append(("Ledger", {"fields": ("ledger",)}))
+            shown.append(("Schedule", {"fields": ("ledger",)}))
         return (first, *shown, *rest)
 
     def get_readonly_fields(

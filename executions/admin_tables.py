@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
 from django.db.models import QuerySet
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from common.admin.display import badge, page_link
+from agents.wording import TASK_STATUSES
+from common.admin.display import NOTHING, page_link, time_tag, word
 from executions.models import TriggerExecution
 from executions.services.ledger import Ledger, read_ledger
 from executions.services.ledger_entries import LedgerEntry
+from executions.wording import EXECUTION_STATUSES, OCCURRENCE_STATUSES, reason_text
 from triggers.models import Trigger
 
 SHOWN = 20
@@ -31,15 +34,18 @@ def latest_executions(rows: QuerySet[TriggerExecution]) -> SafeString:
 def _execution_row(execution: TriggerExecution) -> dict[str, object]:
     task = execution.task
     return {
-        "page": page_link("executions_triggerexecution", execution.pk),
-        "executed_at": execution.executed_at,
-        "status": badge(execution.status),
-        "reason": execution.reason,
+        "page": page_link(
+            "executions_triggerexecution",
+            execution.pk,
+            time_tag(execution.executed_at),
+        ),
+        "status": word(execution.status, EXECUTION_STATUSES),
+        "reason": reason_text(execution.reason),
         "trigger": page_link(
             "triggers_trigger", execution.trigger_id, execution.trigger
         ),
-        "event": page_link("events_event", execution.event_id),
-        "task": task and page_link("agents_agenttask", task.pk, task.status),
+        "event": page_link("events_event", execution.event_id, "event"),
+        "task": _task_link(task.pk, task.status) if task else NOTHING,
     }
 
 
@@ -61,7 +67,11 @@ def latest_ledger(trigger: Trigger) -> SafeString:
     newest = reversed(ledger.entries[-SHOWN:])
     context = {
         "window": window,
-        "counts": {name: count for name, count in ledger.counts().items() if count},
+        "counts": {
+            OCCURRENCE_STATUSES[name].word: count
+            for name, count in ledger.counts().items()
+            if count
+        },
         "rows": [_entry_row(entry) for entry in newest],
         "notes": ledger.notes,
     }
@@ -87,10 +97,16 @@ def _ledger_of(trigger: Trigger, length: timedelta) -> Ledger:
 
 def _entry_row(entry: LedgerEntry) -> dict[str, object]:
     return {
-        "scheduled_for": entry.scheduled_for,
-        "status": badge(entry.status.value),
-        "reason": entry.reason or entry.note,
-        "event": page_link("events_event", entry.event_id),
-        "execution": page_link("executions_triggerexecution", entry.execution_id),
-        "task": page_link("agents_agenttask", entry.task_id, entry.task_status),
+        "scheduled_for": time_tag(entry.scheduled_for, "full"),
+        "status": word(entry.status, OCCURRENCE_STATUSES),
+        "reason": reason_text(entry.reason) or entry.note,
+        "event": page_link("events_event", entry.event_id, "event"),
+        "execution": page_link(
+            "executions_triggerexecution", entry.execution_id, "what happened"
+        ),
+        "task": _task_link(entry.task_id, entry.task_status or ""),
     }
+
+
+def _task_link(pk: UUID | None, status: str) -> SafeString:
+    return page_link("agents_agenttask", pk, word(status, TASK_STATUSES))

@@ -187,13 +187,13 @@ def fieldsets_of(trigger: Trigger) -> tuple[Any, ...]:
         state.insert(1, "disabled_reason")
     if trigger.has_schedule:
         state.insert(1, "next_run_time")
-    record = ("id", "version", "created_at", "created_by", "updated_at")
+    facts = ("version", "created_at", "created_by", "updated_at", "id")
     return (
         ("State", {"fields": tuple(state)}),
         ("Trigger", {"fields": BASICS}),
         *_BY_TYPE[trigger.trigger_type],
         *_COMMON,
-        ("Record", {"fields": record}),
+        ("Facts", {"fields": facts}),
     )
 
 

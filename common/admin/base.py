@@ -1,18 +1,19 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.admin import ShowFacets
 from django.db import DataError, models
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Field, Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from unfold import paginator
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from common.admin.columns import Words, list_column, shown_fieldsets, text_of
 from common.admin.forms import JSONObjectField
 from common.errors import Conflict
 
@@ -43,10 +44,13 @@ class InfinitePaginator(paginator.InfinitePaginator):  # type: ignore[misc]  # i
 class BaseAdmin(ModelAdmin[_M]):
     """A ModelAdmin that also searches for ids, and accepts input of any kind.
 
-    `id_search_fields` are the UUID columns that a search for an id compares.
+    `id_search_fields` are the UUID columns that a search for an id compares. `words`
+    has the words for the stored values of a column, by the column's name.
     """
 
     id_search_fields: ClassVar[tuple[str, ...]] = ("pk",)
+    words: ClassVar[Mapping[str, Words]] = {}
+    empty_value_display = ""
     list_per_page = PAGE_SIZE
     list_filter_submit = True
     list_filter_sheet = False
@@ -59,6 +63,34 @@ class BaseAdmin(ModelAdmin[_M]):
             "widget": UnfoldAdminTextareaWidget,
         },
     }
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        names = super().get_list_display(request)
+        return [list_column(n, self.model, self.words.get(str(n))) for n in names]
+
+    def formfield_for_choice_field(
+        self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        field: Any = super().formfield_for_choice_field(db_field, request, **kwargs)
+        if words := self.words.get(db_field.name):
+            field.choices = [
+                (value, text_of(words.get(value, label)))
+                for value, label in field.choices
+            ]
+        return field
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: _M | None = None,
+    ) -> HttpResponse:
+        adminform = context["adminform"]
+        adminform.fieldsets = shown_fieldsets(self, adminform, obj)
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[_M], search_term: str

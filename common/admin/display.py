@@ -4,54 +4,59 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from types import MappingProxyType
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
 
+from common.wording import Status
+
 MAX_SHOWN_CHARACTERS = 20_000
-NOTHING = SafeString("-")
-
-_KINDS: Mapping[str, str] = MappingProxyType(
-    {
-        "success": "success",
-        "fired": "success",
-        "succeeded": "success",
-        "active": "success",
-        "accepted": "success",
-        "failed": "danger",
-        "unaccounted": "danger",
-        "timeout": "danger",
-        "auto-disabled": "danger",
-        "no heartbeat": "danger",
-        "rejected": "danger",
-        "running": "info",
-        "submitted": "info",
-        "duplicate": "info",
-        "pending": "warning",
-        "missed": "warning",
-        "waiting": "warning",
-        "paused": "warning",
-    }
-)
+# An empty value is an empty cell; the page of a row leaves its line out.
+NOTHING = SafeString("")
 
 
-def badge(status: str) -> SafeString:
-    """Return a status as a colored label; a word has the same color on every page."""
-    context = {"text": status, "type": _KINDS.get(status, "default")}
-    return SafeString(render_to_string("unfold/helpers/label.html", context))
+def badge(status: Status) -> SafeString:
+    """Return a status as word, shape and color, the same on every page."""
+    return format_html(
+        '<span class="th-status th-{}"><span aria-hidden="true">{}</span>{}</span>',
+        status.color,
+        status.mark,
+        status.word,
+    )
 
 
-def page_link(model: str, pk: object, text: object = None) -> SafeString:
+def word(value: str, words: Mapping[str, Status | str]) -> SafeString:
+    """Return the words for a stored value; an unknown one without underscores."""
+    found = words.get(value, value.replace("_", " "))
+    return badge(found) if isinstance(found, Status) else conditional_escape(found)
+
+
+def time_tag(at: datetime | None, shown: str = "ago") -> SafeString:
+    """Return a time in UTC, which time.js shows in the zone of the viewer.
+
+    `shown` is "ago", "clock" or "full".
+    """
+    if at is None:
+        return NOTHING
+    utc = at.astimezone(UTC)
+    return format_html(
+        '<time datetime="{}" data-t="{}">{} UTC</time>',
+        f"{utc:%Y-%m-%dT%H:%M:%S}Z",
+        shown,
+        f"{utc:%Y-%m-%d %H:%M:%S}",
+    )
+
+
+def page_link(model: str, pk: object, text: object) -> SafeString:
     """Return a link to the page of a row; `model` has the form `triggers_trigger`."""
     if not pk:
         return NOTHING
-    url = reverse(f"admin:{model}_change", args=[pk])
-    return link(url, short_id(pk) if text is None else text)
+    return link(reverse(f"admin:{model}_change", args=[pk]), text)
 
 
 def list_link(model: str, text: object, **filters: object) -> SafeString:
@@ -66,9 +71,9 @@ def link(url: str, text: object) -> SafeString:
     )
 
 
-def short_id(pk: object) -> str:
-    """Return the end of an id, in which ids of the same time differ."""
-    return f"…{str(pk)[-8:]}"
+def copyable_id(text: object) -> SafeString:
+    """Return an id in full, with a button that copies it."""
+    return _render("id.html", text=text) if text else NOTHING
 
 
 def json_block(value: Any) -> SafeString:

@@ -165,4 +165,9 @@ def test_a_pending_execution_has_its_status_as_a_badge(
 
     page = pages.get(reverse(LIST))
 
-    assertContains(page, "bg-orange-100")
+    assertContains(
+        page,
+        '<span class="th-status th-amber">'
+        '<span aria-hidden="true">⏸</span>waiting</span>',
+        html=True,
+    )

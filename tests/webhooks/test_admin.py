@@ -109,7 +109,10 @@ def test_an_endpoint_shows_how_many_requests_it_rejected(pages: Client) -> None:
 
     page = pages.get(page_of(endpoint))
 
-    assertContains(page, "invalid_signature: 1,234 in the last 24 hours, 1,234 in all")
+    assertContains(
+        page,
+        "the signature does not match: 1,234 in the last 24 hours, 1,234 in all",
+    )
 
 
 def test_a_rejection_shows_the_request(pages: Client) -> None:

@@ -88,8 +88,8 @@ def test_the_page_shows_the_dates_of_secrets(
 
     page = pages.get(page_of(endpoint))
 
-    day = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
-    dates = rf"current, since {day}<br>previous, since {day}, until {day}"
+    day = r'<time datetime="[^"]+Z" data-t="full">[^<]+</time>'
+    dates = f"current secret, since {day}<br>previous secret, since {day}, until {day}"
     assert re.search(dates, page.content.decode())
     assertNotContains(page, SECRET)
 

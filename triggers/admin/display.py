@@ -10,29 +10,32 @@ from django.http import HttpRequest
 from django.utils import timezone
 from unfold.contrib.filters.admin import DropdownFilter
 
+from common.wording import duration_text
 from triggers.models import ScheduleType, Trigger, TriggerType
 from triggers.schedules import DEFAULT_DAY, DEFAULT_SECONDS, DEFAULT_TIME
+from triggers.wording import STATES, State
 
 
-def state_of(trigger: Trigger) -> str:
+def state_of(trigger: Trigger) -> State:
     if trigger.deleted_at is not None:
-        return "deleted"
+        return State.DELETED
     if trigger.is_active:
-        return "paused" if trigger.is_paused(timezone.now()) else "active"
+        is_paused = trigger.is_paused(timezone.now())
+        return State.PAUSED if is_paused else State.ACTIVE
     is_auto = trigger.disabled_reason.startswith("auto-disabled")
-    return "auto-disabled" if is_auto else "disabled"
+    return State.AUTO_DISABLED if is_auto else State.DISABLED
 
 
 def starts_by(trigger: Trigger) -> str:
     """Return a few words on what starts a trigger."""
     match trigger.trigger_type:
         case TriggerType.CRON:
-            return f"{_schedule(trigger)} ({trigger.timezone})"
+            return f"{_schedule(trigger)}, {trigger.timezone}"
         case TriggerType.EVENT:
             return ", ".join(sorted(s.pattern for s in trigger.subscriptions.all()))
         case TriggerType.WEBHOOK if trigger.endpoint is not None:
-            return trigger.endpoint.type
-    return "by hand"
+            return f"{trigger.endpoint.type} webhook"
+    return "only by hand"
 
 
 def _schedule(trigger: Trigger) -> str:
@@ -42,7 +45,8 @@ def _schedule(trigger: Trigger) -> str:
         case ScheduleType.CRON:
             return trigger.cron_expression or ""
         case ScheduleType.INTERVAL:
-            return f"every {config.get('interval_seconds') or DEFAULT_SECONDS} s"
+            seconds = config.get("interval_seconds") or DEFAULT_SECONDS
+            return f"every {duration_text(seconds * 1000)}"
         case ScheduleType.DAILY:
             return f"daily at {time}"
         case ScheduleType.WEEKLY:
@@ -54,12 +58,11 @@ def _schedule(trigger: Trigger) -> str:
 class StateFilter(DropdownFilter):  # type: ignore[misc]  # is untyped
     """Filters by state; shows deleted triggers only if "deleted" is chosen."""
 
-    title = "status"
+    title = "state"
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        names = ("active", "paused", "disabled", "auto-disabled", "deleted")
-        return [(name, name) for name in names]
+        return [(state, found.word) for state, found in STATES.items()]
 
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[Trigger]
@@ -68,14 +71,14 @@ class StateFilter(DropdownFilter):  # type: ignore[misc]  # is untyped
         paused = {"paused_until__gt": timezone.now()}
         present = queryset.filter(deleted_at=None)
         match self.value():
-            case "active":
+            case State.ACTIVE:
                 return present.filter(is_active=True).exclude(**paused)
-            case "paused":
+            case State.PAUSED:
                 return present.filter(is_active=True, **paused)
-            case "disabled":
+            case State.DISABLED:
                 return present.filter(is_active=False).exclude(**auto)
-            case "auto-disabled":
+            case State.AUTO_DISABLED:
                 return present.filter(is_active=False, **auto)
-            case "deleted":
+            case State.DELETED:
                 return queryset.exclude(deleted_at=None)
         return present

@@ -18,7 +18,7 @@ class ScheduleVersionAdmin(HistoryAdmin[ScheduleVersion]):
     list_select_related = ("trigger",)
     search_fields = ("trigger__name",)
     fields = (
-        "id", "trigger_link", "is_active", "valid_from", "valid_to", "definition_json",
+        "trigger_link", "is_active", "valid_from", "valid_to", "definition_json", "id",
     )  # fmt: skip
     readonly_fields = ("trigger_link", "definition_json")
 
@@ -49,14 +49,14 @@ class TriggerStatsAdmin(HistoryAdmin[TriggerStats]):
 class StatsDeltaAdmin(HistoryAdmin[StatsDelta]):
     id_search_fields = ("trigger_id",)
     list_display = (
-        "id", "trigger_link", "total", "successful", "failed", "skipped",
+        "trigger_link", "total", "successful", "failed", "skipped",
         "last_execution_at",
     )  # fmt: skip
     ordering = ("-pk",)
 
     @admin.display(description="Trigger")
     def trigger_link(self, delta: StatsDelta) -> SafeString:
-        return page_link("triggers_trigger", delta.trigger_id)
+        return page_link("triggers_trigger", delta.trigger_id, "its trigger")
 
 
 @admin.register(Subscription)

@@ -1,22 +1,27 @@
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import (
-    AutocompleteSelectFilter,
-    ChoicesDropdownFilter,
-)
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from agents.services.agents import usable_agents
 from common.admin.base import BaseAdmin
-from common.admin.display import badge, copyable, list_link, page_link
+from common.admin.columns import Words, WordsFilter
+from common.admin.display import (
+    NOTHING,
+    badge,
+    copyable,
+    list_link,
+    page_link,
+    time_tag,
+)
 from triggers.admin.display import StateFilter, starts_by, state_of
 from triggers.forms import (
     CONDITIONAL_FIELDS,
@@ -27,6 +32,16 @@ from triggers.forms import (
 )
 from triggers.models import Trigger
 from triggers.services import lifecycle
+from triggers.wording import (
+    CATCHUPS,
+    CONDITION_ERROR_POLICIES,
+    DST_GAPS,
+    DST_OVERLAPS,
+    OVERLAPS,
+    SCHEDULE_TYPES,
+    STATES,
+    TRIGGER_TYPES,
+)
 from webhooks.admin import curl_of
 from webhooks.endpoints.urls import webhook_url
 
@@ -34,14 +49,23 @@ from webhooks.endpoints.urls import webhook_url
 @admin.register(Trigger)
 class TriggerAdmin(BaseAdmin[Trigger]):
     form = TriggerForm
+    words: ClassVar[Mapping[str, Words]] = {
+        "trigger_type": TRIGGER_TYPES,
+        "schedule_type": SCHEDULE_TYPES,
+        "dst_gap": DST_GAPS,
+        "dst_overlap": DST_OVERLAPS,
+        "catchup": CATCHUPS,
+        "overlap": OVERLAPS,
+        "on_condition_error": CONDITION_ERROR_POLICIES,
+    }
     id_search_fields = ("pk", "agent_id", "endpoint_id")
     list_display = (
-        "name", "status", "trigger_type", "starts_by", "agent", "next_run_time",
-        "last_execution_at", "failures", "executions",
+        "name", "status", "starts_by", "agent", "last_execution_at", "next_run_time",
+        "failures", "executions",
     )  # fmt: skip
     list_filter = (
         StateFilter,
-        ("trigger_type", ChoicesDropdownFilter),
+        ("trigger_type", WordsFilter),
         ("agent", AutocompleteSelectFilter),
         ("endpoint", AutocompleteSelectFilter),
     )
@@ -152,44 +176,48 @@ class TriggerAdmin(BaseAdmin[Trigger]):
             messages.error(request, text)
         return list(present.filter(agent__in=agents))
 
-    @admin.display(description="Status", ordering="is_active")
+    @admin.display(description="State", ordering="is_active")
     def status(self, trigger: Trigger) -> SafeString:
-        return badge(state_of(trigger))
+        return badge(STATES[state_of(trigger)])
 
     @admin.display(description="Started by")
     def starts_by(self, trigger: Trigger) -> str:
         return starts_by(trigger)
 
-    @admin.display(description="Last execution", ordering="stats__last_execution_at")
-    def last_execution_at(self, trigger: Trigger) -> object:
-        return trigger.stats.last_execution_at
+    @admin.display(description="Last run", ordering="stats__last_execution_at")
+    def last_execution_at(self, trigger: Trigger) -> SafeString:
+        return time_tag(trigger.stats.last_execution_at)
 
     @admin.display(description="Failures", ordering="stats__consecutive_failures")
     def failures(self, trigger: Trigger) -> str:
-        return f"{trigger.stats.consecutive_failures} of {trigger.failure_threshold}"
+        count = trigger.stats.consecutive_failures
+        if not count:
+            return NOTHING
+        return f"{count} in a row; it switches off after {trigger.failure_threshold}"
 
-    @admin.display(description="Executions", ordering="stats__total_executions")
+    @admin.display(description="History", ordering="stats__total_executions")
     def executions(self, trigger: Trigger) -> SafeString:
+        """Link to what happened, with how often: runs and skips."""
         text = f"{trigger.stats.total_executions:,}"
         model = "executions_triggerexecution"
         return list_link(model, text, trigger__id__exact=trigger.pk)
 
     @admin.display(description="Results")
-    def outcomes(self, trigger: Trigger) -> SafeString:
+    def outcomes(self, trigger: Trigger) -> str:
         stats = trigger.stats
-        return format_html(
-            "{} succeeded, {} failed, {} skipped",
-            stats.successful_executions,
-            stats.failed_executions,
-            stats.skipped_executions,
+        counts = (
+            f"{stats.successful_executions:,} succeeded",
+            f"{stats.failed_executions:,} failed",
+            f"{stats.skipped_executions:,} skipped",
         )
+        return ", ".join(counts) if stats.total_executions else NOTHING
 
     @admin.display(description="Schedule history")
     def versions(self, trigger: Trigger) -> SafeString:
         model = "triggers_scheduleversion"
-        return list_link(model, "Versions", trigger__id__exact=trigger.pk)
+        return list_link(model, "earlier schedules", trigger__id__exact=trigger.pk)
 
-    @admin.display(description="Endpoint")
+    @admin.display(description="Webhook")
     def endpoint_link(self, trigger: Trigger) -> SafeString:
         model = "webhooks_webhookendpoint"
         return page_link(model, trigger.endpoint_id, trigger.endpoint)

@@ -1,28 +1,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Set
-from typing import Any
+from collections.abc import Mapping, Set
+from operator import itemgetter
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
-    ChoicesDropdownFilter,
     DropdownFilter,
     RangeDateTimeFilter,
 )
 
 from common.admin.base import HistoryAdmin
+from common.admin.columns import Words, WordsFilter
 from common.admin.display import (
     NOTHING,
-    badge,
     json_block,
     link,
     list_link,
@@ -30,6 +29,7 @@ from common.admin.display import (
     text_block,
 )
 from common.errors import TickhookError
+from common.wording import bytes_text
 from webhooks.admin.inspectors import inspector_urls
 from webhooks.deliveries.redelivery import (
     MAX_REDELIVERED,
@@ -46,7 +46,8 @@ from webhooks.deliveries.selectors import (
     status_of,
 )
 from webhooks.models import Delivery
-from webhooks.rejections.fixes import FIXES, how_to_fix
+from webhooks.rejections.fixes import how_to_fix
+from webhooks.wording import CAUSES, DELIVERY_OUTCOMES
 
 MAX_SHOWN_BYTES = 20_000
 
@@ -58,7 +59,7 @@ class CauseFilter(DropdownFilter):  # type: ignore[misc]  # is untyped
     parameter_name = "cause"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(cause, cause.replace("_", " ")) for cause in sorted(FIXES)]
+        return sorted(CAUSES.items(), key=itemgetter(1))
 
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[Delivery]
@@ -69,13 +70,17 @@ class CauseFilter(DropdownFilter):  # type: ignore[misc]  # is untyped
 
 @admin.register(Delivery)
 class DeliveryAdmin(HistoryAdmin[Delivery]):
+    words: ClassVar[Mapping[str, Words]] = {
+        "outcome": DELIVERY_OUTCOMES,
+        "cause": CAUSES,
+    }
     id_search_fields = ("pk", "endpoint_id", "event_id", "replay_of")
     list_display = (
-        "received_at", "outcome_badge", "cause", "event_type", "endpoint_link",
-        "delivery_id", "size", "redelivery",
+        "received_at", "outcome", "cause", "event_type", "endpoint_link", "size",
+        "redelivery",
     )  # fmt: skip
     list_filter = (
-        ("outcome", ChoicesDropdownFilter),
+        ("outcome", WordsFilter),
         CauseFilter,
         ("endpoint", AutocompleteSelectFilter),
         ("received_at", RangeDateTimeFilter),
@@ -91,9 +96,8 @@ class DeliveryAdmin(HistoryAdmin[Delivery]):
             None,
             {
                 "fields": (
-                    "id", "outcome_badge", "received_at", "endpoint_link", "event_type",
-                    "delivery_id", "event_link", "executions", "redelivery",
-                    "redelivered_as",
+                    "outcome", "received_at", "endpoint_link", "event_type",
+                    "event_link", "executions", "redelivery", "redelivered_as",
                 )
             },
         ),
@@ -103,6 +107,7 @@ class DeliveryAdmin(HistoryAdmin[Delivery]):
             {"fields": ("method_sent", "address", "headers_json", "query_json")},
         ),
         ("Body", {"fields": ("size", "body_text", "body_file")}),
+        ("Facts", {"fields": ("id", "delivery_id")}),
     )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
@@ -153,41 +158,39 @@ class DeliveryAdmin(HistoryAdmin[Delivery]):
             messages.error(request, text)
         return is_open
 
-    @admin.display(description="Outcome")
-    def outcome_badge(self, delivery: Delivery) -> SafeString:
-        return badge(delivery.outcome)
-
-    @admin.display(description="Endpoint")
+    @admin.display(description="Webhook")
     def endpoint_link(self, delivery: Delivery) -> SafeString:
         model = "webhooks_webhookendpoint"
-        return page_link(model, delivery.endpoint_id, delivery.endpoint)
+        name = delivery.endpoint and delivery.endpoint.type
+        return page_link(model, delivery.endpoint_id, name)
 
     @admin.display(description="Size")
     def size(self, delivery: Delivery) -> str:
         size = delivery.body_size
-        return NOTHING if size is None else filesizeformat(size)
+        return NOTHING if size is None else bytes_text(size)
 
     @admin.display(description="Redelivery of")
     def redelivery(self, delivery: Delivery) -> SafeString:
-        return page_link("webhooks_delivery", delivery.replay_of)
+        return page_link("webhooks_delivery", delivery.replay_of, "the first one")
 
     @admin.display(description="Redelivered as")
     def redelivered_as(self, delivery: Delivery) -> SafeString:
         links = [
-            (page_link("webhooks_delivery", pk),) for pk in redeliveries_of(delivery)
+            (page_link("webhooks_delivery", pk, f"redelivery {number}"),)
+            for number, pk in enumerate(redeliveries_of(delivery), start=1)
         ]
         return format_html_join(", ", "{}", links) if links else NOTHING
 
     @admin.display(description="Event")
     def event_link(self, delivery: Delivery) -> SafeString:
-        return page_link("events_event", delivery.event_id)
+        return page_link("events_event", delivery.event_id, "its event")
 
-    @admin.display(description="Executions")
+    @admin.display(description="Led to")
     def executions(self, delivery: Delivery) -> SafeString:
         if delivery.event_id is None:
             return NOTHING
         model = "executions_triggerexecution"
-        return list_link(model, "Executions", event__id__exact=delivery.event_id)
+        return list_link(model, "what happened", event__id__exact=delivery.event_id)
 
     @admin.display(description="Status")
     def status_sent(self, delivery: Delivery) -> int:

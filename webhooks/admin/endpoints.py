@@ -9,7 +9,6 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.formats import date_format
 from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import action
@@ -20,8 +19,16 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
+from common import wording
 from common.admin.base import BaseAdmin
-from common.admin.display import NOTHING, badge, copyable, list_link, text_block
+from common.admin.display import (
+    NOTHING,
+    badge,
+    copyable,
+    list_link,
+    text_block,
+    time_tag,
+)
 from common.errors import TickhookError
 from senders.definitions.shipped import sample_events
 from senders.signatures import OnlyTheSenderSigns
@@ -39,6 +46,7 @@ from webhooks.endpoints.urls import webhook_url
 from webhooks.forms import EndpointForm, SecretField
 from webhooks.models import WebhookEndpoint
 from webhooks.rejections.recording import count_rejections
+from webhooks.wording import SECRETS, cause_text
 
 HOUR_SECONDS = 3600
 
@@ -65,7 +73,7 @@ class RotationForm(DialogForm):
 class RevocationForm(DialogForm):
     which = forms.ChoiceField(
         label="Secret to revoke",
-        choices=[(which.value, which.value) for which in reversed(Which)],
+        choices=list(SECRETS.items())[::-1],
         widget=UnfoldAdminSelectWidget,
     )
 
@@ -101,14 +109,12 @@ def _dialog(form_class: type[forms.Form], title: str, text: str) -> dict[str, ob
     }
 
 
-def _dates(state: SecretState) -> str:
+def _dates(state: SecretState) -> SafeString:
     dates = {"since": state.created_at, "until": state.valid_until}
-    shown = [
-        f"{word} {date_format(at, 'DATETIME_FORMAT')}"
-        for word, at in dates.items()
-        if at is not None
-    ]
-    return ", ".join([state.which, *shown])
+    shown = [(w, time_tag(at, "full")) for w, at in dates.items() if at is not None]
+    return format_html(
+        "{}{}", SECRETS[state.which], format_html_join("", ", {} {}", shown)
+    )
 
 
 @admin.register(WebhookEndpoint)
@@ -120,8 +126,7 @@ class WebhookEndpointAdmin(BaseAdmin[WebhookEndpoint]):
     actions_detail = ("rotate", "revoke", "new_url")
     change_form_outer_before_template = "admin/tickhook/endpoint_actions.html"
     list_display = (
-        "webhook_id", "status", "type", "subject", "triggers", "events", "rejections",
-        "created_at",
+        "type", "status", "subject", "triggers", "events", "rejections", "created_at",
     )  # fmt: skip
     list_filter = ("is_active", "type")
     search_fields = ("webhook_id", "type", "subject")
@@ -134,7 +139,7 @@ class WebhookEndpointAdmin(BaseAdmin[WebhookEndpoint]):
         ("Rejected requests", {"fields": ("rejection_counts", "rejections")}),
         ("Sender", {"fields": ("type", "valid_secrets", "secret", "curl")}),
         ("Validation", {"fields": ("allowed_methods", "validation_rules")}),
-        ("Record", {"fields": ("id", "subject", "created_at", "updated_at")}),
+        ("Facts", {"fields": ("subject", "created_at", "updated_at", "id")}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookEndpoint]:
@@ -268,7 +273,7 @@ class WebhookEndpointAdmin(BaseAdmin[WebhookEndpoint]):
 
     @admin.display(description="Status", ordering="is_active")
     def status(self, endpoint: WebhookEndpoint) -> SafeString:
-        return badge("active" if endpoint.is_active else "disabled")
+        return badge(wording.ON if endpoint.is_active else wording.OFF)
 
     @admin.display(description="URL")
     def url(self, endpoint: WebhookEndpoint) -> SafeString:
@@ -278,7 +283,7 @@ class WebhookEndpointAdmin(BaseAdmin[WebhookEndpoint]):
     def valid_secrets(self, endpoint: WebhookEndpoint) -> SafeString:
         """Show since when and until when each secret is valid, never its text."""
         lines = [(_dates(state),) for state in states_of(live_entries(endpoint))]
-        return format_html_join(SafeString("<br>"), "{}", lines) or SafeString("none")
+        return format_html_join(SafeString("<br>"), "{}", lines)
 
     @admin.display(description="Try it")
     def curl(self, endpoint: WebhookEndpoint) -> SafeString:
@@ -287,17 +292,18 @@ class WebhookEndpointAdmin(BaseAdmin[WebhookEndpoint]):
     @admin.display(description="Triggers")
     def triggers(self, endpoint: WebhookEndpoint) -> SafeString:
         model = "triggers_trigger"
-        return list_link(model, "Triggers", endpoint__id__exact=endpoint.pk)
+        return list_link(model, "its triggers", endpoint__id__exact=endpoint.pk)
 
     @admin.display(description="Events")
     def events(self, endpoint: WebhookEndpoint) -> SafeString:
-        return list_link("events_event", "Events", endpoint_id__exact=endpoint.pk)
+        return list_link("events_event", "its events", endpoint_id__exact=endpoint.pk)
 
     @admin.display(description="Counts")
     def rejection_counts(self, endpoint: WebhookEndpoint) -> SafeString:
         """Show how many requests were rejected for each cause."""
         lines = [
-            f"{row.cause}: {row.last_day:,} in the last 24 hours, {row.in_all:,} in all"
+            f"{cause_text(row.cause)}: {row.last_day:,} in the last 24 hours, "
+            f"{row.in_all:,} in all"
             for row in count_rejections(endpoint.pk)
         ]
         return text_block("\n".join(lines)) if lines else NOTHING
@@ -305,4 +311,4 @@ class WebhookEndpointAdmin(BaseAdmin[WebhookEndpoint]):
     @admin.display(description="Samples")
     def rejections(self, endpoint: WebhookEndpoint) -> SafeString:
         model = "webhooks_rejection"
-        return list_link(model, "Rejections", endpoint__id__exact=endpoint.pk)
+        return list_link(model, "samples", endpoint__id__exact=endpoint.pk)

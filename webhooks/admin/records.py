@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 from django.contrib import admin
@@ -9,22 +11,25 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from common.admin.base import HistoryAdmin
-from common.admin.display import badge, json_block, page_link, text_block
+from common.admin.columns import Words, WordsFilter
+from common.admin.display import NOTHING, json_block, page_link, text_block
+from webhooks.admin.deliveries import CauseFilter
 from webhooks.models import PendingFetch, Rejection
+from webhooks.wording import CAUSES, FETCH_KINDS, FETCH_STATUSES
 
 
 @admin.register(Rejection)
 class RejectionAdmin(HistoryAdmin[Rejection]):
+    words: ClassVar[Mapping[str, Words]] = {"cause": CAUSES}
     list_display = (
         "received_at", "cause", "status", "endpoint_link", "method", "remote_address",
-        "delivery_id",
     )  # fmt: skip
-    list_filter = ("cause", ("endpoint", AutocompleteSelectFilter))
+    list_filter = (CauseFilter, ("endpoint", AutocompleteSelectFilter))
     search_fields = ("cause", "delivery_id__exact")
     list_select_related = ("endpoint",)
     fields = (
-        "id", "received_at", "cause", "status", "detail", "endpoint_link", "method",
-        "remote_address", "delivery_id", "headers_json", "body_text",
+        "received_at", "cause", "status", "detail", "endpoint_link", "method",
+        "remote_address", "headers_json", "body_text", "id", "delivery_id",
     )  # fmt: skip
     readonly_fields = ("endpoint_link", "headers_json", "body_text")
 
@@ -32,10 +37,10 @@ class RejectionAdmin(HistoryAdmin[Rejection]):
         heavy = ("headers", "body", "endpoint__secrets", "endpoint__config")
         return super().get_queryset(request).defer(*heavy)
 
-    @admin.display(description="Endpoint")
+    @admin.display(description="Webhook")
     def endpoint_link(self, rejection: Rejection) -> SafeString:
         model = "webhooks_webhookendpoint"
-        return page_link(model, rejection.endpoint_id, rejection.endpoint)
+        return page_link(model, rejection.endpoint_id, rejection.endpoint.type)
 
     @admin.display(description="Headers")
     def headers_json(self, rejection: Rejection) -> SafeString:
@@ -43,7 +48,8 @@ class RejectionAdmin(HistoryAdmin[Rejection]):
 
     @admin.display(description="Body")
     def body_text(self, rejection: Rejection) -> SafeString:
-        return text_block(bytes(rejection.body).decode("utf-8", "replace"))
+        body = bytes(rejection.body).decode("utf-8", "replace")
+        return text_block(body) if body else NOTHING
 
 
 @admin.register(PendingFetch)
@@ -53,30 +59,30 @@ class PendingFetchAdmin(HistoryAdmin[PendingFetch]):
     Only the host is shown, because the path of a URL may contain a token.
     """
 
+    words: ClassVar[Mapping[str, Words]] = {
+        "kind": FETCH_KINDS,
+        "status": FETCH_STATUSES,
+    }
     id_search_fields = ("pk", "endpoint_id")
     list_display = (
-        "created_at", "kind", "state", "host", "endpoint", "attempts", "error",
+        "created_at", "kind", "status", "host", "endpoint", "attempts", "error",
     )  # fmt: skip
-    list_filter = ("kind", "status")
+    list_filter = (("kind", WordsFilter), ("status", WordsFilter))
     search_fields = ("error",)
     fields = (
-        "id", "kind", "state", "host", "endpoint", "attempts", "next_attempt_at",
-        "error", "created_at",
+        "kind", "status", "host", "endpoint", "attempts", "next_attempt_at", "error",
+        "created_at", "id",
     )  # fmt: skip
-    readonly_fields = ("state", "host", "endpoint")
+    readonly_fields = ("host", "endpoint")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PendingFetch]:
         return super().get_queryset(request).defer("result")
-
-    @admin.display(description="Status", ordering="status")
-    def state(self, fetch: PendingFetch) -> SafeString:
-        return badge(fetch.status)
 
     @admin.display(description="Host")
     def host(self, fetch: PendingFetch) -> str:
         return urlsplit(fetch.url).hostname or ""
 
-    @admin.display(description="Endpoint")
+    @admin.display(description="Webhook")
     def endpoint(self, fetch: PendingFetch) -> SafeString:
         model = "webhooks_webhookendpoint"
-        return page_link(model, fetch.endpoint_id)
+        return page_link(model, fetch.endpoint_id, "its webhook")

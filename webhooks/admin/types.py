@@ -36,7 +36,7 @@ class WebhookTypeAdmin(GuardedDeletionAdmin[WebhookType]):
         if obj is None:
             return ((None, {"fields": ("slug", "document")}),)
         record = ("versions", "endpoints", "created_at", "updated_at")
-        return ((None, {"fields": ("document",)}), ("Record", {"fields": record}))
+        return ((None, {"fields": ("document",)}), ("Facts", {"fields": record}))
 
     def get_form(
         self,
@@ -74,12 +74,12 @@ class WebhookTypeAdmin(GuardedDeletionAdmin[WebhookType]):
     @admin.display(description="Versions")
     def versions(self, webhook_type: WebhookType) -> SafeString:
         model = "webhooks_webhooktypeversion"
-        return list_link(model, "Versions", slug__exact=webhook_type.slug)
+        return list_link(model, "its versions", slug__exact=webhook_type.slug)
 
     @admin.display(description="Endpoints")
     def endpoints(self, webhook_type: WebhookType) -> SafeString:
         model = "webhooks_webhookendpoint"
-        return list_link(model, "Endpoints", type__exact=webhook_type.slug)
+        return list_link(model, "its webhooks", type__exact=webhook_type.slug)
 
 
 @admin.register(WebhookTypeVersion)

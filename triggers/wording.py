@@ -1,0 +1,100 @@
+"""What pages call the kinds, states and policies of triggers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+from common import wording
+from common.wording import Status
+from triggers.models import (
+    Catchup,
+    ConditionErrorPolicy,
+    DstGap,
+    DstOverlap,
+    Overlap,
+    ScheduleType,
+    TriggerType,
+)
+
+
+class State(StrEnum):
+    """The states of a trigger that its list can filter by."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    DISABLED = "disabled"
+    AUTO_DISABLED = "auto-disabled"
+    DELETED = "deleted"
+
+
+STATES: Mapping[str, Status] = MappingProxyType(
+    {
+        State.ACTIVE: wording.ON,
+        State.PAUSED: Status("paused", "⏸", "amber"),
+        State.DISABLED: wording.OFF,
+        State.AUTO_DISABLED: Status("switched itself off", "✕", "red"),
+        State.DELETED: Status("deleted", "✕", "outline"),
+    }
+)
+
+TRIGGER_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        TriggerType.CRON: "on a schedule",
+        TriggerType.WEBHOOK: "webhook",
+        TriggerType.EVENT: "event",
+        TriggerType.MANUAL: "only by hand",
+    }
+)
+
+SCHEDULE_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        ScheduleType.CRON: "a cron expression",
+        ScheduleType.INTERVAL: "at an interval",
+        ScheduleType.DAILY: "every day",
+        ScheduleType.WEEKLY: "every week",
+        ScheduleType.ONCE: "once",
+    }
+)
+
+CONDITION_ERROR_POLICIES: Mapping[str, str] = MappingProxyType(
+    {
+        ConditionErrorPolicy.FAIL: "the run fails",
+        ConditionErrorPolicy.SKIP: "the run is skipped",
+        ConditionErrorPolicy.MATCH: "it counts as met",
+    }
+)
+
+DST_GAPS: Mapping[str, str] = MappingProxyType(
+    {
+        DstGap.AFTER: "run right after the missing hour",
+        DstGap.SKIP: "do not run that day",
+    }
+)
+
+DST_OVERLAPS: Mapping[str, str] = MappingProxyType(
+    {
+        DstOverlap.FIRST: "run the first time",
+        DstOverlap.SECOND: "run the second time",
+        DstOverlap.BOTH: "run both times",
+    }
+)
+
+CATCHUPS: Mapping[str, str] = MappingProxyType(
+    {
+        Catchup.NONE: "run none of them",
+        Catchup.LATEST: "run the latest one",
+        Catchup.ALL: "run all of them",
+    }
+)
+
+OVERLAPS: Mapping[str, str] = MappingProxyType(
+    {
+        Overlap.ALLOW: "run at the same time",
+        Overlap.SKIP: "skip the new run",
+        Overlap.BUFFER_ONE: "wait; keep one waiting run",
+        Overlap.BUFFER_ALL: "wait; keep every waiting run",
+        Overlap.CANCEL_PREVIOUS: "cancel the run that is going",
+    }
+)

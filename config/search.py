@@ -45,7 +45,15 @@ def find_pages(request: HttpRequest, search_term: str) -> list[SearchResult]:
     except ValueError:
         found = _with_name(term)
     return [
-        SearchResult(title=title, description=kind, link=_page(row), icon=icon)
+        SearchResult(
+            title=title,
+            description=kind,
+            link=reverse(
+                f"admin:{row._meta.app_label}_{row._meta.model_name}_change",
+                args=[row.pk],
+            ),
+            icon=icon,
+        )
         for row, title, kind, icon in (*found, *_deliveries(term))
         if request.user.has_perm(f"{row._meta.app_label}.view_{row._meta.model_name}")
     ]
@@ -73,8 +81,3 @@ def _deliveries(term: str) -> Iterator[Found]:
     rows = Delivery.objects.filter(delivery_id=term).only("event_type")
     for delivery in rows[:MAX_OF_EACH]:
         yield delivery, delivery.event_type or term, "Delivery", "move_to_inbox"
-
-
-def _page(row: Model) -> str:
-    name = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
-    return reverse(name, args=[row.pk])

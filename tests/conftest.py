@@ -14,6 +14,7 @@ from agents.services import workers
 from agents.services.resubmit import submitted_floor
 from agents.services.run import running_floor
 from agents.services.submit import due_floor
+from common import ids
 from common.redis import ask_redis
 from events.nudge import nudge
 from events.services import record
@@ -124,6 +125,12 @@ def _generous_limit_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
 def _generous_drain_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give one drain 60 s: on a busy machine 5 s end it before the inbox is empty."""
     monkeypatch.setattr("executions.pipeline.drain.MAX_SECONDS", 60.0)
+
+
+@pytest.fixture(autouse=True)
+def _ids_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget ids that a test made in the future: later ones would all sort after it."""
+    monkeypatch.setattr(ids, "_last", 0)
 
 
 @pytest.fixture(autouse=True)

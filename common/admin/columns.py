@@ -6,11 +6,11 @@ several times. Here each value is rendered once, before unfold sees it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.utils import label_for_field, lookup_field
+from django.contrib.admin.utils import flatten, label_for_field, lookup_field
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
 from django.db import models
 from django.db.models import Manager, Model
@@ -88,7 +88,7 @@ def shown_fieldsets(model_admin: Any, adminform: Any, row: Model | None) -> list
             shown.append((title, {**options, "fields": fields}))
     adminform.readonly_fields = [
         *readonly,
-        *(name for _, o in shown for name in _flat(o["fields"]) if callable(name)),
+        *(name for _, o in shown for name in flatten(o["fields"]) if callable(name)),
     ]
     return shown
 
@@ -164,8 +164,3 @@ def _field_of(name: Any, model: type[Model]) -> Any:
         return model._meta.get_field(name) if isinstance(name, str) else None
     except FieldDoesNotExist:
         return None
-
-
-def _flat(lines: Sequence[Any]) -> Iterator[Any]:
-    for line in lines:
-        yield from line if isinstance(line, list) else (line,)

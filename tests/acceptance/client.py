@@ -99,12 +99,12 @@ class Api:
         asked = urlencode({"from": since.isoformat(), "to": end.isoformat()})
         return self.get(f"/triggers/{trigger_id}/audit?{asked}")
 
-    def make_echo_agent(self) -> str:
+    def make_echo_agent(self, name: str = "echo") -> str:
         """Create an agent that returns its parameters as its result; return its id."""
         agent = self.post(
             "/agents",
             {
-                "name": "echo",
+                "name": name,
                 "backend": "celery",
                 "config": {"task": "agents.tasks.echo"},
             },

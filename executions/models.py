@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from agents.models import AgentTask
-from common.fields import RawJSONField
+from common.fields import RawJSONField, Xid8Field
 from common.ids import uuid7
 from events.models import Event
 from triggers.models import Trigger
@@ -143,12 +143,19 @@ class DrainLease(models.Model):
     The row is committed before the batch is processed and deleted after it. The worker
     holds a lock on the row while it processes the batch, and PostgreSQL releases the
     lock when the worker dies. So a lease that another worker can lock is orphaned.
+    `txid` is the transaction of the claim: claims read leases from a floor upwards.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     worker = models.CharField(max_length=255)
     event_ids = ArrayField(models.UUIDField())
     created_at = models.DateTimeField()
+    txid = Xid8Field(
+        db_default=models.Func(function="pg_current_xact_id"), editable=False
+    )
+
+    class Meta:
+        indexes = (models.Index(fields=("txid",), name="lease_order"),)
 
     def __str__(self) -> str:
         return f"{self.worker} {len(self.event_ids)}"

@@ -6,12 +6,13 @@ few seconds old and can be locked has no worker. Its events are suspects, becaus
 them may have killed the worker. They are processed in small batches, after a second
 death one by one, and after a third death they are recorded as poison.
 
-While a session holds an old snapshot, PostgreSQL cannot clean up deleted inbox rows,
-and a claim that starts at the old end of an index reads all of them. Each row carries
-the id of the transaction that inserted it. A claim returns the lowest id that can still
-have waiting rows (the floor) and the transactions below it that were still running
-(late). No other transaction can commit a row below the floor, so the next claim skips
-those rows. No clocks are involved.
+While a session holds an old snapshot, PostgreSQL cannot clean up deleted rows of the
+inbox and deleted leases, and a claim that starts at the old end of an index reads all
+of them. Each row carries the id of the transaction that inserted it. A claim returns
+the lowest id that can still have waiting rows (the floor) and the transactions below it
+that were still running (late). No other transaction can commit a row below the floor,
+so the next claim skips those rows. Leases have a floor, too, and none is late, because
+only claims insert them, one claim at a time. No clocks are involved.
 """
 
 from __future__ import annotations
@@ -49,9 +50,17 @@ FORGET_AFTER_SECONDS = 60.0
 
 _CLAIM_LOCK = 0x7469636B686F6F6B
 
+# While dead rows fill the tables, the planner can prefer to read them all.
+_TAKE_TURN = """
+SELECT pg_advisory_xact_lock(%s), set_config('enable_seqscan', 'off', true)
+"""
+
 # No event is in two leases: claims take turns, and each sees the leases before it.
 _LEASED = """
-leased AS MATERIALIZED (SELECT unnest(event_ids) AS event_id FROM executions_drainlease)
+leases AS MATERIALIZED (
+    SELECT txid, event_ids FROM executions_drainlease
+    WHERE txid >= %(lease_floor)s::text::xid8
+), leased AS MATERIALIZED (SELECT unnest(event_ids) AS event_id FROM leases)
 """
 _TAKEN = """
 batch AS (
@@ -92,7 +101,8 @@ late AS MATERIALIZED (
 )
 SELECT (SELECT event_ids FROM taken), floor::text,
     ARRAY(SELECT running::text FROM pg_snapshot_xip(seen) running WHERE running < floor)
-    || ARRAY(SELECT DISTINCT txid::text FROM late)
+    || ARRAY(SELECT DISTINCT txid::text FROM late),
+    least((SELECT min(txid) FROM leases), pg_snapshot_xmax(seen))::text
 FROM next
 """  # noqa: S608 - our own SQL
 
@@ -129,10 +139,10 @@ class Lease:
 def claim_batch() -> Lease | None:
     """Claim the events that were queued first, at most 500 and 16 MB of bodies."""
     lease_id, start = uuid7(), current_floor()
-    [(event_ids, floor, late)] = _claim(
+    [(event_ids, floor, late, leases)] = _claim(
         _CLAIM_NEW, lease_id, limit=MAX_EVENTS, floor=start.floor, late=start.late
     )
-    keep_floor(InboxFloor(floor=floor, late=late))
+    keep_floor(ClaimFloor(floor=floor, late=late, leases=leases))
     return Lease(id=lease_id, event_ids=event_ids) if event_ids else None
 
 
@@ -230,26 +240,31 @@ def _claim_suspects(deaths: str, *, limit: int) -> Lease | None:
 
 def _claim(sql: str, lease_id: UUID, **parameters: Any) -> list[tuple[Any, ...]]:
     """Run a claim while no other claim runs; return its rows after the commit."""
+    parameters |= {"id": lease_id, "worker": worker_name(), "bytes": MAX_BODY_BYTES}
+    parameters["lease_floor"] = current_floor().leases
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CLAIM_LOCK])
-        parameters |= {"id": lease_id, "worker": worker_name(), "bytes": MAX_BODY_BYTES}
+        cursor.execute(_TAKE_TURN, [_CLAIM_LOCK])
         cursor.execute(sql, parameters)
         return list(cursor.fetchall())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InboxFloor:
-    """Transaction ids as text: 64 bits that only PostgreSQL compares."""
+class ClaimFloor:
+    """Transaction ids as text: 64 bits that only PostgreSQL compares.
+
+    `floor` and `late` are those of the inbox, `leases` is the floor of leases.
+    """
 
     floor: str = "0"
     late: list[str] = field(default_factory=list)
+    leases: str = "0"
 
 
 @dataclass(slots=True, kw_only=True)
 class _KeptFloor:
     connection: object
     since: float
-    floor: InboxFloor
+    floor: ClaimFloor
 
 
 class _ThreadState(threading.local):
@@ -259,7 +274,7 @@ class _ThreadState(threading.local):
 _thread_state = _ThreadState()
 
 
-def current_floor() -> InboxFloor:
+def current_floor() -> ClaimFloor:
     """Return the floor that this thread's last claim kept, or that of a full read.
 
     A floor belongs to a connection: a new connection, and each one once a minute, reads
@@ -275,12 +290,12 @@ def current_floor() -> InboxFloor:
         kept = _thread_state.kept = _KeptFloor(
             connection=connection.connection,
             since=time.monotonic(),
-            floor=InboxFloor(),
+            floor=ClaimFloor(),
         )
     return kept.floor
 
 
-def keep_floor(floor: InboxFloor) -> None:
+def keep_floor(floor: ClaimFloor) -> None:
     """Keep what a committed claim returned.
 
     Inside an outer transaction nothing is kept: a rollback would restore rows that it

@@ -11,7 +11,12 @@ from django.db import connection
 
 from common.database.sql import database_now
 from events.models import Inbox
-from executions.pipeline.leases import claim_batch, close_lease, has_suspects
+from executions.pipeline.leases import (
+    claim_batch,
+    claim_suspects,
+    close_lease,
+    has_suspects,
+)
 from tests.factories import record
 from tests.snapshots import buffers_of, held_snapshot
 from tests.triggers.due_triggers import make_due
@@ -70,6 +75,25 @@ def test_a_claim_reads_no_dead_inbox_rows() -> None:
     assert not Inbox.objects.exists()
     assert empty <= 50
     assert whole <= 50
+
+
+def test_a_claim_reads_no_dead_leases() -> None:
+    execute(
+        "INSERT INTO executions_drainlease "  # noqa: S608 - our own number
+        "(id, worker, event_ids, created_at) "
+        f"SELECT gen_random_uuid(), 'w', '{{}}', now() FROM generate_series(1, {DEAD})",
+        "DELETE FROM executions_drainlease",
+        "ANALYZE executions_drainlease",
+    )
+    assert claim_batch() is None
+
+    record()
+    new = buffers_of(claim_and_close)
+    suspects = buffers_of(claim_suspects)
+
+    assert not Inbox.objects.exists()
+    assert new <= 50
+    assert suspects <= 50
 
 
 def test_the_check_for_suspects_reads_no_dead_inbox_rows() -> None:

@@ -16,7 +16,7 @@ from executions.models import DrainLease
 from executions.pipeline import leases
 from executions.pipeline.drain import drain
 from executions.pipeline.leases import (
-    InboxFloor,
+    ClaimFloor,
     claim_batch,
     close_lease,
     current_floor,
@@ -151,13 +151,30 @@ def test_a_leased_event_holds_the_floor() -> None:
     assert int(held.floor) == int(Inbox.objects.get(pk=lease.event_ids[0]).txid)
 
 
+def test_open_leases_hold_their_floor_and_no_event_is_claimed_twice() -> None:
+    first, second = record(), record()
+    held = claim_batch()
+    assert held is not None
+    row = DrainLease.objects.get(pk=held.id)
+    assert claim_batch() is None
+    assert current_floor().leases == row.txid
+
+    close_lease(held.id)
+    again = claim_batch()
+    assert claim_batch() is None
+
+    assert again is not None
+    assert again.event_ids == held.event_ids == [first.id, second.id]
+    assert int(current_floor().leases) > int(str(row.txid))
+
+
 def test_a_new_connection_reads_the_whole_inbox() -> None:
     claim_batch()
-    assert current_floor() != InboxFloor()
+    assert current_floor() != ClaimFloor()
 
     connection.close()
 
-    assert current_floor() == InboxFloor()
+    assert current_floor() == ClaimFloor()
 
 
 def test_after_a_minute_the_whole_inbox_is_read(
@@ -166,7 +183,7 @@ def test_after_a_minute_the_whole_inbox_is_read(
     claim_batch()
     monkeypatch.setattr(leases, "FORGET_AFTER_SECONDS", -1.0)
 
-    assert current_floor() == InboxFloor()
+    assert current_floor() == ClaimFloor()
 
 
 def test_a_claim_that_fails_keeps_the_floor_before_it(

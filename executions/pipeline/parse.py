@@ -29,8 +29,12 @@ from senders.sandbox import (
     run_validator,
 )
 from webhooks.models import WebhookEndpoint
-from webhooks.types import definitions_of, find_body_faults
-from webhooks.types.stored_request import StoredRequest, has_validation_code
+from webhooks.types import (
+    StoredRequest,
+    definitions_of,
+    find_body_faults,
+    has_validation_code,
+)
 
 T = TypeVar("T")
 

@@ -36,7 +36,7 @@ from webhooks.receiver.request import (
     read_body,
     storable_headers,
 )
-from webhooks.types.stored_request import has_validation_code
+from webhooks.types import has_validation_code
 from webhooks.types.validation import find_body_faults, find_config_faults
 
 

@@ -28,7 +28,7 @@ from webhooks.models import PendingFetchKind
 from webhooks.pending_fetches import request_fetch
 from webhooks.receiver.handshakes import confirmation_url
 from webhooks.receiver.request import WebhookRequest, identify, storable_headers
-from webhooks.types.stored_request import StoredRequest
+from webhooks.types import StoredRequest
 
 # These headers describe the whole batch, so they are not stored with an item.
 _HEADERS_OF_BATCH = frozenset({"content-encoding", "content-length", "content-type"})

@@ -16,11 +16,13 @@ from webhooks.types.catalogue import (
     summarize_types,
 )
 from webhooks.types.definitions import (
+    StoredRequest,
     WebhookTypeUnusable,
     definition_at,
     definition_for,
     definition_of,
     definitions_of,
+    has_validation_code,
 )
 from webhooks.types.in_use import WebhookTypeInUse, lock_type_shared
 from webhooks.types.upload import UploadedType, delete_type, patch_type, upload_type
@@ -32,6 +34,7 @@ from webhooks.types.validation import (
 )
 
 __all__ = [
+    "StoredRequest",
     "TypePreview",
     "TypeSummary",
     "UploadedType",
@@ -47,6 +50,7 @@ __all__ = [
     "find_body_faults",
     "find_config_faults",
     "get_version",
+    "has_validation_code",
     "known_slugs",
     "list_versions",
     "lock_type_shared",

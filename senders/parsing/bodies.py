@@ -1,14 +1,27 @@
-"""Reads request bodies: content encoding first, then the value by content type."""
+"""Reads request bodies: content encoding first, then the value by content type.
+
+Multipart bodies (RFC 7578) are parsed here because the available parsers guess: the
+standard library's parser reads nested messages and decodes transfer encodings that this
+format does not have. The content of files is measured, but never stored.
+"""
 
 from __future__ import annotations
 
+import json
+import math
+import re
 import zlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NoReturn
+from urllib.parse import parse_qsl
 
+import orjson
+import re2
+
+from common.json_cost import JSONTooCostly, parse_within_cost
 from senders.errors import BodyExpandsTooFar, MalformedBody, UnknownEncoding
-from senders.parsing.forms import parse_form, parse_header, parse_multipart
-from senders.parsing.json_bodies import parse_json
 
 GZIP_NAMES = frozenset({"gzip", "x-gzip"})
 PLAIN_NAMES = frozenset({"", "identity"})
@@ -23,6 +36,24 @@ JSON_TYPES = frozenset({"application/json", "text/json"})
 XML_TYPES = frozenset({"application/xml", "text/xml"})
 # Amazon SNS declares its JSON as text/plain, and some senders declare no type.
 UNDECLARED_TYPES = frozenset({"", "text/plain"})
+
+MAX_INTEGER_DIGITS = 4300
+# orjson reads integers beyond 64 bits as floats; these have 19 digits or more.
+_LONG_NUMBER = re2.compile(rb"[0-9]{19}")
+# SendGrid puts up to 768 KB of events into one array.
+MAX_ITEMS = 4000
+_WHITESPACE = re.compile(r"[ \t\n\r]*")
+_scan = json.JSONDecoder().raw_decode
+
+MAX_FIELDS = 1000
+# Each `%41` is decoded separately; 25 MB of them would occupy a thread for seconds.
+MAX_ESCAPES = 1_000_000
+UTF8_NAMES = frozenset({"", "utf-8", "utf8", "us-ascii"})
+
+MAX_PARTS = 1000
+MAX_PART_HEADER_BYTES = 2 * 1024
+MAX_BOUNDARY_LENGTH = 70
+DEFAULT_PART_TYPE = "text/plain"
 
 
 class BodyKind(StrEnum):
@@ -121,3 +152,211 @@ def _from_text(body: bytes, name: str) -> ParsedBody:
     is_xml = name in XML_TYPES or name.endswith("+xml")
     kind = BodyKind.XML if is_xml else BodyKind.TEXT
     return ParsedBody(value=text, kind=kind, is_text=True)
+
+
+def parse_json(body: bytes) -> object:
+    """Return the JSON value of a body in UTF-8; raise MalformedBody if it is not JSON.
+
+    Lone surrogates and integers of up to 4,300 digits are kept. A number beyond the
+    range of a double (1e400) is valid JSON, but Python cannot represent it: it is
+    rejected, as are NaN and Infinity.
+    """
+    try:
+        return parse_within_cost(body, _parse_json)
+    except JSONTooCostly as error:
+        raise MalformedBody(f"The JSON {error}.") from error
+
+
+def _parse_json(body: bytes) -> object:
+    if _LONG_NUMBER.search(body) is not None:
+        return _parse_exactly(body)
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return _parse_exactly(body)
+
+
+def _parse_exactly(body: bytes) -> object:
+    """Parse JSON that orjson rejects or rounds; slower."""
+    try:
+        text = body.decode("utf-8-sig")
+        return json.loads(
+            text,
+            parse_int=_parse_integer,
+            parse_float=_parse_float,
+            parse_constant=_reject_constant,
+        )
+    except UnicodeDecodeError as error:
+        raise MalformedBody("The body is not valid UTF-8.") from error
+    except json.JSONDecodeError as error:
+        raise MalformedBody(f"The body is not valid JSON: {error}") from error
+    except RecursionError as error:
+        raise MalformedBody("The JSON is nested too deeply.") from error
+
+
+def _parse_integer(text: str) -> int:
+    if len(text.lstrip("-")) > MAX_INTEGER_DIGITS:
+        raise MalformedBody(f"A number has more than {MAX_INTEGER_DIGITS} digits.")
+    return int(text)
+
+
+def _parse_float(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise MalformedBody("A number is too large for a 64-bit float.")
+    return value
+
+
+def _reject_constant(name: str) -> NoReturn:
+    raise MalformedBody(f"{name} is not JSON.")
+
+
+def split_array(body: bytes) -> list[bytes]:
+    """Return the items of a JSON array, each with the bytes that were sent.
+
+    The caller has parsed `body`, so it is JSON within all limits. Raise MalformedBody
+    if it is not an array of objects, or has more than 4,000 items.
+    """
+    text = body.decode("utf-8-sig")
+    items: list[bytes] = []
+    place = _skip_whitespace(text, 0)
+    if text[place : place + 1] != "[":
+        raise MalformedBody("A batch must be a JSON array.")
+    place = _skip_whitespace(text, place + 1)
+    while text[place] != "]":
+        if len(items) == MAX_ITEMS:
+            raise MalformedBody(f"The batch has more than {MAX_ITEMS:,} items.")
+        value, end = _scan(text, place)
+        if not isinstance(value, dict):
+            raise MalformedBody(f"Item {len(items)} of the batch is not an object.")
+        items.append(text[place:end].encode())
+        place = _skip_whitespace(text, end)
+        if text[place] == ",":
+            place = _skip_whitespace(text, place + 1)
+    return items
+
+
+def _skip_whitespace(text: str, place: int) -> int:
+    match = _WHITESPACE.match(text, place)
+    return match.end() if match else place
+
+
+def parse_form(body: bytes, charset: str) -> dict[str, object]:
+    """Return the fields of a URL-encoded form; a repeated field becomes a list.
+
+    The sender's charset is only compared, never looked up: Python knows charsets such
+    as `zlib` and `hex`. Every charset other than UTF-8 is read as Latin-1.
+    """
+    check_escapes(body)
+    encoding = "utf-8" if charset.strip().lower() in UTF8_NAMES else "latin-1"
+    try:
+        pairs = parse_qsl(
+            body.decode(encoding, "replace"),
+            keep_blank_values=True,
+            encoding=encoding,
+            errors="replace",
+            max_num_fields=MAX_FIELDS,
+        )
+    except ValueError as error:
+        detail = f"The form has more than {MAX_FIELDS} fields."
+        raise MalformedBody(detail) from error
+    return collect(pairs)
+
+
+def check_escapes(body: bytes) -> None:
+    """Raise MalformedBody if decoding the form would take too long."""
+    if body.count(b"%") > MAX_ESCAPES:
+        detail = f"The form has more than {MAX_ESCAPES:,} percent-encoded bytes."
+        raise MalformedBody(detail)
+
+
+def collect(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
+    """Group fields by name; a repeated field becomes a list of its values."""
+    gathered: dict[str, list[object]] = {}
+    for name, value in pairs:
+        gathered.setdefault(name, []).append(value)
+    return {
+        name: values[0] if len(values) == 1 else values
+        for name, values in gathered.items()
+    }
+
+
+def parse_multipart(body: bytes, boundary: str) -> dict[str, object]:
+    """Return the fields as text; for files their name, content type and size."""
+    return collect(_read_part(part) for part in _split_parts(body, boundary))
+
+
+def _split_parts(body: bytes, boundary: str) -> Iterator[bytes]:
+    if not boundary.isascii() or not 0 < len(boundary) <= MAX_BOUNDARY_LENGTH:
+        raise MalformedBody("The content type has no valid multipart boundary.")
+    delimiter = b"\r\n--" + boundary.encode()
+    _, *segments = (b"\r\n" + body).split(delimiter, MAX_PARTS + 1)
+    for number, segment in enumerate(segments):
+        if segment.startswith(b"--"):
+            return
+        if number == MAX_PARTS:
+            raise MalformedBody(f"The body has more than {MAX_PARTS} parts.")
+        padding, line_end, part = segment.partition(b"\r\n")
+        if padding.strip(b" \t") or not line_end:
+            raise MalformedBody("A multipart boundary is not followed by a new line.")
+        yield part
+    raise MalformedBody("The last multipart boundary is missing.")
+
+
+def _read_part(part: bytes) -> tuple[str, object]:
+    end = part.find(b"\r\n\r\n", 0, MAX_PART_HEADER_BYTES)
+    if end < 0:
+        detail = (
+            "A part of the multipart body has no headers, "
+            f"or more than {MAX_PART_HEADER_BYTES:,} bytes of them."
+        )
+        raise MalformedBody(detail)
+    headers: dict[str, str] = {}
+    for line in part[:end].decode("utf-8", "replace").split("\r\n"):
+        name, _, value = line.partition(":")
+        headers[name.strip().lower()] = value.strip()
+    content = part[end + 4 :]
+    disposition, parameters = parse_header(headers.get("content-disposition", ""))
+    if disposition != "form-data" or "name" not in parameters:
+        raise MalformedBody("A part of the multipart body has no field name.")
+    if "filename" not in parameters:
+        return parameters["name"], content.decode("utf-8", "replace")
+    content_type, _ = parse_header(headers.get("content-type", DEFAULT_PART_TYPE))
+    metadata = {
+        "name": parameters["filename"],
+        "content_type": content_type,
+        "size": len(content),
+    }
+    return parameters["name"], metadata
+
+
+def parse_header(value: str) -> tuple[str, dict[str, str]]:
+    """Split `text/plain; charset="utf-8"` into its lower-case value and parameters.
+
+    Never raises. The first of a list of values counts, and the first of a repeated
+    parameter.
+    """
+    first, *rest = _split_outside_quotes(value)
+    parameters: dict[str, str] = {}
+    for piece in rest:
+        name, _, text = piece.partition("=")
+        text = text.strip()
+        if len(text) >= 2 and text.startswith('"') and text.endswith('"'):
+            text = text[1:-1].replace('\\"', '"').replace("\\\\", "\\")
+        parameters.setdefault(name.strip().lower(), text)
+    return first.partition(",")[0].strip().lower(), parameters
+
+
+def _split_outside_quotes(value: str) -> Iterator[str]:
+    start, quoted, escaped = 0, False, False
+    for index, character in enumerate(value):
+        if escaped:
+            escaped = False
+        elif character == "\\" and quoted:
+            escaped = True
+        elif character == '"':
+            quoted = not quoted
+        elif character == ";" and not quoted:
+            yield value[start:index]
+            start = index + 1
+    yield value[start:]

@@ -26,7 +26,7 @@ from senders.definitions.schemes import (
     TokenScheme,
 )
 from senders.errors import FailureReason, InvalidSignature, MalformedBody
-from senders.parsing.json_bodies import parse_json
+from senders.parsing.bodies import parse_json
 from senders.signatures.contents import write_timestamp
 from senders.signatures.encodings import encode_signature
 from senders.signatures.requests import RawRequest

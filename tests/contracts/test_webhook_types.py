@@ -13,7 +13,7 @@ from django.test import Client
 import senders
 from events.models import Event
 from senders.definitions import get_shipped, load_definition, resolve, shipped_slugs
-from senders.parsing.json_bodies import split_array
+from senders.parsing.bodies import split_array
 from tests.factories import make_created
 from tests.senders.requests import Sent, identify
 from tests.senders.table import ROWS, SENDERS, Row, unsigned

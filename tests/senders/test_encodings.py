@@ -6,7 +6,7 @@ import pytest
 
 from senders.errors import BodyExpandsTooFar, MalformedBody, UnknownEncoding
 from senders.parsing import decode_body
-from senders.parsing.json_bodies import split_array
+from senders.parsing.bodies import split_array
 
 MEGABYTE = 1024 * 1024
 ZIPPED = gzip.compress(b'{"a": 1}', mtime=0)

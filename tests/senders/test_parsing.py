@@ -121,7 +121,7 @@ def test_json_can_have_at_most_a_hundred_levels(opening: bytes, closing: bytes) 
 def test_json_that_costs_too_much_is_rejected_before_parsing(
     monkeypatch: pytest.MonkeyPatch, body: bytes, detail: str
 ) -> None:
-    monkeypatch.setattr("senders.parsing.json_bodies.orjson.loads", None)
+    monkeypatch.setattr("senders.parsing.bodies.orjson.loads", None)
 
     assert detail_of(body).startswith(f"The JSON has more than {detail}")
 

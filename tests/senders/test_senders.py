@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from senders.definitions import resolve, shipped_slugs
-from senders.parsing.json_bodies import split_array
+from senders.parsing.bodies import split_array
 from senders.signatures import FailureReason, InvalidSignature
 from tests.senders.requests import FORM, SAMPLES, Sent, failure, identify
 from tests.senders.table import BODY_HASH, ROWS, SENDERS, Row

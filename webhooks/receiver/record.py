@@ -22,8 +22,7 @@ from events.services.record import (
 from senders.definitions import WebhookTypeDefinition
 from senders.definitions.webhook_types import CREDENTIAL_PARAMETERS, BatchFormat
 from senders.parsing import DeliveryIdentity, ParsedBody, extract_identity
-from senders.parsing.forms import parse_header
-from senders.parsing.json_bodies import split_array
+from senders.parsing.bodies import parse_header, split_array
 from webhooks.models import PendingFetchKind
 from webhooks.pending_fetches import request_fetch
 from webhooks.receiver.handshakes import confirmation_url

@@ -26,7 +26,7 @@ from senders.parsing import (
     extract_identity,
     parse_body,
 )
-from senders.parsing.forms import collect
+from senders.parsing.bodies import collect
 from webhooks.models import WebhookEndpoint, WebhookType
 
 MAX_QUERY_FIELDS = 1000

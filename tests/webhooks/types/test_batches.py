@@ -9,7 +9,7 @@ import pytest
 from events.models import Event
 from senders.definitions import resolve
 from senders.parsing import DeliveryIdentity, parse_body
-from senders.parsing.json_bodies import split_array
+from senders.parsing.bodies import split_array
 from tests.senders.requests import SECRET, Sent, as_json, failure, identify
 from tests.senders.table import SENDERS, signed, unsigned
 from tests.webhooks.deliveries import assert_nothing_happened

@@ -26,6 +26,9 @@ class Registry(Generic[T]):
 
         return register
 
+    def __getitem__(self, name: str) -> T:
+        return self._items[name]
+
     def get(self, name: str) -> T | None:
         return self._items.get(name)
 

@@ -53,6 +53,14 @@ class InvalidSignature(TickhookError):
         self.reason = reason
 
 
+class NoSecretSet(InvalidSignature):
+    """No valid secret is set for this endpoint."""
+
+    def __init__(self) -> None:
+        detail = "No valid secret is set for this endpoint."
+        super().__init__(FailureReason.NO_SECRET, detail)
+
+
 class CertificateUnknown(InvalidSignature):
     """The certificate that signed has not been fetched yet; try again later.
 

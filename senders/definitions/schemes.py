@@ -1,7 +1,12 @@
-"""How senders prove their identity, as data that `senders.signatures` interprets."""
+"""How senders prove their identity, as data that `senders.signatures` interprets.
+
+Encodings and formats of secrets also turn texts into bytes.
+"""
 
 from __future__ import annotations
 
+import base64
+import binascii
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -17,6 +22,37 @@ class Encoding(StrEnum):
     HEX = "hex"
     BASE64 = "base64"
     BASE64URL = "base64url"
+
+    def to_bytes(self, text: bytes) -> bytes:
+        """Return the bytes that a text represents; raise ValueError if it is malformed.
+
+        Base64 must be canonical: padded, and with all unused bits zero. Hex may be in
+        upper or lower case; base64url may omit its padding (RFC 7515).
+        """
+        match self:
+            case Encoding.HEX:
+                return binascii.unhexlify(text)
+            case Encoding.BASE64:
+                raw = base64.b64decode(text, validate=True)
+                canonical = base64.b64encode(raw)
+            case Encoding.BASE64URL:
+                padding = b"=" * (-len(text) % 4)
+                raw = base64.b64decode(text + padding, altchars=b"-_")
+                canonical = base64.urlsafe_b64encode(raw)
+                if not text.endswith(b"="):
+                    canonical = canonical.rstrip(b"=")
+        if text != canonical:
+            raise ValueError("not canonical")
+        return raw
+
+    def to_text(self, raw: bytes) -> str:
+        match self:
+            case Encoding.HEX:
+                return raw.hex()
+            case Encoding.BASE64:
+                return base64.b64encode(raw).decode()
+            case Encoding.BASE64URL:
+                return base64.urlsafe_b64encode(raw).decode()
 
 
 class SecretEncoding(StrEnum):
@@ -97,6 +133,27 @@ class SecretFormat:
     encoding: SecretEncoding = SecretEncoding.UTF8
     prefix: str = ""
     prefix_required: bool = False
+
+    def key_of(self, secret: str) -> bytes:
+        """Return the bytes of the key, empty if the secret has another format."""
+        if self.prefix_required and not secret.startswith(self.prefix):
+            return b""
+        text = secret.removeprefix(self.prefix)
+        try:
+            match self.encoding:
+                case SecretEncoding.UTF8 | SecretEncoding.PEM:
+                    return text.encode()
+                case SecretEncoding.HEX:
+                    return binascii.unhexlify(text)
+                case SecretEncoding.BASE64:
+                    padding = "=" * (-len(text) % 4)  # many dashboards omit it
+                    return base64.b64decode(text + padding, validate=True)
+        except ValueError:
+            return b""
+
+
+# The format of secrets that are the key themselves, as UTF-8.
+PLAIN = SecretFormat()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,8 @@ secret.
 from __future__ import annotations
 
 from senders.errors import CertificateUnknown, FailureReason, InvalidSignature
+from senders.signatures import hooks as hooks  # registers itself
+from senders.signatures.requests import RawRequest
 from senders.signatures.secrets import (
     SecretComesFromSender,
     is_usable_secret,
@@ -45,6 +47,7 @@ __all__ = [
     "FailureReason",
     "InvalidSignature",
     "OnlyTheSenderSigns",
+    "RawRequest",
     "SecretComesFromSender",
     "SignedRequest",
     "is_usable_secret",

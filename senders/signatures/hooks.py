@@ -2,6 +2,7 @@
 
 A hook takes a request and returns the contents that may have been signed, or raises
 InvalidSignature. A scheme names its hook in `signed_by`; `schema.json` lists the names.
+`senders.signatures` imports this module, so that the hooks are registered.
 """
 
 from __future__ import annotations
@@ -9,12 +10,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl
 
 from senders.errors import FailureReason, InvalidSignature, MalformedBody
 from senders.parsing.bodies import MAX_FIELDS, check_escapes, parse_header
-from senders.signatures.requests import RawRequest
+from senders.signatures.requests import RawRequest, hooks
 
 NOTIFICATION = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
 CONFIRMATION = (
@@ -40,6 +40,7 @@ ORIGIN = re.compile(
 BODY_HASH = "bodySHA256"
 
 
+@hooks.register("sns")
 def sns_lines(request: RawRequest) -> list[bytes]:
     """Return the names and values that Amazon SNS signs, one per line.
 
@@ -61,6 +62,7 @@ def sns_lines(request: RawRequest) -> list[bytes]:
     return [b"".join(lines)]
 
 
+@hooks.register("twilio")
 def twilio_contents(request: RawRequest) -> list[bytes]:
     """Return the URL, followed by the fields of a form in the order of their names.
 
@@ -114,9 +116,3 @@ def _with_other_port(url: str) -> str:
     start, port = found["start"], found["port"]
     other = "" if port else DEFAULT_PORTS.get(found["scheme"].lower(), "")
     return start + other + url[found.end() :]
-
-
-hooks: Mapping[str, Callable[[RawRequest], list[bytes]]] = {
-    "sns": sns_lines,
-    "twilio": twilio_contents,
-}

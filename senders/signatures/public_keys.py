@@ -33,10 +33,18 @@ from senders.definitions.schemes import (
     PublicKeyScheme,
     SignedScheme,
 )
-from senders.errors import CertificateUnknown, FailureReason, InvalidSignature
-from senders.signatures.contents import read_timestamp, signed_contents
-from senders.signatures.encodings import decode_secret, decode_signature, no_secret
-from senders.signatures.requests import RawRequest
+from senders.errors import (
+    CertificateUnknown,
+    FailureReason,
+    InvalidSignature,
+    NoSecretSet,
+)
+from senders.signatures.requests import (
+    RawRequest,
+    decode_signature,
+    read_timestamp,
+    signed_contents,
+)
 
 ED25519_KEY_BYTES = 32
 P256 = ec.SECP256R1.name
@@ -63,7 +71,7 @@ def verify_public_key(
     """Raise InvalidSignature unless the owner of one of the public keys signed."""
     keys = [key for text in secrets if (key := load_public_key(scheme, text))]
     if not keys:
-        raise no_secret()
+        raise NoSecretSet
     signatures = _read_signatures(scheme, request)
     timestamp = read_timestamp(scheme.timestamp, request, now=now)
     contents = signed_contents(scheme, request, timestamp=timestamp)
@@ -78,7 +86,7 @@ def verify_public_key(
 
 def load_public_key(scheme: PublicKeyScheme, secret: str) -> PublicKey | None:
     """Return the public key in a secret, None if it has no key of the algorithm."""
-    raw = decode_secret(scheme.secret, secret)
+    raw = scheme.secret.key_of(secret)
     return _load_key(scheme.algorithm, raw) if raw else None
 
 

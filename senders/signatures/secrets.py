@@ -6,8 +6,11 @@ import base64
 import secrets as random_source
 from collections.abc import Sequence
 
+import re2
+
 from common.errors import InvalidInput
 from senders.definitions.schemes import (
+    PLAIN,
     AnyScheme,
     BasicScheme,
     CertificateScheme,
@@ -20,9 +23,7 @@ from senders.definitions.schemes import (
     SingleScheme,
     TokenScheme,
 )
-from senders.signatures.encodings import PLAIN, decode_secret
 from senders.signatures.public_keys import load_certificate, load_public_key
-from senders.signatures.shared_secrets import is_sendable, is_user_password
 
 NEW_KEY_BYTES = 32
 NEW_USER = "tickhook"
@@ -38,13 +39,13 @@ def is_usable_secret(scheme: SignatureScheme, secret: str) -> bool:
     """Return whether this secret has the form that the scheme requires."""
     match scheme:
         case HmacScheme():
-            return bool(decode_secret(scheme.secret, secret))
+            return bool(scheme.secret.key_of(secret))
         case HashScheme():
-            return bool(decode_secret(PLAIN, secret))
+            return bool(PLAIN.key_of(secret))
         case TokenScheme():
-            return bool(decode_secret(PLAIN, secret)) and is_sendable(scheme, secret)
+            return bool(PLAIN.key_of(secret)) and is_sendable(scheme, secret)
         case BasicScheme():
-            return is_user_password(secret) and bool(decode_secret(PLAIN, secret))
+            return is_user_password(secret) and bool(PLAIN.key_of(secret))
         case PublicKeyScheme():
             return load_public_key(scheme, secret) is not None
         case CertificateScheme():
@@ -55,6 +56,17 @@ def is_usable_secret(scheme: SignatureScheme, secret: str) -> bool:
                 for each in scheme.of
                 if own_secrets(scheme, each, [secret])
             )
+
+
+def is_sendable(scheme: TokenScheme, secret: str) -> bool:
+    """Return whether the sender can store and send this token."""
+    pattern = scheme.secret_pattern
+    return not pattern or re2.fullmatch(pattern, secret) is not None
+
+
+def is_user_password(secret: str) -> bool:
+    """Return whether this is `user:password` with a password that is not empty."""
+    return bool(secret.partition(":")[2])
 
 
 def own_secrets(

@@ -27,11 +27,9 @@ from senders.definitions.schemes import (
 )
 from senders.errors import FailureReason, InvalidSignature, MalformedBody
 from senders.parsing.bodies import parse_json
-from senders.signatures.contents import write_timestamp
-from senders.signatures.encodings import encode_signature
-from senders.signatures.requests import RawRequest
+from senders.signatures.requests import RawRequest, write_timestamp
 from senders.signatures.secrets import is_usable_secret, own_secrets
-from senders.signatures.shared_secrets import digest_keys, digests
+from senders.signatures.verification import digest_keys, digests
 
 
 class OnlyTheSenderSigns(Conflict):
@@ -127,7 +125,7 @@ def _sign_digest(
         timestamp = str(number).encode()
     name = scheme.hashes[0][1] if scheme.hashes else scheme.hash
     raw, *_ = digests(scheme, writer.request, name=name, key=key, timestamp=timestamp)
-    writer.add(scheme.read_from, encode_signature(scheme.encodings[0], raw))
+    writer.add(scheme.read_from, scheme.encodings[0].to_text(raw))
     valid = scheme.timestamp.tolerance_seconds if scheme.timestamp else None
     return replace(writer.signed(), valid_seconds=valid)
 

@@ -19,8 +19,7 @@ from conditions.engine import compile_condition, validate_condition
 from conditions.operators.base import operators
 from senders.definitions import load_definition
 from senders.parsing import Finder, extract_identity
-from senders.signatures import new_secret, sign, verify
-from senders.signatures.requests import RawRequest
+from senders.signatures import RawRequest, new_secret, sign, verify
 from tests.docs.pages import DOCS, blocks, only_block
 from tests.factories import AgentFactory, make_task
 

@@ -10,7 +10,7 @@ import pytest
 from senders.definitions import resolve
 from senders.definitions.webhook_types import find_document_faults
 from senders.signatures import FailureReason, InvalidSignature, verify
-from senders.signatures.hooks import hooks
+from senders.signatures.requests import hooks
 from tests.senders.requests import FORM, JSON, NOW, Sent, b64, mac
 from tests.senders.sender_keys import certificate, rsa_signature
 from tests.senders.signers import sns_content, sns_message
@@ -148,7 +148,7 @@ def test_a_body_that_is_not_a_message_of_sns_is_rejected(body: bytes) -> None:
 
 
 def test_the_schema_lists_each_hook() -> None:
-    for name in [*hooks, "unknown"]:
+    for name in [*hooks.names(), "unknown"]:
         signature = {
             "kind": "hmac",
             "signed_by": name,

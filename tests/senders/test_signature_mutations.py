@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from senders.signatures import InvalidSignature, contents, shared_secrets
+from senders.signatures import InvalidSignature, verification
 from tests.chaos.scale import IS_LONG, dice
 from tests.senders.mutations import (
     damage_header,
@@ -87,8 +87,7 @@ def test_a_bug_is_not_reported_as_an_invalid_signature(
     def fail(*_arguments: object, **_named: object) -> list[bytes]:
         raise error("a bug")
 
-    monkeypatch.setattr(shared_secrets, "signed_contents", fail)
-    monkeypatch.setattr(contents, "signed_contents", fail)
+    monkeypatch.setattr(verification, "signed_contents", fail)
 
     with pytest.raises(error, match="a bug"):
         signed("github").verify()

@@ -6,9 +6,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from senders.definitions import resolve
 from senders.definitions.schemes import SignatureScheme
 from senders.signatures import FailureReason, is_usable_secret
-from tests.senders.requests import PUSH
+from tests.senders.requests import PUSH, failure
 from tests.senders.schemes import check_scheme, reason_of, scheme_of
 from tests.senders.sender_keys import (
     ecdsa_signature,
@@ -18,6 +19,7 @@ from tests.senders.sender_keys import (
     raw_public,
     spki,
 )
+from tests.senders.table import signed
 
 ED25519 = {
     "hex": raw_public(ed25519_key()).hex(),
@@ -59,6 +61,19 @@ def test_a_public_key_can_be_written_in_several_forms(
     other = signature_of(kind, b"other")
     assert reason_of(scheme, other, secrets=[keys[encoding]]) == FailureReason.NO_MATCH
     assert is_usable_secret(scheme, keys[encoding])
+
+
+@pytest.mark.parametrize("encoding", ["base64", "pem"])
+def test_a_key_in_another_form_than_its_sender_shows_is_not_a_secret(
+    encoding: str,
+) -> None:
+    sent, scheme = signed("discord"), resolve("discord").signature
+    assert scheme is not None
+    assert sent.secret == ED25519["hex"]
+    assert is_usable_secret(scheme, sent.secret)
+
+    assert failure(sent.but(secret=ED25519[encoding])) == FailureReason.NO_SECRET
+    assert not is_usable_secret(scheme, ED25519[encoding])
 
 
 def test_an_ed25519_key_may_be_in_its_long_form() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from functools import partial
 
 import pytest
@@ -50,6 +51,18 @@ def test_a_key_that_the_sender_makes_is_required_and_never_generated(
     [fault] = refusal.value.faults
     assert fault.pointer == "/webhook_config/secret"
     assert fault.detail == "Discord shows you its public key: enter it as the secret"
+    assert not WebhookEndpoint.objects.exists()
+
+
+def test_a_key_in_another_form_than_the_sender_shows_is_rejected() -> None:
+    key = base64.b64encode(bytes.fromhex(DISCORD_KEY)).decode()
+
+    with pytest.raises(InvalidEndpoint) as refusal:
+        create_endpoint(type_slug="discord", config={"secret": key})
+
+    [fault] = refusal.value.faults
+    assert fault.pointer == "/webhook_config/secret"
+    assert fault.detail == "Is not a secret that Discord can use"
     assert not WebhookEndpoint.objects.exists()
 
 

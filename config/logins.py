@@ -28,9 +28,8 @@ from django.utils.crypto import salted_hmac
 
 from common.addresses import parse_address, subject_of
 from common.errors import RateLimited
+from common.rate_limits import NOT_LIMITED, Use, Window, count_in_windows
 from common.redis import ask_redis
-from webhooks.limits.store import count_in_windows
-from webhooks.limits.windows import NOT_LIMITED, Use, Window
 
 WINDOW_SECONDS = 300
 MAX_FAILURES_OF_PAIR = 5

@@ -14,7 +14,7 @@ from agents.services import workers
 from agents.services.resubmit import submitted_floor
 from agents.services.run import running_floor
 from agents.services.submit import due_floor
-from common import ids
+from common import ids, rate_limits
 from common.redis import ask_redis
 from events.nudge import nudge
 from events.services import record
@@ -29,7 +29,7 @@ from tests.acceptance.fixtures import (
 from tests.environment import start_servers
 from tests.races import end_racers
 from tests.tables import MigratedRows
-from webhooks.limits import requests, store
+from webhooks.limits import requests
 from webhooks.rejections import recording
 
 __all__ = ["note_figure", "pytest_runtest_makereport", "pytest_terminal_summary"]
@@ -118,7 +118,7 @@ def _flush_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _generous_limit_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give Redis 10 s: after 50 ms, which pass on a busy machine, no limit applies."""
-    monkeypatch.setattr(store, "TIMEOUT_SECONDS", 10.0)
+    monkeypatch.setattr(rate_limits, "TIMEOUT_SECONDS", 10.0)
 
 
 @pytest.fixture(autouse=True)

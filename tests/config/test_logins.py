@@ -13,12 +13,12 @@ from django.contrib.auth.models import User
 from django.test import Client, RequestFactory
 from pytest_django import Settings
 
+from common import rate_limits
 from common import redis as common_redis
 from config import logins
 from config.logins import LoginThrottled, delays, process_windows
 from tests.acceptance.waiting import wait_for
 from tests.races import race
-from webhooks.limits import store
 
 pytestmark = pytest.mark.django_db
 
@@ -47,7 +47,7 @@ def _redis(
     if request.param == "without Redis":
         settings.REDIS_URL = f"unix://{tmp_path}/no.sock"
     # On a busy machine Redis must not seem unavailable.
-    for module in (store, common_redis):
+    for module in (rate_limits, common_redis):
         monkeypatch.setattr(module, "TIMEOUT_SECONDS", 30)
     use_new_connections()
     yield
@@ -55,9 +55,9 @@ def _redis(
 
 
 def use_new_connections() -> None:
-    vars(store._thread).clear()
+    vars(rate_limits._thread).clear()
     common_redis._client.cache_clear()
-    store.breaker.close()
+    rate_limits.breaker.close()
     common_redis.breaker.close()
 
 

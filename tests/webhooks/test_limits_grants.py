@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from common import rate_limits
+from common.rate_limits import LimitResult, Use, Window
 from tests.races import race
-from webhooks.limits import grants, store
+from webhooks.limits import grants
 from webhooks.limits.grants import Grants
-from webhooks.limits.windows import LimitResult, Use, Window
 
 _subjects = (f"granted-{n}" for n in count())
 
@@ -36,7 +37,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
     def record_call(windows: Any, **how: Any) -> LimitResult:
         made.append({name: how[name] for name in ("wanted", "unspent")})
-        return store.count_in_windows(windows, **how)
+        return rate_limits.count_in_windows(windows, **how)
 
     monkeypatch.setattr(grants, "count_in_windows", record_call)
     return made
@@ -48,7 +49,7 @@ def uses(limit: int) -> dict[Window, Use]:
 
 def used(windows: dict[Window, Use]) -> int:
     [window] = windows
-    return window.limit - store.count_in_windows(windows).remaining - 1
+    return window.limit - rate_limits.count_in_windows(windows).remaining - 1
 
 
 def test_near_a_limit_each_request_calls_redis(
@@ -108,10 +109,12 @@ def test_a_refused_request_returns_unused_ones_too() -> None:
     window = Window("test", next(_subjects), 10)
     full = Window("test", next(_subjects), 1)
     for _ in range(5):
-        store.count_in_windows({window: Use.COUNT})
-    store.count_in_windows({full: Use.COUNT})
+        rate_limits.count_in_windows({window: Use.COUNT})
+    rate_limits.count_in_windows({full: Use.COUNT})
 
-    refused = store.count_in_windows({window: Use.COUNT, full: Use.LOOK}, unspent=3)
+    refused = rate_limits.count_in_windows(
+        {window: Use.COUNT, full: Use.LOOK}, unspent=3
+    )
 
     assert not refused.is_allowed
     assert used({window: Use.COUNT_AND_REPORT}) == 2

@@ -9,12 +9,12 @@ from django.conf import LazySettings
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
+from common import rate_limits
 from common.redis import CircuitBreaker, ask_redis
 from events.models import Event
 from tests.senders.requests import SECRET, hex_hmac
 from tests.webhooks.deliveries import assert_nothing_happened
 from webhooks.endpoints.lifecycle import create_endpoint
-from webhooks.limits import store
 from webhooks.limits.requests import full_windows
 from webhooks.models import Rejection, WebhookEndpoint
 from webhooks.rejections.fixes import how_to_fix
@@ -182,7 +182,7 @@ def test_an_address_known_to_be_over_its_limit_costs_no_redis_call_and_no_signat
     endpoint = signed_endpoint()
     statuses(endpoint, 2, is_forged=True)
 
-    monkeypatch.setattr(store, "_call", None)
+    monkeypatch.setattr(rate_limits, "_call", None)
     monkeypatch.setattr("webhooks.receiver.checks.verify", None)
 
     assert send(endpoint, is_forged=True).status_code == 429
@@ -214,7 +214,7 @@ def test_x_forwarded_for_of_a_trusted_proxy_counts(settings: LazySettings) -> No
 
 def test_counting_a_request_is_one_round_trip(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[object] = []
-    exchange = store._exchange
+    exchange = rate_limits._exchange
 
     def record_call(*command: Any) -> bytes:
         calls.append(command)
@@ -222,7 +222,7 @@ def test_counting_a_request_is_one_round_trip(monkeypatch: pytest.MonkeyPatch) -
 
     endpoint = signed_endpoint(rate_limit={"per_minute": 9, "per_hour": 9})
     send(endpoint)
-    monkeypatch.setattr(store, "_exchange", record_call)
+    monkeypatch.setattr(rate_limits, "_exchange", record_call)
 
     send(endpoint)
     send(endpoint, is_forged=True)
@@ -246,7 +246,7 @@ def test_without_limits_redis_is_not_called(
     for name in ("ADDRESS", "FORGERY", "ENDPOINT", "GLOBAL"):
         setattr(settings, f"TICKHOOK_{name}_LIMIT", 0)
     settings.TICKHOOK_ENDPOINT_BYTES_PER_HOUR = 0
-    monkeypatch.setattr(store, "_call", None)
+    monkeypatch.setattr(rate_limits, "_call", None)
 
     answer = send(signed_endpoint())
 
@@ -301,12 +301,12 @@ def test_without_redis_no_bytes_are_refused(
     settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.TICKHOOK_ENDPOINT_BYTES_PER_HOUR = 1
-    breaker = CircuitBreaker(store.probe, consequence="")
-    monkeypatch.setattr(store, "breaker", breaker)
+    breaker = CircuitBreaker(rate_limits.probe, consequence="")
+    monkeypatch.setattr(rate_limits, "breaker", breaker)
 
     def fail(*_: Any) -> None:
         raise redis.ConnectionError
 
-    monkeypatch.setattr(store, "_call", fail)
+    monkeypatch.setattr(rate_limits, "_call", fail)
 
     assert statuses(signed_endpoint(), 3) == [200] * 3

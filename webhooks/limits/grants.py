@@ -13,8 +13,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from webhooks.limits.store import Size, count_in_windows
-from webhooks.limits.windows import NOT_LIMITED, LimitResult, Use, Window
+from common.rate_limits import (
+    NOT_LIMITED,
+    LimitResult,
+    Size,
+    Use,
+    Window,
+    count_in_windows,
+)
 
 LIFETIME_SECONDS = 0.05
 MAX_GRANTED = 64

@@ -14,8 +14,8 @@ from django.conf import settings
 
 from common.addresses import Address, subject_of
 from common.errors import RateLimited
+from common.rate_limits import FullWindows, LimitResult, Use, Window
 from webhooks.limits.grants import Grants
-from webhooks.limits.windows import FullWindows, LimitResult, Use, Window
 from webhooks.models import WebhookEndpoint
 
 full_windows = FullWindows()

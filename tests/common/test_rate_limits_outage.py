@@ -13,13 +13,14 @@ import pytest
 import redis
 from django.conf import LazySettings
 
+from common import rate_limits
+from common.rate_limits import Use, Window, count_in_windows
 from common.redis import CircuitBreaker
 from local.embedded import Server, start_valkey
 from local.embedded.folders import remove_server_folder
 from tests.acceptance.waiting import wait_for
-from webhooks.limits import store
-from webhooks.limits.store import count_in_windows
-from webhooks.limits.windows import Use, Window
+
+pytestmark = pytest.mark.usefixtures("servers")
 
 ONE = {Window("test", "outage", 1): Use.COUNT}
 
@@ -28,10 +29,9 @@ ONE = {Window("test", "outage", 1): Use.COUNT}
 def breaker(monkeypatch: pytest.MonkeyPatch) -> Iterator[CircuitBreaker]:
     """A circuit breaker of the test's own, whose thread does not probe by itself."""
     monkeypatch.setattr("common.redis.PAUSE_SECONDS", 3600)
-    breaker = CircuitBreaker(
-        store.probe, consequence="webhooks are accepted without limits"
-    )
-    monkeypatch.setattr(store, "breaker", breaker)
+    consequence = rate_limits.breaker._consequence
+    breaker = CircuitBreaker(rate_limits.probe, consequence=consequence)
+    monkeypatch.setattr(rate_limits, "breaker", breaker)
     yield breaker
     breaker.close()
 
@@ -52,13 +52,13 @@ def valkey(settings: LazySettings, tmp_path: Path) -> Iterator[Server]:
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """The calls that were made to Redis."""
     made: list[object] = []
-    call = store._call
+    call = rate_limits._call
 
     def record_call(arguments: list[str | int]) -> bytes:
         made.append(arguments)
         return call(arguments)
 
-    monkeypatch.setattr(store, "_call", record_call)
+    monkeypatch.setattr(rate_limits, "_call", record_call)
     return made
 
 
@@ -72,10 +72,12 @@ def test_without_redis_all_requests_are_allowed(
 
     assert all(result.is_allowed for result in results)
     assert results[0].headers == {}
-    assert store.breaker.skipped_calls == 20
-    assert [record.getMessage() for record in caplog.records] == [
-        "Redis does not answer (ConnectionError); webhooks are accepted without limits"
-    ]
+    assert rate_limits.breaker.skipped_calls == 20
+    [record] = caplog.records
+    assert record.getMessage() == (
+        "Redis does not answer (ConnectionError); "
+        "webhooks are accepted without limits, and each process counts logins by itself"
+    )
 
 
 def test_after_a_failure_no_request_calls_redis(
@@ -104,7 +106,7 @@ def test_a_thread_closes_the_breaker_once_redis_answers_and_logs_it(
     back = start_valkey(tmp_path / "valkey")
     try:
         with caplog.at_level(logging.WARNING, logger="common.redis"):
-            wait_for(store.breaker.allows_call, timeout_seconds=30)
+            wait_for(rate_limits.breaker.allows_call, timeout_seconds=30)
         results = [count_in_windows(ONE).is_allowed for _ in range(3)]
     finally:
         back.kill()
@@ -138,7 +140,7 @@ def test_a_restart_of_redis_does_not_open_the_breaker(
         back.kill()
 
     assert result.window is not None
-    assert store.breaker.skipped_calls == 0
+    assert rate_limits.breaker.skipped_calls == 0
 
 
 def test_a_redis_that_hangs_delays_one_request_briefly(
@@ -146,7 +148,7 @@ def test_a_redis_that_hangs_delays_one_request_briefly(
     calls: list[object],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(store, "TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr(rate_limits, "TIMEOUT_SECONDS", 1.0)
     count_in_windows(ONE)
     calls.clear()
     os.kill(valkey.process.pid, signal.SIGSTOP)
@@ -162,13 +164,13 @@ def test_a_redis_that_hangs_delays_one_request_briefly(
 def test_a_late_answer_is_not_read_as_that_of_the_next_request(
     valkey: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr(rate_limits, "TIMEOUT_SECONDS", 1.0)
     full = {Window("test", "full", 1): Use.COUNT}
     count_in_windows(full)
     os.kill(valkey.process.pid, signal.SIGSTOP)
     count_in_windows(full)
     os.kill(valkey.process.pid, signal.SIGCONT)
-    store.breaker.close()
+    rate_limits.breaker.close()
 
     assert (
         count_in_windows({Window("test", "free", 5): Use.COUNT_AND_REPORT}).remaining
@@ -182,20 +184,20 @@ def test_each_thread_has_its_own_connection(
     count_in_windows(ONE)
     other: list[redis.Connection] = []
 
-    thread = threading.Thread(target=lambda: other.append(store._connection()))
+    thread = threading.Thread(target=lambda: other.append(rate_limits._connection()))
     thread.start()
     thread.join()
 
-    assert store._connection() is store._connection()
-    assert other[0] is not store._connection()
+    assert rate_limits._connection() is rate_limits._connection()
+    assert other[0] is not rate_limits._connection()
 
 
 def test_a_child_process_opens_its_own_connection(
     valkey: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     count_in_windows(ONE)
-    parents = store._connection()
+    parents = rate_limits._connection()
 
     monkeypatch.setattr(os, "getpid", lambda: -1)
 
-    assert store._connection() is not parents
+    assert rate_limits._connection() is not parents

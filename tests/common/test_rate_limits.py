@@ -8,10 +8,11 @@ from itertools import count
 
 import pytest
 
+from common.rate_limits import LimitResult, Size, Use, Window, count_in_windows
 from common.redis import ask_redis
 from tests.races import ROUNDS, race
-from webhooks.limits.store import Size, count_in_windows
-from webhooks.limits.windows import LimitResult, Use, Window
+
+pytestmark = pytest.mark.usefixtures("servers")
 
 START_US = 1_800_000_000_000_000
 SECOND_US = 1_000_000

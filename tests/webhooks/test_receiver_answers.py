@@ -143,6 +143,13 @@ def test_an_answer_can_be_xml() -> None:
     assert response["Content-Type"] == "text/xml; charset=utf-8"
 
 
+def confirmed_url(body: object) -> str | None:
+    """Return the URL that a message of Amazon SNS asks to confirm."""
+    confirmation = resolve("sns").confirmation
+    assert confirmation is not None
+    return confirmation_url(confirmation, finder(body))
+
+
 @pytest.mark.parametrize(
     ("url", "is_confirmed"),
     [
@@ -159,7 +166,7 @@ def test_an_answer_can_be_xml() -> None:
 def test_only_urls_of_the_sender_are_confirmed(url: str, is_confirmed: bool) -> None:
     body = {"Type": "SubscriptionConfirmation", "SubscribeURL": url}
 
-    found = confirmation_url(resolve("sns"), finder(body))
+    found = confirmed_url(body)
 
     assert found == (url if is_confirmed else None)
 
@@ -168,7 +175,7 @@ def test_a_notification_has_no_confirmation_url() -> None:
     url = "https://sns.eu-west-1.amazonaws.com/"
     body = {"Type": "Notification", "SubscribeURL": url}
 
-    assert confirmation_url(resolve("sns"), finder(body)) is None
+    assert confirmed_url(body) is None
 
 
 DONE: Executions = [{"execution_id": "e", "status": "success"}]

@@ -48,12 +48,14 @@ def check_request(request: WebhookRequest) -> None:
     request.body_size = len(request.body)
     check_address(request)
     refuse_if_over(request.address)
-    handshake = find_unsigned_handshake(request)
+    has_handshakes = bool(request.definition.handshakes)
+    handshake = find_unsigned_handshake(request) if has_handshakes else None
     if handshake is None:
         request.is_verified = check_signature(request)
     request.limit_headers = count_request(request)
     request.content = parse_content(request)
-    request.handshake = handshake or find_signed_handshake(request)
+    if has_handshakes:
+        request.handshake = handshake or find_signed_handshake(request)
     if request.handshake is not None:
         check_handshake(request, request.handshake)
         return

@@ -12,6 +12,7 @@ from common.errors import TickhookError
 from senders.definitions import WebhookTypeDefinition
 from senders.definitions.answers import (
     ConfigMatch,
+    Confirmation,
     ExpectedValue,
     Handshake,
     RequestCriteria,
@@ -104,11 +105,8 @@ def describe_mismatches(keys: Sequence[str]) -> str:
     return f"{names} is not set, or differs from the value in the request"
 
 
-def confirmation_url(definition: WebhookTypeDefinition, request: Finder) -> str | None:
+def confirmation_url(confirmation: Confirmation, request: Finder) -> str | None:
     """Return the URL that confirms a subscription, if its host is the sender's."""
-    confirmation = definition.confirmation
-    if confirmation is None:
-        return None
     if not all(_is_as_expected(one, request) for one in confirmation.expected):
         return None
     url = request.text(confirmation.url)

@@ -72,7 +72,8 @@ def record_delivery(request: WebhookRequest) -> Recorded:
     confirmed, a worker is to fetch it: that is stored in the same transaction. Raise
     ConfirmationsBusy if too many fetches are pending.
     """
-    url = confirmation_url(request.definition, request.finder)
+    confirmation = request.definition.confirmation
+    url = confirmation_url(confirmation, request.finder) if confirmation else None
     if url is None:
         return _record_one(request)
     with transaction.atomic():

@@ -22,8 +22,8 @@ from executions.models import (
     Reason,
     TriggerExecution,
 )
-from executions.pipeline.new_execution import NewExecution, Pair
-from executions.pipeline.parameters import options_of
+from executions.pipeline.match import Pair, options_of
+from executions.pipeline.store import NewExecution
 from triggers.models import Overlap, Trigger
 
 # A single transaction must be able to cancel or start all waiting runs.

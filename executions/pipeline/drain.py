@@ -35,8 +35,7 @@ from executions.pipeline.leases import (
     lock_lease,
     remove_from_inbox,
 )
-from executions.pipeline.match import find_pairs, load_events
-from executions.pipeline.new_execution import NewExecution, Pair
+from executions.pipeline.match import Pair, find_pairs, load_events
 from executions.pipeline.parse import EventParser
 from executions.pipeline.poison import (
     describe_error,
@@ -44,7 +43,7 @@ from executions.pipeline.poison import (
     record_poison,
     store_poison,
 )
-from executions.pipeline.store import store_executions
+from executions.pipeline.store import NewExecution, store_executions
 from senders.sandbox import SandboxUnavailable
 
 logger = logging.getLogger(__name__)

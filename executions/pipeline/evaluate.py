@@ -12,26 +12,26 @@ from uuid import UUID
 from celery.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 
-from agents.services.submit import NewTask
-from common.errors import clean_text
-from common.fields import dump_json
 from conditions.document import Document
 from conditions.engine import compile_condition
 from conditions.evaluation import CompiledCondition, EvaluationOutcome
 from events.models import Event
 from executions.models import ExecutionStatus, Reason
-from executions.pipeline.document import (
+from executions.pipeline.match import (
+    Pair,
+    find_misfires,
+    options_of,
+    reason_to_skip,
+)
+from executions.pipeline.parameters import (
     SharedValues,
+    build_task,
     document_for,
-    iso,
-    schedule_values,
     shared_values,
 )
-from executions.pipeline.guard import BACKFILL, find_misfires, reason_to_skip
-from executions.pipeline.new_execution import NewExecution, Pair
-from executions.pipeline.parameters import build_parameters, options_of
 from executions.pipeline.parse import Body, EventParser, read_bodies
 from executions.pipeline.poison import format_stack
+from executions.pipeline.store import NewExecution
 from senders.sandbox import SandboxUnavailable
 from triggers.models import ConditionErrorPolicy, Trigger
 
@@ -112,7 +112,7 @@ def evaluate_pair(
     try:
         document = document_for(pair.trigger, pair.event, shared)
         if _conditions_allow(execution, document):
-            execution.task = _new_task(execution, document, body)
+            execution.task = build_task(execution, document, body)
     except SoftTimeLimitExceeded:
         raise
     except Exception as error:  # noqa: BLE001 - no other pair may suffer from it
@@ -163,35 +163,3 @@ def _condition_of(trigger: Trigger) -> CompiledCondition:
             _compiled.clear()
         compiled = _compiled[key] = compile_condition(trigger.conditions)
     return compiled
-
-
-def _new_task(execution: NewExecution, document: Document, body: Body) -> NewTask:
-    trigger, event = execution.pair.trigger, execution.pair.event
-    return NewTask(
-        agent_id=trigger.agent_id,
-        idempotency_key=execution.id,
-        task_type=trigger.task_type,
-        title=clean_text(f"{trigger.name}: {event.type}", limit=255),
-        parameters=build_parameters(execution.pair, document, body),
-        metadata=dump_json(_metadata(execution)),
-        concurrency_key=trigger.id,
-    )
-
-
-def _metadata(execution: NewExecution) -> dict[str, object]:
-    trigger, event = execution.pair.trigger, execution.pair.event
-    return {
-        "trigger_id": str(trigger.id),
-        "trigger_name": trigger.name,
-        "trigger_version": trigger.version,
-        "execution_id": str(execution.id),
-        "event_id": str(event.id),
-        "correlation_id": str(event.correlation_id),
-        "cause_id": str(event.cause_id) if event.cause_id else None,
-        "depth": event.depth,
-        "created_at": iso(execution.executed_at),
-        "fired_at": iso(event.received_at),
-        "attempt": 1,
-        **({"backfill": True} if event.type == BACKFILL else {}),
-        **schedule_values(trigger, event),
-    }

@@ -27,9 +27,8 @@ from executions.pipeline.leases import (
     lock_lease,
     remove_from_inbox,
 )
-from executions.pipeline.match import find_pairs, load_events
-from executions.pipeline.new_execution import NewExecution, Pair
-from executions.pipeline.store import store_executions
+from executions.pipeline.match import Pair, find_pairs, load_events
+from executions.pipeline.store import NewExecution, store_executions
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from executions.models import (
     TriggerExecution,
 )
 from executions.pipeline.admit import lock_admission
-from executions.pipeline.guard import is_requested, was_active
+from executions.pipeline.match import is_requested, was_active
 from triggers.models import Overlap, Trigger
 from triggers.services.stats import Run, record_runs
 

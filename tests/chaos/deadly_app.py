@@ -12,8 +12,9 @@ from celery.signals import worker_process_init
 from config.celery import app
 
 if TYPE_CHECKING:
-    from executions.pipeline.new_execution import NewExecution, Pair
+    from executions.pipeline.match import Pair
     from executions.pipeline.parse import Body
+    from executions.pipeline.store import NewExecution
 
 __all__ = ["DEADLY", "app"]
 

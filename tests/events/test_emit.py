@@ -11,7 +11,7 @@ from events.models import Event, EventSource, EventType, Inbox
 from events.services.emit import IdempotencyKeyConflict, UnknownEventType, emit
 from executions.models import Reason, TriggerExecution
 from executions.pipeline.drain import drain
-from executions.pipeline.guard import MAX_DEPTH
+from executions.pipeline.match import MAX_DEPTH
 from tests.factories import make_listener, record
 from tests.races import ROUNDS, race
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from executions.pipeline import guard
+from executions.pipeline import match
 from executions.pipeline.drain import drain
 from executions.services import ledger, run
 from executions.services.ledger import Ledger, read_ledger
@@ -19,7 +19,7 @@ from triggers.services.claim import claim_due
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-READERS = (lifecycle, stats, claim, guard, ledger, run)
+READERS = (lifecycle, stats, claim, match, ledger, run)
 
 
 class SimulatedClock:

@@ -8,7 +8,7 @@ from agents.models import AgentTask
 from events.models import EventSource, Inbox
 from executions.models import ExecutionStatus, ExecutionTrace, TriggerExecution
 from executions.pipeline.drain import drain
-from executions.pipeline.guard import MAX_DEPTH
+from executions.pipeline.match import MAX_DEPTH
 from executions.services.run import run_trigger
 from tests.factories import make_agent, make_listener, make_trigger, record
 from triggers.models import Trigger
@@ -151,7 +151,7 @@ def test_an_exception_in_our_code_is_a_failed_execution(
     def fail(*_: object) -> str:
         raise RuntimeError("".join(["what ", "Ana ", "wrote"]))
 
-    monkeypatch.setattr("executions.pipeline.evaluate.build_parameters", fail)
+    monkeypatch.setattr("executions.pipeline.parameters.build_parameters", fail)
     make_listener()
 
     execution = evaluated()

@@ -10,8 +10,8 @@ from django.utils import timezone
 from agents.models import AgentTask
 from events.models import EventSource
 from executions.models import ExecutionStatus, TriggerExecution
-from executions.pipeline.document import iso
 from executions.pipeline.drain import drain
+from executions.pipeline.parameters import iso
 from executions.services.run import run_trigger
 from tests.executions.test_evaluate import OVER_1000, evaluated
 from tests.factories import make_listener, make_trigger, record

@@ -11,8 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 from events.models import Event, EventSource
 from executions.models import TriggerExecution
 from executions.pipeline.drain import drain
-from executions.pipeline.guard import find_misfires
-from executions.pipeline.new_execution import Pair
+from executions.pipeline.match import Pair, find_misfires
 from tests.factories import make_listener, make_trigger, record
 from triggers.models import Trigger
 

@@ -11,8 +11,8 @@ from agents.models import AgentTask
 from common.fields import dump_json
 from events.models import EventSource
 from executions.models import TriggerExecution
-from executions.pipeline.document import iso
 from executions.pipeline.drain import drain
+from executions.pipeline.parameters import iso
 from executions.services.run import run_trigger
 from tests.factories import make_listener, make_trigger, record
 

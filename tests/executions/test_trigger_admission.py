@@ -12,7 +12,8 @@ from common.ids import uuid7
 from events.models import Event
 from executions.models import ExecutionStatus
 from executions.pipeline.admit import MAX_WAITING, EarlierRun, TriggerAdmission
-from executions.pipeline.new_execution import NewExecution, Pair
+from executions.pipeline.match import Pair
+from executions.pipeline.store import NewExecution
 from triggers.models import Trigger
 
 POLICIES = ("allow", "skip", "buffer_one", "buffer_all", "cancel_previous")

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 import re2
 
-from conditions.display import quoted, unknown_name
-from conditions.values import MISSING
+from conditions.values import MISSING, quoted, unknown_name
 
 MAX_FIELD_LENGTH = 500
 

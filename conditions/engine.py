@@ -10,12 +10,14 @@ from collections.abc import Mapping
 
 from common.errors import Fault, InvalidInput
 from common.registry import import_modules
-from conditions.building import BuildState, Location, build_condition
-from conditions.evaluation import (
+from conditions.base import (
     MET,
+    BuildState,
     CompiledCondition,
     Evaluation,
     EvaluationOutcome,
+    Location,
+    build_condition,
 )
 
 __all__ = [

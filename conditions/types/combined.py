@@ -2,23 +2,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from conditions.building import (
+from conditions.base import (
     MAX_RULES,
+    OPPOSITE,
+    CompiledCondition,
     ConditionType,
+    Evaluation,
     Location,
+    Logic,
+    Trace,
     build_condition,
     condition_types,
+    join_operands,
     read_logic,
 )
 from conditions.document import Document
-from conditions.evaluation import (
-    OPPOSITE,
-    CompiledCondition,
-    Evaluation,
-    Logic,
-    Trace,
-    join_operands,
-)
 
 KEYS = frozenset({"type", "conditions", "logic"})
 

@@ -5,28 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from conditions.building import (
-    ConditionType,
-    Location,
-    condition_types,
-    read_logic,
-)
-from conditions.display import bounded, unknown_name
-from conditions.document import Document, Field, UnreadableFieldError, parse_field
-from conditions.evaluation import (
+from conditions.base import (
     ERROR,
     MET,
     NOT_MET,
     CompiledCondition,
+    ConditionType,
     Evaluate,
     Evaluation,
     EvaluationOutcome,
+    Location,
     Logic,
     Trace,
+    condition_types,
     join_operands,
+    read_logic,
 )
+from conditions.document import Document, Field, UnreadableFieldError, parse_field
 from conditions.operators.base import Operator, UnsupportedKindError, operators
-from conditions.values import MISSING, read_number
+from conditions.values import MISSING, bounded, read_number, unknown_name
 
 KEYS = frozenset({"type", "rules", "logic"})
 RULE_KEYS = frozenset({"field", "operator", "value"})

@@ -13,8 +13,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 
 from conditions.document import Document
-from conditions.engine import compile_condition
-from conditions.evaluation import CompiledCondition, EvaluationOutcome
+from conditions.engine import CompiledCondition, EvaluationOutcome, compile_condition
 from events.models import Event
 from executions.models import ExecutionStatus, Reason
 from executions.pipeline.match import (

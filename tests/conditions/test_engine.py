@@ -6,7 +6,7 @@ import pytest
 
 from common.errors import Fault, TickhookError
 from common.registry import import_modules
-from conditions.building import condition_types
+from conditions.base import condition_types
 from conditions.document import Document
 from conditions.engine import InvalidCondition, compile_condition, validate_condition
 from tests.conditions.builders import MET, NOT_MET, combined, evaluate, rule, rules

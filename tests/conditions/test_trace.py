@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from conditions.display import bounded
+from conditions.values import bounded
 from tests.conditions.builders import (
     combined,
     evaluate,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from common.errors import Fault
-from conditions.building import MAX_DEPTH, MAX_FAULTS, MAX_RULES
+from conditions.base import MAX_DEPTH, MAX_FAULTS, MAX_RULES
 from conditions.engine import validate_condition
 from tests.conditions.builders import combined, rule, rules
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from conditions import types
-from conditions.building import condition_types
+from conditions.base import condition_types
 from conditions.document import ROOTS, Document
 from conditions.engine import EvaluationOutcome, compile_condition, validate_condition
 

@@ -13,7 +13,7 @@ from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from agents.backends import SubmissionFailed, backends
-from conditions.building import condition_types
+from conditions.base import condition_types
 from conditions.document import ROOTS, Document
 from conditions.engine import compile_condition, validate_condition
 from conditions.operators.base import operators

@@ -9,8 +9,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from pytest_django import DjangoAssertNumQueries
 
 from tests.factories import make_trigger
-from triggers.clocks.mirror import mirror_name
-from triggers.clocks.reconcile import Difference, reconcile
+from triggers.clocks.mirror import Difference, mirror_name, reconcile
 from triggers.models import Trigger
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -17,8 +17,7 @@ from rest_framework.viewsets import GenericViewSet
 from agents.services.agents import usable_agents
 from common.api.defaults import ChangePermissions, ModelPermissions
 from common.api.lists import AnyCaseChoiceFilter, AnyCaseField, FlagFilter
-from triggers.api.reading import complete_webhook, read_trigger
-from triggers.api.serializers import TriggerSerializer
+from triggers.api.serializers import TriggerSerializer, complete_webhook, read_trigger
 from triggers.models import Trigger, TriggerType
 from triggers.services import lifecycle
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -12,13 +11,7 @@ from django.utils.module_loading import import_string
 from django_celery_beat.models import PeriodicTask, PeriodicTasks
 
 from triggers.clock import TriggerScheduler
-from triggers.clocks.mirror import (
-    CLAIM_DUE,
-    HEARTBEAT_NAME,
-    mirror_name,
-    nearest_to,
-    schedule_columns,
-)
+from triggers.clocks.mirror import HEARTBEAT_NAME, mirror_columns, mirror_name
 from triggers.clocks.scheduler import TickhookScheduler
 from triggers.clocks.wake import wake_clocks
 from triggers.models import Trigger
@@ -33,7 +26,6 @@ FROM triggers_trigger t JOIN triggers_triggerstats s ON s.trigger_id = t.id
 WHERE t.id = ANY(%s) AND t.trigger_type = 'cron'
 AND p.name = 'cron-trigger-' || t.id::text
 """
-
 
 # SQL sends no Django signals: theirs would lock one global row until the commit.
 _DELETE = "DELETE FROM django_celery_beat_periodictask WHERE name = %s"
@@ -100,15 +92,3 @@ class BeatScheduler(TriggerScheduler):
         scheduler = import_string(settings.CELERY_BEAT_SCHEDULER.replace(":", "."))
         if not issubclass(scheduler, TickhookScheduler):
             transaction.on_commit(PeriodicTasks.update_changed)
-
-
-def mirror_columns(trigger: Trigger) -> dict[str, Any]:
-    """Return the columns of a trigger's mirror, without its name and its runs."""
-    return {
-        **schedule_columns(nearest_to(trigger)),
-        "task": CLAIM_DUE,
-        "queue": "clock",
-        "enabled": trigger.can_run and trigger.next_run_time is not None,
-        "expire_seconds": 5,
-        "description": f"Mirror of trigger {trigger.name!r}; edit the trigger instead",
-    }

@@ -1,4 +1,4 @@
-"""The rows of Celery beat that mirror triggers: their names and their schedules.
+"""The rows of Celery beat that mirror triggers: their columns, and their repair.
 
 A mirror only makes a run prompt; `claim_due` decides what is due. So a mirror comes due
 more often if Celery cannot express a schedule (`L`, `#`, seconds, either of two day
@@ -7,16 +7,18 @@ fields).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from celery.schedules import ParseException, crontab
-from django.db import connection
-from django_celery_beat.models import CrontabSchedule, IntervalSchedule
+from django.db import connection, transaction
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
-from triggers.models import ScheduleType, Trigger
+from triggers.clock import get_clock
+from triggers.models import ScheduleType, Trigger, TriggerType
 from triggers.schedules import (
     DEFAULT_DAY,
     DEFAULT_SECONDS,
@@ -38,10 +40,31 @@ MIRROR_PREFIX = "cron-trigger-"
 AFTER_MIRRORS = "cron-trigger."
 _MIRROR_LOCK = 0x7469636B6D697272
 _FIELDS = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
+CHUNK = 1000
+
+_ORPHANS = """
+FROM django_celery_beat_periodictask p WHERE p.name ~>=~ %s AND p.name ~<~ %s
+AND NOT EXISTS (
+    SELECT 1 FROM triggers_trigger t WHERE p.name = 'cron-trigger-' || t.id::text
+    AND t.trigger_type = 'cron' AND t.deleted_at IS NULL
+)
+"""
 
 
 def mirror_name(trigger_id: UUID) -> str:
     return f"{MIRROR_PREFIX}{trigger_id}"
+
+
+def mirror_columns(trigger: Trigger) -> dict[str, Any]:
+    """Return the columns of a trigger's mirror, without its name and its runs."""
+    return {
+        **schedule_columns(nearest_to(trigger)),
+        "task": CLAIM_DUE,
+        "queue": "clock",
+        "enabled": trigger.can_run and trigger.next_run_time is not None,
+        "expire_seconds": 5,
+        "description": f"Mirror of trigger {trigger.name!r}; edit the trigger instead",
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,3 +173,69 @@ def _row(model: Any, wanted: dict[str, Any]) -> Any:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_MIRROR_LOCK])
     return rows.first() or model.objects.bulk_create([model(**wanted)])[0]
+
+
+@dataclass(slots=True, kw_only=True)
+class Difference:
+    """The number of mirrors that are missing, wrong, or without a trigger."""
+
+    schedules: int = 0
+    missing: int = 0
+    wrong: int = 0
+    orphaned: int = 0
+
+    @property
+    def is_none(self) -> bool:
+        return not (self.missing or self.wrong or self.orphaned)
+
+
+def reconcile(*, is_check: bool = False) -> Difference:
+    """Rebuild the mirrors that differ; with `is_check`, only count them.
+
+    Triggers can be edited meanwhile: each mirror is written under its trigger's lock.
+    """
+    found = Difference()
+    for triggers in _chunks():
+        names = [mirror_name(trigger.id) for trigger in triggers]
+        rows = PeriodicTask.objects.filter(name__in=names)
+        rows = rows.select_related("crontab", "interval")
+        mirrors: dict[str, Any] = {mirror.name: mirror for mirror in rows}
+        found.schedules += len(triggers)
+        for trigger in triggers:
+            mirror = mirrors.get(mirror_name(trigger.id))
+            if _is_correct(mirror, trigger):
+                continue
+            found.missing += mirror is None
+            found.wrong += mirror is not None
+            if is_check:
+                continue
+            with transaction.atomic():
+                held = Trigger.objects.select_for_update(no_key=True).present()
+                if current := held.filter(pk=trigger.pk).first():
+                    get_clock().update_schedule(current)
+    act = "SELECT count(*)" if is_check else "DELETE"
+    with connection.cursor() as cursor:
+        cursor.execute(f"{act} {_ORPHANS}", [MIRROR_PREFIX, AFTER_MIRRORS])
+        found.orphaned = int(cursor.fetchone()[0]) if is_check else cursor.rowcount
+    return found
+
+
+def _chunks() -> Iterator[list[Trigger]]:
+    """Yield all triggers with a schedule, a thousand at a time."""
+    triggers = Trigger.objects.present().filter(trigger_type=TriggerType.CRON)
+    rest = triggers.order_by("pk")
+    while chunk := list(rest[:CHUNK]):
+        yield chunk
+        rest = triggers.filter(pk__gt=chunk[-1].pk).order_by("pk")
+
+
+def _is_correct(mirror: Any, trigger: Trigger) -> bool:
+    """Return whether the mirror, or its absence, agrees with the trigger."""
+    if mirror is None:
+        return not trigger.can_run
+    is_enabled = trigger.can_run and trigger.next_run_time is not None
+    return (
+        mirror.enabled == is_enabled
+        and mirror.task == CLAIM_DUE
+        and read_nearest(mirror) == nearest_to(trigger)
+    )

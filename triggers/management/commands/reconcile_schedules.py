@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from triggers.clocks.reconcile import Difference, reconcile
+from triggers.clocks.mirror import Difference, reconcile
 
 
 class Command(BaseCommand):

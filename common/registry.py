@@ -27,6 +27,7 @@ class Registry(Generic[T]):
         return register
 
     def __getitem__(self, name: str) -> T:
+        """Return the object with this name; raise KeyError if there is none."""
         return self._items[name]
 
     def get(self, name: str) -> T | None:

@@ -10,8 +10,10 @@ def test_a_registered_object_is_found_by_name() -> None:
     registry.register("two")(2)
     registry.register("one")(1)
 
-    assert registry.get("one") == 1
+    assert registry.get("one") == registry["one"] == 1
     assert registry.get("three") is None
+    with pytest.raises(KeyError):
+        registry["three"]
     assert registry.names() == ["one", "two"]
 
 

@@ -64,7 +64,11 @@ class ScanFloor(threading.local):
             cursor.execute(_NOW)
             now, server_started, oldest_write = cursor.fetchone()
         server = (connection.connection, server_started)
-        if self._learned is None or not self._is_valid(self._learned, server):
+        if (
+            self._learned is None
+            or self._learned.server != server
+            or time.monotonic() >= self._learned.full_scan_at
+        ):
             self._learned = _Learned(
                 floor=_EVERYTHING,
                 server=server,
@@ -87,9 +91,3 @@ class ScanFloor(threading.local):
     def forget(self) -> None:
         """Make the next scan cover everything."""
         self._learned = None
-
-    @staticmethod
-    def _is_valid(learned: _Learned, server: tuple[object, datetime]) -> bool:
-        connection_, started = learned.server
-        is_same = connection_ is server[0] and started == server[1]
-        return is_same and time.monotonic() < learned.full_scan_at

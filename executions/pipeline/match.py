@@ -26,12 +26,9 @@ from common.database.sql import database_now
 from events.models import Event, EventSource
 from executions.models import Reason
 from triggers.models import Catchup, Trigger
-from triggers.services.scheduling import jitter_of
+from triggers.services.scheduling import SCHEDULE_BACKFILL, SCHEDULE_MISSED, jitter_of
 
 MAX_DEPTH = 8
-
-# The type of an event for a past occurrence that a person requested.
-BACKFILL = "schedule.backfill"
 
 _SUBSCRIBERS = """
 SELECT DISTINCT v.type, v.source, v.subject, s.trigger_id
@@ -166,7 +163,7 @@ def _load_triggers(
 def reason_to_skip(pair: Pair, *, is_missed: bool) -> Reason | None:
     """Return why a run must not start; None if its conditions decide."""
     trigger, event = pair.trigger, pair.event
-    if event.type == "schedule.missed":
+    if event.type == SCHEDULE_MISSED:
         return Reason.MISSED
     if not is_requested(event):
         if not was_active(trigger, event):
@@ -193,7 +190,7 @@ def is_requested(event: Event) -> bool:
 
     Such a run starts although the trigger is disabled or paused, or the run is late.
     """
-    return event.source == EventSource.MANUAL or event.type == BACKFILL
+    return event.source == EventSource.MANUAL or event.type == SCHEDULE_BACKFILL
 
 
 def options_of(event: Event) -> dict[str, Any]:
@@ -252,7 +249,7 @@ def _latest_of(pairs: Iterable[Pair]) -> dict[UUID, datetime]:
         id__gte=min(pair.event.id for pair in waiting),
         source=EventSource.SCHEDULE,
         scheduled_for__isnull=False,
-    ).exclude(type=BACKFILL)
+    ).exclude(type=SCHEDULE_BACKFILL)
     grouped = occurrences.order_by().values("trigger_id")
     rows = grouped.annotate(latest=Max("scheduled_for"))
     return {row["trigger_id"]: row["latest"] for row in rows if row["trigger_id"]}

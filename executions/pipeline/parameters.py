@@ -23,11 +23,12 @@ from common.fields import dump_json
 from conditions.document import Document, Find, TextPath, parse_field
 from conditions.values import MISSING
 from events.models import Event, EventSource
-from executions.pipeline.match import BACKFILL, Pair, options_of
+from executions.pipeline.match import Pair, options_of
 from executions.pipeline.parse import Body, Parsed
 from executions.pipeline.store import NewExecution
 from senders.parsing import BodyKind
 from triggers.models import Trigger
+from triggers.services.scheduling import SCHEDULE_BACKFILL
 
 _BODY_PATHS = frozenset({("body",), ("payload",), ("request", "body")})
 
@@ -136,7 +137,7 @@ def _metadata(execution: NewExecution) -> dict[str, object]:
         "created_at": iso(execution.executed_at),
         "fired_at": iso(event.received_at),
         "attempt": 1,
-        **({"backfill": True} if event.type == BACKFILL else {}),
+        **({"backfill": True} if event.type == SCHEDULE_BACKFILL else {}),
         **schedule_values(trigger, event),
     }
 

@@ -35,6 +35,7 @@ from executions.services.retention.state import history_horizon
 from executions.services.run import find_trigger
 from triggers.models import Trigger
 from triggers.services.schedule_history import History, Planned, read_history
+from triggers.services.scheduling import SCHEDULE_MISSED
 
 MAX_ENTRIES = 10_000
 _INSTANT = timedelta(microseconds=1)
@@ -176,7 +177,7 @@ def read_missed(
 ) -> list[MissedRange]:
     """Return the ranges recorded as missed, in order; they do not overlap."""
     events = _events(trigger_id).filter(
-        type="schedule.missed", replay_of=None, received_at__gte=received_since
+        type=SCHEDULE_MISSED, replay_of=None, received_at__gte=received_since
     )
     rows = events.only("type", "received_at", "body").order_by("received_at")[:limit]
     return sorted(map(_range, rows), key=lambda missed: missed.first)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from executions.models import OPEN_STATUSES, ExecutionStatus, Reason
 from triggers.services.schedule_history import Planned
+from triggers.services.scheduling import SCHEDULE_BACKFILL
 
 _OVERDUE_AFTER = timedelta(seconds=60)
 
@@ -109,7 +110,7 @@ def _by_event(
         event_id=event.id,
         fired_at=event.received_at,
         lateness_seconds=round(max(late, 0.0), 3),
-        note="a backfill" if event.type == "schedule.backfill" else "",
+        note="a backfill" if event.type == SCHEDULE_BACKFILL else "",
     )
     if facts.execution is not None:
         return replace(entry, status=_by_execution(facts.execution))

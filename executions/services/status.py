@@ -18,7 +18,7 @@ from triggers.clock import get_clock
 from triggers.models import Trigger
 from triggers.schedules import occurrences
 from triggers.services.lifecycle import TriggerNotFound
-from triggers.services.scheduling import jitter_of, schedule_of
+from triggers.services.scheduling import SCHEDULE_BACKFILL, jitter_of, schedule_of
 
 NEXT_RUNS = 5
 MAX_TASKS_SEARCHED = 100
@@ -111,7 +111,7 @@ def _last_run(trigger: Trigger) -> TriggerExecution | None:
 
 def _lateness(event: Event) -> float | None:
     """Return how late the clock was; None for a backfill, which is never late."""
-    if event.scheduled_for is None or event.type == "schedule.backfill":
+    if event.scheduled_for is None or event.type == SCHEDULE_BACKFILL:
         return None
     late = (event.received_at - event.scheduled_for).total_seconds()
     return round(max(late, 0.0), 3)

@@ -19,6 +19,12 @@ from events.services.record import NewEvent, dedupe_key
 from triggers.models import Catchup, ScheduleType, Trigger
 from triggers.schedules import Schedule, build_schedule
 
+# The types of a schedule's events: an occurrence that runs, a range of missed ones, and
+# a past occurrence that a person requested.
+SCHEDULE_DUE = "schedule.due"
+SCHEDULE_MISSED = "schedule.missed"
+SCHEDULE_BACKFILL = "schedule.backfill"
+
 MAX_OCCURRENCES = 1000
 _INSTANT = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -134,7 +140,7 @@ def plan_claim(
 
 def events_of(claim: Claim) -> list[NewEvent]:
     """Return one event per occurrence that runs, and one for all missed ones."""
-    events = [_due_event(claim.trigger, at, "schedule.due") for at in claim.fired]
+    events = [_due_event(claim.trigger, at, SCHEDULE_DUE) for at in claim.fired]
     if claim.missed is not None:
         events.append(_missed_event(claim.trigger, claim.missed))
     return events
@@ -150,7 +156,7 @@ def backfill_events(
     """
     options = dump_json({"overlap": overlap}) if overlap else None
     return [
-        _due_event(trigger, at, "schedule.backfill", options=options) for at in instants
+        _due_event(trigger, at, SCHEDULE_BACKFILL, options=options) for at in instants
     ]
 
 
@@ -237,7 +243,7 @@ def _missed_event(trigger: Trigger, missed: Missed) -> NewEvent:
         body["at_least"] = True
     key = f"missed {first} {last}"
     return NewEvent(
-        type="schedule.missed",
+        type=SCHEDULE_MISSED,
         source=EventSource.SCHEDULE,
         trigger_id=trigger.id,
         subject=trigger.subject,

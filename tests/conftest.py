@@ -29,7 +29,7 @@ from tests.acceptance.fixtures import (
 from tests.environment import start_servers
 from tests.races import end_racers
 from tests.tables import MigratedRows
-from webhooks.limits import requests
+from webhooks import limits as webhook_limits
 from webhooks.rejections import recording
 
 __all__ = ["note_figure", "pytest_runtest_makereport", "pytest_terminal_summary"]
@@ -111,8 +111,8 @@ def _flush_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
     """Store rejections only when a test flushes them, not in a background thread."""
     monkeypatch.setattr(recording, "flush_soon", lambda: None)
     recording._buffer(os.getpid()).take()
-    requests.full_windows.clear()
-    requests.grants.clear()
+    webhook_limits.full_windows.clear()
+    webhook_limits.grants.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 import senders.errors
-import webhooks.limits.requests
+import webhooks.limits
 import webhooks.receiver.checks
 import webhooks.receiver.handshakes
 import webhooks.receiver.record
@@ -19,7 +19,7 @@ MODULES = (
     webhooks.receiver.record,
     webhooks.receiver.request,
     senders.errors,
-    webhooks.limits.requests,
+    webhooks.limits,
 )
 
 

@@ -15,7 +15,7 @@ from events.models import Event
 from tests.senders.requests import SECRET, hex_hmac
 from tests.webhooks.deliveries import assert_nothing_happened
 from webhooks.endpoints.lifecycle import create_endpoint
-from webhooks.limits.requests import full_windows
+from webhooks.limits import full_windows
 from webhooks.models import Rejection, WebhookEndpoint
 from webhooks.rejections.fixes import how_to_fix
 from webhooks.rejections.recording import flush_rejections

@@ -20,7 +20,7 @@ from senders.parsing import BodyKind
 from senders.sandbox import SandboxRefused, run_validator
 from senders.signatures import InvalidSignature, verify
 from webhooks.endpoints.secrets import live_secrets
-from webhooks.limits.requests import count_delivery, count_forgery, refuse_if_over
+from webhooks.limits import count_delivery, count_forgery, refuse_if_over
 from webhooks.models import PendingFetchKind, WebhookEndpoint
 from webhooks.pending_fetches import FetchedCertificates, request_fetch
 from webhooks.receiver.handshakes import (

@@ -23,7 +23,7 @@ from common.api.errors import problem_response
 from common.database.errors import drop_connection, is_unavailable
 from common.errors import NotFound, TickhookError
 from webhooks.endpoints.lifecycle import METHODS
-from webhooks.limits.requests import count_forgery
+from webhooks.limits import count_forgery
 from webhooks.models import WebhookEndpoint
 from webhooks.receiver.answers import (
     answer_accepted,

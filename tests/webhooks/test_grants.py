@@ -9,8 +9,8 @@ import pytest
 from common import rate_limits
 from common.rate_limits import LimitResult, Use, Window
 from tests.races import race
-from webhooks.limits import grants
-from webhooks.limits.grants import Grants
+from webhooks import limits
+from webhooks.limits import Grants
 
 _subjects = (f"granted-{n}" for n in count())
 
@@ -26,7 +26,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(grants, "time", clock)
+    monkeypatch.setattr(limits, "time", clock)
     return clock
 
 
@@ -39,7 +39,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         made.append({name: how[name] for name in ("wanted", "unspent")})
         return rate_limits.count_in_windows(windows, **how)
 
-    monkeypatch.setattr(grants, "count_in_windows", record_call)
+    monkeypatch.setattr(limits, "count_in_windows", record_call)
     return made
 
 
@@ -139,7 +139,7 @@ def test_two_racing_processes_allow_exactly_the_limit(clock: Clock) -> None:
 
 
 def test_a_refusal_keeps_what_was_granted(clock: Clock) -> None:
-    grant = grants.Grant()
+    grant = limits.Grant()
     grant.extend(LimitResult(granted=3, window=None, remaining=5), clock.now)
 
     grant.extend(LimitResult(granted=0, window=None), clock.now)

@@ -54,6 +54,13 @@ class EndpointForm(ServiceForm[WebhookEndpoint]):
         model = WebhookEndpoint
         fields = ("type", "allowed_methods", "validation_rules")
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # A type that is gone stays selected: another one would be stored otherwise.
+        field: Any = self.fields.get("type")
+        if field and (own := self.instance.type) not in dict(type_choices()):
+            field.choices = [(own, own), *type_choices()]
+
     def store(self) -> WebhookEndpoint:
         return update_endpoint(
             endpoint_id=self.instance.pk,

@@ -10,7 +10,9 @@ from senders.definitions.shipped import (
     get_shipped,
     resolve,
     shipped_document,
+    shipped_names,
     shipped_slugs,
+    slug_of_alias,
 )
 from senders.definitions.sources import (
     BodyHashSource,
@@ -46,5 +48,7 @@ __all__ = [
     "load_definition",
     "resolve",
     "shipped_document",
+    "shipped_names",
     "shipped_slugs",
+    "slug_of_alias",
 ]

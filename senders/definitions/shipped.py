@@ -45,6 +45,24 @@ def shipped_document(slug: str) -> Mapping[str, Any]:
     return document
 
 
+def slug_of_alias(name: str) -> str | None:
+    """Return the slug of the shipped type that has this alias; None if none has it."""
+    return _aliases().get(name.lower())
+
+
+def shipped_names() -> Mapping[str, str]:
+    """Return the slugs of the shipped types by all their names, in lower case."""
+    shipped = _shipped().values()
+    names = {one.name.lower(): one.slug for one in shipped}
+    return {**names, **_aliases(), **{slug: slug for slug in _shipped()}}
+
+
+@cache
+def _aliases() -> Mapping[str, str]:
+    shipped = _shipped().values()
+    return {alias: one.slug for one in shipped for alias in one.aliases}
+
+
 @cache
 def _shipped() -> Mapping[str, WebhookTypeDefinition]:
     folder = files("senders").joinpath("types")

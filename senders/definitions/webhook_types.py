@@ -52,6 +52,7 @@ class BatchFormat:
 class WebhookTypeDefinition:
     """Everything the receiver needs to know about one kind of sender.
 
+    `aliases` are other names for the newest of several types of one sender.
     `event_type` and `delivery_id` are tried in order; the first source that yields a
     text counts. `signature` is None for a sender that does not sign;
     `secret_on_creation` says whether a new endpoint gets a secret by default.
@@ -64,6 +65,7 @@ class WebhookTypeDefinition:
 
     slug: str
     name: str
+    aliases: tuple[str, ...] = ()
     description: str = ""
     documentation_url: str = ""
     signature: SignatureScheme | None = None
@@ -112,6 +114,7 @@ def load_definition(data: Mapping[str, Any]) -> WebhookTypeDefinition:
     return WebhookTypeDefinition(
         slug=data["slug"].lower(),
         name=data["name"],
+        aliases=tuple(data.get("aliases", [])),
         description=data.get("description", ""),
         documentation_url=data.get("documentation_url", ""),
         signature=scheme,

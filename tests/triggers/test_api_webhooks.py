@@ -17,10 +17,14 @@ pytestmark = pytest.mark.django_db
 URL = "/api/v1/triggers"
 
 
-def make(api: APIClient, name: str = "pushes", **fields: Any) -> dict[str, Any]:
+def create(api: APIClient, name: str = "pushes", **fields: Any) -> Any:
     agent_id = str(AgentFactory.create().pk)
     body = {"name": name, "agent_id": agent_id, "trigger_type": "webhook", **fields}
-    response = api.post(URL, body)
+    return api.post(URL, body)
+
+
+def make(api: APIClient, name: str = "pushes", **fields: Any) -> dict[str, Any]:
+    response = create(api, name, **fields)
     assert response.status_code == 201, response.json()
     shown: dict[str, Any] = response.json()
     return shown
@@ -60,8 +64,64 @@ def test_fields_of_the_endpoint_are_stored_and_shown(api: APIClient) -> None:
     assert "webhook_config" not in shown
 
 
-def test_an_unknown_type_is_generic(api: APIClient) -> None:  # R157
-    assert make(api, webhook_type="no-such-sender")["webhook_type"] == "generic"
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("githb", "'github'"),
+        ("GIT", "'gitea' or 'github' or 'gitlab'"),
+        ("git hub", "'github'"),
+        ("stripe-webhook", "'stripe'"),
+        ("amazon sns", "'sns'"),
+        ("convoy", "'convoy-b64' or 'convoy-hex'"),
+        ("hubspot-v4", "'hubspot-v3' or 'hubspot-v1' or 'hubspot-v2'"),
+    ],
+)
+def test_an_unknown_type_is_refused_with_the_closest(
+    api: APIClient, written: str, meant: str
+) -> None:
+    response = create(api, webhook_type=written)
+
+    assert response.status_code == 400
+    (fault,) = response.json()["errors"]
+    assert fault["pointer"] == "/webhook_type"
+    assert f"did you mean {meant}" in fault["detail"]
+    assert not WebhookEndpoint.objects.exists()
+
+
+def test_a_type_that_resembles_none_is_refused_with_the_way_out(api: APIClient) -> None:
+    (fault,) = create(api, webhook_type="no-such-sender").json()["errors"]
+
+    assert fault["detail"] == (
+        "There is no webhook type 'no-such-sender'. GET /api/v1/webhook-types lists "
+        "all types; 'generic' is for other senders, or upload a type"
+    )
+    assert not WebhookEndpoint.objects.exists()
+
+
+def test_a_change_to_an_unknown_type_is_refused(api: APIClient) -> None:
+    shown = make(api, webhook_type="github")
+
+    response = api.patch(f"{URL}/{shown['id']}", {"webhook_type": "gitlabb"})
+
+    assert response.status_code == 400
+    assert "'gitlab'" in response.json()["errors"][0]["detail"]
+    assert WebhookEndpoint.objects.get().type == "github"
+
+
+def test_an_alias_is_the_newest_version_of_its_sender(api: APIClient) -> None:
+    shown = make(api, webhook_type="HubSpot")
+
+    assert shown["webhook_type"] == "hubspot-v3"
+    assert shown["webhook_secret"]
+
+
+def test_a_type_that_is_gone_can_be_sent_back(api: APIClient) -> None:  # R157
+    shown = make(api)
+    WebhookEndpoint.objects.update(type="gone")
+
+    kept = api.patch(f"{URL}/{shown['id']}", {"webhook_type": "gone"})
+
+    assert (kept.status_code, kept.json()["webhook_type"]) == (200, "generic")
 
 
 def test_a_secret_is_shown_once(api: APIClient) -> None:

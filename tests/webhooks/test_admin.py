@@ -91,6 +91,24 @@ def test_a_method_that_the_sender_does_not_use_is_refused(pages: Client) -> None
     assert endpoint.allowed_methods == ["POST"]
 
 
+def test_a_type_that_is_gone_stays_selected(pages: Client) -> None:
+    endpoint, _ = make_endpoint()
+    type(endpoint).objects.update(type="gone")
+
+    page = pages.get(page_of(endpoint))
+
+    assertContains(page, '<option value="gone" selected>gone</option>', html=True)
+
+
+def test_an_unknown_type_is_refused(pages: Client) -> None:
+    endpoint, _ = make_endpoint()
+    sent = {"type": "githb", "allowed_methods": ["POST"], "validation_rules": ""}
+
+    response = pages.post(page_of(endpoint), sent)
+
+    assert list(response.context["adminform"].form.errors) == ["type"]
+
+
 def test_endpoints_cannot_be_added_or_deleted_in_the_admin(pages: Client) -> None:
     endpoint, _ = make_endpoint()
     delete = reverse("admin:webhooks_webhookendpoint_delete", args=[endpoint.pk])

@@ -33,7 +33,6 @@ def test_an_endpoint_has_its_own_url() -> None:
         ("generic", None, False),
         ("generic", {"secret": True}, True),
         ("github", None, True),
-        ("never-heard-of", None, False),
     ],
 )
 def test_a_secret_is_generated_if_the_type_signs_or_on_request(

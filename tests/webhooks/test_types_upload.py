@@ -62,6 +62,18 @@ def test_a_required_field_is_named(field: str, value: object) -> None:  # R181
     assert error.faults == (Fault(f"/{field}", error.detail),)
 
 
+def test_only_shipped_types_have_aliases() -> None:
+    error = refused(document={**MINIMAL, "slug": "shop", "aliases": ["hubspot"]})
+
+    assert [fault.pointer for fault in error.faults] == ["/aliases"]
+
+
+def test_an_uploaded_type_wins_over_an_alias() -> None:
+    upload_type(document={**MINIMAL, "slug": "hubspot"})
+
+    assert create_endpoint(type_slug="hubspot").endpoint.type == "hubspot"
+
+
 @pytest.mark.parametrize("named", ["slug", "webhook_type"])
 def test_the_slug_may_be_in_the_document(named: str) -> None:
     uploaded = upload_type(document={**MINIMAL, named: "Shop"})

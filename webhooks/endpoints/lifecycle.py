@@ -20,8 +20,9 @@ from webhooks.endpoints.urls import (
 from webhooks.models import WebhookEndpoint
 from webhooks.types import (
     definition_for,
-    definition_of,
+    explain_unknown,
     find_config_faults,
+    find_named,
     lock_type_shared,
 )
 
@@ -72,8 +73,9 @@ def create_endpoint(
 ) -> SavedEndpoint:
     """Create an endpoint with its own URL; raise InvalidEndpoint, WebhookUrlTaken.
 
-    An unknown type becomes `generic`. A type that signs gets a generated secret unless
-    `config["secret"]` contains one; `generic` gets one only if that is `true`.
+    An unknown type is a fault; an alias stands for the slug of its type. A type that
+    signs gets a generated secret unless `config["secret"]` contains one; `generic` gets
+    one only if that is `true`.
     """
     endpoint = WebhookEndpoint(webhook_id=new_webhook_id(), subject=subject)
     with unique_url():
@@ -111,7 +113,12 @@ def find_endpoint_faults(
     endpoint: WebhookEndpoint, **fields: Unpack[EndpointFields]
 ) -> Iterator[Fault]:
     """Find what is wrong with a change; pointers use the names of the API."""
-    yield from _find_faults(endpoint, _definition_after(endpoint, fields), fields)
+    definition = _definition_after(endpoint, fields)
+    if definition is None:
+        yield _unknown_type(fields)
+        # The other fields are checked by the type that the endpoint has so far.
+        definition = definition_for(endpoint)
+    yield from _find_faults(endpoint, definition, fields)
 
 
 def close_endpoint(*, endpoint_id: UUID) -> None:
@@ -133,11 +140,15 @@ def last_received_at(endpoint_id: UUID) -> datetime | None:
 
 def _apply(endpoint: WebhookEndpoint, **fields: Unpack[EndpointFields]) -> str | None:
     """Set the given fields without saving; return the secret if this set one."""
-    lock_type_shared(fields.get("type_slug") or endpoint.type)
+    named = (fields.get("type_slug") or endpoint.type).lower()
+    lock_type_shared(named)
     definition = _definition_after(endpoint, fields)
+    if definition is None:
+        raise _invalid([_unknown_type(fields)])
+    if named in definition.aliases:
+        lock_type_shared(definition.slug)
     if faults := list(_find_faults(endpoint, definition, fields)):
-        detail = join_faults(faults, with_pointers=False)
-        raise InvalidEndpoint(detail, faults=faults)
+        raise _invalid(faults)
     if "path" in fields:
         endpoint.webhook_id = id_for_path(endpoint, fields["path"])
     if (methods := fields.get("allowed_methods")) is not None:
@@ -151,16 +162,24 @@ def _apply(endpoint: WebhookEndpoint, **fields: Unpack[EndpointFields]) -> str |
     return secret
 
 
+def _invalid(faults: Sequence[Fault]) -> InvalidEndpoint:
+    return InvalidEndpoint(join_faults(faults, with_pointers=False), faults=faults)
+
+
+def _unknown_type(fields: EndpointFields) -> Fault:
+    return Fault("/webhook_type", explain_unknown(fields.get("type_slug") or ""))
+
+
 def _definition_after(
     endpoint: WebhookEndpoint, fields: EndpointFields
-) -> WebhookTypeDefinition:
+) -> WebhookTypeDefinition | None:
     """Return the definition of the type that the endpoint has after a change.
 
-    A type that is no longer known becomes `generic`, unless the endpoint keeps it.
+    It is None for an unknown type. An endpoint keeps a type that is gone.
     """
     slug = (fields.get("type_slug") or endpoint.type).lower()
     is_kept = slug == endpoint.type and not endpoint._state.adding
-    return definition_for(endpoint) if is_kept else definition_of(slug)
+    return definition_for(endpoint) if is_kept else find_named(slug)
 
 
 def _find_faults(

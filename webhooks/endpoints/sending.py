@@ -30,7 +30,12 @@ from webhooks.endpoints.secrets import live_secrets
 from webhooks.endpoints.urls import webhook_url
 from webhooks.models import DeliveryOutcome, WebhookEndpoint
 from webhooks.rejections.fixes import DUPLICATE, how_to_fix
-from webhooks.types import definition_for, definition_of, known_slugs
+from webhooks.types import (
+    definition_for,
+    definition_of,
+    find_named,
+    known_slugs,
+)
 
 TEST_HEADER = "x-tickhook-test"
 
@@ -211,10 +216,10 @@ def _find_endpoint(webhook_id: str | None) -> WebhookEndpoint | None:
 def _read_type(given: str | None, endpoint: WebhookEndpoint | None) -> str:
     if given is None:
         return endpoint.type if endpoint else "generic"
-    known = known_slugs()
-    if given.lower() not in known:
-        raise InvalidOption("type", f"Must be one of: {', '.join(sorted(known))}")
-    return given.lower()
+    definition = find_named(given)
+    if definition is None:
+        raise InvalidOption("type", f"Must be one of: {', '.join(known_slugs())}")
+    return definition.slug
 
 
 def _read_body(name: str | None) -> bytes | None:

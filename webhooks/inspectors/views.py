@@ -24,7 +24,7 @@ from webhooks.inspectors.store import (
 )
 from webhooks.models import Delivery, WebhookEndpoint
 from webhooks.receiver.view import AlwaysJSON
-from webhooks.types import known_slugs
+from webhooks.types import explain_unknown, find_named
 
 
 class OpenInspectorSerializer(StrictSerializer):
@@ -39,11 +39,10 @@ class OpenInspectorSerializer(StrictSerializer):
         return value
 
     def validate_type(self, value: str) -> str:
-        if value.lower() not in known_slugs():
-            raise serializers.ValidationError(
-                "There is no webhook type with this name."
-            )
-        return value.lower()
+        definition = find_named(value)
+        if definition is None:
+            raise serializers.ValidationError(explain_unknown(value))
+        return definition.slug
 
 
 class InspectorSerializer(serializers.Serializer[Any]):

@@ -10,6 +10,7 @@ from webhooks.types.catalogue import (
     TypeSummary,
     WebhookTypeNotFound,
     current_type,
+    explain_unknown,
     get_version,
     known_slugs,
     list_versions,
@@ -22,6 +23,8 @@ from webhooks.types.definitions import (
     definition_for,
     definition_of,
     definitions_of,
+    find_definition,
+    find_named,
     has_validation_code,
 )
 from webhooks.types.in_use import WebhookTypeInUse, lock_type_shared
@@ -47,8 +50,11 @@ __all__ = [
     "definition_of",
     "definitions_of",
     "delete_type",
+    "explain_unknown",
     "find_body_faults",
     "find_config_faults",
+    "find_definition",
+    "find_named",
     "get_version",
     "has_validation_code",
     "known_slugs",

@@ -5,19 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from common.errors import NotFound
-from senders.definitions import shipped_document, shipped_slugs
+from senders.definitions import (
+    GENERIC,
+    shipped_document,
+    shipped_names,
+    shipped_slugs,
+)
 from webhooks.models import WebhookType, WebhookTypeVersion
 from webhooks.types.definitions import definitions_of
 from webhooks.types.in_use import count_endpoints
 
 SHIPPED = "shipped"
 UPLOADED = "uploaded"
+MAX_CLOSEST = 4
+MAX_NAME_LENGTH = 50
+MIN_STEM_LENGTH = 3
 
 
 class WebhookTypeNotFound(NotFound):
@@ -57,6 +66,24 @@ def known_slugs() -> list[str]:
     """Return the slugs of all types, shipped and uploaded."""
     uploaded = WebhookType.objects.values_list("slug", flat=True)
     return sorted({*shipped_slugs(), *uploaded})
+
+
+def explain_unknown(name: str) -> str:
+    """Say that there is no type with this name, and name those that may be meant."""
+    slugs = {**shipped_names(), **{slug: slug for slug in known_slugs()}}
+    names, written = sorted(slugs), name[:MAX_NAME_LENGTH].strip().lower()
+    # `git` and `stripe-webhook` differ from every slug in most of their letters.
+    stem = written.partition("-")[0]
+    is_stem = len(stem) >= MIN_STEM_LENGTH
+    similar = [one for one in names if is_stem and one.startswith(stem)]
+    similar += get_close_matches(written, names, n=MAX_CLOSEST)
+    closest = list(dict.fromkeys(slugs[one] for one in similar))[:MAX_CLOSEST]
+    meant = " or ".join(f"'{slug}'" for slug in closest)
+    hint = f"; did you mean {meant}?" if closest else "."
+    return (
+        f"There is no webhook type '{written}'{hint} GET /api/v1/webhook-types lists "
+        f"all types; '{GENERIC}' is for other senders, or upload a type"
+    )
 
 
 def summarize_types(slugs: Sequence[str]) -> list[TypeSummary]:

@@ -25,6 +25,7 @@ from senders.definitions import (
     get_shipped,
     load_definition,
     resolve,
+    slug_of_alias,
 )
 from webhooks.models import WebhookEndpoint, WebhookType, WebhookTypeVersion
 
@@ -82,6 +83,17 @@ def definitions_of(slugs: Iterable[str]) -> dict[str, WebhookTypeDefinition]:
 def find_definition(slug: str) -> WebhookTypeDefinition | None:
     """Return the current definition of a type; None for an unknown type."""
     return _find_at(slug, _current_revision(slug))
+
+
+def find_named(name: str) -> WebhookTypeDefinition | None:
+    """Return the current definition of a type by its slug or alias; None if unknown.
+
+    A slug, also one of an uploaded type, takes precedence over an alias.
+    """
+    if definition := find_definition(name):
+        return definition
+    slug = slug_of_alias(name)
+    return find_definition(slug) if slug else None
 
 
 def _current_revision(slug: str) -> UUID | None:

@@ -178,7 +178,7 @@ def _load_valid(document: Document) -> WebhookTypeDefinition:
         definition = load_definition(document)
     except InvalidDefinition as error:
         raise _with_pointers(error.faults) from error
-    faults = [*_find_fetch_faults(definition), *find_code_faults(document)]
+    faults = [*_find_shipped_only_faults(definition), *find_code_faults(document)]
     if faults:
         raise _with_pointers(faults)
     if get_shipped(definition.slug) is None and is_reserved_namespace(definition.slug):
@@ -186,13 +186,16 @@ def _load_valid(document: Document) -> WebhookTypeDefinition:
     return definition
 
 
-def _find_fetch_faults(definition: WebhookTypeDefinition) -> Iterator[Fault]:
-    """Find parts of an upload that would make this server send requests.
+def _find_shipped_only_faults(definition: WebhookTypeDefinition) -> Iterator[Fault]:
+    """Find parts of an upload that only shipped types may have.
 
-    Only shipped types name the hosts that are asked, so that an uploader cannot choose
-    them. An upload under a shipped slug may keep these parts unchanged.
+    Shipped types alone name the hosts that this server sends requests to, so that an
+    uploader cannot choose them, and have aliases, so that none has two meanings. An
+    upload under a shipped slug may keep these parts unchanged.
     """
     shipped = get_shipped(definition.slug) or resolve(GENERIC)
+    if definition.aliases not in ((), shipped.aliases):
+        yield Fault("/aliases", "Only shipped types have aliases; upload under a slug")
     if definition.confirmation not in (None, shipped.confirmation):
         yield Fault("/confirmation", "Only shipped types may request a URL")
     scheme = definition.signature

@@ -20,6 +20,7 @@ from common.api.serializers import (
     JSONObjectField,
     StrictSerializer,
 )
+from common.api.views import StrictAPIView
 
 
 @extend_schema_field(OpenApiTypes.ANY)
@@ -92,7 +93,7 @@ class TaskFilter(filters.FilterSet):
         fields = ()
 
 
-class AgentViewSet(GenericViewSet[Agent]):
+class AgentViewSet(StrictAPIView, GenericViewSet[Agent]):
     serializer_class = AgentSerializer
     filterset_class = AgentFilter
     lookup_value_converter = "uuid"
@@ -138,7 +139,7 @@ class AgentViewSet(GenericViewSet[Agent]):
         return agent
 
 
-class AgentTaskViewSet(ReadOnlyModelViewSet[AgentTask]):
+class AgentTaskViewSet(StrictAPIView, ReadOnlyModelViewSet[AgentTask]):
     serializer_class = AgentTaskSerializer
     filterset_class = TaskFilter
     lookup_value_converter = "uuid"

@@ -162,11 +162,14 @@ SPECTACULAR_SETTINGS = {
     "SERVERS": [{"url": PUBLIC_URL}, {"url": "/"}],
     # Requests have other members than responses.
     "COMPONENT_SPLIT_REQUEST": True,
+    # Some generators make a type of "null or X" that no value fits.
+    "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "common.api.openapi.document_errors",
         "common.api.openapi.require_answered_members",
         "common.api.openapi.describe_defaults",
+        "common.api.openapi.drop_directions",
     ],
     "ENUM_NAME_OVERRIDES": {
         "ExecutionStatus": "executions.models.ExecutionStatus",

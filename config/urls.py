@@ -9,6 +9,7 @@ from rest_framework.routers import DefaultRouter
 from agents.api import AgentTaskViewSet, AgentViewSet
 from common.api.errors import UnknownPathView
 from common.api.openapi import CachedSchemaView
+from common.api.views import RootView
 from config.health import livez, readyz
 from events.api import EventTypeViewSet
 from executions.api.views import (
@@ -35,6 +36,7 @@ from webhooks.types.api import WebhookTypeViewSet
 
 router = DefaultRouter(trailing_slash=False, use_regex_path=False)
 router.include_format_suffixes = False
+router.APIRootView = RootView
 router.register("agents", AgentViewSet, basename="agent")
 router.register("tasks", AgentTaskViewSet, basename="task")
 router.register("event-types", EventTypeViewSet, basename="event-type")

@@ -20,6 +20,7 @@ from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
 from common.api.defaults import RawBytesRenderer
 from common.api.lists import AnyCaseChoiceFilter, SinceFilter, UntilFilter
 from common.api.serializers import JSONObjectField, StrictSerializer
+from common.api.views import StrictAPIView
 from events.models import Event, EventSource, EventType
 from events.services.bodies import read_body
 from events.services.emit import emit
@@ -95,7 +96,10 @@ OCTET_STREAM = RawBytesRenderer.media_type
 
 
 class EventTypeViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[EventType]
+    StrictAPIView,
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    GenericViewSet[EventType],
 ):
     queryset = EventType.objects.all()
     serializer_class = EventTypeSerializer
@@ -125,7 +129,7 @@ class EventFilter(filters.FilterSet):
         fields = ()
 
 
-class EventViewSet(ReadOnlyModelViewSet[Event]):
+class EventViewSet(StrictAPIView, ReadOnlyModelViewSet[Event]):
     filterset_class = EventFilter
     lookup_value_converter = "uuid"
 

@@ -112,13 +112,23 @@ def describe_defaults(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     return result
 
 
+def drop_directions(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Remove `readOnly` and `writeOnly`: requests have schemas of their own.
+
+    Some generators would split each schema a second time.
+    """
+    for schema in result["components"]["schemas"].values():
+        for member in schema.get("properties", {}).values():
+            member.pop("readOnly", None)
+            member.pop("writeOnly", None)
+    return result
+
+
 def _statuses_of(method: str, operation: dict[str, Any]) -> set[int]:
     parameters = operation.get("parameters", ())
     in_path = any(p["in"] == "path" for p in parameters)
     in_query = {p["name"] for p in parameters if p["in"] == "query"}
-    statuses = {401, 403, 503}
-    if in_query or method != "get":
-        statuses.add(400)
+    statuses = {400, 401, 403, 503}
     if in_path or "page" in in_query:
         statuses.add(404)
     if method != "get":

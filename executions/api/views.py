@@ -13,7 +13,6 @@ from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
-from rest_framework.views import APIView
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from common.api.defaults import ChangePermissions
@@ -23,6 +22,7 @@ from common.api.lists import (
     SinceFilter,
     UntilFilter,
 )
+from common.api.views import StrictAPIView
 from common.errors import Fault, InvalidInput
 from events.api import EventViewSet
 from executions.api.ledger_serializers import (
@@ -109,7 +109,7 @@ def _listed(request: Request) -> QuerySet[TriggerExecution]:
 
 
 @extend_schema_view(list=extend_schema(parameters=ORDER_PARAMETERS))
-class ExecutionViewSet(ReadOnlyModelViewSet[TriggerExecution]):
+class ExecutionViewSet(StrictAPIView, ReadOnlyModelViewSet[TriggerExecution]):
     pagination_class = ExecutionPagination
     filterset_class = ExecutionFilter
     lookup_value_converter = "uuid"
@@ -126,7 +126,7 @@ class ExecutionViewSet(ReadOnlyModelViewSet[TriggerExecution]):
         return ExecutionSerializer if is_list else ExecutionDetailSerializer
 
 
-class ExecutionsOfTriggerView(ListAPIView[TriggerExecution]):
+class ExecutionsOfTriggerView(StrictAPIView, ListAPIView[TriggerExecution]):
     """The executions of one trigger."""
 
     queryset = TriggerExecution.objects.all()
@@ -152,7 +152,7 @@ class EventWithExecutionsViewSet(EventViewSet):
         return super().get_serializer_class()
 
 
-class RunView(APIView):
+class RunView(StrictAPIView):
     """Run a trigger now, by hand."""
 
     queryset = Trigger.objects.all()
@@ -171,7 +171,7 @@ class RunView(APIView):
         )
 
 
-class LedgerView(APIView):
+class LedgerView(StrictAPIView):
     """The ledger: the result of each scheduled occurrence of a trigger."""
 
     queryset = TriggerExecution.objects.all()
@@ -188,7 +188,7 @@ class LedgerView(APIView):
         return Response(LedgerSerializer(ledger).data)
 
 
-class BackfillView(APIView):
+class BackfillView(StrictAPIView):
     """Run past occurrences that have no event."""
 
     queryset = Trigger.objects.all()
@@ -208,7 +208,7 @@ class BackfillView(APIView):
         return Response(BackfillSerializer(backfill).data, status=code)
 
 
-class TriggerStatusView(APIView):
+class TriggerStatusView(StrictAPIView):
     """The status of a trigger; its errors are shown to users who may see executions."""
 
     queryset = Trigger.objects.all()
@@ -221,7 +221,7 @@ class TriggerStatusView(APIView):
         return Response(TriggerStatusSerializer(state).data)
 
 
-class TriggerHealthView(APIView):
+class TriggerHealthView(StrictAPIView):
     """Whether triggers come due in time: 503 while the clock is not running."""
 
     queryset = Trigger.objects.all()

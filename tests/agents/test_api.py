@@ -131,7 +131,9 @@ def test_an_agent_with_triggers_cannot_be_deleted(api: APIClient) -> None:
 
 @pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
 def test_an_unknown_agent_is_404(api: APIClient, method: str) -> None:
-    response = getattr(api, method)(f"{URL}/{uuid4()}", BODY)
+    body = None if method == "get" else BODY
+
+    response = getattr(api, method)(f"{URL}/{uuid4()}", body)
 
     assert response.status_code == 404
     assert response.json()["error_code"] == "agent_not_found"

@@ -8,10 +8,10 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from common.api.defaults import ReadPermissions
+from common.api.views import StrictAPIView
 from common.errors import NotFound
 from triggers.api.schedule_serializers import (
     BuiltCronSerializer,
@@ -45,7 +45,7 @@ class PresetNotFound(NotFound):
     """There is no preset of this name."""
 
 
-class ScheduleViewSet(GenericViewSet[Trigger]):
+class ScheduleViewSet(StrictAPIView, GenericViewSet[Trigger]):
     queryset = Trigger.objects.all()  # never read: the permission names its model
     permission_classes = (ReadPermissions,)
 
@@ -130,7 +130,7 @@ class ScheduleViewSet(GenericViewSet[Trigger]):
         return Response(answer)
 
 
-class ValidateCronView(APIView):
+class ValidateCronView(StrictAPIView):
     queryset = Trigger.objects.all()  # never read: the permission names its model
     permission_classes = (ReadPermissions,)
 

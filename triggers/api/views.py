@@ -17,6 +17,7 @@ from rest_framework.viewsets import GenericViewSet
 from agents.services.agents import usable_agents
 from common.api.defaults import ChangePermissions, ModelPermissions
 from common.api.lists import AnyCaseChoiceFilter, AnyCaseField, FlagFilter
+from common.api.views import StrictAPIView
 from triggers.api.serializers import TriggerSerializer, complete_webhook, read_trigger
 from triggers.models import Trigger, TriggerType
 from triggers.services import lifecycle
@@ -75,7 +76,7 @@ def shown_triggers() -> QuerySet[Trigger]:
     )
 
 
-class TriggerViewSet(GenericViewSet[Trigger]):
+class TriggerViewSet(StrictAPIView, GenericViewSet[Trigger]):
     serializer_class = TriggerSerializer
     filterset_class = TriggerFilter
     permission_classes = (ModelPermissions, AgentPermission)

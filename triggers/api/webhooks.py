@@ -11,10 +11,10 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from common.api.defaults import ChangePermissions
 from common.api.serializers import AnyCaseChoiceField, StrictSerializer
+from common.api.views import StrictAPIView
 from common.errors import NotFound
 from triggers.api.serializers import TriggerSerializer
 from triggers.api.views import AgentPermission, shown_triggers
@@ -100,7 +100,7 @@ class NoWebhook(NotFound):
         )
 
 
-class EndpointView(APIView):
+class EndpointView(StrictAPIView):
     """Base of the views about the endpoint of one trigger."""
 
     queryset = Trigger.objects.all()

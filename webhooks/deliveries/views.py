@@ -29,6 +29,7 @@ from common.api.lists import (
     SinceFilter,
     UntilFilter,
 )
+from common.api.views import StrictAPIView
 from events.services.bodies import BodyRemoved
 from webhooks.deliveries.redelivery import redeliver, redeliver_many, select_accepted
 from webhooks.deliveries.selectors import body_of
@@ -127,7 +128,7 @@ class BoundedPagination(PageNumberPagination):
         return described
 
 
-class DeliveryViewSet(ReadOnlyModelViewSet[Delivery]):
+class DeliveryViewSet(StrictAPIView, ReadOnlyModelViewSet[Delivery]):
     """The HTTP attempts of senders: accepted, duplicate, or rejected with a cause."""
 
     queryset = Delivery.objects.all()

@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 
 from common.api.defaults import ChangePermissions
 from common.api.serializers import StrictSerializer
+from common.api.views import StrictAPIView
 from webhooks.endpoints.lifecycle import METHODS
 from webhooks.inspectors.inspection import describe, read_request
 from webhooks.inspectors.store import (
@@ -59,7 +60,7 @@ class InspectedSerializer(InspectorSerializer):
     requests = serializers.ListField(child=serializers.DictField())
 
 
-class InspectorsView(APIView):
+class InspectorsView(StrictAPIView):
     """Opens test-mode URLs, which show the requests sent to them for an hour."""
 
     queryset = Delivery.objects.all()
@@ -85,7 +86,7 @@ class InspectorsView(APIView):
         )
 
 
-class InspectorOfTokenView(APIView):
+class InspectorOfTokenView(StrictAPIView):
     """Shows what a test-mode URL has received so far."""
 
     queryset = Delivery.objects.all()

@@ -17,6 +17,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from common.api.defaults import ReadPermissions
 from common.api.serializers import JSONObjectField, StrictSerializer
+from common.api.views import StrictAPIView
 from common.errors import Fault, InvalidInput
 from webhooks import types
 from webhooks.models import WebhookType
@@ -108,7 +109,7 @@ UPLOAD = extend_schema(
 )
 
 
-class WebhookTypeViewSet(GenericViewSet[WebhookType]):
+class WebhookTypeViewSet(StrictAPIView, GenericViewSet[WebhookType]):
     """Descriptions of senders: the shipped types and the uploaded types."""
 
     queryset = WebhookType.objects.all()

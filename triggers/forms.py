@@ -131,6 +131,8 @@ class TriggerForm(ServiceForm[Trigger]):
             agent = self.fields["agent"]
             assert isinstance(agent, forms.ModelChoiceField)  # noqa: S101 - it names a row
             agent.queryset = usable_agents(self.user)
+        if self.instance._state.adding:
+            self.fields["count_task_failures"] = _new_counting_field()
         if not self.instance._state.adding:
             self.initial["event_types"] = patterns_of(self.instance)
             if "trigger_type" in self.fields:
@@ -178,6 +180,22 @@ class TriggerForm(ServiceForm[Trigger]):
             config={"secret": secret} if secret else {},
             allowed_methods=self.cleaned_data["allowed_methods"] or None,
         )
+
+
+def _new_counting_field() -> forms.Field:
+    """Return a new trigger's field; its default depends on the endpoint."""
+    return forms.TypedChoiceField(
+        choices=(
+            ("", "yes, unless the webhook accepts unsigned requests"),
+            ("yes", "yes"),
+            ("no", "no"),
+        ),
+        coerce=lambda word: word == "yes",
+        empty_value=None,
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text="Whether failed tasks count towards switching the trigger off.",
+    )
 
 
 def fieldsets_of(trigger: Trigger) -> tuple[Any, ...]:

@@ -96,7 +96,7 @@ class Trigger(models.Model):
     on_condition_error = models.CharField(
         max_length=20,
         choices=ConditionErrorPolicy.choices,
-        default=ConditionErrorPolicy.FAIL,
+        default=ConditionErrorPolicy.SKIP,
     )
 
     schedule_type = models.CharField(

@@ -15,6 +15,7 @@ from common.database.sql import insert_rows
 from common.errors import clean_text
 from common.fields import dump_json
 from common.ids import derived_uuid7
+from events.models import EventSource
 from executions.models import (
     OPEN_STATUSES,
     ExecutionStatus,
@@ -25,6 +26,7 @@ from executions.models import (
 from executions.pipeline.match import Pair
 from triggers.services.stats import Run, record_runs
 
+_DATA_ERRORS = frozenset({Reason.CONDITION_ERROR, Reason.POISON})
 _NAMES = (
     "id",
     "trigger",
@@ -135,7 +137,18 @@ def _run(execution: NewExecution, now: datetime) -> Run:
         is_skipped=execution.status == ExecutionStatus.SKIPPED,
         executed_at=execution.executed_at,
         execution_time_ms=_elapsed_ms(execution, now),
+        is_data_error=_is_data_error(execution),
     )
+
+
+def _is_data_error(execution: NewExecution) -> bool:
+    """Return whether the event may have caused a failure of the pipeline.
+
+    Only the events of schedules carry nothing from outside.
+    """
+    if execution.reason == Reason.ERROR:
+        return execution.pair.event.source != EventSource.SCHEDULE
+    return execution.reason in _DATA_ERRORS
 
 
 def _elapsed_ms(execution: NewExecution, now: datetime) -> int:

@@ -97,6 +97,30 @@ def test_a_webhook_shows_its_url_and_its_secret_once(pages: Client) -> None:
     assertNotContains(page, secret)
 
 
+@pytest.mark.parametrize(
+    ("chosen", "webhook_type", "counts"),
+    [
+        ("", "generic", False),
+        ("", "github", True),
+        ("yes", "generic", True),
+        ("no", "github", False),
+    ],
+)
+def test_failed_tasks_count_by_default_if_requests_are_signed(
+    pages: Client, chosen: str, webhook_type: str, counts: bool
+) -> None:
+    sent = filled(
+        agent=AgentFactory.create().pk,
+        trigger_type="webhook",
+        webhook_type=webhook_type,
+        count_task_failures=chosen,
+    )
+
+    pages.post(reverse(ADD), sent)
+
+    assert Trigger.objects.get().count_task_failures is counts
+
+
 def test_event_types_are_entered_one_per_line(pages: Client) -> None:
     sent = filled(
         agent=AgentFactory.create().pk,

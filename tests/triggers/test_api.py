@@ -14,6 +14,9 @@ pytestmark = pytest.mark.django_db
 
 URL = "/api/v1/triggers"
 
+# The defaults of these depend on the trigger's type or endpoint.
+DEPENDENT_DEFAULTS = {"max_executions_per_hour", "count_task_failures"}
+
 
 def body(**fields: Any) -> dict[str, Any]:
     """Return the minimal body of a trigger, with these fields."""
@@ -55,7 +58,7 @@ def test_a_trigger_shows_every_field_of_the_contract(api: APIClient) -> None:
         "task_parameters": {},
         "parameter_mapping": {},
         "conditions": {},
-        "on_condition_error": "fail",
+        "on_condition_error": "skip",
         "schedule_type": None,
         "schedule_config": {},
         "cron_expression": None,
@@ -106,7 +109,7 @@ def test_the_api_and_the_model_have_the_same_defaults() -> None:
         name: field.default() if callable(field.default) else field.default
         for name, field in TriggerSerializer().fields.items()
         if not field.required and not field.read_only and hasattr(row, name)
-        if name not in {"event_types", "endpoint_id", "max_executions_per_hour"}
+        if name not in {"event_types", "endpoint_id", *DEPENDENT_DEFAULTS}
     }
 
     assert len(defaults) > 20
@@ -129,6 +132,46 @@ def test_the_default_hourly_limit_depends_on_the_type(
     response = api.post(URL, body(**fields))
 
     assert response.json()["max_executions_per_hour"] == limit
+
+
+@pytest.mark.parametrize(
+    ("fields", "counts"),
+    [
+        ({"trigger_type": "manual"}, True),
+        ({"trigger_type": "webhook"}, False),
+        ({"trigger_type": "webhook", "webhook_config": {"secret": True}}, True),
+        ({"trigger_type": "webhook", "webhook_type": "github"}, True),
+        (
+            {"trigger_type": "webhook", "webhook_type": "sns",
+             "webhook_config": {"topic_arn": "arn:aws:sns:eu-west-1:1:a"}},
+            True,
+        ),
+        ({"trigger_type": "webhook", "count_task_failures": True}, True),
+        ({"trigger_type": "manual", "count_task_failures": False}, False),
+    ],
+)  # fmt: skip
+def test_tasks_of_unsigned_requests_do_not_count_by_default(
+    api: APIClient, fields: dict[str, Any], counts: bool
+) -> None:
+    response = api.post(URL, body(**fields))
+
+    assert response.json()["count_task_failures"] is counts
+
+
+def test_a_full_body_without_it_sets_the_default_of_the_endpoint(
+    api: APIClient,
+) -> None:
+    sent = body(trigger_type="webhook", count_task_failures=True)
+    created = api.post(URL, sent).json()
+    url = f"{URL}/{created['id']}"
+
+    kept = api.patch(url, {"description": "x"}).json()
+    replaced = api.put(url, {**sent, "count_task_failures": True}).json()
+    del sent["count_task_failures"]
+    reset = api.put(url, sent).json()
+
+    shown = [x["count_task_failures"] for x in (created, kept, replaced, reset)]
+    assert shown == [True, True, True, False]
 
 
 def test_choices_are_case_insensitive(api: APIClient) -> None:

@@ -68,7 +68,7 @@ class TriggerSerializer(StrictSerializer):
     parameter_mapping = JSONObjectField(default=dict)
     conditions = JSONObjectField(default=dict)
     on_condition_error = AnyCaseChoiceField(
-        choices=ConditionErrorPolicy.choices, default=ConditionErrorPolicy.FAIL
+        choices=ConditionErrorPolicy.choices, default=ConditionErrorPolicy.SKIP
     )
 
     schedule_type = AnyCaseChoiceField(
@@ -127,7 +127,8 @@ class TriggerSerializer(StrictSerializer):
     failure_threshold = serializers.IntegerField(
         default=5, min_value=1, max_value=10_000
     )
-    count_task_failures = serializers.BooleanField(default=True)
+    # Without it, `default_counting` decides once the endpoint is known.
+    count_task_failures = serializers.BooleanField(required=False)
 
     version = serializers.IntegerField(read_only=True)
     disabled_reason = serializers.CharField(read_only=True)
@@ -162,6 +163,7 @@ class TriggerSerializer(StrictSerializer):
         if not self.partial:
             limit = default_hourly_limit(attrs["trigger_type"])
             attrs.setdefault("max_executions_per_hour", limit)
+            attrs.setdefault("count_task_failures", None)
         return attrs
 
     def _check_endpoint(self, attrs: dict[str, Any]) -> None:

@@ -39,6 +39,7 @@ from triggers.services.validation import (
     set_columns,
 )
 from webhooks.endpoints.lifecycle import EndpointFields
+from webhooks.endpoints.secrets import is_open
 
 BY_HAND = "by hand"
 
@@ -81,6 +82,7 @@ def create_trigger(
 
     Raises InvalidTrigger, TriggerNameTaken.
     """
+    fields = {"count_task_failures": None, **fields}
     with transaction.atomic():
         now = database_now()
         trigger = Trigger(
@@ -90,6 +92,7 @@ def create_trigger(
         set_columns(trigger, fields)
         check_trigger(trigger, event_types=event_types, webhook=webhook)
         secret = save_endpoint(trigger, webhook)
+        _set_counting(trigger, fields)
         trigger.active_since = now if trigger.is_active else None
         plan_next(trigger, after=now)
         _save(trigger, force_insert=True)
@@ -109,6 +112,7 @@ def update_trigger(
 ) -> SavedTrigger:
     """Change columns of a trigger and of its endpoint, for events from now on.
 
+    A `count_task_failures` of None stands for its default.
     Raises TriggerNotFound, InvalidTrigger, TriggerNameTaken.
     """
     with transaction.atomic():
@@ -121,6 +125,7 @@ def update_trigger(
         if trigger.endpoint_id == old_endpoint_id and trigger.subject != old_subject:
             update_endpoint_subject(trigger)
         secret = save_endpoint(trigger, webhook)
+        _set_counting(trigger, fields)
         if trigger.is_active != was_active:
             _set_active(trigger, is_active=trigger.is_active, now=now)
         _save_change(trigger, now)
@@ -166,6 +171,17 @@ def patterns_of(trigger: Trigger) -> list[str]:
     """Return the patterns of event types that a trigger subscribes to."""
     rows = Subscription.objects.filter(trigger=trigger).order_by("pattern")
     return list(rows.values_list("pattern", flat=True))
+
+
+def _set_counting(trigger: Trigger, fields: Mapping[str, Any]) -> None:
+    """Set the default of `count_task_failures` if the field is None.
+
+    Callers whose requests are not authenticated could make an agent fail on purpose,
+    until the trigger is disabled.
+    """
+    if fields.get("count_task_failures", ...) is None:
+        endpoint = trigger.endpoint
+        trigger.count_task_failures = endpoint is None or not is_open(endpoint)
 
 
 def _lock_trigger(trigger_id: UUID) -> Trigger:

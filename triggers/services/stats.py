@@ -88,7 +88,9 @@ RETURNING t.id, t.name, f.consecutive_failures, f.next_scheduled_for
 class Run:
     """How one execution counts in its trigger's statistics.
 
-    A cancelled execution is neither a success nor a failure nor skipped.
+    A cancelled execution is neither a success nor a failure nor skipped. A data error
+    is a failure that the event caused, not the trigger or its agent: it does not count
+    towards auto-disable, so that what a sender sends never disables a trigger.
     """
 
     trigger: Trigger
@@ -97,6 +99,7 @@ class Run:
     is_skipped: bool
     executed_at: datetime
     execution_time_ms: int
+    is_data_error: bool = False
 
 
 def record_runs(runs: Sequence[Run]) -> None:
@@ -190,7 +193,7 @@ def _count_failures(groups: Iterable[Sequence[Run]]) -> None:
         if successes and not trigger.count_task_failures:
             resets.append(trigger.id)
             after = successes[-1] + 1
-        if failed := sum(run.is_failure for run in group[after:]):
+        if failed := sum(_counts_as_failure(run) for run in group[after:]):
             failures[trigger.id] = failed
     if failures:
         lock_stats([*resets, *failures])
@@ -198,6 +201,10 @@ def _count_failures(groups: Iterable[Sequence[Run]]) -> None:
         reset_failures(resets)
     for trigger_id in sorted(failures):
         count_failures(trigger_id, failures=failures[trigger_id])
+
+
+def _counts_as_failure(run: Run) -> bool:
+    return run.is_failure and not run.is_data_error
 
 
 def _delta(group: Sequence[Run]) -> tuple[object, ...]:

@@ -92,6 +92,11 @@ def is_live(endpoint: WebhookEndpoint, secret: str) -> bool:
     return any(compare_digest(own.encode(), secret.encode()) for own in live)
 
 
+def is_open(endpoint: WebhookEndpoint) -> bool:
+    """Return whether the receiver accepts requests that prove no identity."""
+    return not endpoint.secrets and not definition_for(endpoint).signature_required
+
+
 def can_generate_secret(scheme: SignatureScheme) -> bool:
     """Return whether we can make the secret: not if the sender makes its own keys."""
     return not isinstance(_first(scheme), PublicKeyScheme | CertificateScheme)

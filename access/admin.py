@@ -37,6 +37,7 @@ class ApiTokenAdmin(BaseAdmin[ApiToken]):
     """
 
     form = ApiTokenForm
+    empty_text = "No API tokens yet. With a token, a program uses the API as a user."
     list_display = ("prefix", "user", "created_at")
     list_select_related = ("user",)
     search_fields = ("prefix", "user__username")

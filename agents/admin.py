@@ -59,6 +59,7 @@ class AgentForm(ServiceForm[Agent]):
     class Meta:
         model = Agent
         fields = (*_COLUMNS, "groups")
+        help_texts = {"task_timeout_seconds": "In seconds."}  # noqa: RUF012 - read only
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -77,6 +78,13 @@ class AgentForm(ServiceForm[Agent]):
 class AgentAdmin(GuardedDeletionAdmin[Agent]):
     form = AgentForm
     words: ClassVar[Mapping[str, Words]] = {"kind": AGENT_KINDS}
+    labels: ClassVar[Mapping[str, str]] = {
+        "is_active": "On",
+        "parameters_schema": "JSON schema of the parameters",
+        "task_timeout_seconds": "Tasks end after",
+        "groups": "Groups that may use it",
+    }
+    empty_text = "No agents yet. An agent does the work that triggers start."
     list_display = (
         "name", "status", "kind", "backend", "task_timeout_seconds", "tasks",
     )  # fmt: skip
@@ -121,6 +129,15 @@ class AgentAdmin(GuardedDeletionAdmin[Agent]):
 class AgentTaskAdmin(HistoryAdmin[AgentTask]):
     words: ClassVar[Mapping[str, Words]] = {"status": TASK_STATUSES}
     id_search_fields = ("pk", "idempotency_key")
+    labels: ClassVar[Mapping[str, str]] = {
+        "publications": "Sent to workers",
+        "next_attempt_at": "Next attempt",
+        "deadline_at": "Ends at the latest",
+        "workflow_id": "Workflow id",
+        "run_id": "Run id",
+    }
+    time_column = "created_at"
+    empty_text = "No tasks yet. An agent gets a task when a trigger runs."
     list_display = (
         "title", "status", "agent", "task_type", "attempt", "created_at",
         "finished_at", "execution_link",
@@ -211,6 +228,7 @@ class AgentTaskAdmin(HistoryAdmin[AgentTask]):
 
 @admin.register(Worker)
 class WorkerAdmin(HistoryAdmin[Worker]):
+    labels: ClassVar[Mapping[str, str]] = {"seen_at": "Last heartbeat"}
     list_display = ("name", "status", "started_at", "seen_at")
     search_fields = ("name",)
     ordering = ("-seen_at",)

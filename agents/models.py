@@ -7,6 +7,7 @@ from django.db.models import Q
 from common.database.errors import drop_connection, is_unavailable
 from common.fields import EncryptedJSONField, RawJSONField
 from common.ids import uuid7
+from common.wording import time_text
 
 
 class AgentKind(models.TextChoices):
@@ -101,6 +102,7 @@ class AgentTask(models.Model):
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name = "task"
         constraints = (
             models.UniqueConstraint(
                 fields=("idempotency_key",), name="agent_task_idempotency_key_unique"
@@ -131,7 +133,7 @@ class AgentTask(models.Model):
         )
 
     def __str__(self) -> str:
-        return self.title or str(self.id)
+        return self.title or f"{self.task_type} · {time_text(self.created_at)}"
 
     @property
     def is_final(self) -> bool:

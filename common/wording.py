@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
@@ -28,6 +29,13 @@ HELD = Status("held", "?", "violet")
 
 ON = Status("on", "✓", "green")
 OFF = Status("off", "○", "gray")
+
+
+def time_text(at: datetime) -> str:
+    """Return a time in UTC as titles show it: 30 Nov 14:05 UTC; with another year."""
+    utc = at.astimezone(UTC)
+    year = "" if utc.year == datetime.now(UTC).year else f" {utc.year}"
+    return f"{utc.day} {utc:%b}{year} {utc:%H:%M} UTC"
 
 
 def duration_text(milliseconds: float) -> str:

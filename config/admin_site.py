@@ -13,6 +13,8 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from unfold.sites import UnfoldAdminSite
 
+from config.navigation import is_superuser
+
 INTERNAL_TABLES = (
     ("Inbox", "events.inbox", "Events that wait to be processed."),
     ("Pending fetches", "webhooks.pendingfetch", "Requests of workers to senders."),
@@ -54,13 +56,13 @@ class TickhookAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Redirect to the dashboard: an app means something to developers only."""
-        if not _is_superuser(request):
+        if not is_superuser(request):
             return redirect("admin:index")
         response: HttpResponse = super().app_index(request, app_label, extra_context)
         return response
 
     def internals(self, request: HttpRequest) -> HttpResponse:
-        if not _is_superuser(request):
+        if not is_superuser(request):
             raise PermissionDenied
         context = {
             **self.each_context(request),
@@ -76,7 +78,3 @@ class TickhookAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no
             "flower_port": settings.FLOWER_PORT,
         }
         return TemplateResponse(request, "admin/tickhook/internals.html", context)
-
-
-def _is_superuser(request: HttpRequest) -> bool:
-    return bool(getattr(request.user, "is_superuser", False))

@@ -28,7 +28,7 @@ def _tabs(**models: str) -> dict[str, Any]:
     return {"models": list(models.values()), "items": items}
 
 
-def _is_superuser(request: HttpRequest) -> bool:
+def is_superuser(request: HttpRequest) -> bool:
     return bool(getattr(request.user, "is_superuser", False))
 
 
@@ -36,15 +36,20 @@ def _static(path: str) -> Callable[[HttpRequest], str]:
     return lambda _: static(path)
 
 
+# The item of the navigation above a list that has none of its own.
+PARENTS = {
+    "webhooks.delivery": ("Webhooks", "webhooks.webhookendpoint"),
+    "agents.agenttask": ("Agents", "agents.agent"),
+}
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Tickhook",
     "SITE_HEADER": "Tickhook",
     "SITE_SUBHEADER": "Schedules, webhooks and events become agent tasks",
     "SITE_SYMBOL": "webhook",
-    "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": [_static("tickhook/tickhook.css")],
-    "SCRIPTS": [_static("tickhook/time.js")],
+    "SCRIPTS": [_static("tickhook/time.js"), _static("tickhook/dialog.js")],
     "COMMAND": {"search_callback": "config.search.find_pages", "search_models": False},
     "TABS": [
         _tabs(Endpoints="webhooks.webhookendpoint", Deliveries="webhooks.delivery"),
@@ -112,7 +117,7 @@ UNFOLD: dict[str, Any] = {
                         "title": "Tables and tools",
                         "icon": "database",
                         "link": reverse_lazy("admin:internals"),
-                        "permission": _is_superuser,
+                        "permission": is_superuser,
                     },
                 ],
             },

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from uuid import UUID
 
+from django.contrib.admin import site
 from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 from unfold.dataclasses import SearchResult
 
 from agents.models import Agent, AgentTask
+from common.admin.base import BaseAdmin
 from events.models import Event
 from executions.models import TriggerExecution
 from triggers.models import Trigger
@@ -41,7 +43,7 @@ def find_pages(request: HttpRequest, search_term: str) -> list[SearchResult]:
     if not term or "\x00" in term:
         return []
     try:
-        found = _with_id(UUID(term))
+        found = _with_id(request, UUID(term))
     except ValueError:
         found = _with_name(term)
     return [
@@ -59,10 +61,12 @@ def find_pages(request: HttpRequest, search_term: str) -> list[SearchResult]:
     ]
 
 
-def _with_id(wanted: UUID) -> Iterator[Found]:
+def _with_id(request: HttpRequest, wanted: UUID) -> Iterator[Found]:
     for model, kind, icon in _WITH_IDS:
-        for row in model._default_manager.filter(pk=wanted).only("pk"):
-            yield row, str(wanted), kind, icon
+        model_admin = site._registry[model]
+        assert isinstance(model_admin, BaseAdmin)  # noqa: S101 - all pages are
+        for row in model_admin.get_queryset(request).filter(pk=wanted):
+            yield row, model_admin.title_of(row), kind, icon
 
 
 def _with_name(term: str) -> Iterator[Found]:

@@ -53,6 +53,8 @@ class EventTypeAdmin(HistoryAdmin[EventType]):
 @admin.register(Event)
 class EventAdmin(HistoryAdmin[Event]):
     words: ClassVar[Mapping[str, Words]] = {"source": EVENT_SOURCES}
+    time_column = "received_at"
+    empty_text = "No events yet. What is received, scheduled or emitted appears here."
     id_search_fields = (
         "pk", "endpoint_id", "trigger_id", "correlation_id", "cause_id", "replay_of",
     )  # fmt: skip
@@ -154,8 +156,9 @@ class EventAdmin(HistoryAdmin[Event]):
 @admin.register(Inbox)
 class InboxAdmin(HistoryAdmin[Inbox]):
     id_search_fields = ("pk",)
+    labels: ClassVar[Mapping[str, str]] = {"deaths": "Workers that it stopped"}
+    empty_text = "No event waits."
     list_display = ("type", "received_at", "deaths")
-    list_select_related = ("event",)
     search_fields = ("event__type__istartswith",)
     ordering = ("pk",)
     readonly_fields: ClassVar[tuple[str, ...]] = ("event_page",)
@@ -163,7 +166,8 @@ class InboxAdmin(HistoryAdmin[Inbox]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Inbox]:
         heavy = ("event__body", "event__request", "event__options")
-        return super().get_queryset(request).defer(*heavy)
+        rows = super().get_queryset(request).select_related("event")
+        return rows.defer(*heavy)
 
     @admin.display(description="Event", ordering="event__type")
     def type(self, inbox: Inbox) -> str:

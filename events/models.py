@@ -6,6 +6,7 @@ from django.db.models import Q
 
 from common.fields import RawJSONField, Xid8Field
 from common.ids import uuid7
+from common.wording import time_text
 
 
 class EventSource(models.TextChoices):
@@ -101,7 +102,7 @@ class Event(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.type} {self.id}"
+        return f"{self.type} · {time_text(self.received_at)}"
 
 
 class EventKey(models.Model):
@@ -138,6 +139,7 @@ class Inbox(models.Model):
     )
 
     class Meta:
+        verbose_name = "waiting event"
         verbose_name_plural = "inbox"
         indexes = (
             models.Index(
@@ -149,4 +151,4 @@ class Inbox(models.Model):
         )
 
     def __str__(self) -> str:
-        return str(self.event_id)
+        return str(self.event)

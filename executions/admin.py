@@ -61,6 +61,16 @@ class TriggerExecutionAdmin(HistoryAdmin[TriggerExecution]):
         "trigger__trigger_type": TRIGGER_TYPES,
     }
     id_search_fields = ("pk", "trigger_id", "event_id", "task_id", "replay_of")
+    labels: ClassVar[Mapping[str, str]] = {
+        "executed_at": "Time",
+        "execution_time_ms": "Took, with its batch",
+        "next_attempt_at": "Next attempt",
+        "trigger_version": "Version of the trigger",
+        "error_type": "Kind of error",
+        "trigger__trigger_type": "what starts the trigger",
+    }
+    time_column = "executed_at"
+    empty_text = "Nothing has happened yet. Each run and each skip appears here."
     list_display = (
         "trigger", "executed_at", "status", "reason", "event_link", "task_link",
         "execution_time_ms", "attempt", "error_type",
@@ -147,14 +157,14 @@ class TriggerExecutionAdmin(HistoryAdmin[TriggerExecution]):
 @admin.register(ExecutionTrace)
 class ExecutionTraceAdmin(HistoryAdmin[ExecutionTrace]):
     list_display = ("trigger_name", "executed_at", "execution_link")
-    list_select_related = ("execution__trigger",)
     search_fields = ("execution__trigger__name",)
     ordering = ("-pk",)
     fields = ("execution_link", "trace_json")
     readonly_fields = ("execution_link", "trace_json")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ExecutionTrace]:
-        return super().get_queryset(request).defer("trace")
+        rows = super().get_queryset(request).select_related("execution__trigger")
+        return rows.defer("trace")
 
     @admin.display(description="Trigger")
     def trigger_name(self, trace: ExecutionTrace) -> str:
@@ -175,6 +185,7 @@ class ExecutionTraceAdmin(HistoryAdmin[ExecutionTrace]):
 
 @admin.register(DrainLease)
 class DrainLeaseAdmin(HistoryAdmin[DrainLease]):
+    time_column = "created_at"
     list_display = ("worker", "created_at", "events")
     search_fields = ("worker",)
     ordering = ("-pk",)
@@ -195,7 +206,7 @@ class EventWithExecutionsAdmin(EventAdmin):
         first, *rest = super().get_fieldsets(request, obj)
         return (first, ("Led to", {"fields": ("latest",)}), *rest)
 
-    @admin.display(description="Executions")
+    @admin.display(description="Latest")
     def latest(self, event: Event) -> SafeString:
         return latest_executions(TriggerExecution.objects.filter(event=event))
 
@@ -224,7 +235,7 @@ class RunnableTriggerAdmin(TriggerAdmin):
     ) -> Any:
         return (*super().get_readonly_fields(request, obj), "latest", "ledger")
 
-    @admin.display(description="Executions")
+    @admin.display(description="Latest")
     def latest(self, trigger: Trigger) -> SafeString:
         return latest_executions(TriggerExecution.objects.filter(trigger=trigger))
 

@@ -9,6 +9,7 @@ from django.db.models import Q
 from agents.models import AgentTask
 from common.fields import RawJSONField, Xid8Field
 from common.ids import uuid7
+from common.wording import time_text
 from events.models import Event
 from triggers.models import Trigger
 
@@ -84,6 +85,8 @@ class TriggerExecution(models.Model):
     replay_of = models.UUIDField(null=True)
 
     class Meta:
+        verbose_name = "history entry"
+        verbose_name_plural = "history"
         ordering = ("-executed_at", "-id")
         constraints = (
             models.UniqueConstraint(
@@ -122,7 +125,7 @@ class TriggerExecution(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.status} {self.id}"
+        return f"{self.trigger} · {time_text(self.executed_at)}"
 
 
 class ExecutionTrace(models.Model):
@@ -133,8 +136,11 @@ class ExecutionTrace(models.Model):
     )
     trace = RawJSONField()
 
+    class Meta:
+        verbose_name = "evaluation trace"
+
     def __str__(self) -> str:
-        return str(self.execution_id)
+        return str(self.execution)
 
 
 class DrainLease(models.Model):
@@ -158,7 +164,7 @@ class DrainLease(models.Model):
         indexes = (models.Index(fields=("txid",), name="lease_order"),)
 
     def __str__(self) -> str:
-        return f"{self.worker} {len(self.event_ids)}"
+        return f"{len(self.event_ids)} events · {time_text(self.created_at)}"
 
 
 class Retention(models.Model):

@@ -91,13 +91,17 @@ class TriggerForm(ServiceForm[Trigger]):
         help_text="One per line: invoice.paid, invoice.* or github.push",
     )
     webhook_type = forms.ChoiceField(
+        label="Who sends it",
         choices=type_choices,
         required=False,
         initial="generic",
         widget=UnfoldAdminSelectWidget,
     )
     webhook_secret = SecretField(
-        help_text="Leave empty to create one, shown once, if the sender signs requests."
+        label="Secret",
+        help_text=(
+            "Leave empty to create one, shown once, if the sender signs requests."
+        ),
     )
     allowed_methods = forms.MultipleChoiceField(
         choices=METHOD_CHOICES,
@@ -114,7 +118,11 @@ class TriggerForm(ServiceForm[Trigger]):
             "parameter_mapping": 'JSON: {"invoice": "body.id"}',
             "cron_expression": "Five fields, or six with seconds first: 0 9 * * 1-5",
             "schedule_config": 'JSON: {"interval_seconds": 60}, {"time": "09:00"}',
-            "endpoint": "Leave empty to give the trigger a URL of its own.",
+            "endpoint": "An existing one; empty gives the trigger a URL of its own.",
+            "jitter_seconds": "In seconds.",
+            "catchup_window_seconds": "In seconds.",
+            "misfire_grace_seconds": "In seconds.",
+            "timeout_seconds": "In seconds.",
             "overlap": "What happens to a run while the previous one is in progress.",
             "paused_until": "Until then, only people can run it.",
             "max_executions_per_hour": (

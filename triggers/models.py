@@ -8,6 +8,7 @@ from django.db.models import Q
 
 from agents.models import Agent
 from common.ids import uuid7
+from common.wording import time_text
 from webhooks.models import WebhookEndpoint
 
 
@@ -240,10 +241,10 @@ class TriggerStats(models.Model):
     consecutive_failures = models.PositiveIntegerField(default=0)
 
     class Meta:
-        verbose_name_plural = "trigger stats"
+        verbose_name = verbose_name_plural = "statistics"
 
     def __str__(self) -> str:
-        return str(self.trigger_id)
+        return str(self.trigger)
 
 
 class StatsDelta(models.Model):
@@ -257,8 +258,11 @@ class StatsDelta(models.Model):
     execution_time_ms_sum = models.PositiveBigIntegerField(default=0)
     last_execution_at = models.DateTimeField(null=True)
 
+    class Meta:
+        verbose_name = verbose_name_plural = "uncounted statistics"
+
     def __str__(self) -> str:
-        return f"{self.trigger_id} +{self.total}"
+        return f"{self.total} not yet counted"
 
 
 class Subscription(models.Model):
@@ -318,4 +322,4 @@ class ScheduleVersion(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.trigger_id} from {self.valid_from:%Y-%m-%d %H:%M}"
+        return f"{self.trigger} · {time_text(self.valid_from)}"

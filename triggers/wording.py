@@ -39,6 +39,37 @@ STATES: Mapping[str, Status] = MappingProxyType(
     }
 )
 
+LABELS: Mapping[str, str] = MappingProxyType(
+    {
+        "is_active": "On",
+        "trigger_type": "Started by",
+        "schedule_type": "When it runs",
+        "schedule_config": "Details of the schedule",
+        "timezone": "Time zone",
+        "start_at": "Start",
+        "end_at": "End",
+        "max_runs": "At most this many runs",
+        "jitter_seconds": "Spread the start over",
+        "dst_gap": "When clocks go forward",
+        "dst_overlap": "When clocks go back",
+        "catchup": "If it could not run on time",
+        "catchup_window_seconds": "Catch up within",
+        "misfire_grace_seconds": "Still on time up to this late",
+        "on_condition_error": "If the conditions cannot be evaluated",
+        "task_parameters": "Fixed parameters",
+        "parameter_mapping": "Parameters from the event",
+        "overlap": "If the run before it is still going",
+        "timeout_seconds": "Give up after",
+        "max_executions_per_hour": "At most this many runs per hour",
+        "failure_threshold": "Switch off after this many failures in a row",
+        "count_task_failures": "Count failed tasks as failures",
+        "pause_note": "Why it is paused",
+        "disabled_reason": "Why it is off",
+        "next_run_time": "Next run",
+        "endpoint": "Webhook",
+    }
+)
+
 TRIGGER_TYPES: Mapping[str, str] = MappingProxyType(
     {
         TriggerType.CRON: "on a schedule",

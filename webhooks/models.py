@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from common.fields import EncryptedJSONField, RawJSONField
 from common.ids import uuid7
+from common.wording import time_text
 
 
 def default_methods() -> list[str]:
@@ -36,6 +37,7 @@ class WebhookEndpoint(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
+        verbose_name = "webhook"
         ordering = ("-created_at",)
         constraints = (
             models.UniqueConstraint(
@@ -70,7 +72,7 @@ class WebhookTypeVersion(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.slug} {self.version}"
+        return f"{self.slug}, version {self.version}"
 
 
 class WebhookType(models.Model):
@@ -119,7 +121,7 @@ class Rejection(models.Model):
         indexes = (models.Index(fields=("endpoint", "id"), name="rejection_endpoint"),)
 
     def __str__(self) -> str:
-        return f"{self.cause} {self.id}"
+        return f"refused request · {time_text(self.received_at)}"
 
 
 class RejectionCount(models.Model):
@@ -196,7 +198,7 @@ class PendingFetch(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.id}"
+        return f"{self.get_kind_display()} · {time_text(self.created_at)}"
 
 
 class DeliveryOutcome(models.TextChoices):
@@ -261,4 +263,4 @@ class Delivery(models.Model):
         verbose_name_plural = "deliveries"
 
     def __str__(self) -> str:
-        return f"{self.cause or self.event_type} {self.id}"
+        return f"{self.event_type or 'delivery'} · {time_text(self.received_at)}"

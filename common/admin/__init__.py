@@ -1,4 +1,4 @@
-"""The base of all admin pages, and the pages of users and groups."""
+"""The base of all admin pages; the pages of users, groups and Celery's results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from common.admin import celery_results
 from common.admin.base import BaseAdmin
+
+__all__ = ["celery_results"]
 
 if TYPE_CHECKING:
     _UserAdmin = DjangoUserAdmin[User]

@@ -5,17 +5,23 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from uuid import UUID
 
 from django.contrib import messages
-from django.contrib.admin import ShowFacets
+from django.contrib.admin import AdminSite, ShowFacets
 from django.db import DataError, models
 from django.db.models import Field, Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from unfold import paginator
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from common.admin.columns import Words, list_column, shown_fieldsets, text_of
+from common.admin.display import time_tag
 from common.admin.forms import JSONObjectField
 from common.errors import Conflict
+from common.wording import time_text
 
 if TYPE_CHECKING:
     # unfold has no types; its ModelAdmin is a subclass of Django's.
@@ -45,11 +51,21 @@ class BaseAdmin(ModelAdmin[_M]):
     """A ModelAdmin that also searches for ids, and accepts input of any kind.
 
     `id_search_fields` are the UUID columns that a search for an id compares. `words`
-    has the words for the stored values of a column, by the column's name.
+    has the words for the stored values of a column, by the column's name; `labels` has
+    the columns' own names, where the model's are not those of the pages. `list_title`
+    is the name of the list, and `empty_text` says what would be in it. `time_column`
+    names the time that a row's title contains.
     """
 
     id_search_fields: ClassVar[tuple[str, ...]] = ("pk",)
     words: ClassVar[Mapping[str, Words]] = {}
+    labels: ClassVar[Mapping[str, str]] = {}
+    list_title = ""
+    time_column = ""
+    has_changes = True
+    empty_text = "Nothing here yet."
+    change_form_template = "admin/tickhook/change_form.html"
+    change_list_template = "admin/tickhook/change_list.html"
     empty_value_display = ""
     list_per_page = PAGE_SIZE
     list_filter_submit = True
@@ -64,9 +80,52 @@ class BaseAdmin(ModelAdmin[_M]):
         },
     }
 
+    def __init__(self, model: type[_M], admin_site: AdminSite) -> None:
+        super().__init__(model, admin_site)
+        name = self.list_title or str(self.opts.verbose_name_plural)
+        self.list_title = capfirst(name)
+
+    def title_of(self, row: _M) -> str:
+        """Return how page titles name a row."""
+        return str(row)
+
+    def heading_of(self, row: _M) -> SafeString | str:
+        """Return the title of a row with its time in the zone of the viewer."""
+        title = self.title_of(row)
+        at = getattr(row, self.time_column) if self.time_column else None
+        if at is None or time_text(at) not in title:
+            return title
+        head, _, tail = title.rpartition(time_text(at))
+        return format_html("{}{}{}", head, time_tag(at, "short"), tail)
+
+    def empty_link(self, request: HttpRequest) -> tuple[str, str] | None:
+        """Return the text and URL of the button of an empty list."""
+        if not self.has_add_permission(request):
+            return None
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_add"
+        return f"Add {self.opts.verbose_name}", reverse(name)
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        found = super().get_changelist_instance(request)
+        # Otherwise unfold shows "Show all" in the heading of each list.
+        found.full_result_count = found.result_count
+        for spec in found.filter_specs:
+            spec.title = self.labels.get(getattr(spec, "field_path", ""), spec.title)
+        return found
+
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         names = super().get_list_display(request)
-        return [list_column(n, self.model, self.words.get(str(n))) for n in names]
+        return [
+            list_column(n, self.model, self.words.get(str(n)), self.labels.get(str(n)))
+            for n in names
+        ]
+
+    def formfield_for_dbfield(
+        self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        if label := self.labels.get(db_field.name):
+            kwargs.setdefault("label", label)
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def formfield_for_choice_field(
         self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any
@@ -90,7 +149,28 @@ class BaseAdmin(ModelAdmin[_M]):
     ) -> HttpResponse:
         adminform = context["adminform"]
         adminform.fieldsets = shown_fieldsets(self, adminform, obj)
+        context["has_changes"] = obj is not None and self.has_changes
+        if obj is not None:
+            context |= {"title": self.list_title, "subtitle": self.title_of(obj)}
         return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def render_delete_form(
+        self, request: HttpRequest, context: dict[str, Any]
+    ) -> HttpResponse:
+        context["subtitle"] = self.title_of(context["object"])
+        return super().render_delete_form(request, context)
+
+    def history_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        response = super().history_view(request, object_id, extra_context)
+        if isinstance(response, TemplateResponse) and response.context_data:
+            title = self.title_of(response.context_data["object"])
+            response.context_data |= {"title": "Changes", "subtitle": title}
+        return response
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[_M], search_term: str
@@ -117,6 +197,11 @@ class BaseAdmin(ModelAdmin[_M]):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Redirect to the unfiltered list if the database rejects a filter's value."""
+        extra_context = {
+            "title": self.list_title,
+            "empty_link": self.empty_link(request),
+            **(extra_context or {}),
+        }
         if request.method != "GET":
             return super().changelist_view(request, extra_context)
         try:
@@ -134,6 +219,7 @@ class HistoryAdmin(BaseAdmin[_M]):
 
     actions: Sequence[str] | None = None
     paginator = InfinitePaginator
+    has_changes = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -24,7 +24,7 @@ from common.wording import Status, duration_text
 Words = Mapping[str, Status | str]
 Renderer = Callable[[Any], SafeString | str]
 
-_MILLISECONDS = {"_ms": 1, "_seconds": 1000}
+_MILLISECONDS = {"_ms": 1, "_ms_sum": 1, "_seconds": 1000}
 
 
 class WordsFilter(ChoicesDropdownFilter):  # type: ignore[misc]  # unfold has no types
@@ -59,17 +59,24 @@ def text_of(found: Status | str) -> str:
     return found.word if isinstance(found, Status) else found
 
 
-def list_column(name: Any, model: type[Model], words: Words | None) -> Any:
+def list_column(
+    name: Any, model: type[Model], words: Words | None, label: str | None
+) -> Any:
     """Return what a list shows for a column: its name, or a function of the row."""
     field = _field_of(name, model)
     render = _renderer_of(field, words, "ago") if field is not None else None
-    if field is None or render is None:
+    if field is None or not (render or label):
         return name
+    is_boolean = isinstance(field, models.BooleanField)
 
-    @admin.display(description=field.verbose_name, ordering=name)
-    def column(row: Model) -> SafeString | str:
+    @admin.display(
+        description=label or field.verbose_name, ordering=name, boolean=is_boolean
+    )
+    def column(row: Model) -> Any:
         value = getattr(row, name)
-        return NOTHING if is_empty(value) else render(value)
+        if is_empty(value):
+            return NOTHING
+        return render(value) if render else value
 
     column.__name__ = name
     return column
@@ -132,7 +139,9 @@ def _shown_value(name: Any, model_admin: Any, form: Any, row: Model | None) -> A
         if render is None:
             return name
         value = render(value)
-    label = str(label_for_field(name, type(row), model_admin, form=form))
+    label = model_admin.labels.get(name) or str(
+        label_for_field(name, type(row), model_admin, form=form)
+    )
 
     @admin.display(description=label)
     def shown(_: Model) -> Any:

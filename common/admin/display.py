@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
 
-from common.wording import Status
+from common.wording import Status, time_text
 
 MAX_SHOWN_CHARACTERS = 20_000
 # An empty value is an empty cell; the page of a row leaves its line out.
@@ -39,16 +39,17 @@ def word(value: str, words: Mapping[str, Status | str]) -> SafeString:
 def time_tag(at: datetime | None, shown: str = "ago") -> SafeString:
     """Return a time in UTC, which time.js shows in the zone of the viewer.
 
-    `shown` is "ago", "clock" or "full".
+    `shown` is "ago", "clock", "short" or "full".
     """
     if at is None:
         return NOTHING
     utc = at.astimezone(UTC)
+    text = time_text(at) if shown == "short" else f"{utc:%Y-%m-%d %H:%M:%S} UTC"
     return format_html(
-        '<time datetime="{}" data-t="{}">{} UTC</time>',
+        '<time datetime="{}" data-t="{}">{}</time>',
         f"{utc:%Y-%m-%dT%H:%M:%S}Z",
         shown,
-        f"{utc:%Y-%m-%d %H:%M:%S}",
+        text,
     )
 
 

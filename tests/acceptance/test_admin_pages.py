@@ -19,7 +19,7 @@ from pytest_django.live_server_helper import LiveServer
 from events.models import Event
 from executions.models import TriggerExecution
 from executions.pipeline.drain import drain
-from tests.factories import AgentFactory, make_created
+from tests.factories import AgentFactory, make_created, record
 from triggers.models import Trigger
 from webhooks.endpoints.secrets import live_secrets
 
@@ -164,6 +164,61 @@ def test_a_secret_is_rotated_in_a_dialog_and_shown_once(page: Page) -> None:
     expect(page.get_by_text("Secret, shown this once")).to_be_hidden()
 
 
+def test_a_dialog_keeps_the_focus_and_returns_it(page: Page) -> None:
+    created = make_created(trigger_type="webhook", webhook={"type_slug": "github"})
+    assert created.trigger.endpoint is not None
+    pk = created.trigger.endpoint.pk
+    page.goto(reverse("admin:webhooks_webhookendpoint_change", args=[pk]))
+    opener = page.get_by_role("link", name="Rotate secret")
+    dialog = page.get_by_role("dialog", name="Rotate secret")
+    close = dialog.get_by_role("button", name="Close")
+
+    opener.focus()
+    page.keyboard.press("Enter")
+    expect(dialog.get_by_label("Secret", exact=True)).to_be_focused()
+    for _ in range(2):
+        page.keyboard.press("Shift+Tab")
+    expect(dialog.get_by_role("button", name="Rotate secret")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(close).to_be_focused()
+    page.keyboard.press("Enter")
+
+    expect(dialog).to_be_hidden()
+    expect(opener).to_be_focused()
+
+    page.keyboard.press("Enter")
+    expect(dialog.get_by_label("Secret", exact=True)).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(opener).to_be_focused()
+
+
+def test_a_long_name_breaks_no_page(page: Page) -> None:
+    name = "Nightly report of everything that was sold, by shop and country, " * 3
+    trigger = make_created(name=name.strip()).trigger
+    url = reverse("admin:triggers_trigger_change", args=[trigger.pk])
+
+    for width in (390, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto(url)
+        heading = page.get_by_role("heading", level=1)
+        expect(heading).to_contain_text(name.strip())
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert heading.evaluate("h1 => h1.scrollHeight - h1.clientHeight") <= 1
+        assert heading.evaluate("h1 => h1.scrollWidth - h1.clientWidth") <= 1
+
+
+def test_a_wide_table_scrolls_in_its_own_region(page: Page) -> None:
+    make_created(name="Large invoices", trigger_type="event", event_types=["invoice.*"])
+    event = record()
+    drain()
+    page.set_viewport_size({"width": 390, "height": 800})
+
+    page.goto(reverse("admin:events_event_change", args=[event.pk]))
+
+    expect(page.get_by_text("Large invoices").first).to_be_attached()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_a_test_event_is_sent_and_redelivered(page: Page) -> None:
     created = make_created(trigger_type="webhook", webhook={"type_slug": "slack"})
     assert created.trigger.endpoint is not None
@@ -190,7 +245,9 @@ def test_an_inspected_delivery_appears_without_a_reload(page: Page) -> None:
     url = page.locator("pre").first.inner_text().removeprefix("http://testserver")
     page.request.post(url, data={"event": {"type": "message"}})
 
-    expect(page.get_by_text("Would be rejected (invalid_signature)")).to_be_visible()
+    expect(
+        page.get_by_text("Would be rejected: the signature does not match.")
+    ).to_be_visible()
     assert not Event.objects.exists()
 
 

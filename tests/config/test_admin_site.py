@@ -168,20 +168,20 @@ def test_ctrl_k_finds_endpoints_and_deliveries(pages: Client) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_ctrl_k_finds_any_id(pages: Client) -> None:
-    trigger = make_trigger()
+    trigger = make_trigger(name="Nightly report")
     event_id = run_trigger(trigger_id=trigger.pk)
     drain()
     execution = TriggerExecution.objects.get()
 
-    for model, pk in [
-        ("triggers_trigger", trigger.pk),
-        ("events_event", event_id),
-        ("executions_triggerexecution", execution.pk),
-        ("agents_agenttask", execution.task_id),
+    for model, pk, name in [
+        ("triggers_trigger", trigger.pk, "Nightly report"),
+        ("events_event", event_id, "trigger.run · "),
+        ("executions_triggerexecution", execution.pk, "Nightly report · "),
+        ("agents_agenttask", execution.task_id, "Nightly report"),
     ]:
         [(title, link)] = search(pages, str(pk))
 
-        assert title == str(pk)
+        assert title.startswith(name)
         assert link == reverse(f"admin:{model}_change", args=[pk])
 
 

@@ -148,4 +148,4 @@ def test_a_rejection_shows_the_request(pages: Client) -> None:
     page = pages.get(reverse("admin:webhooks_rejection_change", args=[rejection.pk]))
 
     assertContains(page, "&lt;b&gt;")
-    assertContains(page, "bad_signature")
+    assertContains(page, "bad signature")

@@ -179,7 +179,9 @@ def test_a_rejected_test_event_shows_the_cause(pages: Client) -> None:
     url = reverse("admin:webhooks_delivery_test", args=[endpoint.pk])
     response = pages.post(url, follow=True)
 
-    assertContains(response, "was rejected with 400 (validation_failed)")
+    assertContains(
+        response, "was answered with 400: the content breaks a validation rule."
+    )
     assert not Event.objects.exists()
 
 

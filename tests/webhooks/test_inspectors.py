@@ -281,6 +281,6 @@ def test_the_page_shows_the_requests(client: Client, admin: User) -> None:
 
     page = client.get(reverse("admin:webhooks_delivery_inspector", args=[token]))
 
-    assertContains(page, "Would be rejected (invalid_signature)")
+    assertContains(page, "Would be rejected: the signature does not match.")
     assertContains(page, "&lt;script&gt;")
     assertNotContains(page, '"<script>"')

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -8,11 +11,19 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from common.admin.base import HistoryAdmin
 from common.admin.display import json_block, page_link
-from triggers.models import ScheduleVersion, StatsDelta, Subscription, TriggerStats
+from triggers.models import (
+    ScheduleVersion,
+    StatsDelta,
+    Subscription,
+    Trigger,
+    TriggerStats,
+)
 
 
 @admin.register(ScheduleVersion)
 class ScheduleVersionAdmin(HistoryAdmin[ScheduleVersion]):
+    labels: ClassVar[Mapping[str, str]] = {"is_active": "On"}
+    time_column = "valid_from"
     list_display = ("valid_from", "valid_to", "trigger_link", "is_active")
     list_filter = (("trigger", AutocompleteSelectFilter), "is_active")
     list_select_related = ("trigger",)
@@ -33,6 +44,15 @@ class ScheduleVersionAdmin(HistoryAdmin[ScheduleVersion]):
 
 @admin.register(TriggerStats)
 class TriggerStatsAdmin(HistoryAdmin[TriggerStats]):
+    labels: ClassVar[Mapping[str, str]] = {
+        "total_executions": "In all",
+        "successful_executions": "Succeeded",
+        "failed_executions": "Failed",
+        "skipped_executions": "Skipped",
+        "execution_time_ms_sum": "Took in all",
+        "last_execution_at": "Last",
+        "consecutive_failures": "Failures in a row",
+    }
     list_display = (
         "trigger", "total_executions", "successful_executions", "failed_executions",
         "skipped_executions", "consecutive_failures", "last_execution_at",
@@ -47,12 +67,22 @@ class TriggerStatsAdmin(HistoryAdmin[TriggerStats]):
 
 @admin.register(StatsDelta)
 class StatsDeltaAdmin(HistoryAdmin[StatsDelta]):
+    labels: ClassVar[Mapping[str, str]] = {
+        "total": "In all",
+        "successful": "Succeeded",
+        "execution_time_ms_sum": "Took in all",
+        "last_execution_at": "Last",
+    }
     id_search_fields = ("trigger_id",)
     list_display = (
         "trigger_link", "total", "successful", "failed", "skipped",
         "last_execution_at",
     )  # fmt: skip
     ordering = ("-pk",)
+
+    def title_of(self, row: StatsDelta) -> str:
+        trigger = Trigger.objects.filter(pk=row.trigger_id).first()
+        return f"{trigger}: {row}" if trigger else str(row)
 
     @admin.display(description="Trigger")
     def trigger_link(self, delta: StatsDelta) -> SafeString:

@@ -18,6 +18,7 @@ from django_celery_beat.models import (
 
 from common.admin.base import BaseAdmin
 from triggers.clocks.mirror import HEARTBEAT_NAME, MIRROR_PREFIX, SWEEP_NAME
+from triggers.models import Trigger
 
 OWN_NAMES = (HEARTBEAT_NAME, SWEEP_NAME)
 
@@ -32,6 +33,16 @@ class PeriodicTaskAdmin(beat.PeriodicTaskAdmin, BaseAdmin[Any]):  # type: ignore
     id_search_fields = ()
     # django-celery-beat's template has an inline script, which the site's CSP forbids.
     change_form_template = "admin/tickhook/periodic_task_form.html"
+    date_hierarchy = None
+
+    def title_of(self, row: Any) -> str:
+        """Return the name of a task; that of a trigger's copy contains an id."""
+        name: str = row.name
+        if not name.startswith(MIRROR_PREFIX):
+            return name
+        trigger_id = name.removeprefix(MIRROR_PREFIX)
+        trigger = Trigger.objects.filter(pk=trigger_id).first()
+        return f"Schedule of {trigger}" if trigger else "Schedule of a trigger"
 
     def has_change_permission(
         self, request: HttpRequest, obj: PeriodicTask | None = None

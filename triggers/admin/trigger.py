@@ -37,6 +37,7 @@ from triggers.wording import (
     CONDITION_ERROR_POLICIES,
     DST_GAPS,
     DST_OVERLAPS,
+    LABELS,
     OVERLAPS,
     SCHEDULE_TYPES,
     STATES,
@@ -58,6 +59,8 @@ class TriggerAdmin(BaseAdmin[Trigger]):
         "overlap": OVERLAPS,
         "on_condition_error": CONDITION_ERROR_POLICIES,
     }
+    labels = LABELS
+    empty_text = "No triggers yet. A trigger says what starts an agent, and when."
     id_search_fields = ("pk", "agent_id", "endpoint_id")
     list_display = (
         "name", "status", "starts_by", "agent", "last_execution_at", "next_run_time",
@@ -150,20 +153,20 @@ class TriggerAdmin(BaseAdmin[Trigger]):
             )
         return response
 
-    @admin.action(description="Enable", permissions=["change"])
+    @admin.action(description="Turn on", permissions=["change"])
     def enable(self, request: HttpRequest, queryset: QuerySet[Trigger]) -> None:
         enabled = self.usable_triggers(request, queryset)
         for trigger in enabled:
             lifecycle.enable_trigger(trigger_id=trigger.pk)
         if enabled:
-            messages.success(request, "Enabled.")
+            messages.success(request, "Turned on.")
 
-    @admin.action(description="Disable", permissions=["change"])
+    @admin.action(description="Turn off", permissions=["change"])
     def disable(self, request: HttpRequest, queryset: QuerySet[Trigger]) -> None:
         reason = f"by {request.user.get_username()}"
         for pk in queryset.filter(deleted_at=None).values_list("pk", flat=True):
             lifecycle.disable_trigger(trigger_id=pk, reason=reason)
-        messages.success(request, "Disabled.")
+        messages.success(request, "Turned off.")
 
     def usable_triggers(
         self, request: HttpRequest, queryset: QuerySet[Trigger]
@@ -220,7 +223,8 @@ class TriggerAdmin(BaseAdmin[Trigger]):
     @admin.display(description="Webhook")
     def endpoint_link(self, trigger: Trigger) -> SafeString:
         model = "webhooks_webhookendpoint"
-        return page_link(model, trigger.endpoint_id, trigger.endpoint)
+        name = trigger.endpoint and trigger.endpoint.type
+        return page_link(model, trigger.endpoint_id, name)
 
     @admin.display(description="Webhook URL")
     def url(self, trigger: Trigger) -> SafeString:

@@ -7,7 +7,9 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.urls import reverse
 
+from triggers.models import Trigger
 from triggers.services.endpoints import are_open_to, is_open_to
 from webhooks.admin import DeliveryAdmin, WebhookEndpointAdmin
 from webhooks.models import Delivery, WebhookEndpoint
@@ -18,6 +20,21 @@ admin.site.unregister((WebhookEndpoint, Delivery))
 @admin.register(WebhookEndpoint)
 class EndpointOfTriggersAdmin(WebhookEndpointAdmin):
     """Endpoints; a change requires access to the agents of all their triggers."""
+
+    def title_of(self, row: WebhookEndpoint) -> str:
+        """Return the sender and what it starts: GitHub for Nightly push."""
+        sender = super().title_of(row)
+        triggers = Trigger.objects.present().filter(endpoint_id=row.pk)
+        names = list(triggers.values_list("name", flat=True))
+        if not names:
+            return sender
+        served = names[0] if len(names) == 1 else f"{len(names)} triggers"
+        return f"{sender} for {served}"
+
+    def empty_link(self, request: HttpRequest) -> tuple[str, str] | None:
+        if not request.user.has_perm("triggers.add_trigger"):
+            return None
+        return "Create one", reverse("admin:triggers_trigger_add")
 
     def has_change_permission(
         self, request: HttpRequest, obj: WebhookEndpoint | None = None

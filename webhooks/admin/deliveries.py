@@ -75,6 +75,8 @@ class DeliveryAdmin(HistoryAdmin[Delivery]):
         "cause": CAUSES,
     }
     id_search_fields = ("pk", "endpoint_id", "event_id", "replay_of")
+    time_column = "received_at"
+    empty_text = "Nothing has arrived yet. Each request of a sender appears here."
     list_display = (
         "received_at", "outcome", "cause", "event_type", "endpoint_link", "size",
         "redelivery",
@@ -113,6 +115,10 @@ class DeliveryAdmin(HistoryAdmin[Delivery]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         heavy = ("body", "endpoint__secrets", "endpoint__config")
         return super().get_queryset(request).defer(*heavy)
+
+    def title_of(self, row: Delivery) -> str:
+        outcome = DELIVERY_OUTCOMES[row.outcome].word
+        return str(row) if row.event_type else f"{outcome} {row}"
 
     def get_urls(self) -> list[URLPattern]:
         return [*inspector_urls(self), *super().get_urls()]

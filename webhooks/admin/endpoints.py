@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
 from django import forms
@@ -46,14 +46,22 @@ from webhooks.endpoints.urls import webhook_url
 from webhooks.forms import EndpointForm, SecretField
 from webhooks.models import WebhookEndpoint
 from webhooks.rejections.recording import count_rejections
+from webhooks.types.definitions import definitions_of
 from webhooks.wording import SECRETS, cause_text
 
 HOUR_SECONDS = 3600
 
 if TYPE_CHECKING:
-    DialogForm = forms.Form
+    _DialogForm = forms.Form
 else:
-    DialogForm = BaseDialogForm
+    _DialogForm = BaseDialogForm
+
+
+class DialogForm(_DialogForm):
+    """A form in a dialog, whose ids differ from those of the form on the page."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "auto_id": "dialog_%s"})
 
 
 class RotationForm(DialogForm):
@@ -122,6 +130,8 @@ class WebhookEndpointAdmin(BaseAdmin[WebhookEndpoint]):
     """Endpoints are created with their first trigger and closed with their last one."""
 
     form = EndpointForm
+    labels: ClassVar[Mapping[str, str]] = {"is_active": "On", "type": "Sender"}
+    empty_text = "No webhooks yet. A webhook trigger gets its URL when it is created."
     actions = None
     actions_detail = ("rotate", "revoke", "new_url")
     change_form_outer_before_template = "admin/tickhook/endpoint_actions.html"
@@ -144,6 +154,10 @@ class WebhookEndpointAdmin(BaseAdmin[WebhookEndpoint]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookEndpoint]:
         return super().get_queryset(request).defer("secrets", "config")
+
+    def title_of(self, row: WebhookEndpoint) -> str:
+        definition = definitions_of([row.type]).get(row.type)
+        return definition.name if definition else row.type
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -311,4 +325,4 @@ class WebhookEndpointAdmin(BaseAdmin[WebhookEndpoint]):
     @admin.display(description="Samples")
     def rejections(self, endpoint: WebhookEndpoint) -> SafeString:
         model = "webhooks_rejection"
-        return list_link(model, "samples", endpoint__id__exact=endpoint.pk)
+        return list_link(model, "the latest ones", endpoint__id__exact=endpoint.pk)

@@ -19,10 +19,11 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.views.decorators.http import require_GET, require_POST
 
-from common.admin.display import json_block, page_link, text_block
+from common.admin.display import json_block, page_link, text_block, time_tag
 from common.errors import TickhookError
 from webhooks.endpoints.sending import SentTestEvent, send_test_event
 from webhooks.inspectors.store import find_inspector, list_requests, open_inspector
+from webhooks.wording import cause_text
 
 
 class PageOwner(Protocol):
@@ -104,6 +105,7 @@ class Pages:
         context = {
             **self._owner.admin_site.each_context(request),
             "title": "Incoming requests",
+            "model_admin": self._owner,
             "inspector": inspector,
             "requests": [_formatted(one) for one in requests],
         }
@@ -121,9 +123,10 @@ def _show_answer(request: HttpRequest, sent: SentTestEvent) -> None:
         text = format_html("The test event was accepted: {}.", event)
         messages.success(request, text)
         return
+    cause = cause_text(sent.cause or sent.outcome)
     messages.error(
         request,
-        f"The test event was {sent.outcome} with {sent.status} ({sent.cause}): "
+        f"The test event was answered with {sent.status}: {cause}. "
         f"{sent.detail} {sent.how_to_fix}",
     )
 
@@ -137,7 +140,8 @@ def _formatted(described: dict[str, Any]) -> dict[str, Any]:
         body = text_block(text)
     return {
         **described,
-        "at": datetime.fromisoformat(described["received_at"]),
+        "at": time_tag(datetime.fromisoformat(described["received_at"]), "clock"),
+        "cause": cause_text((described["would_be"] or {}).get("cause") or ""),
         "headers_block": json_block(described["headers"]),
         "query_block": json_block(described["query"]),
         "body_block": body,

@@ -21,6 +21,7 @@ from webhooks.wording import CAUSES, FETCH_KINDS, FETCH_STATUSES
 @admin.register(Rejection)
 class RejectionAdmin(HistoryAdmin[Rejection]):
     words: ClassVar[Mapping[str, Words]] = {"cause": CAUSES}
+    time_column = "received_at"
     list_display = (
         "received_at", "cause", "status", "endpoint_link", "method", "remote_address",
     )  # fmt: skip
@@ -64,6 +65,7 @@ class PendingFetchAdmin(HistoryAdmin[PendingFetch]):
         "status": FETCH_STATUSES,
     }
     id_search_fields = ("pk", "endpoint_id")
+    time_column = "created_at"
     list_display = (
         "created_at", "kind", "status", "host", "endpoint", "attempts", "error",
     )  # fmt: skip

@@ -20,6 +20,9 @@ class WebhookTypeAdmin(GuardedDeletionAdmin[WebhookType]):
     """The uploaded types; the shipped types are files."""
 
     form = WebhookTypeForm
+    empty_text = (
+        "No uploaded types. The shipped types are in the API: /api/v1/webhook-types."
+    )
     actions = None
     id_search_fields = ()
     list_display = ("slug", "version", "endpoints", "updated_at")

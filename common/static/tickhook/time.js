@@ -1,8 +1,9 @@
 // Shows times in the zone and language of the person who looks at the page.
 //
 // The server writes <time datetime="2026-11-30T06:01:45Z" data-t="ago">… UTC</time>:
-// ago (how long ago within a day, else date and time), clock (the time of day) or full
-// (date and time). The tooltip keeps the UTC text.
+// ago (how long ago within a day, else date and time), clock (the time of day), short
+// (date and time without seconds) or full. The tooltip keeps the UTC text. A time in the
+// heading also stands in the title of the page.
 (() => {
   const DAY = 86400;
   const UNITS = [["hour", 3600], ["minute", 60], ["second", 1]];
@@ -26,6 +27,7 @@
   const texts = {
     ago,
     clock: (at) => timeOfDay.format(at),
+    short: (at) => short.format(at),
     full: (at) => full.format(at),
   };
 
@@ -37,7 +39,11 @@
       const utc = element.textContent.trim();
       element.title = zone === "UTC" ? utc : `${utc} · ${full.format(at)} ${zone}`;
     }
-    element.textContent = text(at);
+    const shown = text(at);
+    if (element.closest("h1")) {
+      document.title = document.title.replace(element.textContent.trim(), shown);
+    }
+    element.textContent = shown;
   };
 
   const showAll = () => document.querySelectorAll("time[data-t]").forEach(show);

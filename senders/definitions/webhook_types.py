@@ -29,7 +29,7 @@ from senders.definitions.schemes import (
     headers_with_secret,
     is_in_body,
 )
-from senders.definitions.sources import Source, load_sources
+from senders.definitions.sources import Source, load_sources, parse_pointer
 
 DEFAULT_MAX_BODY_BYTES = 10 * 1024 * 1024
 ALWAYS_CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
@@ -58,8 +58,9 @@ class WebhookTypeDefinition:
     `secret_on_creation` says whether a new endpoint gets a secret by default.
     `default_methods` are the most that an endpoint of this type can allow. Names in
     `credential_headers` are lower-case. With `body_varies`, a redelivery may carry
-    another body (a counter of attempts), so the same id is a duplicate whatever the
-    body. Accepted deliveries get the first of `responses` whose criteria match, else
+    another body: it is a duplicate if its id, its event type and the members outside
+    `varying` (such as a counter of attempts) are the same; of None, whatever the body.
+    Accepted deliveries get the first of `responses` whose criteria match, else
     `response`; None stands for Tickhook's own answer.
     """
 
@@ -74,6 +75,7 @@ class WebhookTypeDefinition:
     event_type: tuple[Source, ...] = ()
     delivery_id: tuple[Source, ...] = ()
     body_varies: bool = False
+    varying: tuple[tuple[str, ...], ...] | None = None
     batch: BatchFormat | None = None
     default_methods: tuple[str, ...] = ("POST",)
     max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
@@ -122,7 +124,7 @@ def load_definition(data: Mapping[str, Any]) -> WebhookTypeDefinition:
         secret_on_creation=data.get("secret_on_creation", True),
         event_type=load_sources(data.get("event_type", [])),
         delivery_id=load_sources(data.get("delivery_id", [])),
-        body_varies=data.get("body_varies", False),
+        **_load_varying(data.get("body_varies", False)),
         batch=BatchFormat(**data["batch"]) if "batch" in data else None,
         default_methods=tuple(data.get("default_methods", ["POST"])),
         max_body_bytes=int(data.get("max_body_bytes", DEFAULT_MAX_BODY_BYTES)),
@@ -132,6 +134,12 @@ def load_definition(data: Mapping[str, Any]) -> WebhookTypeDefinition:
         **_load_answers(data),
         **_load_validation(data),
     )
+
+
+def _load_varying(value: bool | list[str]) -> dict[str, Any]:
+    if isinstance(value, bool):
+        return {"body_varies": value}
+    return {"body_varies": True, "varying": tuple(map(parse_pointer, value))}
 
 
 def _load_answers(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from senders.errors import MalformedBody
 from senders.parsing.bodies import BodyKind, ParsedBody, decode_body, parse_body
 from senders.parsing.finding import DeliveryIdentity, Finder, extract_identity
+from senders.parsing.repeats import stable_digest
 
 __all__ = [
     "BodyKind",
@@ -15,4 +16,5 @@ __all__ = [
     "decode_body",
     "extract_identity",
     "parse_body",
+    "stable_digest",
 ]

@@ -21,7 +21,12 @@ from events.services.record import (
 )
 from senders.definitions import WebhookTypeDefinition
 from senders.definitions.webhook_types import CREDENTIAL_PARAMETERS, BatchFormat
-from senders.parsing import DeliveryIdentity, ParsedBody, extract_identity
+from senders.parsing import (
+    DeliveryIdentity,
+    ParsedBody,
+    extract_identity,
+    stable_digest,
+)
 from senders.parsing.bodies import parse_header, split_array
 from webhooks.models import PendingFetchKind
 from webhooks.pending_fetches import request_fetch
@@ -94,10 +99,7 @@ def _record_one(request: WebhookRequest) -> Recorded:
         content_type=request.content_type,
         stored=_stored_request(request).to_json(),
     )
-    if record_events([event]):
-        return Recorded(event_id=event.id, status="accepted")
-    first = find_known([event.dedupe_key])[event.dedupe_key]
-    recorded = _compare(request, first, event)
+    [recorded] = _record(request.definition, [event])
     if recorded.status == "conflict":
         raise DeliveryIdConflict
     return recorded
@@ -125,15 +127,7 @@ def record_batch(request: WebhookRequest, batch: BatchFormat) -> list[Recorded]:
     Raise MalformedBody if the body is no array; BatchTooLarge; DeliveryIdConflict if
     all items came earlier with other bodies.
     """
-    events = list(_events_of_batch(request, batch))
-    new = record_events(events)
-    known = find_known([e.dedupe_key for e in events if e.id not in new])
-    recorded = [
-        Recorded(event_id=event.id, status="accepted")
-        if event.id in new
-        else _compare(request, known[event.dedupe_key], event)
-        for event in events
-    ]
+    recorded = _record(request.definition, list(_events_of_batch(request, batch)))
     if recorded and all(one.status == "conflict" for one in recorded):
         raise DeliveryIdConflict
     return recorded
@@ -159,11 +153,71 @@ def _events_of_batch(request: WebhookRequest, batch: BatchFormat) -> Iterator[Ne
         )
 
 
-def _compare(request: WebhookRequest, first: KnownEvent, event: NewEvent) -> Recorded:
-    """Return whether an event repeats the first one with its delivery id."""
-    is_same = request.definition.body_varies or first.has_body_like(event.body)
+def _record(
+    definition: WebhookTypeDefinition, events: Sequence[NewEvent]
+) -> list[Recorded]:
+    """Record events in one statement; compare those whose delivery id is known.
+
+    If the body of a sender varies, another event with a known id is an event of its
+    own: its key is then the id with the content that does not vary.
+    """
+    new = record_events(events)
+    known = find_known([e.dedupe_key for e in events if e.id not in new])
+    others = {
+        event.id: _with_key_of_content(definition, event)
+        for event in events
+        if definition.body_varies
+        and event.id not in new
+        and not _repeats(definition, known[event.dedupe_key], event)
+    }
+    new |= record_events(list(others.values()))
+    known |= find_known([e.dedupe_key for e in others.values() if e.id not in new])
+    return [
+        Recorded(event_id=event.id, status="accepted")
+        if event.id in new
+        else _compare(definition, known[event.dedupe_key], event)
+        for event in (others.get(event.id, event) for event in events)
+    ]
+
+
+def _compare(
+    definition: WebhookTypeDefinition, first: KnownEvent, event: NewEvent
+) -> Recorded:
+    is_same = _repeats(definition, first, event)
     return Recorded(
         event_id=first.event_id, status="duplicate" if is_same else "conflict"
+    )
+
+
+def _repeats(
+    definition: WebhookTypeDefinition, first: KnownEvent, event: NewEvent
+) -> bool:
+    """Return whether an event repeats the first one with its delivery id."""
+    if not definition.body_varies:
+        return first.has_body_like(event.body)
+    if first.type is None:
+        return True
+    # The slug before the dot changes with the endpoint's type.
+    if first.type.partition(".")[2] != event.type.partition(".")[2]:
+        return False
+    if definition.varying is None or first.body is None:
+        return True
+    return first.body == event.body or (
+        stable_digest(first.body, varying=definition.varying)
+        == stable_digest(event.body, varying=definition.varying)
+    )
+
+
+def _with_key_of_content(
+    definition: WebhookTypeDefinition, event: NewEvent
+) -> NewEvent:
+    content = ""
+    if definition.varying is not None:
+        content = stable_digest(event.body, varying=definition.varying)
+    _, _, name = event.type.partition(".")
+    key = f"{event.dedupe_key}\n{name}\n{content}"
+    return replace(
+        event, dedupe_key=dedupe_key(EventSource.WEBHOOK, event.endpoint_id, key)
     )
 
 

@@ -110,8 +110,8 @@ FIXES: Mapping[str, str] = MappingProxyType(
         ),
         "delivery_id_conflict": (
             "An earlier delivery had the same id and another body. Each event needs "
-            "its own id. If redeliveries of this sender differ, set body_varies in its "
-            "webhook type."
+            "its own id. If redeliveries of this sender differ, name the members that "
+            "differ in body_varies of its webhook type."
         ),
     }
 )

@@ -63,7 +63,7 @@ class TriggerExecutionAdmin(HistoryAdmin[TriggerExecution]):
     id_search_fields = ("pk", "trigger_id", "event_id", "task_id", "replay_of")
     labels: ClassVar[Mapping[str, str]] = {
         "executed_at": "Time",
-        "execution_time_ms": "Took, with its batch",
+        "execution_time_ms": "Its batch took",
         "next_attempt_at": "Next attempt",
         "trigger_version": "Version of the trigger",
         "error_type": "Kind of error",
@@ -73,7 +73,7 @@ class TriggerExecutionAdmin(HistoryAdmin[TriggerExecution]):
     empty_text = "Nothing has happened yet. Each run and each skip appears here."
     list_display = (
         "trigger", "executed_at", "status", "reason", "event_link", "task_link",
-        "execution_time_ms", "attempt", "error_type",
+        "execution_time_ms", "error_type",
     )  # fmt: skip
     list_filter = (
         ("status", WordsFilter),

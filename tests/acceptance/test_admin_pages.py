@@ -219,6 +219,20 @@ def test_a_wide_table_scrolls_in_its_own_region(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+def test_the_history_is_not_cut_off(page: Page) -> None:
+    make_created(name="Large invoices", trigger_type="event", event_types=["invoice.*"])
+    record()
+    drain()
+    page.set_viewport_size({"width": 1280, "height": 800})
+
+    page.goto(reverse("admin:executions_triggerexecution_changelist"))
+
+    right = page.locator("#result_list").evaluate(
+        "table => table.getBoundingClientRect().right"
+    )
+    assert right <= 1280
+
+
 def test_a_test_event_is_sent_and_redelivered(page: Page) -> None:
     created = make_created(trigger_type="webhook", webhook={"type_slug": "slack"})
     assert created.trigger.endpoint is not None

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("triggers", "0004_last_run_of_schedules")]
+    dependencies = [("triggers", "0005_names_on_pages")]
     operations = [
         migrations.AlterField(
             model_name="trigger",

@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up test test-unit test-db test-acceptance test-engines lint format bench \
+.PHONY: help up worker test test-unit test-db test-acceptance test-engines lint format bench \
 	chaos chaos-short
 
 # With it, each of the many programs that tests start would compile all modules again.
@@ -20,6 +20,11 @@ help: ## Show these lines
 
 up: $(VENV)/.installed ## Start everything on this machine; Ctrl-C ends it
 	@$(RUN) -m local up --end-with-parent
+
+worker: $(VENV)/.installed ## Start a worker next to `make up`: Q=shop I=shop.tasks
+	@test -n "$(Q)" -a -n "$(I)" || { echo 'Usage: make worker Q=<queue> I=<module>' >&2; exit 2; }
+	@exec $(VENV)/bin/celery -A config worker -Q "$(Q)" -I "$(I)" -E -n "$(Q)-$$$$@%h" \
+		-c "$${TICKHOOK_AGENT_CONCURRENCY:-2}" --loglevel INFO
 
 test: lint ## Check the code and run every test
 	$(RUN) -m pytest $(PARALLEL) -m "not ($(PROGRAMS))"

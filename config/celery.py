@@ -7,8 +7,14 @@ import sys
 from typing import Any
 from urllib.parse import urlsplit
 
+import click
+import django
 from celery import Celery
 from celery.signals import beat_init, task_prerun, worker_init
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+from environs import EnvError
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -35,6 +41,12 @@ _RABBITMQ = {
     "write_timeout": _SOCKET_SECONDS,
 }
 _PREFIX = "CELERY_"
+# Of a package that imports this one.
+_USE_RUNNING_STACK = "local.environment.use_running_stack"
+_NOTHING_RUNS = (
+    "SECRET_KEY is not set, and no `make up` runs here whose settings could be used. "
+    "Start `make up`, or set the variables that .env.example describes."
+)
 
 
 def transport_options(url: str) -> dict[str, Any]:
@@ -51,6 +63,7 @@ def _celery_settings() -> dict[str, Any]:
     """
     from django.conf import settings
 
+    load_settings()
     return {
         name.removeprefix(_PREFIX).lower(): getattr(settings, name)
         for name in dir(settings)
@@ -58,7 +71,36 @@ def _celery_settings() -> dict[str, Any]:
     }
 
 
-app = Celery("tickhook")
+def load_settings() -> None:
+    """Load Django's settings in a program that Celery's command starts.
+
+    They are those of a running `make up`, as for `manage.py`. If a setting is bad, the
+    program ends with one sentence.
+    """
+    from django.conf import settings
+
+    if settings.configured:
+        return
+    import_string(_USE_RUNNING_STACK)()
+    if not os.environ.get("SECRET_KEY"):
+        raise click.ClickException(_NOTHING_RUNS)
+    try:
+        getattr(settings, "SECRET_KEY")  # noqa: B009 - loads them all
+    except (ImproperlyConfigured, EnvError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+class TickhookCelery(Celery):
+    """Loads the result backend, which has models, in each of Celery's commands."""
+
+    def _get_backend(self) -> Any:
+        load_settings()
+        if not apps.ready:
+            django.setup()
+        return super()._get_backend()  # type: ignore[misc]  # not in the stubs
+
+
+app = TickhookCelery("tickhook")
 # A function, because Django's settings import this package before they can be read.
 app.add_defaults(_celery_settings)
 app.autodiscover_tasks()

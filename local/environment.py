@@ -219,12 +219,16 @@ def describe_little_space(folder: Path) -> str | None:
 def use_running_stack() -> None:
     """Take keys and servers from the stack that runs on the data folder, if one does.
 
-    With it, `manage.py` works while `make up` runs. If SECRET_KEY is set, the operator
-    brings an environment, which stays as it is.
+    With it, `manage.py` and `celery` work while `make up` runs. If SECRET_KEY is set,
+    the operator brings an environment, which stays as it is.
     """
+    if env.str("SECRET_KEY", ""):
+        return
     options = read_options()
     running = read_json(options.data / "stack.json")
-    if env.str("SECRET_KEY", "") or not running:
+    # A killed stack leaves its file behind.
+    processes = running.get("processes", {}).values()
+    if not any(Path(f"/proc/{pid}").exists() for pid in processes):
         return
     keys = load_keys(options.data / "keys.json")
     urls = {name.upper(): running[name] for name in ("database_url", "redis_url")}

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
+from contextlib import closing
+from pathlib import Path
 
 import pytest
+import redis
+from django.conf import settings
+from django_celery_beat.models import PeriodicTask
 
 from config.celery import app, shorten_broker_timeouts, transport_options
 from local.environment import ROOT
@@ -79,3 +85,88 @@ def test_a_web_process_gives_up_after_a_second(
     assert limits
     assert {shortened[name] for name in limits} == {1}
     assert {**shortened, **{name: usual[name] for name in limits}} == usual
+
+
+def run_celery(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of Celery in an environment without a SECRET_KEY."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME")}
+    return subprocess.run(  # noqa: S603 - no shell
+        [sys.executable, "-m", "celery", "-A", "config", *words],
+        cwd=ROOT,
+        env=kept | variables,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("pid", [None, 2**22 + 1])
+def test_celery_says_in_a_sentence_that_no_stack_runs(
+    tmp_path: Path, pid: int | None
+) -> None:
+    """Also if a killed stack has left its file behind."""
+    if pid is not None:
+        stack = {"database_url": "x", "redis_url": "x", "processes": {"web": pid}}
+        (tmp_path / "stack.json").write_text(json.dumps(stack))
+
+    answer = run_celery("inspect", "ping", TICKHOOK_DATA=str(tmp_path))
+
+    assert answer.returncode == 1
+    assert answer.stderr == (
+        "Error: SECRET_KEY is not set, and no `make up` runs here whose settings could "
+        "be used. Start `make up`, or set the variables that .env.example describes.\n"
+    )
+
+
+def test_celery_says_in_a_sentence_which_setting_is_bad() -> None:
+    variables = {"SECRET_KEY": "x", "REDIS_URL": "http://x"}
+
+    answer = run_celery("worker", **variables)
+
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("Error: REDIS_URL must start with redis://")
+    assert answer.stderr.count("\n") == 1
+
+
+def test_celery_sends_a_message_with_the_settings_of_a_running_stack(
+    tmp_path: Path,
+) -> None:
+    """Also if results are stored in a table, whose backend needs the models."""
+    queue = f"called-{tmp_path.name}"
+    servers = {
+        "database_url": os.environ["DATABASE_URL"],
+        "redis_url": settings.REDIS_URL,
+    }
+    running = {**servers, "processes": {"web": os.getpid()}}
+    (tmp_path / "stack.json").write_text(json.dumps(running))
+
+    answer = run_celery(
+        *("call", "executions.tasks.sweep", "--queue", queue),
+        TICKHOOK_DATA=str(tmp_path),
+        TICKHOOK_CELERY_RESULTS="true",
+    )
+
+    assert answer.stderr == ""
+    with closing(redis.Redis.from_url(settings.REDIS_URL)) as broker:
+        [message] = broker.lrange(queue, 0, -1)
+        broker.delete(queue)
+    assert json.loads(message)["headers"]["id"] == answer.stdout.strip()
+
+
+@pytest.mark.django_db
+def test_tasks_that_beat_lets_expire_send_no_events() -> None:
+    app.loader.import_default_modules()
+    rows = PeriodicTask.objects.filter(expire_seconds__isnull=False)
+
+    names = set(rows.values_list("task", flat=True))
+
+    assert len(names) == 4
+    assert {name: app.tasks[name].send_events for name in names} == dict.fromkeys(
+        names, False
+    )
+
+
+def test_workers_show_our_own_lines_at_the_level_info() -> None:
+    for name in ("agents", "executions", "triggers", "webhooks"):
+        assert logging.getLogger(name).level == logging.INFO

@@ -94,6 +94,8 @@ class AgentTask(models.Model):
     claimed_by = models.UUIDField(null=True)
     attempt = models.PositiveIntegerField(default=1)
     publications = models.PositiveIntegerField(default=0)
+    # Messages of this attempt that left their queue and that no worker claimed.
+    lost_messages = models.PositiveSmallIntegerField(default=0, db_default=0)
     next_attempt_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
     submitted_at = models.DateTimeField(null=True)

@@ -9,6 +9,10 @@ takes. So messages never outnumber the open tasks, and a backlog does not feed i
 Messages that workers hold are not counted: RabbitMQ does not report them, and those of
 a killed worker are practically lost. A worker holds no more messages than it has
 processes, so at most that many tasks are published once too often.
+
+A Celery task that is no `@agent_task` takes its message and never claims the task. So
+after `MAX_LOST` lost messages the sweep publishes the task no more. It ends as a
+timeout when the time limit of its agent has passed since the last publication.
 """
 
 from __future__ import annotations
@@ -23,7 +27,8 @@ from uuid import UUID
 from django.db import DatabaseError, connection
 
 from agents.backends import get_backend
-from agents.models import Agent
+from agents.models import Agent, AgentTask, TaskStatus
+from agents.services.run import finish_task
 from agents.services.scan_floor import ScanFloor, ScanRange
 from agents.services.submit import (
     BATCH,
@@ -36,13 +41,17 @@ logger = logging.getLogger(__name__)
 
 # A batch takes less than this from its claim to its last message.
 GRACE = timedelta(seconds=15)
+# How often a task is published again because its message was lost, in each attempt.
+MAX_LOST = 5
 # The sweep postpones tasks this long before they come due.
 AHEAD = timedelta(seconds=30)
 
 submitted_floor = ScanFloor(delay=UNSTARTED_AFTER)
 
 _COUNT = """
-SELECT agent_id, count(*), min(next_attempt_at) FROM agents_agenttask
+SELECT agent_id, count(*), count(*) FILTER (WHERE lost_messages >= %s),
+    min(next_attempt_at)
+FROM agents_agenttask
 WHERE status = 'submitted' AND next_attempt_at > %s AND next_attempt_at <= %s
 GROUP BY agent_id
 """
@@ -54,11 +63,23 @@ WITH chosen AS MATERIALIZED (
     SELECT id, next_attempt_at FROM agents_agenttask
     WHERE status = 'submitted' AND agent_id = ANY(%(agent_ids)s)
     AND next_attempt_at > %(after)s AND next_attempt_at <= %(up_to)s
+    AND lost_messages < %(max_lost)s
     AND submitted_at <= statement_timestamp()
         - least(600, 15 * 2 ^ greatest(0, least(publications, 10) - 2))
         * interval '1 second'
     ORDER BY next_attempt_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
 )
+"""
+
+_UNCLAIMED = """
+SELECT t.id, t.attempt
+FROM agents_agenttask t JOIN agents_agent a ON a.id = t.agent_id
+WHERE t.status = 'submitted' AND t.agent_id = ANY(%(agent_ids)s)
+AND t.next_attempt_at > %(after)s AND t.next_attempt_at <= %(up_to)s
+AND t.lost_messages >= %(max_lost)s
+AND t.submitted_at <= statement_timestamp()
+    - a.task_timeout_seconds * interval '1 second'
+ORDER BY t.next_attempt_at LIMIT %(limit)s
 """
 
 # A queue that also holds messages of other programs hides a loss. So a task is not
@@ -70,8 +91,8 @@ WITH kept AS MATERIALIZED (
     WHERE status = 'submitted' AND agent_id = ANY(%(agent_ids)s)
     AND next_attempt_at > %(after)s
     AND next_attempt_at <= %(up_to)s
-    AND submitted_at > statement_timestamp()
-        - least(24, 2 ^ least(publications - 1, 5)) * interval '1 hour'
+    AND (lost_messages >= %(max_lost)s OR submitted_at > statement_timestamp()
+        - least(24, 2 ^ least(publications - 1, 5)) * interval '1 hour')
     ORDER BY next_attempt_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE agents_agenttask
@@ -94,6 +115,8 @@ class _Unstarted:
     """The tasks of one agent that were submitted a while ago."""
 
     count: int
+    # How many of them are not published again.
+    given_up: int
     oldest: datetime
 
 
@@ -110,6 +133,8 @@ def resubmit_lost_tasks() -> int:
             # Tasks that started during the requests to the broker are not missing.
             unstarted = _count_unstarted(scan)
         accepted = sum(_resubmit(queue, unstarted, scan) for queue in queues)
+        for queue in queues:
+            _time_out(queue, unstarted, scan)
         _postpone(queues, unstarted, scan)
     oldest = min((found.oldest for found in unstarted.values()), default=None)
     submitted_floor.end(scan, oldest=oldest)
@@ -118,10 +143,10 @@ def resubmit_lost_tasks() -> int:
 
 def _count_unstarted(scan: ScanRange) -> dict[UUID, _Unstarted]:
     with connection.cursor() as cursor:
-        cursor.execute(_COUNT, [scan.after, scan.up_to])
+        cursor.execute(_COUNT, [MAX_LOST, scan.after, scan.up_to])
         return {
-            agent_id: _Unstarted(count=count, oldest=oldest)
-            for agent_id, count, oldest in cursor.fetchall()
+            agent_id: _Unstarted(count=count, given_up=given_up, oldest=oldest)
+            for agent_id, count, given_up, oldest in cursor.fetchall()
         }
 
 
@@ -160,7 +185,8 @@ def _resubmit(
     queue: _Queue, unstarted: Mapping[UUID, _Unstarted], scan: ScanRange
 ) -> int:
     """Publish as many of a queue's oldest tasks again as it has lost messages."""
-    missing, accepted = _missing(queue, unstarted), 0
+    missing = _missing(queue, unstarted) - _given_up(queue, unstarted)
+    accepted = 0
     while missing > 0:
         limit = min(missing, BATCH)
         claimed = claim_and_submit(
@@ -170,6 +196,8 @@ def _resubmit(
                 "after": scan.after,
                 "up_to": scan.up_to,
                 "limit": limit,
+                "max_lost": MAX_LOST,
+                "lost": 1,
             },
         )
         accepted += claimed.accepted
@@ -179,6 +207,37 @@ def _resubmit(
     if accepted:
         logger.info("The broker lost messages: %d tasks were published again", accepted)
     return accepted
+
+
+def _given_up(queue: _Queue, unstarted: Mapping[UUID, _Unstarted]) -> int:
+    return sum(unstarted[i].given_up for i in queue.agent_ids if i in unstarted)
+
+
+def _time_out(
+    queue: _Queue, unstarted: Mapping[UUID, _Unstarted], scan: ScanRange
+) -> None:
+    """End tasks whose messages were taken from a queue again and again, unclaimed."""
+    missing = min(_missing(queue, unstarted), _given_up(queue, unstarted), BATCH)
+    if missing <= 0:
+        return
+    parameters = {
+        "agent_ids": queue.agent_ids,
+        "after": scan.after,
+        "up_to": scan.up_to,
+        "max_lost": MAX_LOST,
+        "limit": missing,
+    }
+    for task in AgentTask.objects.raw(_UNCLAIMED, parameters):
+        finish_task(
+            task=task,
+            status=TaskStatus.TIMEOUT,
+            error=(
+                f"No worker claimed the task, but its message left the queue "
+                f"{MAX_LOST + 1} times. Only a Celery task that is an @agent_task "
+                "claims its task (docs/writing-an-agent.md)."
+            ),
+            was=TaskStatus.SUBMITTED,
+        )
 
 
 def _postpone(
@@ -197,6 +256,7 @@ def _postpone(
         "after": scan.after,
         "up_to": soon,
         "limit": BATCH,
+        "max_lost": MAX_LOST,
     }
     while agent_ids:
         with connection.cursor() as cursor:

@@ -58,7 +58,7 @@ WITH lost AS MATERIALIZED ({_OF_DEAD_WORKERS}
     ORDER BY id LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE agents_agenttask SET status = 'submitted', attempt = attempt + 1,
-    claimed_by = NULL, next_attempt_at = statement_timestamp()
+    claimed_by = NULL, lost_messages = 0, next_attempt_at = statement_timestamp()
 WHERE id = ANY(ARRAY(SELECT id FROM lost))
 """  # noqa: S608 - our own constant
 

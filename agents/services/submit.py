@@ -52,7 +52,7 @@ WITH chosen AS MATERIALIZED (
 _CLAIM = f"""
 UPDATE agents_agenttask SET
     status = 'submitted', submitted_at = statement_timestamp(),
-    publications = publications + 1,
+    publications = publications + 1, lost_messages = lost_messages + %(lost)s,
     next_attempt_at = statement_timestamp()
         + interval '{UNSTARTED_AFTER.total_seconds()} seconds'
 WHERE id = ANY(ARRAY(SELECT id FROM chosen))
@@ -173,7 +173,7 @@ def submit_tasks(task_ids: Sequence[UUID]) -> int:
     accepted = 0
     for start in range(0, len(task_ids), BATCH):
         ids = list(task_ids[start : start + BATCH])
-        accepted += claim_and_submit(_BY_ID, {"ids": ids}).accepted
+        accepted += claim_and_submit(_BY_ID, {"ids": ids, "lost": 0}).accepted
     return accepted
 
 
@@ -187,7 +187,7 @@ def submit_due_tasks() -> int:
     accepted, after = 0, scan.after
     while True:
         claimed = claim_and_submit(
-            _DUE, {"after": after, "up_to": scan.up_to, "limit": BATCH}
+            _DUE, {"after": after, "up_to": scan.up_to, "limit": BATCH, "lost": 0}
         )
         accepted += claimed.accepted
         if claimed.last_due_at is None or claimed.count < BATCH or not claimed.accepted:
@@ -204,7 +204,10 @@ def submit_due_tasks() -> int:
 
 
 def claim_and_submit(chosen: str, parameters: Parameters) -> ClaimedBatch:
-    """Claim the tasks of the query `chosen` and submit them to their backends."""
+    """Claim the tasks of the query `chosen` and submit them to their backends.
+
+    The parameter `lost` is 1 if each of them has lost a message, otherwise 0.
+    """
     with connection.cursor() as cursor:
         cursor.execute(chosen + _CLAIM, parameters)
         rows = cursor.fetchall()

@@ -12,9 +12,13 @@ from django.conf import settings as project_settings
 from django.db.models import F
 from pytest_django import Settings
 
-from agents.models import Agent, AgentTask, TaskStatus
-from agents.services.resubmit import resubmit_lost_tasks, submitted_floor
-from agents.services.run import claim_task
+from agents.models import Agent, AgentTask, TaskStatus, Worker
+from agents.services.resubmit import (
+    MAX_LOST,
+    resubmit_lost_tasks,
+    submitted_floor,
+)
+from agents.services.run import claim_task, resubmit_tasks_of_dead_workers
 from agents.services.submit import submit_due_tasks, submit_tasks
 from tests.agents.brokers import closed_broker as closed_broker
 from tests.factories import make_agent, make_task
@@ -154,6 +158,79 @@ def test_a_task_that_never_starts_is_published_at_growing_intervals(
 
         assert resubmit_lost_tasks() == again
         AgentTask.objects.all().delete()
+
+
+def lose(broker: redis.Redis, seconds_ago: float = 1000) -> None:
+    """Delete all messages, and move the last publication back."""
+    broker.flushall()
+    ago = timedelta(seconds=seconds_ago)
+    AgentTask.objects.update(
+        submitted_at=F("submitted_at") - ago,
+        # Moves less, because a task that comes due is submitted for that reason.
+        next_attempt_at=F("next_attempt_at") - timedelta(seconds=20),
+    )
+    submitted_floor.forget()
+
+
+def test_a_task_that_is_never_claimed_is_sent_six_times_and_times_out(
+    broker: redis.Redis,
+) -> None:
+    [task] = submitted(celery_agent(), 1)
+    for _ in range(MAX_LOST):
+        lose(broker)
+        assert resubmit_lost_tasks() == 1
+
+    lose(broker)
+    assert resubmit_lost_tasks() == 0
+    task.refresh_from_db()
+    assert (task.status, task.publications) == (TaskStatus.SUBMITTED, 6)
+
+    lose(broker, task.agent.task_timeout_seconds)
+    assert resubmit_lost_tasks() == 0
+    task.refresh_from_db()
+    assert task.status == TaskStatus.TIMEOUT
+    assert "its message left the queue 6 times" in task.error
+    assert "@agent_task" in task.error
+    assert length(broker) == 0
+
+
+def test_a_task_that_was_often_lost_does_not_end_while_its_message_waits(
+    broker: redis.Redis,
+) -> None:
+    [task] = submitted(celery_agent(), 1, seconds_ago=90_000)
+    AgentTask.objects.update(lost_messages=MAX_LOST)
+
+    assert resubmit_lost_tasks() == 0
+    assert submit_due_tasks() == 0
+
+    task.refresh_from_db()
+    assert (task.status, length(broker)) == (TaskStatus.SUBMITTED, 1)
+
+
+def test_a_task_that_is_given_up_does_not_make_others_count_as_lost(
+    broker: redis.Redis,
+) -> None:
+    given_up, *_ = submitted(celery_agent(), 3)
+    AgentTask.objects.filter(pk=given_up.pk).update(lost_messages=MAX_LOST)
+    broker.rpop(QUEUE)
+
+    assert resubmit_lost_tasks() == 0
+
+    assert publications() == [1, 1, 1]
+
+
+def test_the_attempt_after_a_dead_worker_is_published_again_as_often(
+    broker: redis.Redis,
+) -> None:
+    [task] = submitted(celery_agent(), 1)
+    AgentTask.objects.update(lost_messages=MAX_LOST)
+    assert claim_task(task_id=task.id) is not None
+    Worker.objects.update(seen_at=F("seen_at") - timedelta(minutes=1))
+
+    assert resubmit_tasks_of_dead_workers() == 1
+
+    task.refresh_from_db()
+    assert (task.attempt, task.lost_messages) == (2, 0)
 
 
 def test_messages_of_other_programs_hide_a_loss_for_an_hour_at_most(

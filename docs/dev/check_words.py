@@ -20,7 +20,7 @@ QUOTES = re.compile(
     r"|CHANGELOG\.md|.*/migrations/.*"
 )
 # Names that are stored in databases and queues of existing installations.
-STORED = re.compile(r"run_errands|webhooks_errand|errand_(due|url_unique)")
+STORED = re.compile(r"(run_|tickhook-)errands|webhooks_errand|errand_(due|url_unique)")
 
 
 def main() -> int:

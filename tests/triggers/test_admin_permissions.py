@@ -108,8 +108,14 @@ def test_an_endpoint_of_agents_of_others_cannot_be_used_or_changed(
     assert changed.status_code == 403
 
 
-def test_the_periodic_task_of_the_sweep_is_read_only(pages: Client) -> None:
-    sweep = PeriodicTask.objects.get(name="tickhook-sweep")
-    url = reverse("admin:django_celery_beat_periodictask_change", args=[sweep.pk])
+def test_tickhooks_own_periodic_tasks_are_read_only(pages: Client) -> None:
+    own = PeriodicTask.objects.filter(name__startswith="tickhook-")
+    urls = [
+        reverse(f"admin:django_celery_beat_periodictask_{action}", args=[task.pk])
+        for task in own
+        for action in ("change", "delete")
+    ]
 
-    assert pages.post(url, {"name": "mine"}).status_code == 403
+    assert len(urls) == 8
+    answers = [pages.post(url, {"name": "mine"}).status_code for url in urls]
+    assert answers == [403] * 8

@@ -20,7 +20,8 @@ from common.admin.base import BaseAdmin
 from triggers.clocks.mirror import HEARTBEAT_NAME, MIRROR_PREFIX, SWEEP_NAME
 from triggers.models import Trigger
 
-OWN_NAMES = (HEARTBEAT_NAME, SWEEP_NAME)
+# The last two are rows of packages that this one does not import.
+OWN_NAMES = (HEARTBEAT_NAME, SWEEP_NAME, "tickhook-purge-history", "tickhook-errands")
 
 SCHEDULES = (ClockedSchedule, CrontabSchedule, IntervalSchedule, SolarSchedule)
 

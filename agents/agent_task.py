@@ -19,6 +19,7 @@ from uuid import UUID
 from celery import Task, shared_task
 from celery.exceptions import Reject, SoftTimeLimitExceeded
 from celery.signals import worker_process_shutdown
+from django.conf import settings
 from django.db import Error, connection
 
 from agents.models import AgentTask, TaskStatus
@@ -42,7 +43,23 @@ LONGEST_PAUSE = 5.0
 # A result can have 16 MB: a process with this many unstored results claims no task.
 MAX_PENDING = 8
 
+# The length at which Celery's events and logs cut the result of a task: Flower and log
+# files must not show what an agent returns.
+SHOWN_CHARACTERS = 5
+
 AgentCode = Callable[[AgentTask], object]
+
+
+class AgentTaskFailed(Exception):
+    """The task of an agent failed; Celery counts the Celery task as failed, too.
+
+    The text names the type of the agent's exception. Its message, which may contain
+    data of an event, is stored in the task only.
+    """
+
+
+class AgentTaskTimedOut(AgentTaskFailed):
+    """The task of an agent exceeded its time limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +85,30 @@ def agent_task(function: AgentCode) -> Task[Any, Any]:
     function emits name the event that caused them.
     """
 
-    @shared_task(name=f"{function.__module__}.{function.__name__}")
+    @shared_task(
+        name=f"{function.__module__}.{function.__name__}",
+        throws=(AgentTaskFailed,),
+        resultrepr_maxsize=SHOWN_CHARACTERS,
+    )
     @wraps(function)
-    def run(task_id: str) -> None:
+    def run(task_id: str) -> object:
         task = _claim(UUID(task_id))
-        if task is not None:
-            _run(function, task)
+        if task is None:
+            return None
+        result = _run(function, task)
+        _raise_failure(task, result)
+        return result.result if settings.TICKHOOK_CELERY_RESULTS else None
 
     return run
+
+
+def _raise_failure(task: AgentTask, result: TaskResult) -> None:
+    """Raise AgentTaskFailed if the task failed, for Celery's state of its message."""
+    summary = f"{result.error.partition(':')[0]} (agent task {task.id})"
+    if result.status == TaskStatus.TIMEOUT:
+        raise AgentTaskTimedOut(summary)
+    if result.status == TaskStatus.FAILED:
+        raise AgentTaskFailed(summary)
 
 
 def _claim(task_id: UUID) -> AgentTask | None:
@@ -115,11 +148,15 @@ def _handle_claim_error(task_id: UUID, error: Error) -> None:
     )
 
 
-def _run(function: AgentCode, task: AgentTask) -> None:
+def _run(function: AgentCode, task: AgentTask) -> TaskResult:
     """Run the code for a claimed task; meanwhile a second message claims nothing."""
     _running_ids.add(task.pk)
     try:
-        _report(task, _call(function, task))
+        result = _call(function, task)
+        try:
+            return _report(task, result)
+        except ResultRejected as error:
+            return _report(task, TaskResult(TaskStatus.FAILED, error=str(error)))
     finally:
         _running_ids.discard(task.pk)
 
@@ -136,22 +173,30 @@ def _call(function: AgentCode, task: AgentTask) -> TaskResult:
         return TaskResult(TaskStatus.FAILED, error=f"{type(error).__name__}: {error}")
 
 
-def _report(task: AgentTask, result: TaskResult) -> None:
-    """Store a result at once or, while the database is unavailable, from a thread."""
+def _report(task: AgentTask, result: TaskResult) -> TaskResult:
+    """Store a result at once or, while the database is unavailable, from a thread.
+
+    Returns how the task ended, which can be otherwise: the sweep may have ended it.
+    Raises ResultRejected.
+    """
     try:
-        is_stored = _store(task, result)
+        stored = _store(task, result)
     except SoftTimeLimitExceeded:  # the agent's code itself was in time
         drop_connection()
-        is_stored = False
-    if not is_stored:
+        stored = None
+    if stored is None:
         _pending[task.pk] = (task, result)
         _reporter.wake()
+    return stored or result
 
 
-def _store(task: AgentTask, result: TaskResult) -> bool:
-    """Store how a task ended; return False if the database is unavailable."""
+def _store(task: AgentTask, result: TaskResult) -> TaskResult | None:
+    """Store and return how a task ended; return None if the database is unavailable."""
     try:
-        _finish(task, result)
+        is_finished = finish_task(
+            task=task, status=result.status, result=result.result, error=result.error
+        )
+        return result if is_finished else _find_end(task)
     except Error as error:
         if not is_unavailable(error):
             raise
@@ -161,17 +206,14 @@ def _store(task: AgentTask, result: TaskResult) -> bool:
             error_kind(error),
         )
         drop_connection()
-        return False
-    return True
+        return None
 
 
-def _finish(task: AgentTask, result: TaskResult) -> None:
-    try:
-        finish_task(
-            task=task, status=result.status, result=result.result, error=result.error
-        )
-    except ResultRejected as error:
-        finish_task(task=task, status=TaskStatus.FAILED, error=str(error))
+def _find_end(task: AgentTask) -> TaskResult:
+    """Return how a task ended whose result came too late and was discarded."""
+    stored = AgentTask.objects.filter(pk=task.pk, attempt=task.attempt)
+    status = stored.values_list("status", flat=True).first() or TaskStatus.CANCELLED
+    return TaskResult(TaskStatus(status), error="The result came too late")
 
 
 def _store_pending_until_done() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.admin.apps import AdminConfig
 from django.core.exceptions import PermissionDenied
@@ -32,8 +33,7 @@ INTERNAL_TABLES = (
     ("Intervals", "django_celery_beat.intervalschedule", "Schedules of Celery beat."),
     ("Clocked", "django_celery_beat.clockedschedule", "Schedules of Celery beat."),
     ("Solar events", "django_celery_beat.solarschedule", "Schedules of Celery beat."),
-    ("Celery results", "django_celery_results.taskresult", "Results of Celery tasks."),
-    ("Celery group results", "django_celery_results.groupresult", "Results of groups."),
+    ("Celery results", "django_celery_results.taskresult", "Results of agents."),
 )  # fmt: skip
 
 
@@ -74,6 +74,7 @@ class TickhookAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no
                     "text": text,
                 }
                 for title, model, text in INTERNAL_TABLES
+                if self.is_registered(apps.get_model(model))
             ],
             "flower_port": settings.FLOWER_PORT,
         }

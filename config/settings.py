@@ -44,6 +44,15 @@ SILENCED_SYSTEM_CHECKS = [
 TICKHOOK_BODY_SECONDS = positive("TICKHOOK_BODY_SECONDS", default=20)
 TICKHOOK_WEB_THREADS = positive("TICKHOOK_WEB_THREADS", default=4)
 
+OWN_APPS = [
+    "common",
+    "access",
+    "agents",
+    "events",
+    "webhooks",
+    "triggers",
+    "executions",
+]
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
@@ -60,13 +69,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_celery_beat",
     "django_celery_results",
-    "common",
-    "access",
-    "agents",
-    "events",
-    "webhooks",
-    "triggers",
-    "executions",
+    *OWN_APPS,
 ]
 
 MIDDLEWARE = [
@@ -231,8 +234,13 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # Claims are rows in PostgreSQL: a repeated message finds its task claimed.
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# Results of agents are stored in their tasks; this adds Celery's own table of results.
+TICKHOOK_CELERY_RESULTS = env.bool("TICKHOOK_CELERY_RESULTS", default=False)
 CELERY_TASK_IGNORE_RESULT = True
-CELERY_RESULT_BACKEND = "django-db"
+CELERY_RESULT_BACKEND = "django-db" if TICKHOOK_CELERY_RESULTS else None
+CELERY_RESULT_EXTENDED = True
+# Without results, beat needs no entry that deletes old ones.
+CELERY_RESULT_EXPIRES = 86_400 if TICKHOOK_CELERY_RESULTS else None
 CELERY_TASK_PUBLISH_RETRY_POLICY = {
     "max_retries": 1,
     "interval_start": 0,
@@ -271,9 +279,13 @@ LOGGING = {
         }
     },
     "root": {"handlers": ["console"], "level": "INFO"},
-    # With a line per rejected request, anyone could fill the log, and the lines would
-    # show the paths of webhooks, which are half a secret.
-    "loggers": {"django.request": {"level": "ERROR"}},
+    "loggers": {
+        # With a line per rejected request, anyone could fill the log, and the lines
+        # would show the paths of webhooks, which are half a secret.
+        "django.request": {"level": "ERROR"},
+        # Workers and beat raise the level of the root to WARNING.
+        **{name: {"level": "INFO"} for name in OWN_APPS},
+    },
 }
 
 TICKHOOK_CLOCK = "triggers.clocks.beat.BeatScheduler"

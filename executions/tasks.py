@@ -20,7 +20,14 @@ def drain_inbox() -> None:
         drain()
 
 
-@shared_task(name="executions.tasks.sweep", soft_time_limit=300, time_limit=360)
+# Without events, Flower does not list these: there are many, and one that beat lets
+# expire would be listed without a name, as revoked.
+@shared_task(
+    name="executions.tasks.sweep",
+    soft_time_limit=300,
+    time_limit=360,
+    send_events=False,
+)
 def sweep() -> None:
     """Sweep once. Beat schedules it in addition to the threads of the workers."""
     sweep_once()
@@ -34,7 +41,10 @@ def start_waiting(trigger_ids: list[str]) -> None:
 
 
 @shared_task(
-    name="executions.tasks.purge_history", soft_time_limit=1200, time_limit=1260
+    name="executions.tasks.purge_history",
+    soft_time_limit=1200,
+    time_limit=1260,
+    send_events=False,
 )
 def purge_history() -> None:
     """Delete old history for a while; the next run continues."""

@@ -11,7 +11,12 @@ from triggers.services.claim import claim_while_due
 MAX_SECONDS = 5.0
 
 
-@shared_task(name="triggers.tasks.claim_due", soft_time_limit=30, time_limit=60)
+@shared_task(
+    name="triggers.tasks.claim_due",
+    soft_time_limit=30,
+    time_limit=60,
+    send_events=False,
+)
 def claim_due() -> None:
     """Record what is due until nothing is, for at most `MAX_SECONDS`.
 

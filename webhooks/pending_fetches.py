@@ -130,7 +130,12 @@ def _delete_youngest(pending: Fetches) -> bool:
     return True
 
 
-@shared_task(name="webhooks.tasks.run_errands", soft_time_limit=300, time_limit=360)
+@shared_task(
+    name="webhooks.tasks.run_errands",
+    soft_time_limit=300,
+    time_limit=360,
+    send_events=False,
+)
 def run_pending_fetches_task() -> None:
     with left_to_the_sweep("run_pending_fetches"):
         run_pending_fetches()

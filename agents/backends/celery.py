@@ -113,12 +113,18 @@ def _count_messages(connection: Connection, queue: str) -> int:
 
 def _publish(task: AgentTask, producer: Producer) -> None:
     config, limit = task.agent.config, task.agent.task_timeout_seconds
+    options: dict[str, Any] = {}
+    if settings.TICKHOOK_CELERY_RESULTS:
+        options["ignore_result"] = False
     current_app.send_task(
         config["task"],
         args=(str(task.id),),
         queue=config.get("queue", DEFAULT_QUEUE),
         task_id=f"{task.id}:{task.publications}",
+        # What Flower shows. The title names the trigger; parameters may be secret.
+        argsrepr=repr((str(task.id), task.title)),
         headers={"idempotency_key": str(task.idempotency_key)},
+        **options,
         soft_time_limit=limit,
         time_limit=limit + KILL_AFTER_SECONDS,
         producer=producer,

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import pytest
 from celery import Task
 from celery.exceptions import SoftTimeLimitExceeded
+from pytest_django import Settings
 
 from agents import agent_task as module
-from agents.agent_task import agent_task
+from agents.agent_task import AgentTaskFailed, AgentTaskTimedOut, agent_task
 from agents.models import AgentTask, TaskStatus
-from agents.services.run import claim_task
+from agents.services.run import claim_task, finish_task
 from agents.services.submit import submit_tasks
 from agents.tasks import echo
 from events.models import Event, EventType
@@ -54,7 +56,8 @@ def ran(message: Task[Any, Any]) -> AgentTask:
     """Return a submitted task after one run of its Celery task."""
     task = make_task()
     submit_tasks([task.id])
-    message(str(task.id))
+    with suppress(AgentTaskFailed):
+        message(str(task.id))
     task.refresh_from_db()
     return task
 
@@ -104,6 +107,57 @@ def test_a_result_that_is_not_json_fails_the_task() -> None:
 
     assert task.status == TaskStatus.FAILED
     assert task.error.startswith("The agent's result is not JSON: ")
+
+
+@pytest.mark.parametrize(
+    ("message", "error", "text"),
+    [
+        (fail, AgentTaskFailed, "RuntimeError"),
+        (take_too_long, AgentTaskTimedOut, "Stopped after 3600 s"),
+        (answer_nonsense, AgentTaskFailed, "The agent's result is not JSON"),
+    ],
+    ids=["raises", "takes too long", "returns no JSON"],
+)
+def test_a_task_that_fails_is_a_failure_to_celery_without_the_agents_message(
+    message: Task[Any, Any], error: type[Exception], text: str
+) -> None:
+    task = make_task()
+    submit_tasks([task.id])
+
+    with pytest.raises(AgentTaskFailed) as raised:
+        message(str(task.id))
+
+    assert type(raised.value) is error
+    assert str(raised.value) == f"{text} (agent task {task.id})"
+    assert raised.value.__context__ is None
+    # Nothing to do for a second message.
+    assert message(str(task.id)) is None
+
+
+@pytest.mark.parametrize("status", [TaskStatus.TIMEOUT, TaskStatus.CANCELLED])
+def test_celery_counts_a_task_that_ended_before_its_code_as_it_ended(
+    status: TaskStatus,
+) -> None:
+    task = make_task()
+    submit_tasks([task.id])
+    claimed = claim_task(task_id=task.id)
+    assert claimed is not None
+    finish_task(task=claimed, status=status)
+
+    result = module._run(lambda _: 1, claimed)
+
+    assert (result.status, result.result) == (status, None)
+
+
+@pytest.mark.parametrize("is_set", [False, True])
+def test_celery_gets_the_result_only_if_it_is_asked_to_store_it(
+    settings: Settings, is_set: bool
+) -> None:
+    settings.TICKHOOK_CELERY_RESULTS = is_set
+    task = make_task()
+    submit_tasks([task.id])
+
+    assert answer(str(task.id)) == ({"got": {"a": 1}} if is_set else None)
 
 
 def test_the_demo_agent_echoes() -> None:

@@ -215,10 +215,25 @@ def test_tasks_are_published_with_their_key_and_limits(
         "args": (str(task.id),),
         "queue": "agents",
         "task_id": f"{task.id}:1",
+        "argsrepr": f"('{task.id}', '{task.title}')",
         "headers": {"idempotency_key": str(task.idempotency_key)},
         "soft_time_limit": 3600,
         "time_limit": 3630,
     }
+
+
+def test_celery_stores_the_result_of_a_task_if_it_is_asked_to(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    settings.TICKHOOK_CELERY_RESULTS = True
+    sent: list[object] = []
+    monkeypatch.setattr(
+        current_app, "send_task", lambda _, **given: sent.append(given["ignore_result"])
+    )
+
+    submit_tasks([make_task(agent=celery_agent()).id])
+
+    assert sent == [False]
 
 
 def test_an_agent_whose_secret_cannot_be_read_does_not_delay_the_others() -> None:

@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 import unfold
+from django.contrib.admin import site as admin_site
 from django.contrib.auth.models import Permission, User
 from django.template.loader import get_template
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import reverse
+from django_celery_results.models import TaskResult
 from pytest_django.asserts import assertContains, assertNotContains
 
+from agents.admin import CeleryResultAdmin
 from executions.models import TriggerExecution
 from executions.pipeline.drain import drain
 from executions.services.run import run_trigger
@@ -215,3 +218,24 @@ def test_the_path_of_a_page_starts_with_its_list(pages: Client) -> None:
 
     path = page.content.decode().partition('id="header-inner"')[2][:4000]
     assert path.count("Triggers") == 1
+
+
+def test_the_empty_tables_of_celerys_results_have_no_pages(pages: Client) -> None:
+    response = pages.get(reverse("admin:internals"))
+
+    assertNotContains(response, "Celery results")
+    assert pages.get("/admin/django_celery_results/taskresult/").status_code == 404
+
+
+def test_the_results_of_agents_are_a_read_only_list(admin: User) -> None:
+    TaskResult.objects.create(task_id="a:1", task_name="shop.thank", result='{"a": 1}')
+    page = CeleryResultAdmin(TaskResult, admin_site)
+    request = RequestFactory().get("/")
+    request.user = admin
+
+    [row] = page.get_changelist_instance(request).result_list
+
+    assert row.task_name == "shop.thank"
+    assert not page.has_add_permission(request)
+    assert not page.has_change_permission(request, row)
+    assert not page.has_delete_permission(request, row)

@@ -48,6 +48,7 @@ def test_env_example_names_every_variable_that_is_read() -> None:
         ("TICKHOOK_WORKER_CONCURRENCY", "0", "TICKHOOK_WORKER_CONCURRENCY must be at"),
         ("TICKHOOK_SLOW_CONCURRENCY", "-1", "TICKHOOK_SLOW_CONCURRENCY must be at"),
         ("TICKHOOK_AGENT_CONCURRENCY", "x", '"TICKHOOK_AGENT_CONCURRENCY" invalid'),
+        ("TICKHOOK_CELERY_RESULTS", "x", '"TICKHOOK_CELERY_RESULTS" invalid'),
         ("DEBUG", "perhaps", 'Environment variable "DEBUG" invalid'),
     ],
 )

@@ -12,6 +12,7 @@ from common.api.openapi import CachedSchemaView
 from common.api.views import RootView
 from config.health import livez, readyz
 from events.api import EventTypeViewSet
+from executions.api.deliveries import DeliveriesWithExecutionsViewSet
 from executions.api.views import (
     BackfillView,
     EventWithExecutionsViewSet,
@@ -22,7 +23,6 @@ from executions.api.views import (
     TriggerHealthView,
     TriggerStatusView,
 )
-from triggers.api.deliveries import DeliveriesOfTriggersViewSet
 from triggers.api.schedules import ScheduleViewSet, ValidateCronView
 from triggers.api.views import TriggerViewSet
 from triggers.api.webhooks import (
@@ -41,7 +41,7 @@ router.register("agents", AgentViewSet, basename="agent")
 router.register("tasks", AgentTaskViewSet, basename="task")
 router.register("event-types", EventTypeViewSet, basename="event-type")
 router.register("events", EventWithExecutionsViewSet, basename="event")
-router.register("deliveries", DeliveriesOfTriggersViewSet, basename="delivery")
+router.register("deliveries", DeliveriesWithExecutionsViewSet, basename="delivery")
 router.register("triggers", TriggerViewSet, basename="trigger")
 router.register("schedules", ScheduleViewSet, basename="schedule")
 router.register("webhook-types", WebhookTypeViewSet, basename="webhook-type")

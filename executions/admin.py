@@ -28,7 +28,7 @@ from common.admin.display import (
 from common.errors import TickhookError
 from events.admin import EventAdmin
 from events.models import Event
-from executions.admin_tables import latest_executions, latest_ledger
+from executions.admin_tables import hourly_use, latest_executions, latest_ledger
 from executions.models import DrainLease, ExecutionTrace, TriggerExecution
 from executions.services.run import run_trigger
 from executions.wording import EXECUTION_STATUSES, REASONS
@@ -225,7 +225,9 @@ class RunnableTriggerAdmin(TriggerAdmin):
         if obj is None:
             return super().get_fieldsets(request, obj)
         first, *rest = super().get_fieldsets(request, obj)
-        shown = [("History", {"fields": ("latest",)})]
+        is_limited = obj.max_executions_per_hour is not None
+        history = ("hourly_limit", "latest") if is_limited else ("latest",)
+        shown: list[Any] = [("History", {"fields": history})]
         if obj.has_schedule and obj.deleted_at is None:
             shown.append(("Schedule", {"fields": ("ledger",)}))
         return (first, *shown, *rest)
@@ -233,11 +235,16 @@ class RunnableTriggerAdmin(TriggerAdmin):
     def get_readonly_fields(
         self, request: HttpRequest, obj: Trigger | None = None
     ) -> Any:
-        return (*super().get_readonly_fields(request, obj), "latest", "ledger")
+        own = ("latest", "ledger", "hourly_limit")
+        return (*super().get_readonly_fields(request, obj), *own)
 
     @admin.display(description="Latest")
     def latest(self, trigger: Trigger) -> SafeString:
         return latest_executions(TriggerExecution.objects.filter(trigger=trigger))
+
+    @admin.display(description="Hourly limit")
+    def hourly_limit(self, trigger: Trigger) -> SafeString:
+        return hourly_use(trigger)
 
     @admin.display(description="Occurrences")
     def ledger(self, trigger: Trigger) -> SafeString:

@@ -6,11 +6,13 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
 
 from agents.wording import TASK_STATUSES
-from common.admin.display import NOTHING, page_link, time_tag, word
-from executions.models import TriggerExecution
+from common.admin.display import NOTHING, list_link, page_link, time_tag, word
+from executions.models import Reason, TriggerExecution
+from executions.pipeline.admit import used_this_hour
 from executions.services.ledger import Ledger, read_ledger
 from executions.services.ledger_entries import LedgerEntry
 from executions.wording import EXECUTION_STATUSES, OCCURRENCE_STATUSES, reason_text
@@ -47,6 +49,27 @@ def _execution_row(execution: TriggerExecution) -> dict[str, object]:
         "event": page_link("events_event", execution.event_id, "event"),
         "task": _task_link(task.pk, task.status) if task else NOTHING,
     }
+
+
+def hourly_use(trigger: Trigger) -> SafeString:
+    """Show how much of its hourly limit a trigger has used, and what it skipped."""
+    limit, used = trigger.max_executions_per_hour, used_this_hour([trigger])
+    skipped = TriggerExecution.objects.filter(
+        trigger=trigger,
+        reason=Reason.RATE_LIMITED,
+        executed_at__gt=timezone.now() - timedelta(hours=1),
+    )[: MAX_ENTRIES + 1].count()
+    text = f"{used[trigger.pk]:,} of {limit:,} used in the last 60 minutes"
+    if not skipped:
+        return conditional_escape(text)
+    shown = f"{skipped:,}" if skipped <= MAX_ENTRIES else f"more than {MAX_ENTRIES:,}"
+    events = list_link(
+        "executions_triggerexecution",
+        f"{shown} skipped",
+        trigger__id__exact=trigger.pk,
+        reason=Reason.RATE_LIMITED.value,
+    )
+    return format_html("{}, {}", text, events)
 
 
 MAX_ENTRIES = 1500

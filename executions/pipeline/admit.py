@@ -22,6 +22,7 @@ from executions.models import (
     Reason,
     TriggerExecution,
 )
+from executions.pipeline.limit_notices import announce_limits
 from executions.pipeline.match import Pair, options_of
 from executions.pipeline.store import NewExecution
 from triggers.models import Overlap, Trigger
@@ -77,6 +78,7 @@ def admit(executions: Sequence[NewExecution]) -> None:
     cancelled = [task_id for a in admissions.values() for task_id in a.cancelled]
     if cancelled:
         cancel_tasks(task_ids=cancelled, error=REPLACED)
+    announce_limits(execution for group in groups.values() for execution in group)
 
 
 def _under_flow_control(

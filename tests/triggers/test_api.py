@@ -99,6 +99,7 @@ def test_a_trigger_shows_every_field_of_the_contract(api: APIClient) -> None:
         "consecutive_failures": 0,
         "last_execution_at": None,
         "created_by": "ana",
+        "warnings": [],
     }
 
 
@@ -123,6 +124,7 @@ def test_the_api_and_the_model_have_the_same_defaults() -> None:
         ({"trigger_type": "event", "event_types": ["invoice.*"]}, 60),
         ({"trigger_type": "webhook"}, 60),
         ({"trigger_type": "webhook", "max_executions_per_hour": None}, None),
+        ({"trigger_type": "webhook", "max_executions_per_hour": 7}, 7),
         ({"trigger_type": "cron", "cron_expression": "0 3 * * *"}, None),
     ],
 )
@@ -132,6 +134,29 @@ def test_the_default_hourly_limit_depends_on_the_type(
     response = api.post(URL, body(**fields))
 
     assert response.json()["max_executions_per_hour"] == limit
+    is_default = limit is not None and "max_executions_per_hour" not in fields
+    assert [w["pointer"] for w in response.json()["warnings"]] == (
+        ["/max_executions_per_hour"] if is_default else []
+    )
+
+
+def test_a_full_body_that_sets_the_default_limit_is_warned_of(api: APIClient) -> None:
+    sent = body(trigger_type="webhook", max_executions_per_hour=5)
+    created = api.post(URL, sent).json()
+    url = f"{URL}/{created['id']}"
+    del sent["max_executions_per_hour"]
+
+    patched, replaced = api.patch(url, {"description": "x"}), api.put(url, sent)
+
+    assert created["warnings"] == patched.json()["warnings"] == []
+    assert replaced.json()["warnings"] == [
+        {
+            "pointer": "/max_executions_per_hour",
+            "detail": "The default applies: at most 60 executions per hour. Further "
+            "events are skipped (rate_limited). Set a number, or null for no limit",
+        }
+    ]
+    assert api.get(url).json()["warnings"] == []
 
 
 @pytest.mark.parametrize(
@@ -252,7 +277,9 @@ def test_a_retrieved_trigger_can_be_put_unchanged(
     response = api.put(f"{URL}/{made['id']}", made)
 
     assert response.status_code == 200, response.json()
-    changing = {"updated_at": None, "version": None, "next_run_time": None}
+    changing = {
+        "updated_at": None, "version": None, "next_run_time": None, "warnings": None,
+    }  # fmt: skip
     assert {**response.json(), **changing} == {**made, **changing}
 
 

@@ -32,6 +32,7 @@ from triggers.forms import (
 )
 from triggers.models import Trigger
 from triggers.services import lifecycle
+from triggers.services.validation import warn_of_hourly_limit
 from triggers.wording import (
     CATCHUPS,
     CONDITION_ERROR_POLICIES,
@@ -120,7 +121,10 @@ class TriggerAdmin(BaseAdmin[Trigger]):
         form: forms.ModelForm[Trigger],
         change: bool,
     ) -> None:
-        """Show the webhook URL; the form's service has stored the trigger already."""
+        """Show the URL and warnings; the form's service has stored the trigger."""
+        if not change and form.cleaned_data.get("max_executions_per_hour") is None:
+            for warning in warn_of_hourly_limit(obj.trigger_type):
+                messages.warning(request, warning.detail)
         if not change and obj.endpoint is not None:
             messages.info(request, f"Webhook URL: {webhook_url(obj.endpoint)}")
             if secret := getattr(form, "made_secret", None):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from django.utils import timezone
@@ -40,6 +40,7 @@ from triggers.services.validation import (
     default_hourly_limit,
     find_faults,
     set_columns,
+    warn_of_hourly_limit,
 )
 from webhooks.endpoints.lifecycle import API_NAMES, METHODS, EndpointFields
 from webhooks.endpoints.urls import MAX_PATH_LENGTH, custom_path, webhook_url
@@ -49,6 +50,11 @@ MAX_INTEGER = 2**31 - 1
 DAY_SECONDS = 86_400
 
 
+class WarningSerializer(serializers.Serializer[Any]):
+    pointer = serializers.CharField()
+    detail = serializers.CharField()
+
+
 class TriggerSerializer(StrictSerializer):
     """A trigger as the API shows and accepts it, with the fields of its endpoint.
 
@@ -56,6 +62,8 @@ class TriggerSerializer(StrictSerializer):
     of the endpoint gets its default only if the endpoint serves no other trigger. A
     field that the API does not show, such as the secret, is never reset.
     """
+
+    found_warnings: Sequence[Fault] = ()
 
     id = serializers.UUIDField(read_only=True)
     name = serializers.CharField(max_length=255)
@@ -157,14 +165,22 @@ class TriggerSerializer(StrictSerializer):
     created_at = serializers.DateTimeField(read_only=True)
     updated_at = serializers.DateTimeField(read_only=True)
     created_by = serializers.CharField(read_only=True)
+    warnings = serializers.SerializerMethodField()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         self._check_endpoint(attrs)
         if not self.partial:
-            limit = default_hourly_limit(attrs["trigger_type"])
-            attrs.setdefault("max_executions_per_hour", limit)
+            if "max_executions_per_hour" not in attrs:
+                trigger_type = attrs["trigger_type"]
+                attrs["max_executions_per_hour"] = default_hourly_limit(trigger_type)
+                self.found_warnings = warn_of_hourly_limit(trigger_type)
             attrs.setdefault("count_task_failures", None)
         return attrs
+
+    @extend_schema_field(WarningSerializer(many=True))
+    def get_warnings(self, trigger: Trigger) -> Any:
+        """What the request that set these values may not have meant; else empty."""
+        return WarningSerializer(self.context.get("warnings", ()), many=True).data
 
     def _check_endpoint(self, attrs: dict[str, Any]) -> None:
         """Reject the use or change of an endpoint that serves agents of others."""
@@ -214,6 +230,7 @@ class TriggerInput:
     columns: Mapping[str, Any]
     webhook: EndpointFields
     event_types: Sequence[str] | None
+    warnings: Sequence[Fault] = ()
 
 
 def read_trigger(serializer: TriggerSerializer) -> TriggerInput:
@@ -222,7 +239,8 @@ def read_trigger(serializer: TriggerSerializer) -> TriggerInput:
     If some fields cannot be parsed, the others are validated, too.
     """
     if serializer.is_valid():
-        return _split(serializer.validated_data)
+        given = _split(serializer.validated_data)
+        return replace(given, warnings=serializer.found_warnings)
     faults = [*faults_of(serializer.errors), *_find_more_faults(serializer)]
     raise InvalidTrigger(join_faults(faults), faults=faults)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from agents.services.agents import usable_agents
 from common.api.defaults import ChangePermissions, ModelPermissions
 from common.api.lists import AnyCaseChoiceFilter, AnyCaseField, FlagFilter
 from common.api.views import StrictAPIView
+from common.errors import Fault
 from triggers.api.serializers import TriggerSerializer, complete_webhook, read_trigger
 from triggers.models import Trigger, TriggerType
 from triggers.services import lifecycle
@@ -100,7 +102,7 @@ class TriggerViewSet(StrictAPIView, GenericViewSet[Trigger]):
             webhook=given.webhook,
             created_by=request.user.get_username(),
         )
-        answer = self._answer(saved.trigger.id, saved.webhook_secret)
+        answer = self._answer(saved.trigger.id, saved.webhook_secret, given.warnings)
         answer.status_code = status.HTTP_201_CREATED
         answer["Location"] = request.build_absolute_uri(
             f"{request.path}/{saved.trigger.id}"
@@ -120,7 +122,7 @@ class TriggerViewSet(StrictAPIView, GenericViewSet[Trigger]):
             event_types=given.event_types,
             webhook=complete_webhook(given, trigger),
         )
-        return self._answer(pk, saved.webhook_secret)
+        return self._answer(pk, saved.webhook_secret, given.warnings)
 
     def partial_update(self, request: Request, pk: UUID) -> Response:
         trigger = self._find(pk)
@@ -132,7 +134,7 @@ class TriggerViewSet(StrictAPIView, GenericViewSet[Trigger]):
             event_types=given.event_types,
             webhook=given.webhook,
         )
-        return self._answer(pk, saved.webhook_secret)
+        return self._answer(pk, saved.webhook_secret, given.warnings)
 
     def destroy(self, request: Request, pk: UUID) -> Response:
         """Delete a trigger; like disabling, this requires no access to its agent."""
@@ -168,7 +170,10 @@ class TriggerViewSet(StrictAPIView, GenericViewSet[Trigger]):
         context = self.get_serializer_context()
         return TriggerSerializer(trigger, context=context, **options)
 
-    def _answer(self, pk: UUID, secret: str | None = None) -> Response:
+    def _answer(
+        self, pk: UUID, secret: str | None = None, warnings: Sequence[Fault] = ()
+    ) -> Response:
         """Return the stored trigger, and a secret that this request has set."""
-        context = {**self.get_serializer_context(), "webhook_secret": secret}
+        shown = {"webhook_secret": secret, "warnings": warnings}
+        context = {**self.get_serializer_context(), **shown}
         return Response(TriggerSerializer(self._find(pk), context=context).data)

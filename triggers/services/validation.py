@@ -41,6 +41,18 @@ def default_hourly_limit(trigger_type: str) -> int | None:
     return HOURLY_LIMIT if trigger_type in _LIMITED else None
 
 
+def warn_of_hourly_limit(trigger_type: str) -> list[Fault]:
+    """Return a warning if a new trigger of this type gets a default hourly limit."""
+    limit = default_hourly_limit(trigger_type)
+    if limit is None:
+        return []
+    detail = (
+        f"The default applies: at most {limit} executions per hour. Further events are "
+        "skipped (rate_limited). Set a number, or null for no limit"
+    )
+    return [Fault("/max_executions_per_hour", detail)]
+
+
 def set_columns(trigger: Trigger, fields: Mapping[str, Any]) -> None:
     """Set columns of an unsaved trigger, and those that follow from them.
 

@@ -28,7 +28,7 @@ from events.services.emit import emit
 EVENT_FIELDS: tuple[str, ...] = (
     "id", "type", "source", "subject", "content_type", "body_size", "request",
     "endpoint_id", "trigger_id", "delivery_id", "scheduled_for", "received_at",
-    "correlation_id", "cause_id", "depth", "replay_of",
+    "correlation_id", "cause_id", "depth", "replay_of", "read_as", "warnings",
 )  # fmt: skip
 
 
@@ -84,12 +84,25 @@ class RequestField(serializers.JSONField):
 
 
 class EventSerializer(serializers.ModelSerializer[Event]):
+    """An event. `read_as` is `json` for JSON that was declared as something else.
+
+    `warnings` say how the body differs from its content type.
+    """
+
     request = RequestField(read_only=True, allow_null=True)
+    read_as = serializers.SerializerMethodField()
+    warnings = serializers.SerializerMethodField()
 
     class Meta:
         model = Event
         fields = EVENT_FIELDS
         read_only_fields = fields
+
+    def get_read_as(self, event: Event) -> str | None:
+        return (event.request or {}).get("read_as")
+
+    def get_warnings(self, event: Event) -> list[str]:
+        return list((event.request or {}).get("warnings", ()))
 
 
 OCTET_STREAM = RawBytesRenderer.media_type

@@ -14,6 +14,10 @@ class MalformedBody(TickhookError):
     http_status = 400
 
 
+class CostlyBody(MalformedBody):
+    """The JSON is nested too deeply or has too many values."""
+
+
 class UnknownEncoding(MalformedBody):
     """The only supported Content-Encoding is gzip."""
 

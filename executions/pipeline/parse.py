@@ -20,7 +20,13 @@ from uuid import UUID
 from conditions.document import TextPath
 from events.models import Event, EventSource
 from senders.definitions import WebhookTypeDefinition
-from senders.parsing import MalformedBody, ParsedBody, decode_body, parse_body
+from senders.parsing import (
+    MalformedBody,
+    ParsedBody,
+    decode_body,
+    parse_body,
+    parse_sent,
+)
 from senders.sandbox import (
     SandboxRefused,
     SandboxTimedOut,
@@ -96,10 +102,12 @@ def _read(event: Event, senders: Mapping[str, WebhookTypeDefinition]) -> Body:
     encoding = ""
     if event.source == EventSource.WEBHOOK:
         encoding = str(request.get("headers", {}).get("content-encoding", ""))
-    field = sender.form_json_field if sender else None
     try:
         raw = decode_body(raw, encoding)
-        parsed = parse_body(raw, event.content_type, form_json_field=field)
+        if sender is None:
+            parsed = parse_body(raw, event.content_type)
+        else:
+            parsed = parse_sent(sender, raw, event.content_type)
     except MalformedBody:
         return Body(raw=raw, parsed=None, sender=sender)
     return Body(raw=raw, parsed=parsed, sender=sender)

@@ -60,6 +60,7 @@ class WebhookTypeDefinition:
     `credential_headers` are lower-case. With `body_varies`, a redelivery may carry
     another body: it is a duplicate if its id, its event type and the members outside
     `varying` (such as a counter of attempts) are the same; of None, whatever the body.
+    With `any_body`, a body that is declared as JSON and is not JSON is text.
     Accepted deliveries get the first of `responses` whose criteria match, else
     `response`; None stands for Tickhook's own answer.
     """
@@ -86,6 +87,7 @@ class WebhookTypeDefinition:
     handshakes: tuple[Handshake, ...] = ()
     confirmation: Confirmation | None = None
     form_json_field: str | None = None
+    any_body: bool = False
     credential_headers: frozenset[str] = ALWAYS_CREDENTIALS
     json_schema: Mapping[str, Any] | bool | None = field(default=None, hash=False)
     required_config_fields: tuple[str, ...] = ()
@@ -130,6 +132,7 @@ def load_definition(data: Mapping[str, Any]) -> WebhookTypeDefinition:
         max_body_bytes=int(data.get("max_body_bytes", DEFAULT_MAX_BODY_BYTES)),
         response_format=data.get("response_format", "json"),
         form_json_field=data.get("form_json_field"),
+        any_body=data.get("any_body", False),
         credential_headers=ALWAYS_CREDENTIALS | set(map(str.lower, credentials)),
         **_load_answers(data),
         **_load_validation(data),

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from senders.errors import MalformedBody
 from senders.parsing.bodies import BodyKind, ParsedBody, decode_body, parse_body
-from senders.parsing.finding import DeliveryIdentity, Finder, extract_identity
+from senders.parsing.finding import (
+    DeliveryIdentity,
+    Finder,
+    extract_identity,
+    parse_sent,
+)
 from senders.parsing.repeats import stable_digest
 
 __all__ = [
@@ -16,5 +21,6 @@ __all__ = [
     "decode_body",
     "extract_identity",
     "parse_body",
+    "parse_sent",
     "stable_digest",
 ]

@@ -12,7 +12,7 @@ import math
 import re
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NoReturn
 from urllib.parse import parse_qsl
@@ -21,7 +21,12 @@ import orjson
 import re2
 
 from common.json_cost import JSONTooCostly, parse_within_cost
-from senders.errors import BodyExpandsTooFar, MalformedBody, UnknownEncoding
+from senders.errors import (
+    BodyExpandsTooFar,
+    CostlyBody,
+    MalformedBody,
+    UnknownEncoding,
+)
 
 GZIP_NAMES = frozenset({"gzip", "x-gzip"})
 PLAIN_NAMES = frozenset({"", "identity"})
@@ -34,8 +39,11 @@ _GZIP_WINDOW = zlib.MAX_WBITS | 16
 
 JSON_TYPES = frozenset({"application/json", "text/json"})
 XML_TYPES = frozenset({"application/xml", "text/xml"})
-# Amazon SNS declares its JSON as text/plain, and some senders declare no type.
-UNDECLARED_TYPES = frozenset({"", "text/plain"})
+# Their content may look like JSON and is not: XML, and several values in one body.
+NEVER_JSON = frozenset(
+    {*XML_TYPES, "application/x-ndjson", "application/jsonl", "application/json-seq"}
+)
+BOM = b"\xef\xbb\xbf"
 
 MAX_INTEGER_DIGITS = 4300
 # orjson reads integers beyond 64 bits as floats; these have 19 digits or more.
@@ -68,11 +76,17 @@ class BodyKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedBody:
-    """The value of a body. With `is_text`, its numbers were sent as text."""
+    """The value of a body. With `is_text`, its numbers were sent as text.
+
+    `read_as` is `json` for JSON under a content type that does not declare it;
+    `warning` says how the body differs from its content type.
+    """
 
     value: object
     kind: BodyKind
     is_text: bool = False
+    read_as: str = ""
+    warning: str = ""
 
 
 def decode_body(body: bytes, encoding: str) -> bytes:
@@ -90,18 +104,27 @@ def decode_body(body: bytes, encoding: str) -> bytes:
 
 
 def parse_body(
-    body: bytes, content_type: str, *, form_json_field: str | None = None
+    body: bytes,
+    content_type: str,
+    *,
+    form_json_field: str | None = None,
+    any_body: bool = False,
 ) -> ParsedBody:
     """Return the value of a body by its content type; raise only MalformedBody.
 
     `form_json_field` names the form field that, if present, holds the whole payload as
-    JSON. A body of an unknown type that is not UTF-8 has no value.
+    JSON. Many clients declare their JSON as a form, as bytes or not at all, so a whole
+    body that is a JSON object or array is read as JSON. With `any_body`, a body that is
+    declared as JSON and is not JSON is text. A body of an unknown type that is not
+    UTF-8 has no value.
     """
     name, parameters = parse_header(content_type)
     if not body:
         return ParsedBody(value=None, kind=BodyKind.EMPTY)
     if name in JSON_TYPES or name.endswith("+json"):
-        return ParsedBody(value=parse_json(body), kind=BodyKind.JSON)
+        return _from_json(body, parameters.get("charset", ""), any_body=any_body)
+    if (undeclared := _find_json(body, name)) is not None:
+        return undeclared
     if name == "application/x-www-form-urlencoded":
         fields = parse_form(body, parameters.get("charset", ""))
         return _from_fields(fields, BodyKind.FORM, form_json_field)
@@ -139,12 +162,38 @@ def _from_fields(
     return ParsedBody(value=parse_json(payload.encode()), kind=kind)
 
 
+def _from_json(body: bytes, charset: str, *, any_body: bool) -> ParsedBody:
+    try:
+        return ParsedBody(value=parse_json(body), kind=BodyKind.JSON)
+    except CostlyBody:
+        raise
+    except MalformedBody as error:
+        if not any_body:
+            raise
+        warning = (
+            "The content type declares JSON, but the body is taken as text: "
+            f"{error.detail}"
+        )
+    if not is_utf8(charset):
+        text = body.decode("latin-1")
+        return ParsedBody(value=text, kind=BodyKind.TEXT, is_text=True, warning=warning)
+    return replace(_from_text(body, ""), warning=warning)
+
+
+def _find_json(body: bytes, name: str) -> ParsedBody | None:
+    """Return the JSON object or array that a body is, whatever its type declares."""
+    if body.removeprefix(BOM).lstrip()[:1] not in (b"{", b"["):
+        return None
+    if name in NEVER_JSON or name.endswith("+xml") or name.startswith("multipart/"):
+        return None
+    try:
+        value = parse_json(body)
+    except MalformedBody:  # text and forms can start with a bracket, too
+        return None
+    return ParsedBody(value=value, kind=BodyKind.JSON, read_as=BodyKind.JSON)
+
+
 def _from_text(body: bytes, name: str) -> ParsedBody:
-    if name in UNDECLARED_TYPES and body.lstrip()[:1] in (b"{", b"["):
-        try:
-            return ParsedBody(value=parse_json(body), kind=BodyKind.JSON)
-        except MalformedBody:  # plain text can start with a bracket, too
-            pass
     try:
         text = body.decode()
     except UnicodeDecodeError:
@@ -164,7 +213,7 @@ def parse_json(body: bytes) -> object:
     try:
         return parse_within_cost(body, _parse_json)
     except JSONTooCostly as error:
-        raise MalformedBody(f"The JSON {error}.") from error
+        raise CostlyBody(f"The JSON {error}.") from error
 
 
 def _parse_json(body: bytes) -> object:
@@ -191,7 +240,7 @@ def _parse_exactly(body: bytes) -> object:
     except json.JSONDecodeError as error:
         raise MalformedBody(f"The body is not valid JSON: {error}") from error
     except RecursionError as error:
-        raise MalformedBody("The JSON is nested too deeply.") from error
+        raise CostlyBody("The JSON is nested too deeply.") from error
 
 
 def _parse_integer(text: str) -> int:
@@ -248,7 +297,7 @@ def parse_form(body: bytes, charset: str) -> dict[str, object]:
     as `zlib` and `hex`. Every charset other than UTF-8 is read as Latin-1.
     """
     check_escapes(body)
-    encoding = "utf-8" if charset.strip().lower() in UTF8_NAMES else "latin-1"
+    encoding = "utf-8" if is_utf8(charset) else "latin-1"
     try:
         pairs = parse_qsl(
             body.decode(encoding, "replace"),
@@ -261,6 +310,11 @@ def parse_form(body: bytes, charset: str) -> dict[str, object]:
         detail = f"The form has more than {MAX_FIELDS} fields."
         raise MalformedBody(detail) from error
     return collect(pairs)
+
+
+def is_utf8(charset: str) -> bool:
+    """Return whether a charset of a content type means UTF-8, as a missing one does."""
+    return charset.strip().lower() in UTF8_NAMES
 
 
 def check_escapes(body: bytes) -> None:

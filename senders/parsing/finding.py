@@ -20,6 +20,7 @@ from senders.definitions import (
     Source,
     WebhookTypeDefinition,
 )
+from senders.parsing.bodies import ParsedBody, parse_body
 
 MAX_EVENT_TYPE_LENGTH = 200
 MAX_DELIVERY_ID_LENGTH = 8000
@@ -84,6 +85,18 @@ def as_text(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
     return str(value).strip().encode("utf-8", "backslashreplace").decode()
+
+
+def parse_sent(
+    definition: WebhookTypeDefinition, body: bytes, content_type: str
+) -> ParsedBody:
+    """Return the value of a body as its sender's type reads it; raise MalformedBody."""
+    return parse_body(
+        body,
+        content_type,
+        form_json_field=definition.form_json_field,
+        any_body=definition.any_body,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

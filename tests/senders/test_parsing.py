@@ -40,14 +40,104 @@ def part(disposition: str, content: bytes, *more_headers: str) -> bytes:
         "application/vnd.github+json",
         "application/cloudevents+json; charset=utf-8",
         "text/json",
-        "text/plain",
-        "",
     ],
 )
 def test_all_content_types_of_json_are_recognized(content_type: str) -> None:  # R210
     parsed = parse_body(PUSH, content_type)
 
     assert parsed == ParsedBody(value=json.loads(PUSH), kind=BodyKind.JSON)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "",
+        "text/plain",
+        "text/html; charset=utf-8",
+        FORM,
+        "application/octet-stream",
+        "application/csp-report",
+        "application/x-amz-json-1.0",
+        "application/x-amz-json-1.1",
+        "application/x-json",
+        "text/javascript",
+        "application/x-anything",
+    ],
+)
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"amount": 1250}',
+        b' \n[1, {"url": "https://shop.example/?a=1&b=%20"}]\r\n',
+        b"\xef\xbb\xbf" + b'{"amount": 1250}',
+        b'{"a+b": "c=d;e"}',
+        b"{}",
+    ],
+)
+def test_json_that_is_declared_as_something_else_is_read_as_json(
+    body: bytes, content_type: str
+) -> None:
+    parsed = parse_body(body, content_type)
+
+    value = json.loads(body.decode("utf-8-sig"))
+    assert parsed == ParsedBody(value=value, kind=BodyKind.JSON, read_as="json")
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "kind"),
+    [
+        (b"[a]=1&[b]=2", FORM, BodyKind.FORM),
+        (b"{a}", FORM, BodyKind.FORM),
+        (b'{"a":1}\n{"a":2}', "text/plain", BodyKind.TEXT),
+        (b'{"a":1}', "application/x-ndjson", BodyKind.TEXT),
+        (b'{"a":1}', "application/xml", BodyKind.XML),
+        (b"[" * 101 + b"]" * 101, "application/octet-stream", BodyKind.TEXT),
+        (b'"text"', "application/octet-stream", BodyKind.TEXT),
+    ],
+)
+def test_what_is_no_json_object_or_array_is_read_as_declared(
+    body: bytes, content_type: str, kind: BodyKind
+) -> None:
+    parsed = parse_body(body, content_type)
+
+    assert (parsed.kind, parsed.read_as) == (kind, "")
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "text"),
+    [
+        (b'{"a":1,}', JSON, '{"a":1,}'),
+        (b"{'a': 1}", "application/vnd.x+json", "{'a': 1}"),
+        (b"[1e400]", JSON, "[1e400]"),
+        (b"[NaN]", JSON, "[NaN]"),
+        (b"9" * 4301, JSON, "9" * 4301),
+        (b"hello", JSON, "hello"),
+        (b'{"a":"\xe9"}', JSON + "; charset=iso-8859-1", '{"a":"é"}'),
+        (b'{"a":"\xe9"}', JSON + "; charset=windows-1252", '{"a":"é"}'),
+    ],
+)
+def test_a_type_that_takes_any_body_takes_invalid_json_as_text(
+    body: bytes, content_type: str, text: str
+) -> None:
+    parsed = parse_body(body, content_type, any_body=True)
+
+    assert (parsed.value, parsed.kind, parsed.is_text) == (text, BodyKind.TEXT, True)
+    assert parsed.warning.startswith("The content type declares JSON, but")
+    with pytest.raises(MalformedBody):
+        parse_body(body, content_type)
+
+
+def test_any_body_includes_bytes_that_are_no_text() -> None:
+    parsed = parse_body(b"\xff\xfe", JSON, any_body=True)
+
+    assert (parsed.value, parsed.kind) == (None, BodyKind.BINARY)
+    assert "not valid UTF-8" in parsed.warning
+
+
+@pytest.mark.parametrize("body", [b"[" * 101 + b"]" * 101, b"[" * 10_000])
+def test_json_that_is_too_costly_is_rejected_by_every_type(body: bytes) -> None:
+    with pytest.raises(MalformedBody):
+        parse_body(body, JSON, any_body=True)
 
 
 @pytest.mark.parametrize("content_type", [JSON, FORM, MULTIPART, "", "text/plain"])
@@ -262,7 +352,7 @@ def test_multipart_can_have_a_thousand_parts() -> None:
         (b"<a/>", "application/soap+xml", BodyKind.XML),
         (b"{not json", "text/plain", BodyKind.TEXT),
         (b"42", "text/plain", BodyKind.TEXT),
-        (b'{"a":1}', "application/x-anything", BodyKind.TEXT),
+        (b"a: 1", "application/x-anything", BodyKind.TEXT),
     ],
 )
 def test_other_utf8_bodies_are_text(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -37,6 +37,8 @@ class SentRequest:
     headers: Mapping[str, str]
     query: Mapping[str, Any]
     remote_address: str
+    read_as: str | None = None
+    warnings: Sequence[str] = ()
 
 
 def request_of(delivery: Delivery) -> SentRequest:
@@ -53,6 +55,8 @@ def request_of(delivery: Delivery) -> SentRequest:
         headers=kept.get("headers", {}),
         query=kept.get("query", {}),
         remote_address=kept.get("remote_address", ""),
+        read_as=kept.get("read_as"),
+        warnings=kept.get("warnings", ()),
     )
 
 

@@ -63,10 +63,14 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
 
 
 class DeliveredRequestSerializer(serializers.Serializer[Any]):
+    """`read_as` is `json` for JSON that was declared as something else."""
+
     method = serializers.CharField()
     headers = serializers.DictField()
     query = serializers.DictField()
     remote_address = serializers.CharField()
+    read_as = serializers.CharField(allow_null=True)
+    warnings = serializers.ListField(child=serializers.CharField())
 
 
 class DeliveredBodySerializer(serializers.Serializer[Any]):

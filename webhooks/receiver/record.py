@@ -36,6 +36,7 @@ from webhooks.types import StoredRequest
 
 # These headers describe the whole batch, so they are not stored with an item.
 _HEADERS_OF_BATCH = frozenset({"content-encoding", "content-length", "content-type"})
+JSON = "application/json"
 # Headers and query are sent once with a batch and stored with each item.
 MAX_REPEATED_BYTES = 16 * 1024 * 1024
 
@@ -115,9 +116,10 @@ def is_batch(
     """
     batch = definition.batch
     name, _ = parse_header(content_type)
-    if batch is None or name != batch.content_type:
+    is_undeclared = bool(batch and parsed.read_as and batch.content_type == JSON)
+    if batch is None or not (name == batch.content_type or is_undeclared):
         return False
-    may_be_single = batch.item_content_type == name
+    may_be_single = batch.item_content_type == batch.content_type
     return isinstance(parsed.value, list) or not may_be_single
 
 
@@ -250,7 +252,7 @@ def _new_event(
 def _stored_request(
     request: WebhookRequest, *, without: frozenset[str] = frozenset()
 ) -> StoredRequest:
-    headers = storable_headers(request)
+    headers, parsed = storable_headers(request), request.content.parsed
     return StoredRequest(
         method=request.method,
         headers={n: v for n, v in headers.items() if n not in without},
@@ -261,4 +263,6 @@ def _stored_request(
         },
         remote_address=request.remote_address,
         is_validated=request.is_validated,
+        read_as=parsed.read_as,
+        warning=parsed.warning,
     )

@@ -24,7 +24,7 @@ from senders.parsing import (
     ParsedBody,
     decode_body,
     extract_identity,
-    parse_body,
+    parse_sent,
 )
 from senders.parsing.bodies import collect
 from webhooks.models import WebhookEndpoint, WebhookType
@@ -190,9 +190,7 @@ def parse_content(request: WebhookRequest) -> Content:
     """
     query = parse_query(request)
     data = decode_body(request.body, request.headers.get("content-encoding", ""))
-    parsed = parse_body(
-        data, request.content_type, form_json_field=request.definition.form_json_field
-    )
+    parsed = parse_sent(request.definition, data, request.content_type)
     return Content(query=query, data=data, parsed=parsed)
 
 

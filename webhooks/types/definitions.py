@@ -131,7 +131,8 @@ class StoredRequest:
 
     With `is_validated`, the receiver has run the validation code of the type and it
     accepted the request. If not, the worker runs it: the receiver runs the code only
-    for a sender that has proved its identity.
+    for a sender that has proved its identity. `read_as` and `warning` are those of the
+    parsed body.
     """
 
     method: str = ""
@@ -139,6 +140,8 @@ class StoredRequest:
     query: Mapping[str, object] = field(default_factory=dict)
     remote_address: str = ""
     is_validated: bool = False
+    read_as: str = ""
+    warning: str = ""
 
     def to_json(self) -> str:
         kept: dict[str, object] = {
@@ -147,9 +150,13 @@ class StoredRequest:
             "query": self.query,
             "remote_address": self.remote_address,
         }
-        # Conditions can read these members, so this one is left out where it is false.
+        # Most requests have none of these, so they are left out where they are empty.
         if self.is_validated:
             kept["validated"] = True
+        if self.read_as:
+            kept["read_as"] = self.read_as
+        if self.warning:
+            kept["warnings"] = [self.warning]
         return dump_json(kept)
 
     @classmethod
@@ -162,4 +169,6 @@ class StoredRequest:
             query=kept.get("query", {}),
             remote_address=kept.get("remote_address", ""),
             is_validated=kept.get("validated") is True,
+            read_as=kept.get("read_as", ""),
+            warning="".join(kept.get("warnings", ())),
         )

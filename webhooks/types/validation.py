@@ -17,7 +17,7 @@ from senders.parsing import (
     MalformedBody,
     ParsedBody,
     extract_identity,
-    parse_body,
+    parse_sent,
 )
 from webhooks.types.catalogue import WebhookTypeNotFound
 from webhooks.types.definitions import find_definition
@@ -139,7 +139,7 @@ def _parse(
     definition: WebhookTypeDefinition, raw: bytes, content_type: str
 ) -> ParsedBody:
     try:
-        return parse_body(raw, content_type, form_json_field=definition.form_json_field)
+        return parse_sent(definition, raw, content_type)
     except MalformedBody as error:
         fault = Fault("/body", error.detail)
         raise InvalidInput(error.detail, faults=[fault]) from error

@@ -149,7 +149,7 @@ def test_an_inspector_of_an_endpoint_previews_the_signature_check(
 
 
 def test_a_malformed_body_is_shown_with_its_cause(api: APIClient) -> None:
-    inspector = opened(api, type="generic")
+    inspector = opened(api, type="pagerduty")
 
     send(inspector, b"{", X_Delivery_Id="d-1")
 

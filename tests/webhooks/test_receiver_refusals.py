@@ -62,7 +62,7 @@ CASES = {
     "global_rate_limited": Case(
         status=429, settings={"TICKHOOK_GLOBAL_LIMIT": 1}, sent_before=b"[]"
     ),
-    "malformed_body": Case(status=400, body=b"{"),
+    "malformed_body": Case(status=400, body=b"{", content_type="multipart/form-data"),
     "validation_failed": Case(status=400, rules={"json_schema": NEEDS_B}),
     "delivery_id_conflict": Case(status=409, sent_before=b"[]"),
 }

@@ -12,6 +12,8 @@ RUN := $(VENV)/bin/python
 PARALLEL := --numprocesses 2
 # Programs need the whole machine: their tests run one after the other.
 PROGRAMS := processes or acceptance or browser or chaos
+# Only `make test-engines` runs these: npm fetches what they need.
+ELSEWHERE := typescript
 UV := $(shell command -v uv 2>/dev/null)
 INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(RUN),$(RUN) -m pip install --quiet --disable-pip-version-check)
 
@@ -27,21 +29,21 @@ worker: $(VENV)/.installed ## Start a worker next to `make up`: Q=shop I=shop.ta
 		-c "$${TICKHOOK_AGENT_CONCURRENCY:-2}" --loglevel INFO
 
 test: lint ## Check the code and run every test
-	$(RUN) -m pytest $(PARALLEL) -m "not ($(PROGRAMS))"
+	$(RUN) -m pytest $(PARALLEL) -m "not ($(PROGRAMS) or $(ELSEWHERE))"
 	$(RUN) -m pytest -m "$(PROGRAMS)"
 
 test-unit: $(VENV)/.installed-dev ## Run the tests that need no server
 	$(RUN) -m pytest $(PARALLEL) -m unit
 
 test-db: $(VENV)/.installed-dev ## Run the tests that need PostgreSQL or Valkey
-	$(RUN) -m pytest $(PARALLEL) -m "not (unit or $(PROGRAMS))"
+	$(RUN) -m pytest $(PARALLEL) -m "not (unit or $(PROGRAMS) or $(ELSEWHERE))"
 
 test-acceptance: $(VENV)/.installed-dev ## Run the tests that start programs or a browser
 	$(RUN) -m pytest -m "processes or acceptance or browser"
 
 # A clone's `make up` starts a PostgreSQL of its own, without PgBouncer.
-test-engines: $(VENV)/.installed-dev ## Run the acceptance tests behind PgBouncer
-	TEST_ENGINE=pgbouncer $(RUN) -m pytest -m acceptance tests/acceptance \
+test-engines: $(VENV)/.installed-dev ## Run the acceptance tests behind PgBouncer, and TypeScript clients
+	TEST_ENGINE=pgbouncer $(RUN) -m pytest -m "acceptance or $(ELSEWHERE)" tests/acceptance \
 		--ignore tests/acceptance/test_make_up.py
 
 # The type checker's Django plugin loads the settings, which want a key.

@@ -9,15 +9,17 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
+from agents.models import TaskStatus
 from common.api.serializers import (
     AnyCaseChoiceField,
     JSONObjectField,
     StrictSerializer,
 )
+from executions.models import ExecutionStatus
 from executions.services.ledger import MAX_ENTRIES
 from executions.services.ledger_entries import OccurrenceStatus
 from triggers.api.fields import InstantField
-from triggers.models import Overlap
+from triggers.models import Overlap, ScheduleType
 
 DAY = timedelta(days=1)
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -106,9 +108,11 @@ class EntrySerializer(serializers.Serializer[Any]):
     reason = serializers.CharField()
     event_id = serializers.UUIDField(allow_null=True)
     execution_id = serializers.UUIDField(allow_null=True)
-    execution_status = serializers.CharField(allow_null=True)
+    execution_status = serializers.ChoiceField(
+        choices=ExecutionStatus.choices, allow_null=True
+    )
     task_id = serializers.UUIDField(allow_null=True)
-    task_status = serializers.CharField(allow_null=True)
+    task_status = serializers.ChoiceField(choices=TaskStatus.choices, allow_null=True)
     fired_at = serializers.DateTimeField(allow_null=True)
     lateness_seconds = serializers.FloatField(allow_null=True)
     note = serializers.CharField()
@@ -148,8 +152,8 @@ class TriggerStatusSerializer(serializers.Serializer[Any]):
     paused_until = serializers.DateTimeField(
         source="trigger.paused_until", allow_null=True
     )
-    schedule_type = serializers.CharField(
-        source="trigger.schedule_type", allow_null=True
+    schedule_type = serializers.ChoiceField(
+        source="trigger.schedule_type", choices=ScheduleType.choices, allow_null=True
     )
     schedule_config = JSONObjectField(source="trigger.schedule_config")
     cron_expression = serializers.CharField(

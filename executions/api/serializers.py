@@ -14,6 +14,7 @@ from common.api.serializers import JSONObjectField, StrictSerializer
 from events.api import EVENT_FIELDS, EventSerializer
 from events.models import Event
 from executions.models import ExecutionTrace, TriggerExecution
+from triggers.models import TriggerType
 
 VIEW_EXECUTIONS = "executions.view_triggerexecution"
 LISTED: tuple[str, ...] = (
@@ -41,7 +42,9 @@ class ExecutionSerializer(serializers.ModelSerializer[TriggerExecution]):
     """An execution in a list."""
 
     trigger_name = serializers.CharField(source="trigger.name")
-    trigger_type = serializers.CharField(source="trigger.trigger_type")
+    trigger_type = serializers.ChoiceField(
+        source="trigger.trigger_type", choices=TriggerType.choices
+    )
     task_status = serializers.ChoiceField(
         source="task.status", choices=TaskStatus.choices, default=None, allow_null=True
     )

@@ -18,7 +18,7 @@ from webhooks.deliveries.selectors import (
     status_of,
 )
 from webhooks.endpoints.sending import TEST_HEADER
-from webhooks.models import Delivery
+from webhooks.models import Delivery, DeliveryOutcome
 from webhooks.rejections.fixes import how_to_fix
 
 
@@ -190,7 +190,7 @@ class TestEventSerializer(StrictSerializer):
 class SentTestEventSerializer(serializers.Serializer[Any]):
     """How the receiver answered a test event."""
 
-    outcome = serializers.CharField()
+    outcome = serializers.ChoiceField(choices=DeliveryOutcome.choices)
     status = serializers.IntegerField()
     cause = serializers.CharField(allow_null=True)
     detail = serializers.CharField()

@@ -170,6 +170,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
+        "common.api.openapi.name_actions",
         "common.api.openapi.document_errors",
         "common.api.openapi.require_answered_members",
         "common.api.openapi.describe_defaults",

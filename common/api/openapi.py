@@ -80,6 +80,26 @@ def document_errors(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     return result
 
 
+def name_actions(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Shorten the ids of operations that neither create nor retrieve a row.
+
+    A POST creates only on a path whose rows have paths of their own: `triggers_run`
+    instead of `triggers_run_create`, which generated clients use as names.
+    """
+    paths = result["paths"]
+    collections = {path.rpartition("/")[0] for path in paths if path.endswith("}")}
+    for path, operations in paths.items():
+        for method, operation in operations.items():
+            if method == "post" and path not in collections:
+                suffix = "_create"
+            elif method == "get" and not path.endswith("}"):
+                suffix = "_retrieve"
+            else:
+                continue
+            operation["operationId"] = operation["operationId"].removesuffix(suffix)
+    return result
+
+
 def require_answered_members(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Mark all members of responses as required, since a serializer writes all of them.
 

@@ -171,6 +171,44 @@ def test_no_member_has_a_default_that_a_client_would_send() -> None:
     assert "description" not in schemas["PatchedAgentRequest"]["properties"]["kind"]
 
 
+def test_operations_have_short_names_of_what_they_do() -> None:
+    names = {operation["operationId"]: path for _, path, operation in operations()}
+
+    assert len(names) == len(list(operations()))
+    assert names.keys() >= {
+        "agents_create",
+        "deliveries_inspectors_create",
+        "events_body",
+        "schedules_preview",
+        "triggers_create",
+        "triggers_partial_update",
+        "triggers_retrieve",
+        "triggers_run",
+        "triggers_status",
+    }
+    assert [
+        n for n, path in names.items() if n.endswith("_create") and "{" in path
+    ] == []
+
+
+def test_no_member_is_read_or_written_only() -> None:
+    schemas = document()["components"]["schemas"].values()
+    members = [m for s in schemas for m in s.get("properties", {}).values()]
+
+    assert len(members) > 100
+    assert [m for m in members if m.keys() & {"readOnly", "writeOnly"}] == []
+
+
+def test_a_choice_that_can_be_null_has_no_type_for_null() -> None:
+    schemas = document()["components"]["schemas"]
+
+    assert "NullEnum" not in schemas
+    assert schemas["Trigger"]["properties"]["schedule_type"] == {
+        "allOf": [{"$ref": "#/components/schemas/ScheduleTypeEnum"}],
+        "nullable": True,
+    }
+
+
 def test_the_schema_names_the_public_url_first() -> None:
     servers = document()["servers"]
 

@@ -167,7 +167,7 @@ def execution(generated: Generated, agent: Any) -> Any:
     """Return an execution with its task, of a trigger that was run by hand."""
     made = make_trigger(generated, agent, "manual")
     run = generated.model("RunRequest")()
-    status, started = generated.send("triggers_run_create", made.id, body=run)
+    status, started = generated.send("triggers_run", made.id, body=run)
     assert status == 202
 
     def with_task() -> Any:

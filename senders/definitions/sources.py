@@ -93,6 +93,18 @@ def reads_body(source: Source) -> bool:
     return False
 
 
+def possible_texts(source: Source) -> frozenset[str] | None:
+    """Return all texts that a source can have; None if the request decides."""
+    match source:
+        case ConstantSource():
+            return frozenset({source.value})
+        case FirstKeySource():
+            return frozenset(source.names)
+        case NamedSource():
+            return frozenset(name for _, name in source.names)
+    return None
+
+
 def load_sources(items: Iterable[Mapping[str, Any]]) -> tuple[Source, ...]:
     return tuple(load_source(item) for item in items)
 

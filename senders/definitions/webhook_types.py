@@ -29,7 +29,12 @@ from senders.definitions.schemes import (
     headers_with_secret,
     is_in_body,
 )
-from senders.definitions.sources import Source, load_sources, parse_pointer
+from senders.definitions.sources import (
+    Source,
+    load_sources,
+    parse_pointer,
+    possible_texts,
+)
 
 DEFAULT_MAX_BODY_BYTES = 10 * 1024 * 1024
 ALWAYS_CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
@@ -54,7 +59,8 @@ class WebhookTypeDefinition:
 
     `aliases` are other names for the newest of several types of one sender.
     `event_type` and `delivery_id` are tried in order; the first source that yields a
-    text counts. `signature` is None for a sender that does not sign;
+    text counts. `events` are all event types that the sender sends, without the slug;
+    None if they are not known. `signature` is None for a sender that does not sign;
     `secret_on_creation` says whether a new endpoint gets a secret by default.
     `default_methods` are the most that an endpoint of this type can allow. Names in
     `credential_headers` are lower-case. With `body_varies`, a redelivery may carry
@@ -74,6 +80,7 @@ class WebhookTypeDefinition:
     signature_required: bool = False
     secret_on_creation: bool = True
     event_type: tuple[Source, ...] = ()
+    events: frozenset[str] | None = None
     delivery_id: tuple[Source, ...] = ()
     body_varies: bool = False
     varying: tuple[tuple[str, ...], ...] | None = None
@@ -125,6 +132,7 @@ def load_definition(data: Mapping[str, Any]) -> WebhookTypeDefinition:
         signature_required=data.get("signature_required", False),
         secret_on_creation=data.get("secret_on_creation", True),
         event_type=load_sources(data.get("event_type", [])),
+        events=_load_events(data),
         delivery_id=load_sources(data.get("delivery_id", [])),
         **_load_varying(data.get("body_varies", False)),
         batch=BatchFormat(**data["batch"]) if "batch" in data else None,
@@ -137,6 +145,14 @@ def load_definition(data: Mapping[str, Any]) -> WebhookTypeDefinition:
         **_load_answers(data),
         **_load_validation(data),
     )
+
+
+def _load_events(data: Mapping[str, Any]) -> frozenset[str] | None:
+    if "events" in data:
+        return frozenset(data["events"])
+    possible = [possible_texts(one) for one in load_sources(data.get("event_type", []))]
+    known = [texts for texts in possible if texts is not None]
+    return frozenset().union(*known) if len(known) == len(possible) else None
 
 
 def _load_varying(value: bool | list[str]) -> dict[str, Any]:

@@ -77,6 +77,8 @@ def test_a_sample_is_verified_and_identified(row: Row) -> None:
         sent = sent.but(body=split_array(sent.body)[0])
     found = identify(sent)
     assert found.event_type == f"{sent.slug}.{row.form.type or row.event.type}"
+    events = resolve(sent.slug).events
+    assert events is None or row.form.type or row.event.type in events
     if row.event.delivery_id == BODY_HASH:
         assert (found.delivery_id or "").startswith("sha256:")
         other = identify(sent.but(body=sent.body + b" "))

@@ -15,6 +15,7 @@ from events.models import Event
 from tests.factories import AgentFactory, make_trigger
 from triggers.models import Trigger
 from webhooks.models import WebhookEndpoint
+from webhooks.types import upload_type
 
 pytestmark = pytest.mark.django_db
 
@@ -167,6 +168,18 @@ def test_an_unresolvable_schema_is_a_fault(api: APIClient, reference: str) -> No
             "Event type 'invoices.*' is not supported; did you mean 'invoice.*'?",
         ),
         ("zzz", "Event type 'zzz' is not supported"),
+        (
+            "githb.push",
+            "Event type 'githb.push' is not supported; did you mean 'github.push'?",
+        ),
+        (
+            "hubspot.contact.creation",
+            (
+                "Event type 'hubspot.contact.creation' is not supported; "
+                "did you mean 'hubspot-v3.contact.creation'?"
+            ),
+        ),
+        ("github", "No event has only the type 'github'; did you mean 'github.*'?"),
     ],
 )
 def test_an_unknown_event_type_is_rejected(
@@ -177,6 +190,80 @@ def test_an_unknown_event_type_is_rejected(
     faults = refused(api, agent, trigger_type="event", event_types=patterns)
 
     assert faults == {"/event_types/4": detail}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "meant"),
+    [
+        ("github.pull_request.opened", "; did you mean 'github.pull_request'?"),
+        ("github.pull_request.*", "; did you mean 'github.pull_request'?"),
+        ("github.psuh", "; did you mean 'github.push'?"),
+        ("telegram.mesage", "; did you mean 'telegram.message'?"),
+        (
+            "pagerduty.incident.trigger",
+            "; did you mean 'pagerduty.incident.triggered'?",
+        ),
+        ("generic.order", "."),
+        ("sns.xyz", "."),
+    ],
+)
+def test_an_event_type_that_the_sender_never_sends_is_refused(
+    api: APIClient, agent: Agent, pattern: str, meant: str
+) -> None:
+    faults = refused(api, agent, trigger_type="event", event_types=[pattern])
+
+    (detail,) = faults.values()
+    assert f"sends no event '{pattern.partition('.')[2]}'{meant} '" in detail
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "github.*", "github.unknown", "pagerduty.incident.*", "stripe.any.thing",
+        "bitbucket.repo:push", "telegram.poll", "generic.received", "shopify.a_b",
+    ],
+)  # fmt: skip
+def test_an_event_type_that_a_sender_may_send_is_accepted(
+    api: APIClient, agent: Agent, pattern: str
+) -> None:
+    body = {"name": "n", "agent_id": str(agent.pk), "trigger_type": "event"}
+
+    assert api.post(URL, {**body, "event_types": [pattern]}).status_code == 201
+
+
+def test_the_event_types_of_an_uploaded_type_are_not_checked(
+    api: APIClient, agent: Agent
+) -> None:
+    document = {"slug": "github", "parser": "x", "json_schema": {}}
+    upload_type(document={**document, "event_type": [{"body": "/kind"}]})
+    body = {"name": "n", "agent_id": str(agent.pk), "trigger_type": "event"}
+
+    assert api.post(URL, {**body, "event_types": ["github.psuh"]}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("webhook_type", "name", "value"),
+    [
+        ("twilio", "reply", {"text": "hi"}),
+        ("github", "reply", {}),
+        ("twilio", "max_wait_seconds", 5),
+        ("slack", "max_wait_seconds", 5),
+    ],
+)
+def test_a_setting_without_effect_is_refused(
+    api: APIClient, agent: Agent, webhook_type: str, name: str, value: object
+) -> None:
+    faults = refused(
+        api,
+        agent,
+        trigger_type="webhook",
+        webhook_type=webhook_type,
+        webhook_config={name: value},
+    )
+
+    (pointer,) = faults
+    assert pointer == f"/webhook_config/{name}"
+    assert faults[pointer].endswith("; leave this out")
 
 
 @pytest.mark.parametrize(

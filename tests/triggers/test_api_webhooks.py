@@ -11,6 +11,7 @@ from tests.factories import AgentFactory, make_trigger
 from triggers.models import Trigger
 from webhooks.endpoints.secrets import live_secrets
 from webhooks.models import WebhookEndpoint
+from webhooks.types import upload_type
 
 pytestmark = pytest.mark.django_db
 
@@ -122,6 +123,18 @@ def test_a_type_that_is_gone_can_be_sent_back(api: APIClient) -> None:  # R157
     kept = api.patch(f"{URL}/{shown['id']}", {"webhook_type": "gone"})
 
     assert (kept.status_code, kept.json()["webhook_type"]) == (200, "generic")
+
+
+@pytest.mark.parametrize("slug", ["generic", "shop"])
+def test_the_config_of_generic_and_uploaded_types_is_free(
+    api: APIClient, slug: str
+) -> None:  # R195
+    upload_type(document={"slug": "shop", "parser": "x", "json_schema": {}})
+    config = {"reply": {"ok": True}, "api_key": "k", "filter_events": ["a"]}
+
+    make(api, webhook_type=slug, webhook_config=config)
+
+    assert WebhookEndpoint.objects.get().config == config
 
 
 def test_a_secret_is_shown_once(api: APIClient) -> None:

@@ -13,6 +13,7 @@ from conditions.document import UnreadableFieldError, parse_field
 from conditions.engine import validate_condition
 from events.models import EventType
 from events.services.emit import INTERNAL_NAMESPACES
+from senders.definitions import slug_of_alias
 from triggers.models import ScheduleType, Trigger, TriggerType
 from triggers.schedules import InvalidSchedule
 from triggers.services.scheduling import schedule_of
@@ -22,7 +23,7 @@ from webhooks.endpoints.lifecycle import (
     find_endpoint_faults,
 )
 from webhooks.models import WebhookEndpoint
-from webhooks.types import known_slugs
+from webhooks.types import explain_never_sent, known_slugs
 
 HOURLY_LIMIT = 60
 HOUR_SECONDS = 3600
@@ -117,11 +118,14 @@ def explain_unsupported(patterns: Sequence[str]) -> dict[int, str]:
         return {}
     catalogue = set(EventType.objects.values_list("name", flat=True))
     namespaces = {*INTERNAL_NAMESPACES, *known_slugs()}
-    return {
-        place: _explain(pattern, catalogue)
+    found = {
+        place: explain_never_sent(pattern)
+        if _is_supported(pattern, catalogue, namespaces)
+        else _explain(pattern, catalogue, namespaces)
         for place, pattern in enumerate(patterns)
-        if is_pattern(pattern) and not _is_supported(pattern, catalogue, namespaces)
+        if is_pattern(pattern)
     }
+    return {place: detail for place, detail in found.items() if detail is not None}
 
 
 def is_pattern(pattern: str) -> bool:
@@ -237,9 +241,14 @@ def _is_supported(pattern: str, catalogue: set[str], namespaces: set[str]) -> bo
     return any(name.startswith(pattern.removesuffix("*")) for name in catalogue)
 
 
-def _explain(pattern: str, catalogue: set[str]) -> str:
+def _explain(pattern: str, catalogue: set[str], namespaces: set[str]) -> str:
     prefixes = {name.rpartition(".")[0] + ".*" for name in catalogue}
     known = prefixes if pattern.endswith(".*") else catalogue
-    close = get_close_matches(pattern, sorted(known), n=1)
+    first, dot, rest = pattern.partition(".")
+    if slug := slug_of_alias(first):
+        close = [f"{slug}.{rest or '*'}"]
+    else:
+        same = {f"{name}.{rest}" for name in namespaces if dot}
+        close = get_close_matches(pattern, sorted(known | same), n=1)
     hint = f"; did you mean '{close[0]}'?" if close else ""
     return f"Event type '{pattern}' is not supported{hint}"

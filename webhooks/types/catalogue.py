@@ -14,10 +14,12 @@ from django.db.models import QuerySet
 from common.errors import NotFound
 from senders.definitions import (
     GENERIC,
+    get_shipped,
     shipped_document,
     shipped_names,
     shipped_slugs,
 )
+from senders.parsing.finding import UNKNOWN_EVENT_TYPE
 from webhooks.models import WebhookType, WebhookTypeVersion
 from webhooks.types.definitions import definitions_of
 from webhooks.types.in_use import count_endpoints
@@ -83,6 +85,34 @@ def explain_unknown(name: str) -> str:
     return (
         f"There is no webhook type '{written}'{hint} GET /api/v1/webhook-types lists "
         f"all types; '{GENERIC}' is for other senders, or upload a type"
+    )
+
+
+def explain_never_sent(pattern: str) -> str | None:
+    """Say why no delivery has an event type of this pattern; None if some may have.
+
+    Only the names of shipped types whose event types are all known are checked.
+    """
+    slug, dot, name = pattern.partition(".")
+    if not dot and slug in known_slugs():
+        return f"No event has only the type '{slug}'; did you mean '{slug}.*'?"
+    definition = get_shipped(slug)
+    if definition is None or definition.events is None or name == "*":
+        return None
+    if WebhookType.objects.filter(pk=definition.slug).exists():
+        return None
+    known = {*definition.events, UNKNOWN_EVENT_TYPE}
+    if name in known:
+        return None
+    prefix = name.removesuffix("*")
+    if prefix != name and any(one.startswith(prefix) for one in known):
+        return None
+    stems = [one for one in known if f"{name}.".startswith(f"{one}.")]
+    closest = stems or get_close_matches(name, sorted(known), n=1)
+    hint = f"; did you mean '{slug}.{closest[0]}'?" if closest else "."
+    return (
+        f"{definition.name} sends no event '{name}'{hint} '{slug}.*' matches all of "
+        "its events; what happened in detail can be read from the body by conditions"
     )
 
 

@@ -11,7 +11,7 @@ from common.errors import Fault, InvalidInput, json_pointer
 from common.fields import dump_json
 from common.json_schema import TooCostly, UnusableSchema, find_value_faults
 from senders import sandbox
-from senders.definitions import WebhookTypeDefinition
+from senders.definitions import GENERIC, WebhookTypeDefinition, get_shipped
 from senders.parsing import (
     Finder,
     MalformedBody,
@@ -62,6 +62,28 @@ def find_config_faults(
     if definition.reply is not None and not isinstance(config.get("reply", {}), dict):
         detail = f"Must be an object that {definition.name} accepts as a reply"
         yield Fault("/webhook_config/reply", detail)
+    yield from _find_useless_fields(definition, config)
+
+
+def _find_useless_fields(
+    definition: WebhookTypeDefinition, config: Mapping[str, Any]
+) -> Iterator[Fault]:
+    """Find settings that a shipped type ignores.
+
+    The config of `generic` and of uploaded types is free: their code may read it.
+    """
+    slug = definition.slug
+    if slug == GENERIC or definition is not get_shipped(slug):
+        return
+    if "reply" in config and definition.reply is None:
+        detail = f"{definition.name} takes no reply; leave this out"
+        yield Fault("/webhook_config/reply", detail)
+    has_own_answer = (
+        definition.response is not None or definition.response_format == "empty"
+    )
+    if "max_wait_seconds" in config and has_own_answer:
+        detail = f"{definition.name} gets a fixed answer at once; leave this out"
+        yield Fault("/webhook_config/max_wait_seconds", detail)
 
 
 def find_body_faults(

@@ -69,6 +69,12 @@ def answer_batch(recorded: Sequence[Recorded]) -> HttpResponse:
     return HttpResponse(orjson.dumps(body), content_type=JSON)
 
 
+def answer_probe() -> HttpResponse:
+    """Answer a GET by which a sender or a person asks whether the webhook exists."""
+    body = {"success": True, "status": "ready"}
+    return HttpResponse(orjson.dumps(body), content_type=JSON)
+
+
 def answer_handshake(request: WebhookRequest, handshake: Handshake) -> HttpResponse:
     return render(handshake.answer, _filler(request))
 

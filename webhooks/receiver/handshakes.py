@@ -35,6 +35,26 @@ class HandshakeRefused(TickhookError):
     http_status = 403
 
 
+def is_probe(request: WebhookRequest) -> bool:
+    """Return whether a GET asks only whether the webhook exists.
+
+    It has neither query nor body, and its endpoint gets deliveries by other methods,
+    too. Where GET is the only method, each GET is a delivery.
+    """
+    methods = request.endpoint.allowed_methods
+    is_empty = not (
+        request.query_string
+        or request.content_length.strip("0")
+        or request.headers.get("transfer-encoding")
+    )
+    return (
+        is_empty
+        and "GET" in methods
+        and len(methods) > 1
+        and find_unsigned_handshake(request) is None
+    )
+
+
 def find_unsigned_handshake(request: WebhookRequest) -> Handshake | None:
     """Return the handshake that a request is, of those that the sender does not sign.
 

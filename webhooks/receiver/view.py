@@ -29,10 +29,11 @@ from webhooks.receiver.answers import (
     answer_accepted,
     answer_batch,
     answer_handshake,
+    answer_probe,
     answer_refusal,
 )
 from webhooks.receiver.checks import allow_header, check_request
-from webhooks.receiver.handshakes import find_unsigned_handshake
+from webhooks.receiver.handshakes import find_unsigned_handshake, is_probe
 from webhooks.receiver.record import (
     DeliveryIdConflict,
     is_batch,
@@ -112,7 +113,12 @@ class WebhookView(APIView):
     def handle(self, request: Request, webhook_id: str) -> HttpResponseBase:
         return receive(_find_request(request._request, webhook_id))
 
-    get = post = put = patch = delete = handle
+    post = put = patch = delete = handle
+
+    def get(self, request: Request, webhook_id: str) -> HttpResponseBase:
+        """Receive a delivery; answer a probe without recording anything."""
+        found = _find_request(request._request, webhook_id)
+        return answer_probe() if is_probe(found) else receive(found)
 
     def head(self, request: Request, webhook_id: str) -> HttpResponseBase:
         """Answer as HTTP requires, without recording anything."""
@@ -176,7 +182,8 @@ class WebhookMiddleware:
 
 
 def _find_request(http: HttpRequest, webhook_id: str) -> WebhookRequest:
-    endpoint = _find_endpoint(webhook_id)
+    # Some people and senders append a slash; no id or path ends with one.
+    endpoint = _find_endpoint(webhook_id.removesuffix("/"))
     if endpoint is None:
         count_forgery(parse_address(http.META.get("REMOTE_ADDR", "")))
         raise WebhookNotFound

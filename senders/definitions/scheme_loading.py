@@ -20,6 +20,7 @@ from senders.definitions.schemes import (
     HmacScheme,
     PartKind,
     PublicKeyScheme,
+    QueryField,
     ReadFrom,
     SecretEncoding,
     SecretFormat,
@@ -154,6 +155,8 @@ def _load_read_from(
     """Return where to read; the keys of `hashes` are the prefixes of its entries."""
     if "body" in data:
         return _load_field(data)
+    if "query" in data:
+        return QueryField(name=data["query"])
     return HeaderEntries(
         headers=tuple(data["headers"]),
         separator=data.get("separator"),

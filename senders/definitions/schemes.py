@@ -120,7 +120,14 @@ class BodyField:
     path: tuple[str, ...]
 
 
-ReadFrom = HeaderEntries | BodyField
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryField:
+    """All values of a query parameter; the parameter is never stored."""
+
+    name: str
+
+
+ReadFrom = HeaderEntries | BodyField | QueryField
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,7 +243,7 @@ class CertificateScheme(SignedScheme):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenScheme:
-    """The secret itself in a header or the body: proves the sender, not the body.
+    """The secret itself in header, query or body: proves the sender, not the body.
 
     The pattern (RE2) describes the secrets that the sender can store; empty for any.
     """
@@ -284,6 +291,16 @@ def headers_with_secret(scheme: SignatureScheme | None) -> list[str]:
             return ["Authorization"]
         case AnyScheme(of=alternatives):
             return [name for each in alternatives for name in headers_with_secret(each)]
+    return []
+
+
+def parameters_with_secret(scheme: SignatureScheme | None) -> list[str]:
+    """Return the query parameters that carry the secret itself."""
+    match scheme:
+        case TokenScheme(read_from=QueryField(name=name)):
+            return [name]
+        case AnyScheme(of=alternatives):
+            return [n for each in alternatives for n in parameters_with_secret(each)]
     return []
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,6 +91,18 @@ def reads_body(source: Source) -> bool:
         case NamedSource():
             return reads_body(source.source)
     return False
+
+
+def parameters_of(source: Source) -> Iterator[str]:
+    """Return the query parameters that a source reads, in lower case."""
+    match source:
+        case QuerySource():
+            yield source.name.lower()
+        case JoinedSource():
+            for part in source.sources:
+                yield from parameters_of(part)
+        case NamedSource():
+            yield from parameters_of(source.source)
 
 
 def possible_texts(source: Source) -> frozenset[str] | None:

@@ -28,10 +28,12 @@ from senders.definitions.schemes import (
     SignatureScheme,
     headers_with_secret,
     is_in_body,
+    parameters_with_secret,
 )
 from senders.definitions.sources import (
     Source,
     load_sources,
+    parameters_of,
     parse_pointer,
     possible_texts,
 )
@@ -63,7 +65,8 @@ class WebhookTypeDefinition:
     None if they are not known. `signature` is None for a sender that does not sign;
     `secret_on_creation` says whether a new endpoint gets a secret by default.
     `default_methods` are the most that an endpoint of this type can allow. Names in
-    `credential_headers` are lower-case. With `body_varies`, a redelivery may carry
+    `credential_headers` and `credential_query` are lower-case: their values are never
+    stored. With `body_varies`, a redelivery may carry
     another body: it is a duplicate if its id, its event type and the members outside
     `varying` (such as a counter of attempts) are the same; of None, whatever the body.
     With `any_body`, a body that is declared as JSON and is not JSON is text.
@@ -96,6 +99,7 @@ class WebhookTypeDefinition:
     form_json_field: str | None = None
     any_body: bool = False
     credential_headers: frozenset[str] = ALWAYS_CREDENTIALS
+    credential_query: frozenset[str] = CREDENTIAL_PARAMETERS
     json_schema: Mapping[str, Any] | bool | None = field(default=None, hash=False)
     required_config_fields: tuple[str, ...] = ()
     config_matches: tuple[ConfigMatch, ...] = ()
@@ -122,6 +126,7 @@ def load_definition(data: Mapping[str, Any]) -> WebhookTypeDefinition:
     if scheme is not None and (faults := list(_find_oracles(data))):
         raise InvalidDefinition(faults=faults)
     credentials = [*data.get("credential_headers", []), *headers_with_secret(scheme)]
+    parameters = _load_credential_query(data, scheme)
     return WebhookTypeDefinition(
         slug=data["slug"].lower(),
         name=data["name"],
@@ -142,9 +147,32 @@ def load_definition(data: Mapping[str, Any]) -> WebhookTypeDefinition:
         form_json_field=data.get("form_json_field"),
         any_body=data.get("any_body", False),
         credential_headers=ALWAYS_CREDENTIALS | set(map(str.lower, credentials)),
+        credential_query=CREDENTIAL_PARAMETERS | parameters,
         **_load_answers(data),
         **_load_validation(data),
     )
+
+
+def _load_credential_query(
+    data: Mapping[str, Any], scheme: SignatureScheme | None
+) -> frozenset[str]:
+    """Return the parameters, in lower case, that prove the sender's identity.
+
+    Raise InvalidDefinition if the event type or the delivery id, which are stored, are
+    read from one of them.
+    """
+    matches = load_matches(data.get("config_matches", []))
+    named = [*data.get("credential_query", []), *parameters_with_secret(scheme)]
+    found = frozenset(map(str.lower, named)).union(
+        *(parameters_of(match.source) for match in matches)
+    )
+    for field_name in ("event_type", "delivery_id"):
+        for index, source in enumerate(load_sources(data.get(field_name, []))):
+            if found.intersection(parameters_of(source)):
+                detail = "is stored, so it cannot be read from a credential"
+                fault = Fault(f"/{field_name}/{index}", detail)
+                raise InvalidDefinition(faults=[fault])
+    return found
 
 
 def _load_events(data: Mapping[str, Any]) -> frozenset[str] | None:

@@ -38,6 +38,7 @@ from senders.signatures.signing import (
     SignedRequest,
     sends_secret,
     sign,
+    sign_for,
     sign_request,
 )
 from senders.signatures.verification import verify, verify_request
@@ -54,6 +55,7 @@ __all__ = [
     "new_secret",
     "sends_secret",
     "sign",
+    "sign_for",
     "sign_request",
     "verify",
     "verify_request",

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Self
+from urllib.parse import parse_qsl
 
 from common.registry import Registry
 from senders.definitions.schemes import (
     BodyField,
     Encoding,
     PartKind,
+    QueryField,
     ReadFrom,
     SignedScheme,
     TemplatePart,
@@ -27,6 +29,7 @@ MAX_VALUE_BYTES = 8 * 1024
 MAX_ENTRIES = 20
 BLANKS = b" \t"
 MAX_DIGITS = 15
+MAX_QUERY_FIELDS = 1000
 UNITS_PER_SECOND = {TimestampUnit.SECONDS: 1, TimestampUnit.MILLISECONDS: 1000}
 
 # HubSpot decodes exactly these escapes of a URL before it signs:
@@ -126,6 +129,25 @@ class RawRequest:
             raise InvalidSignature(FailureReason.MALFORMED_BODY, detail)
         return value
 
+    def parameter(self, name: str) -> list[bytes]:
+        """Return the values of a query parameter; raise InvalidSignature if absent."""
+        query = self.url.partition("#")[0].partition("?")[2]
+        try:
+            pairs = parse_qsl(query, errors="replace", max_num_fields=MAX_QUERY_FIELDS)
+        except ValueError as error:
+            detail = "The query has too many fields."
+            raise InvalidSignature(FailureReason.MALFORMED_HEADER, detail) from error
+        values = [
+            value.encode("utf-8", "surrogatepass") for n, value in pairs if n == name
+        ]
+        if not values:
+            detail = f"The query parameter {name} is missing."
+            raise InvalidSignature(FailureReason.MISSING_FIELD, detail)
+        if len(values) > MAX_ENTRIES or max(map(len, values)) > MAX_VALUE_BYTES:
+            detail = f"The query parameter {name} is too long."
+            raise InvalidSignature(FailureReason.MALFORMED_HEADER, detail)
+        return values
+
     def entries(self, source: ReadFrom) -> list[SentEntry]:
         """Return the entries with a known prefix in the headers that are present.
 
@@ -134,6 +156,8 @@ class RawRequest:
         """
         if isinstance(source, BodyField):
             return [SentEntry("", self.short_field(source.path))]
+        if isinstance(source, QueryField):
+            return [SentEntry("", value) for value in self.parameter(source.name)]
         present = [name for name in source.headers if name.lower() in self.headers]
         if not present:
             detail = f"The header {' or '.join(source.headers)} is missing."

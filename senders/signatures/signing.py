@@ -7,9 +7,15 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from urllib.parse import urlencode
 
 from common.errors import Conflict
-from senders.definitions import HeaderSource, Source, resolve
+from senders.definitions import (
+    HeaderSource,
+    Source,
+    WebhookTypeDefinition,
+    resolve,
+)
 from senders.definitions.schemes import (
     AnyScheme,
     BasicScheme,
@@ -19,6 +25,7 @@ from senders.definitions.schemes import (
     HmacScheme,
     PartKind,
     PublicKeyScheme,
+    QueryField,
     ReadFrom,
     SignatureScheme,
     SignedScheme,
@@ -40,13 +47,14 @@ class OnlyTheSenderSigns(Conflict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedRequest:
-    """The headers to send, and the body, which may contain the signature.
+    """The headers to send, and the body and URL, which may contain the signature.
 
     The signature expires after `valid_seconds`; None means never.
     """
 
     headers: dict[str, str]
     body: bytes
+    url: str = ""
     valid_seconds: int | None = None
 
 
@@ -69,14 +77,39 @@ def sign_request(
     OnlyTheSenderSigns if the sender signs with a private key, InvalidSignature if the
     secret does not have the required form.
     """
-    definition = resolve(type_slug)
+    return sign_for(
+        resolve(type_slug),
+        secret=secret,
+        body=body,
+        now=now,
+        delivery_id=delivery_id,
+        event_type=event_type,
+        method=method,
+        url=url,
+        headers=headers,
+    )
+
+
+def sign_for(
+    definition: WebhookTypeDefinition,
+    *,
+    secret: str | None,
+    body: bytes,
+    now: float,
+    delivery_id: str,
+    event_type: str,
+    method: str = "POST",
+    url: str = "",
+    headers: Mapping[str, str] | None = None,
+) -> SignedRequest:
+    """Sign as `sign_request` does, for a definition that need not be shipped."""
     sent = {
         **(headers or {}),
         **_first_header(definition.delivery_id, delivery_id),
         **_first_header(definition.event_type, event_type),
     }
     if secret is None or definition.signature is None:
-        return SignedRequest(headers=sent, body=body)
+        return SignedRequest(headers=sent, body=body, url=url)
     signed_names = _signed_headers(definition.signature)
     sent = {**dict.fromkeys(signed_names, delivery_id), **sent}
     request = RawRequest.of(method=method, url=url, headers=sent, body=body)
@@ -103,7 +136,7 @@ def sign(
         case BasicScheme():
             credentials = base64.b64encode(secret.encode()).decode()
             headers = {"Authorization": f"Basic {credentials}"}
-            return SignedRequest(headers=headers, body=request.body)
+            return SignedRequest(headers=headers, body=request.body, url=request.url)
         case PublicKeyScheme() | CertificateScheme():
             raise OnlyTheSenderSigns
 
@@ -153,6 +186,11 @@ class _Writer:
             body = _set_body_field(self.request.body, target.path, value)
             self.request = replace(self.request, body=body)
             return
+        if isinstance(target, QueryField):
+            pair = urlencode({target.name: value})
+            mark = "&" if "?" in self.request.url else "?"
+            self.request = replace(self.request, url=f"{self.request.url}{mark}{pair}")
+            return
         name = target.headers[0]
         self._entries[name].append(f"{target.prefixes[0]}{value}")
         self._separators[name] = target.separator or ""
@@ -162,7 +200,8 @@ class _Writer:
             name: self._separators[name].join(entries)
             for name, entries in self._entries.items()
         }
-        return SignedRequest(headers=headers, body=self.request.body)
+        request = self.request
+        return SignedRequest(headers=headers, body=request.body, url=request.url)
 
 
 def _signed_headers(scheme: SignatureScheme) -> list[str]:

@@ -12,11 +12,14 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from access.tokens import create_token
+from agents.models import AgentTask
+from events.models import Event
 from executions.pipeline.drain import drain
 from tests.factories import make_agent
 from tests.webhooks.deliveries import deliver
 from webhooks.models import WebhookEndpoint
 from webhooks.rejections.recording import flush_rejections
+from webhooks.types import upload_type
 
 API = "/api/v1"
 FIRST, SECOND, WRONG = "canary-first", "canary-second", "canary-wrong"
@@ -108,6 +111,77 @@ def test_credentials_of_requests_are_not_stored(api: APIClient) -> None:
 
     assert (accepted.status_code, refused.status_code) == (200, 401)
     assert found_in_tables("canary") == set()
+
+
+GRID: dict[str, Any] = {
+    "slug": "grid",
+    "parser": "x",
+    "json_schema": {},
+    "event_type": [{"body": "/0/eventType"}],
+}
+BY_TOKEN = {"signature": {"kind": "token", "read_from": {"query": "code"}}}
+BY_CONFIG = {"config_matches": [{"query": "code", "config": "code"}]}
+
+
+@pytest.mark.parametrize(
+    ("document", "config"),
+    [
+        ({**BY_TOKEN, "signature_required": True}, {"secret": FIRST}),
+        (BY_CONFIG, {"code": FIRST}),
+    ],
+)
+def test_a_secret_in_the_query_is_seen_by_the_receiver_only(
+    api: APIClient,
+    caplog: pytest.LogCaptureFixture,
+    document: dict[str, Any],
+    config: dict[str, str],
+) -> None:
+    upload_type(document={**GRID, **document})
+    hook = make_hook(api, "grid", **config)
+    endpoint = WebhookEndpoint.objects.get(pk=hook["endpoint_id"])
+    body = b'[{"eventType": "A"}]'
+
+    def send(code: str) -> Any:
+        query = f"?kept=1&code={code}"
+        path = f"/webhooks/{endpoint.webhook_id}{query}"
+        headers = {"X_Original_URI": path, "Referer": f"https://x.example{path}"}
+        return deliver(endpoint, body, query=query, **headers)
+
+    with caplog.at_level("DEBUG"):
+        answers = [send(FIRST), send(FIRST), send(WRONG), send("")]
+        flush_rejections()
+        drain()
+        accepted = answers[0].json()["event_id"]
+        post(api, f"deliveries/{accepted}/redeliver")
+        drain()
+
+    assert [one.status_code for one in answers][:2] == [200, 200]
+    assert {one.status_code for one in answers[2:]} <= {401, 403}
+    assert found_in_tables("canary") == set()
+    assert "canary" not in caplog.text + "".join(str(one.content) for one in answers)
+    tasks = [task.parameters for task in AgentTask.objects.all()]
+    assert len(tasks) == 3
+    assert "canary" not in str(tasks)
+    event = Event.objects.get(pk=accepted)
+    assert event.request["query"] == {"kept": "1"}
+    assert event.request["headers"]["referer"].endswith("?kept=1&[secret]")
+    shown = [
+        api.get(f"{API}/{path}").content
+        for path in (f"events/{accepted}", f"deliveries/{accepted}", "executions")
+    ]
+    assert b"canary" not in b"".join(shown)
+
+
+def test_a_test_event_carries_its_secret_in_the_query(api: APIClient) -> None:
+    upload_type(document={**GRID, **BY_TOKEN, "signature_required": True})
+    hook = make_hook(api, "grid", secret=FIRST)
+
+    sent = post(api, "deliveries/test", endpoint_id=hook["endpoint_id"])
+    shown = api.get(f"{API}/triggers/{hook['id']}/webhook-url").content
+
+    assert (sent["outcome"], sent["status"]) == ("accepted", 200)
+    assert found_in_tables("canary") == set()
+    assert b"canary" not in shown
 
 
 def test_secrets_of_users_are_not_stored_in_plain_text(

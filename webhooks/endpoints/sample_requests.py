@@ -23,7 +23,7 @@ from senders.definitions import (
 from senders.definitions.schemes import CertificateScheme, PublicKeyScheme
 from senders.definitions.shipped import SampleDelivery, sample_events, sample_of
 from senders.parsing.finding import resolve_pointer
-from senders.signatures import OnlyTheSenderSigns, sends_secret, sign_request
+from senders.signatures import OnlyTheSenderSigns, sends_secret, sign_for
 from webhooks.endpoints.secrets import live_secrets
 from webhooks.endpoints.urls import webhook_url
 from webhooks.models import WebhookEndpoint
@@ -110,8 +110,8 @@ def build_request(
         body = _replace_id_in_json(definition, sample.body, delivery_id)
     content = {"Content-Type": sample.content_type} if body else {}
     own_headers = _replace_id_in_headers(definition, sample, delivery_id)
-    signed = sign_request(
-        definition.slug,
+    signed = sign_for(
+        definition,
         secret=secret,
         body=body,
         now=time.time(),
@@ -123,7 +123,7 @@ def build_request(
     )
     return SampleRequest(
         method=method,
-        url=url,
+        url=signed.url,
         headers=signed.headers,
         body=signed.body,
         delivery_id=delivery_id,

@@ -150,6 +150,7 @@ def _call_receiver(
     environ: dict[str, Any] = {
         "REQUEST_METHOD": request.method,
         "PATH_INFO": path,
+        "QUERY_STRING": request.url.partition("?")[2],
         "CONTENT_LENGTH": str(len(request.body)),
         "SERVER_NAME": "localhost",
         "SERVER_PORT": "80",

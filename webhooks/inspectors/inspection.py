@@ -12,7 +12,6 @@ from django.utils import timezone
 
 from common.errors import NotFound, TickhookError, clean_text
 from common.ids import uuid7
-from senders.definitions.webhook_types import CREDENTIAL_PARAMETERS
 from senders.signatures import verify
 from webhooks.endpoints.secrets import live_secrets
 from webhooks.inspectors.store import Inspector
@@ -64,6 +63,7 @@ def describe(inspector: Inspector, request: WebhookRequest) -> dict[str, Any]:
         content = {"body": "", "body_base64": base64.b64encode(body).decode()}
     is_for_sender = bool(inspector.type_slug or inspector.endpoint_id)
     secret_headers = request.definition.credential_headers
+    secret_parameters = request.definition.credential_query
     return {
         "id": str(uuid7()),
         "received_at": timezone.now().isoformat(),
@@ -74,7 +74,7 @@ def describe(inspector: Inspector, request: WebhookRequest) -> dict[str, Any]:
             if value
         },
         "query": {
-            name: HIDDEN if name.lower() in CREDENTIAL_PARAMETERS else value
+            name: HIDDEN if name.lower() in secret_parameters else value
             for name, value in parse_query(request).items()
         },
         "remote_address": request.remote_address,

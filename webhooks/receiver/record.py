@@ -20,7 +20,7 @@ from events.services.record import (
     record_events,
 )
 from senders.definitions import WebhookTypeDefinition
-from senders.definitions.webhook_types import CREDENTIAL_PARAMETERS, BatchFormat
+from senders.definitions.webhook_types import BatchFormat
 from senders.parsing import (
     DeliveryIdentity,
     ParsedBody,
@@ -31,7 +31,12 @@ from senders.parsing.bodies import parse_header, split_array
 from webhooks.models import PendingFetchKind
 from webhooks.pending_fetches import request_fetch
 from webhooks.receiver.handshakes import confirmation_url
-from webhooks.receiver.request import WebhookRequest, identify, storable_headers
+from webhooks.receiver.request import (
+    WebhookRequest,
+    identify,
+    storable_headers,
+    storable_query,
+)
 from webhooks.types import StoredRequest
 
 # These headers describe the whole batch, so they are not stored with an item.
@@ -256,11 +261,7 @@ def _stored_request(
     return StoredRequest(
         method=request.method,
         headers={n: v for n, v in headers.items() if n not in without},
-        query={
-            name: value
-            for name, value in request.content.query.items()
-            if name.lower() not in CREDENTIAL_PARAMETERS
-        },
+        query=storable_query(request),
         remote_address=request.remote_address,
         is_validated=request.is_validated,
         read_as=parsed.read_as,

@@ -14,6 +14,7 @@ from common.errors import TickhookError, clean_text, join_faults
 from common.fields import dump_json
 from common.ids import uuid7
 from webhooks.receiver.request import (
+    HIDDEN,
     NOT_PARSED,
     WebhookRequest,
     identify,
@@ -23,7 +24,6 @@ from webhooks.rejections.fixes import DUPLICATE
 from webhooks.rejections.recording import RejectedRequest, record_rejection
 
 KEPT_BODY_BYTES = 16 * 1024
-HIDDEN = "[secret]"
 
 
 def record_refusal(request: WebhookRequest, error: TickhookError) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Protocol, cast
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote, unquote_plus
 from uuid import UUID
 
 from django.db import connection
@@ -30,6 +30,8 @@ from senders.parsing.bodies import collect
 from webhooks.models import WebhookEndpoint, WebhookType
 
 MAX_QUERY_FIELDS = 1000
+HIDDEN = "[secret]"
+MIN_HIDDEN_LENGTH = 12
 
 
 class BodyTooLarge(TickhookError):
@@ -202,13 +204,48 @@ def identify(request: WebhookRequest) -> DeliveryIdentity:
 
 
 def storable_headers(request: WebhookRequest) -> dict[str, str]:
-    """Return the headers that may be stored: none that carries a credential."""
+    """Return the headers that may be stored: none that carries a credential.
+
+    Some proxies and clients repeat the URL in a header; the credentials of its query
+    are replaced there.
+    """
     secret = request.definition.credential_headers
+    sent = _credentials_in_query(request) if request.query_string else []
+    kept = {}
+    for name, value in request.headers.items():
+        if name in secret:
+            continue
+        for credential in sent:
+            value = value.replace(credential, HIDDEN)
+        kept[name] = clean_text(value, limit=8192)
+    return kept
+
+
+def storable_query(request: WebhookRequest) -> dict[str, object]:
+    """Return the query parameters that may be stored: none that is a credential."""
+    secret = request.definition.credential_query
     return {
-        name: clean_text(value, limit=8192)
-        for name, value in request.headers.items()
-        if name not in secret
+        name: value
+        for name, value in request.content.query.items()
+        if name.lower() not in secret
     }
+
+
+def _credentials_in_query(request: WebhookRequest) -> list[str]:
+    """Return the texts by which a header would repeat a credential of the query.
+
+    These are the parameter as sent, decoded and encoded once more, and its value unless
+    that is so short that other texts contain it by chance.
+    """
+    secret, found = request.definition.credential_query, set[str]()
+    for pair in request.query_string.split("&"):
+        name, _, value = pair.partition("=")
+        if not value or unquote_plus(name).lower() not in secret:
+            continue
+        texts = (pair, value) if len(value) >= MIN_HIDDEN_LENGTH else (pair,)
+        for text in texts:
+            found |= {text, unquote_plus(text), quote(text, safe="")}
+    return sorted(found, key=len, reverse=True)
 
 
 # The columns that the receiver reads; people edit the others.

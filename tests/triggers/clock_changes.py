@@ -9,7 +9,7 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 from tests.chaos.scale import IS_LONG
-from triggers.schedules.base import zone_names
+from triggers.schedules.zones import zone_names
 
 YEARS = range(2000, 2041)
 START = datetime(YEARS.start, 1, 1, tzinfo=UTC)

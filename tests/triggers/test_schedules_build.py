@@ -17,6 +17,7 @@ SECONDS = "'interval_seconds' must be a whole number from 1 to 31622400."
 TIME = "'time' must be a time of day such as '09:00'."
 DAY = "'day' must be a whole number from 0 to 6."
 AT = "'at' must be a date and time such as '2030-01-31T09:00'."
+FORM = "; write an IANA name of the form Area/City."
 ZONE = "The time zone must be an IANA name such as 'Europe/Berlin'."
 
 
@@ -76,11 +77,11 @@ def test_an_invalid_config_value_is_rejected_by_key(
             "Europe/Berln",
             "Unknown time zone 'Europe/Berln'; did you mean 'Europe/Berlin'?",
         ),
-        ("Mars", "Unknown time zone 'Mars'."),
-        ("", "Unknown time zone ''."),
-        ("../../etc/passwd", "Unknown time zone '../../etc/passwd'."),
-        ("localtime", "Unknown time zone 'localtime'."),
-        ("\0", "Unknown time zone '\\x00'."),
+        ("Mars", f"Unknown time zone 'Mars'{FORM}"),
+        ("", f"Unknown time zone ''{FORM}"),
+        ("../../etc/passwd", f"Unknown time zone '../../etc/passwd'{FORM}"),
+        ("localtime", f"Unknown time zone 'localtime'{FORM}"),
+        ("\0", f"Unknown time zone '\\x00'{FORM}"),
         ("x" * 65, ZONE),
         (None, ZONE),
     ],

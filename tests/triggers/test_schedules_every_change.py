@@ -19,7 +19,7 @@ from tests.triggers.clock_trials import OPTIONS, Trial, trials
 from tests.triggers.cron_oracle import due_instants, follows_elapsed_time, matches_wall
 from tests.triggers.schedule_builders import build, cron
 from triggers.schedules import occurrences
-from triggers.schedules.base import zone_names
+from triggers.schedules.zones import zone_names
 
 pytestmark = pytest.mark.chaos
 

@@ -21,7 +21,7 @@ from triggers.api.fields import CronPartField, InstantField, LocalTimeField
 from triggers.api.serializers import MAX_INTEGER
 from triggers.models import DstGap, DstOverlap, ScheduleType, Trigger, TriggerType
 from triggers.schedules import DstNote, InvalidSchedule, Schedule
-from triggers.schedules.base import explain_unknown_zone
+from triggers.schedules.zones import explain_unknown_zone
 from triggers.services.scheduling import schedule_of
 from triggers.services.validation import set_columns
 

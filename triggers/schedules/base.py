@@ -4,21 +4,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from enum import StrEnum
-from functools import lru_cache
 from typing import Self
-from zoneinfo import ZoneInfo, available_timezones
 
 from common.errors import Fault, InvalidInput, join_faults
+from triggers.schedules.zones import load_zone
 
 # Python's calendar has the years 1 to 9999. One day is left free at each end for UTC
 # offsets and for jitter.
 START_OF_TIME = datetime(1, 1, 2, tzinfo=UTC)
 END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
-LONGEST_ZONE_NAME = 64
-# The system's database has them, but they name no place and differ between machines.
-NOT_ZONES = frozenset({"Factory", "localtime"})
 
 
 class InvalidSchedule(InvalidInput):
@@ -116,24 +111,3 @@ def preview(schedule: Schedule, after: datetime, count: int = 5) -> list[Occurre
         Occurrence(at=at, local=at.astimezone(zone), note=schedule.note_for(at))
         for at in occurrences(schedule, after, limit=count)
     ]
-
-
-@lru_cache(maxsize=1)
-def zone_names() -> frozenset[str]:
-    return frozenset(available_timezones() - NOT_ZONES)
-
-
-def explain_unknown_zone(name: object) -> str | None:
-    """Return why this is not the name of a time zone; None if it is one."""
-    if not isinstance(name, str) or len(name) > LONGEST_ZONE_NAME:
-        return "The time zone must be an IANA name such as 'Europe/Berlin'."
-    if name in zone_names():
-        return None
-    similar = get_close_matches(name, zone_names(), n=1)
-    hint = f"; did you mean '{similar[0]}'?" if similar else "."
-    return f"Unknown time zone {name!r}{hint}"
-
-
-@lru_cache(maxsize=1024)
-def load_zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name)

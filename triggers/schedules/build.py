@@ -7,9 +7,10 @@ from typing import TypeVar
 
 from common.errors import Fault
 from triggers.schedules import cron, daily, interval, once, weekly
-from triggers.schedules.base import InvalidSchedule, Schedule, explain_unknown_zone
+from triggers.schedules.base import InvalidSchedule, Schedule
 from triggers.schedules.spec import ScheduleBuilder, ScheduleSpec
 from triggers.schedules.wall_clock import DstGap, DstOverlap
+from triggers.schedules.zones import explain_unknown_zone
 
 Choice = TypeVar("Choice", bound=StrEnum)
 

@@ -20,7 +20,8 @@ from functools import lru_cache
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from triggers.schedules.base import DstNote, Schedule, load_zone
+from triggers.schedules.base import DstNote, Schedule
+from triggers.schedules.zones import load_zone
 
 CACHED_OCCURRENCES = 16_384
 ONE_SECOND = timedelta(seconds=1)

@@ -17,6 +17,7 @@ from unfold.widgets import (
 from agents.services.agents import usable_agents
 from common.admin.forms import LinesField, ServiceForm
 from triggers.models import Trigger, TriggerType
+from triggers.schedules import Dialect
 from triggers.services.endpoints import FOREIGN_ENDPOINT, is_open_to
 from triggers.services.lifecycle import create_trigger, patterns_of, update_trigger
 from webhooks.endpoints.lifecycle import EndpointFields
@@ -76,7 +77,8 @@ class TriggerForm(ServiceForm[Trigger]):
     """A trigger and, when it is created, the fields of its new endpoint.
 
     Subclasses set `user`, the person who fills it in. `made_secret` is the new
-    endpoint's secret, if one was made: the page shows it once.
+    endpoint's secret, if one was made: the page shows it once. `read_as` is the system
+    whose rules the cron expression was read by.
     """
 
     field_of = {  # noqa: RUF012 - read only
@@ -116,8 +118,15 @@ class TriggerForm(ServiceForm[Trigger]):
         help_texts = {  # noqa: RUF012 - read only
             "conditions": "JSON. {} matches every event.",
             "parameter_mapping": 'JSON: {"invoice": "body.id"}',
-            "cron_expression": "Five fields, or six with seconds first: 0 9 * * 1-5",
-            "schedule_config": 'JSON: {"interval_seconds": 60}, {"time": "09:00"}',
+            "cron_expression": (
+                "Five fields, or six with seconds first: 0 9 * * 1-5. With '?', six "
+                "fields are read as AWS or Quartz write them, and stored in this order."
+            ),
+            "schedule_config": (
+                'JSON: {"interval_seconds": 60}, {"time": "09:00"}, or every second '
+                'Monday {"day": 0, "time": "09:00", "every": 2}'
+            ),
+            "timezone": "An IANA name such as Europe/Berlin",
             "endpoint": "An existing one; empty gives the trigger a URL of its own.",
             "jitter_seconds": "In seconds.",
             "catchup_window_seconds": "In seconds.",
@@ -132,6 +141,7 @@ class TriggerForm(ServiceForm[Trigger]):
 
     user: User | AnonymousUser = AnonymousUser()
     made_secret: str | None = None
+    read_as: Dialect | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -167,15 +177,18 @@ class TriggerForm(ServiceForm[Trigger]):
             created_by=self.user.get_username(),
         )
         self.made_secret = created.webhook_secret
+        self.read_as = created.read_as
         return created.trigger
 
     def _update(self) -> Trigger:
         is_given = self.add_prefix("event_types") in self.data
-        return update_trigger(
+        saved = update_trigger(
             trigger_id=self.instance.pk,
             fields=self.given(*COLUMNS),
             event_types=self.cleaned_data["event_types"] if is_given else None,
-        ).trigger
+        )
+        self.read_as = saved.read_as
+        return saved.trigger
 
     def _new_webhook(self) -> EndpointFields | None:
         """Return the fields of a new endpoint; None if none is to be created."""

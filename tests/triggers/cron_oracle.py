@@ -184,4 +184,8 @@ def term_has(term: str, number: int, lowest: int, highest: int) -> bool:
     first, dash, last = (NAMES.get(part, part) for part in base.partition("-"))
     low = int(first)
     high = int(last) if dash else highest if slash else low
+    if low > high:  # a range that wraps; of the weekdays, 7 is 0 again
+        cycle = 7 if highest == 7 else highest - lowest + 1
+        after_low = (number - low) % cycle
+        return after_low <= (high - low) % cycle and after_low % int(step or 1) == 0
     return low <= number <= high and (number - low) % int(step or 1) == 0

@@ -17,6 +17,7 @@ class ClockOptions(TypedDict, total=False):
 class Options(ClockOptions, total=False):
     start_at: datetime | None
     end_at: datetime | None
+    is_stored: bool
 
 
 def build(

@@ -91,6 +91,7 @@ def test_a_trigger_shows_every_field_of_the_contract(api: APIClient) -> None:
         "next_run_time": None,
         "webhook_url": None,
         "webhook_secret": None,
+        "read_as": None,
         "shared_with": [],
         "total_executions": 0,
         "successful_executions": 0,

@@ -14,6 +14,7 @@ from tests.triggers.test_schedules_presets import PRESETS
 pytestmark = pytest.mark.django_db
 
 VALID = "Valid cron expression"
+NO_DATE = "no calendar has such a date; 'L' is the last day of a month"
 
 
 def validate(api: APIClient, expression: Any, **fields: Any) -> dict[str, Any]:
@@ -131,6 +132,8 @@ def test_a_valid_expression_is_returned_with_its_next_runs(api: APIClient) -> No
             "2026-04-01T00:30:00Z",
             "2026-04-02T00:30:00Z",
         ],
+        "cron_expression": "30 2 * * *",
+        "read_as": None,
     }
 
 
@@ -143,8 +146,8 @@ def test_runs_are_in_utc_unless_a_time_zone_is_given(api: APIClient) -> None:
     ("expression", "reason"),
     [
         ("61 * * * *", "minute 61 is out of range (0 to 59)"),
-        ("0 0 30 2 *", "no calendar has such a date"),
-        ("0 9 ? * *", "'?' is not supported; write '*'"),
+        ("0 0 30 2 *", NO_DATE),
+        ("0 9 * ? *", "'?' is for the two day fields only; write '0 9 * * *'"),
         ("x" * 256, "it is longer than 255 characters"),
     ],
 )
@@ -155,6 +158,8 @@ def test_an_invalid_expression_is_explained(
         "valid": False,
         "message": f"Invalid cron expression '{expression[:255]}': {reason}",
         "next_runs": [],
+        "cron_expression": None,
+        "read_as": None,
     }
 
 

@@ -64,6 +64,8 @@ def test_a_preview_shows_the_next_runs_across_a_gap(api: APIClient) -> None:  # 
         ("2026-04-01T00:30:00Z", "2026-04-01T02:30:00+02:00", None),
     ]
     assert answer == {
+        "cron_expression": "30 2 * * *",
+        "read_as": None,
         "description": "30 2 * * *",
         "occurrences": [
             {"utc": utc, "local": local, "note": note} for utc, local, note in expected
@@ -196,18 +198,26 @@ def test_after_is_exclusive(api: APIClient) -> None:
     assert found == ["2026-05-02T09:00:00+00:00"]
 
 
-def test_a_past_schedule_is_valid_and_has_no_runs(api: APIClient) -> None:
+def test_a_past_schedule_has_no_runs_and_is_not_valid(api: APIClient) -> None:  # D26
     over = {"schedule_type": "once", "schedule_config": {"at": "2020-01-01T00:00Z"}}
 
     assert runs(api, **over) == []
-    assert api.post(f"{URL}/validate", over).json()["valid"] is True
+    verdict = api.post(f"{URL}/validate", over).json()
+    assert verdict["valid"] is False
+    assert [fault["pointer"] for fault in verdict["errors"]] == ["/schedule_config/at"]
 
 
 def test_a_valid_schedule_is_reported_as_valid(api: APIClient) -> None:
     answer = api.post(f"{URL}/validate", {**NIGHTLY, "max_runs": 3, "count": 2})
 
     assert answer.status_code == 200
-    assert answer.json() == {"valid": True, "message": "Valid schedule", "errors": []}
+    assert answer.json() == {
+        "valid": True,
+        "message": "Valid schedule",
+        "errors": [],
+        "cron_expression": "30 2 * * *",
+        "read_as": None,
+    }
 
 
 def test_the_fields_are_those_of_a_trigger() -> None:

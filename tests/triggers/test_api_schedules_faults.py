@@ -113,7 +113,7 @@ def test_all_faults_are_returned_at_once(api: APIClient) -> None:
         "/after": "Needs a UTC offset, as in '2026-03-28T00:00:00Z'.",
         "/timezone": "Unknown time zone 'Europe/Berln'; did you mean 'Europe/Berlin'?",
         "/cron_expression": "Invalid cron expression '0 0 30 2 *': "
-        "no calendar has such a date",
+        "no calendar has such a date; 'L' is the last day of a month",
     }
 
 

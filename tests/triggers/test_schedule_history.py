@@ -179,7 +179,7 @@ def test_an_old_version_has_defaults_for_newer_fields() -> None:
     assert old.overlap == "allow"
 
 
-def test_a_version_restores_its_schedule() -> None:
+def test_a_version_restores_its_schedule(at: list[datetime]) -> None:
     trigger = make_trigger(
         **MINUTELY, start_at=NOON, end_at=NOON + MINUTE, jitter_seconds=60, max_runs=3
     )

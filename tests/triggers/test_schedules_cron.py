@@ -16,19 +16,17 @@ FIELDS = (
     "expected 5 fields (minute, hour, day of month, month, day of week),"
     " or 6 with seconds first"
 )
-SHORTCUTS = "@hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually"
+NO_DATE = "no calendar has such a date; 'L' is the last day of a month"
 
 REFUSED = {
     "": f"it is empty; {FIELDS}",
     "* * * *": f"it has 4 fields; {FIELDS}",
-    "* * * * * *  *": f"a year field is not supported; {FIELDS}",
+    "* * * * * *  *": "a year field ('*') is not supported; write '* * * * * *'",
     "* * * * * * * *": f"it has 8 fields; {FIELDS}",
-    "@reboot": f"'@reboot' is not supported; known are {SHORTCUTS}",
-    "0 0 ? * 1": "'?' is not supported; write '*'",
     "0 0 * * 1;": "unexpected character ';'",
     "0 0 * * mön": "unexpected character '\\xf6'",
     "60 * * * *": "minute 60 is out of range (0 to 59)",
-    "* 24 * * *": "hour 24 is out of range (0 to 23)",
+    "* 25 * * *": "hour 25 is out of range (0 to 23)",
     "* * 0 * *": "day of month 0 is out of range (1 to 31)",
     "* * * 13 *": "month 13 is out of range (1 to 12)",
     "* * * * 8": "day of week 8 is out of range (0 to 7)",
@@ -36,27 +34,27 @@ REFUSED = {
     "-1 * * * *": "'-1' is not a valid minute",
     "1-2-3 * * * *": "'1-2-3' is not a valid minute",
     "1.5 * * * *": "unexpected character '.'",
-    "H * * * *": "'H' is not a valid minute",
-    "r(1-5) * * * *": "unexpected character '('",
-    "1,,2 * * * *": "'' is not a valid minute",
-    "*5 * * * *": "'*5' is not a valid minute",
-    "0 0 * monday *": "'MONDAY' is not a valid month",
+    "1,,2 * * * *": "the minute has an empty item",
+    "mon 9 * * *": "'MON' is a day of week, but stands in the minute field",
     "*/0 * * * *": "the step in '*/0' (minute) must be a whole number above 0",
     "*/ * * * *": "the step in '*/' (minute) must be a whole number above 0",
     "*/2/3 * * * *": "the step in '*/2/3' (minute) must be a whole number above 0",
-    "0 22-2 * * *": "the hour range '22-2' runs backwards; write '22-23,0-2'",
-    "0 0 * * sat-sun": "the day of week range 'SAT-SUN' runs backwards; write '6-7,0'",
-    "0 0 15W * *": "'15W': 'W' (nearest weekday) is not supported",
-    "0 0 LW * *": "'LW': 'W' (nearest weekday) is not supported",
-    "0 0 L-3 * *": "'L-3': 'L' (last day) takes no number, range or step",
-    "0 0 * * L": "'L' is not supported; write 'L5' for the last Friday of the month",
-    "0 0 * * 1-5L": "'1-5L' is not a valid day of week",
+    "0 0 15W * *": "'15W': 'W' (nearest weekday) is not supported; leave 'W' out for"
+    " day 15 itself, or include the days around it and add a condition on weekday and"
+    " date",
+    "0 0 LW * *": "'LW': 'W' (a weekday only) is not supported; 'L' alone is the last"
+    " day of the month, and 'L5' as day of week its last Friday",
+    "0 0 L-3 * *": "'L-3': days counted from the last one are not supported; 'L' alone"
+    " is the last day, and one trigger for the months of each length can name the day"
+    " as a number",
+    "0 0 * * L": "'L' needs a day: 'L5' is the last Friday of the month; Quartz's 'L'"
+    " is '6', each Saturday",
     "0 0 * * L5L": "'L5L' is not a valid day of week",
     "0 0 * * 1#6": "'1#6': the number after '#' must be 1 to 5, the week of the month",
-    "0 0 * * 1-5#1": "'1-5#1' is not a valid day of week",
-    "0 0 30 2 *": "no calendar has such a date",
-    "0 0 31 2,4,6,9,11 *": "no calendar has such a date",
-    "0 0 30 2 */2": "no calendar has such a date",
+    "0 0 30 2 *": NO_DATE,
+    "30 2 31 2 *": NO_DATE,
+    "0 0 31 2,4,6,9,11 *": NO_DATE,
+    "0 0 30 2 */2": NO_DATE,
 }
 
 
@@ -104,6 +102,16 @@ def test_an_error_message_has_no_control_characters() -> None:
         ("0 0 * * sunL", "0 0 * * L7"),
         ("50/5 * * * *", "50,55 * * * *"),
         ("0 0 * * 1/2", "0 0 * * 0,1,3,5"),
+        ("0 0 * * mon-sun", "0 0 * * *"),
+        ("0 0 * * sat-sun", "0 0 * * 0,6"),
+        ("0 0 * * fri-mon", "0 0 * * 0,1,5,6"),
+        ("0 0 * * 6-2/2", "0 0 * * 6,1"),
+        ("0 0 * * 7-2", "0 0 * * 0-2"),
+        ("0 22-2 * * *", "0 22,23,0,1,2 * * *"),
+        ("0 22-4/3 * * *", "0 22,1,4 * * *"),
+        ("50-10/10 * * * *", "0,10,50 * * * *"),
+        ("0 0 1 nov-mar *", "0 0 1 1,2,3,11,12 *"),
+        ("0 0 29-2 * *", "0 0 1,2,29,30,31 * *"),
         ("  0\t0  1 * * ", "0 0 1 * *"),
         ("0 30 9 * * *", "30 9 * * *"),
         ("@hourly", "0 * * * *"),
@@ -142,8 +150,11 @@ def test_the_config_can_hold_the_expression() -> None:
     assert schedule.next_after(utc("2026-05-01 00:00")) == utc("2026-05-01 09:30")
 
 
-def test_the_default_expression_is_hourly() -> None:
-    assert build("cron") == cron("0 * * * *")  # R382
+def test_a_cron_schedule_needs_an_expression() -> None:  # D27
+    with pytest.raises(InvalidSchedule) as caught:
+        build("cron")
+
+    assert [fault.pointer for fault in caught.value.faults] == ["/cron_expression"]
 
 
 @given(st.text(st.sampled_from("0123459*/,-#LW@?junMON \t\nß"), max_size=40))
@@ -162,12 +173,25 @@ def test_any_unicode_text_is_explained(expression: str) -> None:
     assert message.encode()
 
 
-DAYS = ["*", "*/2", "*/10,5", "1", "13", "29-31", "1-7", "1-31", "L", "L,15", "30"]
+DAYS = [
+    "*",
+    "*/2",
+    "28-3",
+    "*/10,5",
+    "1",
+    "13",
+    "29-31",
+    "1-7",
+    "1-31",
+    "L",
+    "L,15",
+    "30",
+]
 WEEKDAYS = [
     *("*", "*/2", "0", "7", "5-7", "mon-fri", "6,7", "0-7", "1-5/2"),
-    *("1#1", "5#5,3", "1#2,3#4", "L5", "L7,2#1"),
+    *("1#1", "5#5,3", "1#2,3#4", "L5", "L7,2#1", "fri-mon", "6-2/2"),
 ]
-MONTHS = ["*", "1-6", "*/3", "feb", "2,10", "4,6"]
+MONTHS = ["*", "nov-feb", "1-6", "*/3", "feb", "2,10", "4,6"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.triggers.schedule_builders import CREATED_AT, build, cron, utc
-from triggers.schedules import DstNote, occurrences, preview
+from triggers.schedules import DstNote, InvalidSchedule, occurrences, preview
 
 
 def test_an_interval_counts_from_its_creation() -> None:
@@ -169,7 +169,7 @@ def test_an_instant_without_a_time_zone_raises() -> None:
 @pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Etc/GMT+12"])
 @pytest.mark.parametrize("schedule_type", ["cron", "interval", "daily", "weekly"])
 def test_the_calendar_ends_with_the_year_9999(schedule_type: str, zone: str) -> None:
-    schedule = build(schedule_type, timezone=zone)
+    schedule = build(schedule_type, cron_expression="0 * * * *", timezone=zone)
 
     seen = preview(schedule, utc("9999-12-20 00:00"), 500)
 
@@ -199,6 +199,7 @@ def test_a_single_time_beyond_the_calendar_never_comes_due(at: str, zone: str) -
         ("cron", {"cron": "0 9 L * *"}, "Monthly on the last day at 9:00 AM"),
         ("cron", {"cron": " 0 9  * * 1"}, "Weekly on Monday at 9:00 AM"),
         ("cron", {"cron": "5 4 * * sun"}, "5 4 * * sun"),
+        ("weekly", {"every": 2}, "Every 2 weeks on Monday at 09:00"),
     ],
 )
 def test_a_schedule_describes_itself(
@@ -207,10 +208,35 @@ def test_a_schedule_describes_itself(
     assert build(schedule_type, config).describe() == text  # R404
 
 
+@pytest.mark.parametrize(
+    ("expression", "note"),
+    [
+        ("*/45 * * * *", "minutes 0 and 45 of each hour, not every 45 minutes"),
+        ("0 */5 * * *", "hours 0, 5, 10, 15 and 20 of each day, not every 5 hours"),
+        ("0 8 */10 * *", "days 1, 11, 21 and 31 of each month, not every 10 days"),
+        (
+            "0 8 * * 1/2",
+            "Sunday, Monday, Wednesday and Friday of each week, not every 2 days",
+        ),
+        (
+            "0 0 13 * 5",
+            "on the day of month and also on the day of week: either is enough",
+        ),
+    ],
+)
+def test_a_cron_schedule_describes_what_surprises(expression: str, note: str) -> None:
+    assert cron(expression).describe() == f"{expression} ({note})"
+
+
 @pytest.mark.parametrize("schedule_type", ["cron", "interval", "daily", "weekly"])
 def test_equal_schedules_have_equal_hashes(schedule_type: str) -> None:
-    assert len({build(schedule_type), build(schedule_type)}) == 1
-    assert len({build(schedule_type), build(schedule_type, timezone="Asia/Tokyo")}) == 2
+    first, second, other = (
+        build(schedule_type, cron_expression="0 * * * *", timezone=timezone)
+        for timezone in ("UTC", "UTC", "Asia/Tokyo")
+    )
+
+    assert len({first, second}) == 1
+    assert len({first, other}) == 2
 
 
 def test_a_preview_shows_local_time() -> None:
@@ -250,3 +276,66 @@ def test_occurrences_end_with_until() -> None:
     )
 
     assert due == [utc("2026-05-01 11:00"), utc("2026-05-01 12:00")]
+
+
+@pytest.mark.parametrize(
+    ("start_at", "after", "due"),
+    [
+        # Counted from the creation on Thursday, 1 January 2026
+        (None, "2026-01-01 00:00", ["2026-01-05 08:00", "2026-01-19 08:00"]),
+        (None, "2026-01-05 08:00", ["2026-01-19 08:00", "2026-02-02 08:00"]),
+        # Across the change of the clocks the local time stays 09:00.
+        (None, "2026-03-17 00:00", ["2026-03-30 07:00", "2026-04-13 07:00"]),
+        (
+            "2026-01-12 08:00",
+            "2026-01-01 00:00",
+            ["2026-01-12 08:00", "2026-01-26 08:00"],
+        ),
+        (
+            "2026-01-12 08:01",
+            "2026-01-01 00:00",
+            ["2026-01-19 08:00", "2026-02-02 08:00"],
+        ),
+    ],
+)
+def test_a_weekly_schedule_can_be_every_second_week(
+    start_at: str | None, after: str, due: list[str]
+) -> None:
+    schedule = build(
+        "weekly",
+        {"day": 0, "time": "09:00", "every": 2},
+        timezone="Europe/Berlin",
+        start_at=utc(start_at) if start_at else None,
+    )
+
+    found = occurrences(schedule, utc(after), limit=len(due))
+
+    assert found == [utc(at) for at in due]
+
+
+@pytest.mark.parametrize("every", [0, 53, "2", True])
+def test_the_weeks_must_be_a_number_of_weeks(every: object) -> None:
+    with pytest.raises(InvalidSchedule) as caught:
+        build("weekly", {"every": every})
+
+    assert caught.value.detail == "'every' must be a whole number from 1 to 52."
+
+
+@pytest.mark.parametrize(
+    ("schedule_type", "config", "runs"),
+    [
+        ("interval", {"interval_seconds": 7}, 515),
+        ("interval", {"interval_seconds": 3600}, 1),
+        ("interval", {"interval_seconds": 86_400}, 1),
+        ("daily", {}, 1),
+        ("weekly", {}, 1),
+        ("once", {"at": "2026-05-01T09:00"}, 1),
+        ("once", {"at": "2026-05-01T09:00Z"}, 1),
+        ("cron", {"cron": "*/20 8 * * *"}, 3),
+        ("cron", {"cron": "*/20 0,30 8 * * *"}, 6),
+    ],
+)
+def test_a_schedule_knows_its_busiest_hour(
+    schedule_type: str, config: dict[str, object], runs: int
+) -> None:
+    assert build(schedule_type, config).most_runs_per_hour() == runs

@@ -51,7 +51,8 @@ def _schedule(trigger: Trigger) -> str:
             return f"daily at {time}"
         case ScheduleType.WEEKLY:
             day = calendar.day_name[config.get("day") or DEFAULT_DAY]
-            return f"{day}s at {time}"
+            weeks = config.get("every") or 1
+            return f"{day}s at {time}" + (f", every {weeks} weeks" if weeks > 1 else "")
     return "once"
 
 

@@ -31,6 +31,7 @@ from triggers.forms import (
     fieldsets_of,
 )
 from triggers.models import Trigger
+from triggers.schedules import Dialect
 from triggers.services import lifecycle
 from triggers.services.validation import warn_of_hourly_limit
 from triggers.wording import (
@@ -46,6 +47,8 @@ from triggers.wording import (
 )
 from webhooks.admin import curl_of
 from webhooks.endpoints.urls import webhook_url
+
+READ_AS = {Dialect.AWS: "AWS", Dialect.QUARTZ: "Quartz"}
 
 
 @admin.register(Trigger)
@@ -121,10 +124,16 @@ class TriggerAdmin(BaseAdmin[Trigger]):
         form: forms.ModelForm[Trigger],
         change: bool,
     ) -> None:
-        """Show the URL and warnings; the form's service has stored the trigger."""
+        """Show what the form's service has stored: the URL, warnings, an expression."""
         if not change and form.cleaned_data.get("max_executions_per_hour") is None:
             for warning in warn_of_hourly_limit(obj.trigger_type):
                 messages.warning(request, warning.detail)
+        if read_as := getattr(form, "read_as", None):
+            messages.info(
+                request,
+                f"The cron expression was read as {READ_AS[read_as]} writes it, and "
+                f"stored as '{obj.cron_expression}' (0 is Sunday).",
+            )
         if not change and obj.endpoint is not None:
             messages.info(request, f"Webhook URL: {webhook_url(obj.endpoint)}")
             if secret := getattr(form, "made_secret", None):

@@ -20,7 +20,7 @@ from common.errors import Fault, join_faults
 from triggers.api.fields import CronPartField, InstantField, LocalTimeField
 from triggers.api.serializers import MAX_INTEGER
 from triggers.models import DstGap, DstOverlap, ScheduleType, Trigger, TriggerType
-from triggers.schedules import DstNote, InvalidSchedule, Schedule
+from triggers.schedules import Dialect, DstNote, InvalidSchedule, Schedule
 from triggers.schedules.zones import explain_unknown_zone
 from triggers.services.scheduling import schedule_of
 from triggers.services.validation import set_columns
@@ -80,7 +80,14 @@ class ScheduleDescriptionSerializer(serializers.Serializer[Any]):
     description = serializers.CharField()
 
 
-class SchedulePreviewSerializer(ScheduleDescriptionSerializer):
+class StoredCronSerializer(serializers.Serializer[Any]):
+    """How a cron expression would be stored, and by whose rules it was read."""
+
+    cron_expression = serializers.CharField(allow_null=True)
+    read_as = serializers.ChoiceField(choices=[*Dialect], allow_null=True)
+
+
+class SchedulePreviewSerializer(ScheduleDescriptionSerializer, StoredCronSerializer):
     occurrences = OccurrenceSerializer(many=True)
 
 
@@ -89,7 +96,7 @@ class FaultSerializer(serializers.Serializer[Any]):
     detail = serializers.CharField()
 
 
-class ScheduleValidationSerializer(serializers.Serializer[Any]):
+class ScheduleValidationSerializer(StoredCronSerializer):
     valid = serializers.BooleanField()
     message = serializers.CharField()
     errors = FaultSerializer(many=True)  # type: ignore[assignment]  # a field
@@ -130,7 +137,7 @@ class CronToValidateSerializer(StrictSerializer):
         return name
 
 
-class CronValidationSerializer(serializers.Serializer[Any]):
+class CronValidationSerializer(StoredCronSerializer):
     valid = serializers.BooleanField()
     message = serializers.CharField()
     next_runs = serializers.ListField(child=serializers.DateTimeField())
@@ -138,9 +145,14 @@ class CronValidationSerializer(serializers.Serializer[Any]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A schedule that is not stored, and which of its runs to show."""
+    """A schedule that is not stored, and which of its runs to show.
 
+    `trigger` is the trigger that would have it.
+    """
+
+    trigger: Trigger
     schedule: Schedule
+    read_as: Dialect | None
     after: datetime
     count: int
 
@@ -162,22 +174,16 @@ def _draft(fields: Mapping[str, Any]) -> Draft:
     after, count = columns.pop("after"), columns.pop("count")
     if after is None:
         after = timezone.now().replace(microsecond=0)
+    # As a trigger that is created at `after`
+    trigger = Trigger(trigger_type=TriggerType.CRON, schedule_anchor=after)
+    read_as = set_columns(trigger, columns)
     return Draft(
-        schedule=_build(columns, anchor=after),
+        trigger=trigger,
+        schedule=schedule_of(trigger, is_stored=False),
+        read_as=read_as,
         after=after,
         count=min(count, columns["max_runs"] or count),
     )
-
-
-def _build(columns: Mapping[str, Any], *, anchor: datetime) -> Schedule:
-    """Build the schedule that a trigger created at `anchor` would have."""
-    trigger = Trigger(trigger_type=TriggerType.CRON, schedule_anchor=anchor)
-    set_columns(trigger, columns)
-    is_cron = trigger.schedule_type == ScheduleType.CRON
-    if is_cron and trigger.cron_expression is None:
-        fault = Fault("/cron_expression", "A cron schedule needs a cron_expression")
-        raise InvalidSchedule.from_faults([fault])
-    return schedule_of(trigger)
 
 
 def _find_more_faults(serializer: ScheduleSerializer) -> list[Fault]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -19,24 +20,27 @@ from triggers.api.schedule_serializers import (
     CronPresetSerializer,
     CronToValidateSerializer,
     CronValidationSerializer,
+    Draft,
     ScheduleDescriptionSerializer,
     SchedulePreviewSerializer,
     ScheduleSerializer,
     ScheduleValidationSerializer,
     read_schedule,
 )
-from triggers.models import Trigger
+from triggers.models import ScheduleType, Trigger
 from triggers.schedules import (
     InvalidSchedule,
     build_cron,
     build_schedule,
+    describe_expression,
+    find_dialect,
+    find_no_run,
     get_preset,
     list_presets,
     occurrences,
     preview,
     validate_cron,
 )
-from triggers.schedules.presets import describe_cron
 
 RUNS_SHOWN = 5
 
@@ -61,6 +65,7 @@ class ScheduleViewSet(StrictAPIView, GenericViewSet[Trigger]):
         """
         draft = read_schedule(request.data)
         answer = {
+            **_stored_cron(draft),
             "description": draft.schedule.describe(),
             "occurrences": preview(draft.schedule, draft.after, draft.count),
         }
@@ -82,18 +87,24 @@ class ScheduleViewSet(StrictAPIView, GenericViewSet[Trigger]):
     def validate(self, request: Request) -> Response:
         """Validate a schedule, and return all faults.
 
-        The status is 200 for any JSON body, also if the schedule is not valid.
+        The status is 200 for any JSON body, also if the schedule is not valid. A
+        schedule without any run from now on is not valid.
         """
+        stored: dict[str, str | None] = {"cron_expression": None, "read_as": None}
         try:
-            read_schedule(request.data)
+            draft = read_schedule(request.data)
+            if over := find_no_run(draft.schedule, after=timezone.now()):
+                raise InvalidSchedule.from_faults([over])
         except InvalidSchedule as invalid:
-            answer = {
+            verdict = {
                 "valid": False,
                 "message": invalid.detail,
                 "errors": invalid.faults,
             }
         else:
-            answer = {"valid": True, "message": "Valid schedule", "errors": []}
+            verdict = {"valid": True, "message": "Valid schedule", "errors": []}
+            stored = _stored_cron(draft)
+        answer = {**verdict, **stored}
         return Response(ScheduleValidationSerializer(answer).data)
 
     @extend_schema(responses=CronPresetSerializer(many=True))
@@ -123,7 +134,7 @@ class ScheduleViewSet(StrictAPIView, GenericViewSet[Trigger]):
         is_valid, message = validate_cron(expression)
         answer = {
             "cron_expression": expression,
-            "description": describe_cron(expression),
+            "description": describe_expression(expression),
             "valid": is_valid,
             "message": message,
         }
@@ -144,9 +155,21 @@ class ValidateCronView(StrictAPIView):
         serializer.is_valid(raise_exception=True)
         asked = serializer.validated_data
         is_valid, message = validate_cron(asked["cron_expression"])
-        runs = _list_next_runs(**asked) if is_valid else []
-        answer = {"valid": is_valid, "message": message, "next_runs": runs}
+        text = find_dialect(asked["cron_expression"])
+        answer = {
+            "valid": is_valid,
+            "message": message,
+            "next_runs": _list_next_runs(**asked) if is_valid else [],
+            "cron_expression": text and text.expression,
+            "read_as": text and text.read_as,
+        }
         return Response(CronValidationSerializer(answer).data)
+
+
+def _stored_cron(draft: Draft) -> dict[str, str | None]:
+    is_cron = draft.trigger.schedule_type == ScheduleType.CRON
+    expression = draft.trigger.cron_expression if is_cron else None
+    return {"cron_expression": expression, "read_as": draft.read_as}
 
 
 def _list_next_runs(*, cron_expression: str, timezone: str) -> list[datetime]:

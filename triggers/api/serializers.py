@@ -34,6 +34,7 @@ from triggers.models import (
     Trigger,
     TriggerType,
 )
+from triggers.schedules import Dialect
 from triggers.services.endpoints import FOREIGN_ENDPOINT, is_open_to
 from triggers.services.validation import (
     InvalidTrigger,
@@ -143,6 +144,7 @@ class TriggerSerializer(StrictSerializer):
     next_run_time = serializers.DateTimeField(read_only=True, allow_null=True)
     webhook_url = serializers.SerializerMethodField()
     webhook_secret = serializers.SerializerMethodField()
+    read_as = serializers.SerializerMethodField()
     shared_with = serializers.SerializerMethodField()
     total_executions = serializers.IntegerField(
         source="stats.total_executions", read_only=True
@@ -213,6 +215,15 @@ class TriggerSerializer(StrictSerializer):
         """The endpoint's secret, in the one response that shows it."""
         secret: str | None = self.context.get("webhook_secret")
         return secret
+
+    @extend_schema_field(serializers.ChoiceField(choices=[*Dialect], allow_null=True))
+    def get_read_as(self, trigger: Trigger) -> str | None:
+        """By whose rules the cron expression was read, in the response that saves it.
+
+        The expression itself is shown as it is stored, with 0 as Sunday.
+        """
+        read_as: str | None = self.context.get("read_as")
+        return read_as
 
     @extend_schema_field(serializers.ListField(child=serializers.UUIDField()))
     def get_shared_with(self, trigger: Trigger) -> list[str]:
@@ -293,7 +304,10 @@ def _find_more_faults(serializer: TriggerSerializer) -> list[Fault]:
     trigger = copy(serializer.instance) or Trigger(schedule_anchor=timezone.now())
     set_columns(trigger, given.columns)
     faults = find_faults(
-        trigger, event_types=given.event_types or (), webhook=given.webhook
+        trigger,
+        event_types=given.event_types or (),
+        webhook=given.webhook,
+        now=timezone.now(),
     )
     return [fault for fault in faults if fault.pointer[1:].split("/")[0] not in unread]
 

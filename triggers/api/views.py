@@ -102,7 +102,7 @@ class TriggerViewSet(StrictAPIView, GenericViewSet[Trigger]):
             webhook=given.webhook,
             created_by=request.user.get_username(),
         )
-        answer = self._answer(saved.trigger.id, saved.webhook_secret, given.warnings)
+        answer = self._answer(saved.trigger.id, saved, given.warnings)
         answer.status_code = status.HTTP_201_CREATED
         answer["Location"] = request.build_absolute_uri(
             f"{request.path}/{saved.trigger.id}"
@@ -122,7 +122,7 @@ class TriggerViewSet(StrictAPIView, GenericViewSet[Trigger]):
             event_types=given.event_types,
             webhook=complete_webhook(given, trigger),
         )
-        return self._answer(pk, saved.webhook_secret, given.warnings)
+        return self._answer(pk, saved, given.warnings)
 
     def partial_update(self, request: Request, pk: UUID) -> Response:
         trigger = self._find(pk)
@@ -134,7 +134,7 @@ class TriggerViewSet(StrictAPIView, GenericViewSet[Trigger]):
             event_types=given.event_types,
             webhook=given.webhook,
         )
-        return self._answer(pk, saved.webhook_secret, given.warnings)
+        return self._answer(pk, saved, given.warnings)
 
     def destroy(self, request: Request, pk: UUID) -> Response:
         """Delete a trigger; like disabling, this requires no access to its agent."""
@@ -171,9 +171,16 @@ class TriggerViewSet(StrictAPIView, GenericViewSet[Trigger]):
         return TriggerSerializer(trigger, context=context, **options)
 
     def _answer(
-        self, pk: UUID, secret: str | None = None, warnings: Sequence[Fault] = ()
+        self,
+        pk: UUID,
+        saved: lifecycle.SavedTrigger | None = None,
+        warnings: Sequence[Fault] = (),
     ) -> Response:
-        """Return the stored trigger, and a secret that this request has set."""
-        shown = {"webhook_secret": secret, "warnings": warnings}
-        context = {**self.get_serializer_context(), **shown}
+        """Return the stored trigger, with what only the request that saved it shows."""
+        context = {
+            **self.get_serializer_context(),
+            "webhook_secret": saved.webhook_secret if saved else None,
+            "read_as": saved.read_as if saved else None,
+            "warnings": warnings,
+        }
         return Response(TriggerSerializer(self._find(pk), context=context).data)

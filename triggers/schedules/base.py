@@ -72,6 +72,10 @@ class Schedule(ABC):
         """
 
     @abstractmethod
+    def most_runs_per_hour(self) -> int:
+        """Return the most occurrences within an hour, whatever hour that is."""
+
+    @abstractmethod
     def describe(self) -> str:
         """Return a short description for people, such as "Daily at 09:00"."""
 

@@ -34,11 +34,13 @@ def build_schedule(
     anchor: datetime,
     dst_gap: str = "after",
     dst_overlap: str = "first",
+    is_stored: bool = False,
 ) -> Schedule:
     """Build a schedule from a trigger's fields; `anchor` is when it was created.
 
-    Only a cron schedule reads `cron_expression`. Raises InvalidSchedule with all
-    faults; their pointers name the fields of the API.
+    Only a cron schedule reads `cron_expression`. A stored expression can also be one
+    that only earlier releases accepted. Raises InvalidSchedule with all faults; their
+    pointers name the fields of the API.
     """
     zone_fault = explain_unknown_zone(timezone)
     faults = [Fault("/timezone", zone_fault)] if zone_fault else []
@@ -51,6 +53,7 @@ def build_schedule(
         anchor=anchor,
         dst_gap=_read_choice("dst_gap", dst_gap, DstGap.AFTER, faults),
         dst_overlap=_read_choice("dst_overlap", dst_overlap, DstOverlap.FIRST, faults),
+        is_stored=is_stored,
     )
     if spec.start_at and spec.end_at and spec.start_at >= spec.end_at:
         faults.append(Fault("/end_at", "'end_at' must be later than 'start_at'."))

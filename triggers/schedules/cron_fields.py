@@ -1,8 +1,8 @@
 """The fields of a cron expression: their syntax, written out as plain numbers.
 
-Cron libraries accept more than Debian's cron does, or read it differently (`22-2`,
-`5-5`, `W`, random values). So each field is validated here and written out in numbers
-before croniter reads it. The two day fields also take `L` and `#`.
+Cron libraries accept more than Debian's cron does, or read it differently (`5-5`, `W`,
+random values). So each field is validated here and written out in numbers before
+croniter reads it. The two day fields also take `L` and `#`, and ranges can wrap.
 """
 
 from __future__ import annotations
@@ -21,22 +21,27 @@ def _numbered(names: str, *, start: int) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CronField:
-    """One field: its bounds, and its names for numbers (upper-case)."""
+    """One field: its bounds, and its names for numbers (upper-case).
+
+    After `cycle` numbers it starts again; of the weekdays, 7 is 0 again.
+    """
 
     name: str
     low: int
     high: int
+    cycle: int
     names: Mapping[str, int] = field(default_factory=dict)
 
 
-SECOND = CronField(name="second", low=0, high=59)
-MINUTE = CronField(name="minute", low=0, high=59)
-HOUR = CronField(name="hour", low=0, high=23)
-DAY = CronField(name="day of month", low=1, high=31)
+SECOND = CronField(name="second", low=0, high=59, cycle=60)
+MINUTE = CronField(name="minute", low=0, high=59, cycle=60)
+HOUR = CronField(name="hour", low=0, high=23, cycle=24)
+DAY = CronField(name="day of month", low=1, high=31, cycle=31)
 MONTH = CronField(
     name="month",
     low=1,
     high=12,
+    cycle=12,
     names=_numbered("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC", start=1),
 )
 # 0 and 7 both mean Sunday, so that a range such as 5-7 can end with it.
@@ -44,8 +49,11 @@ WEEKDAY = CronField(
     name="day of week",
     low=0,
     high=7,
+    cycle=7,
     names=_numbered("SUN MON TUE WED THU FRI SAT", start=0),
 )
+
+FIELDS = (SECOND, MINUTE, HOUR, DAY, MONTH, WEEKDAY)
 
 
 def is_star(text: str) -> bool:
@@ -67,19 +75,35 @@ def write_numbers(cron_field: CronField, numbers: set[int]) -> str:
     return ",".join(str(number) for number in sorted(numbers))
 
 
-def parse_term(cron_field: CronField, term: str) -> range:
-    """Return the numbers of one term: `*`, `5`, `1-5`, each with or without a step."""
+def parse_term(cron_field: CronField, term: str) -> list[int]:
+    """Return the numbers of one term: `*`, `5`, `1-5`, each with or without a step.
+
+    A range can wrap: the hours `22-2/2` are 22, 0 and 2.
+    """
     base, slash, step_text = term.partition("/")
     step = _parse_step(cron_field, term, step_text) if slash else 1
     if base == "*":
-        return range(cron_field.low, cron_field.high + 1, step)
+        return list(range(cron_field.low, cron_field.high + 1, step))
     low_text, dash, high_text = base.partition("-")
     low = parse_value(cron_field, low_text, term)
     if dash:
-        high = _parse_range_end(cron_field, low, high_text, term)
+        high = parse_value(cron_field, high_text, term)
     else:
         high = cron_field.high if slash else low
-    return range(low, high + 1, step)
+    if low <= high:
+        return list(range(low, high + 1, step))
+    first, cycle = cron_field.low, cron_field.cycle
+    return [first + (n - first) % cycle for n in range(low, high + cycle + 1, step)]
+
+
+def is_step_too_wide(cron_field: CronField, term: str) -> bool:
+    """Return whether a valid term has a step beyond its range, such as `*/90`."""
+    base, slash, step = term.partition("/")
+    if not slash:
+        return False
+    if "-" in base:
+        return int(step) > len(parse_term(cron_field, base))
+    return int(step) > cron_field.cycle
 
 
 def parse_value(cron_field: CronField, text: str, term: str) -> int:
@@ -87,7 +111,7 @@ def parse_value(cron_field: CronField, text: str, term: str) -> int:
     if text in cron_field.names:
         return cron_field.names[text]
     if not text.isdecimal():
-        raise CronSyntaxError(f"'{term}' is not a valid {cron_field.name}")
+        raise CronSyntaxError(_explain_value(cron_field, text, term))
     value = int(text)
     if not cron_field.low <= value <= cron_field.high:
         bounds = f"{cron_field.low} to {cron_field.high}"
@@ -95,20 +119,13 @@ def parse_value(cron_field: CronField, text: str, term: str) -> int:
     return value
 
 
-def _parse_range_end(cron_field: CronField, low: int, text: str, term: str) -> int:
-    high = parse_value(cron_field, text, term)
-    if low > high:
-        first = _write_range(low, cron_field.high)
-        second = _write_range(cron_field.low, high)
-        raise CronSyntaxError(
-            f"the {cron_field.name} range '{term}' runs backwards;"
-            f" write '{first},{second}'"
-        )
-    return high
-
-
-def _write_range(low: int, high: int) -> str:
-    return str(low) if low == high else f"{low}-{high}"
+def _explain_value(cron_field: CronField, text: str, term: str) -> str:
+    if not term:
+        return f"the {cron_field.name} has an empty item"
+    other = next((f for f in (MONTH, WEEKDAY) if text in f.names), None)
+    if other is not None:
+        return f"'{term}' is a {other.name}, but stands in the {cron_field.name} field"
+    return f"'{term}' is not a valid {cron_field.name}"
 
 
 def _parse_step(cron_field: CronField, term: str, text: str) -> int:
@@ -144,12 +161,24 @@ def _write_days(text: str) -> str:
     return ",".join([*(str(number) for number in sorted(numbers)), "L"])
 
 
-def _parse_day(term: str) -> range:
+def _parse_day(term: str) -> list[int]:
+    if term.removesuffix("W").isdecimal() and term.endswith("W"):
+        day = term.removesuffix("W")
+        raise CronSyntaxError(
+            f"'{term}': 'W' (nearest weekday) is not supported; leave 'W' out for day"
+            f" {day} itself, or include the days around it and add a condition on"
+            " weekday and date"
+        )
     if "W" in term:
-        raise CronSyntaxError(f"'{term}': 'W' (nearest weekday) is not supported")
+        raise CronSyntaxError(
+            f"'{term}': 'W' (a weekday only) is not supported; 'L' alone is the last"
+            " day of the month, and 'L5' as day of week its last Friday"
+        )
     if "L" in term:
         raise CronSyntaxError(
-            f"'{term}': 'L' (last day) takes no number, range or step"
+            f"'{term}': days counted from the last one are not supported; 'L' alone is"
+            " the last day, and one trigger for the months of each length can name the"
+            " day as a number"
         )
     return parse_term(DAY, term)
 
@@ -186,7 +215,8 @@ def _write_last(term: str) -> str:
     weekday = term[1:] if term.startswith("L") else term.removesuffix("L")
     if not weekday:
         raise CronSyntaxError(
-            f"'{term}' is not supported; write 'L5' for the last Friday of the month"
+            f"'{term}' needs a day: 'L5' is the last Friday of the month; Quartz's 'L'"
+            " is '6', each Saturday"
         )
     number = parse_value(WEEKDAY, weekday, term) % 7
     return f"L{number}"

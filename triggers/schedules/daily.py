@@ -17,6 +17,10 @@ class DailyRule:
     def follows_elapsed_time(self) -> bool:
         return False
 
+    @property
+    def most_per_hour(self) -> int:
+        return 1
+
     def next_wall(self, after: datetime) -> datetime | None:
         today = datetime.combine(after, self.time)
         return today if today > after else today + timedelta(days=1)

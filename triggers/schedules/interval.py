@@ -23,6 +23,9 @@ class IntervalSchedule(Schedule):
         passed = (after - self.anchor) // period
         return self.anchor + (passed + 1) * period
 
+    def most_runs_per_hour(self) -> int:
+        return -(-3600 // self.interval_seconds)
+
     def describe(self) -> str:
         unit, count = next(
             (name, self.interval_seconds // seconds)

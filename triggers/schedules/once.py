@@ -20,6 +20,9 @@ class OnceSchedule(Schedule):
     def _next(self, after: datetime) -> datetime | None:
         return self.at if self.at > after else None
 
+    def most_runs_per_hour(self) -> int:
+        return 1
+
     def describe(self) -> str:
         return f"Once at {self.at:%Y-%m-%d %H:%M:%S} UTC"
 
@@ -33,6 +36,10 @@ class OnceRule:
     @property
     def follows_elapsed_time(self) -> bool:
         return False
+
+    @property
+    def most_per_hour(self) -> int:
+        return 1
 
     def next_wall(self, after: datetime) -> datetime | None:
         return self.at if self.at > after else None

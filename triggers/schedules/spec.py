@@ -78,7 +78,10 @@ class ConfigReader:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleSpec:
-    """The input of every schedule type; all fields but `config` are validated."""
+    """The input of every schedule type; all fields but `config` are validated.
+
+    A stored schedule was valid when it was saved, perhaps by an earlier release.
+    """
 
     config: Mapping[str, object]
     cron_expression: str | None
@@ -88,6 +91,7 @@ class ScheduleSpec:
     anchor: datetime
     dst_gap: DstGap
     dst_overlap: DstOverlap
+    is_stored: bool = False
 
     def with_rule(self, rule: WallClockRule) -> WallClockSchedule:
         return WallClockSchedule(

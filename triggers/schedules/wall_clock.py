@@ -49,6 +49,10 @@ class WallClockRule(Protocol):
     def follows_elapsed_time(self) -> bool:
         """Whether every instant that matches counts, also across a DST change."""
 
+    @property
+    def most_per_hour(self) -> int:
+        """The most wall times within an hour."""
+
     def next_wall(self, after: datetime) -> datetime | None:
         """Return the first wall time later than `after`; both are naive."""
 
@@ -76,6 +80,9 @@ class WallClockSchedule(Schedule):
         return next_instant(
             self.rule, self.timezone, self.dst_gap, self.dst_overlap, after
         )
+
+    def most_runs_per_hour(self) -> int:
+        return self.rule.most_per_hour
 
     def describe(self) -> str:
         return self.rule.describe()

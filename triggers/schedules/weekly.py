@@ -1,42 +1,74 @@
 from __future__ import annotations
 
 import calendar
-from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
 
 from triggers.schedules.base import Schedule
 from triggers.schedules.daily import DEFAULT_TIME, format_time
 from triggers.schedules.spec import ConfigReader, ScheduleSpec
+from triggers.schedules.zones import load_zone, zone_names
 
 MONDAY, SUNDAY = 0, 6
 DEFAULT_DAY = MONDAY
+MOST_WEEKS = 52
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeeklyRule:
-    """One time of day on one day of the week; 0 is Monday."""
+    """One time of day on one day of the week (0 is Monday), every `weeks` weeks.
+
+    `first` is a day on which it comes due, if not each week has one.
+    """
 
     day: int
     time: time
+    weeks: int = 1
+    first: date | None = None
 
     @property
     def follows_elapsed_time(self) -> bool:
         return False
 
-    def next_wall(self, after: datetime) -> datetime | None:
-        days_ahead = (self.day - after.weekday()) % 7
-        wall = datetime.combine(after, self.time) + timedelta(days=days_ahead)
-        return wall if wall > after else wall + timedelta(weeks=1)
+    @property
+    def most_per_hour(self) -> int:
+        return 1
+
+    def next_wall(self, after: datetime) -> datetime:
+        ahead = timedelta(days=self._days_ahead(after.date()))
+        wall = datetime.combine(after, self.time) + ahead
+        return wall if wall > after else wall + timedelta(weeks=self.weeks)
+
+    def _days_ahead(self, day: date) -> int:
+        if self.first is None:
+            return (self.day - day.weekday()) % 7
+        return (self.first - day).days % (7 * self.weeks)
 
     def describe(self) -> str:
-        return f"Weekly on {calendar.day_name[self.day]} at {format_time(self.time)}"
+        day, at = calendar.day_name[self.day], format_time(self.time)
+        if self.weeks == 1:
+            return f"Weekly on {day} at {at}"
+        return f"Every {self.weeks} weeks on {day} at {at}"
 
 
 def build(spec: ScheduleSpec) -> Schedule:
+    """Build a weekly schedule; every second week counts from its first occurrence.
+
+    That is the first one from `start_at` on, or after the trigger was created.
+    """
     reader = ConfigReader(spec.config)
     rule = WeeklyRule(
         day=reader.integer("day", default=DEFAULT_DAY, low=MONDAY, high=SUNDAY),
         time=reader.time_of_day("time", default=DEFAULT_TIME),
+        weeks=reader.integer("every", default=1, low=1, high=MOST_WEEKS),
     )
     reader.finish()
-    return spec.with_rule(rule)
+    return spec.with_rule(rule if rule.weeks == 1 else _count_from(spec, rule))
+
+
+def _count_from(spec: ScheduleSpec, rule: WeeklyRule) -> WeeklyRule:
+    each_week = replace(rule, weeks=1)
+    zone = load_zone(spec.timezone if spec.timezone in zone_names() else "UTC")
+    start = (spec.start_at or spec.anchor).astimezone(zone).replace(tzinfo=None)
+    first = each_week.next_wall(start - timedelta(microseconds=1))
+    return replace(rule, first=first.date())

@@ -186,7 +186,7 @@ def _hint(name: str) -> str | None:
         *first, last = (f"'{zone}'" for zone in zones)
         if first:
             return f"; it can mean {', '.join(first)} or {last}."
-        return f"; write {last}."
+        return f"; use {last}."
     if offset := OFFSET.fullmatch(name):
         return _hint_of_offset(*offset.groups())
     similar = _similar(name.replace(" ", "_"))
@@ -196,14 +196,14 @@ def _hint(name: str) -> str | None:
 def _hint_of_offset(sign: str, hours: str, minutes: str | None) -> str | None:
     offset = int(f"{sign}1") * (int(hours) * 60 + int(minutes or 0))
     if offset == 0:
-        return "; write 'UTC'."
+        return "; use 'UTC'."
     if offset % 60:
         place = PART_HOURS.get(offset)
-        return f"; write '{place}'." if place else None
+        return f"; use '{place}'." if place else None
     # In these names the sign is reversed, by POSIX.
     zone = f"Etc/GMT{-offset // 60:+d}"
     is_zone = zone in zone_names()
-    return f"; write '{zone}', whose sign is reversed." if is_zone else None
+    return f"; use '{zone}', whose sign is reversed." if is_zone else None
 
 
 def _similar(name: str) -> str | None:

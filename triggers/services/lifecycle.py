@@ -19,6 +19,7 @@ from common.database.sql import database_now
 from common.errors import Conflict, Fault, NotFound
 from triggers.clock import get_clock
 from triggers.models import Subscription, Trigger, TriggerStats
+from triggers.schedules import Dialect
 from triggers.services.claim import record_due
 from triggers.services.endpoints import (
     close_unused_endpoint,
@@ -64,11 +65,13 @@ class TriggerNotFound(NotFound):
 class SavedTrigger:
     """A stored trigger; `webhook_secret` is the endpoint's secret if it was just set.
 
-    Show it to the person: it cannot be read again.
+    Show it to the person: it cannot be read again. `read_as` is the system whose rules
+    its cron expression was read by, before it was stored in our own order.
     """
 
     trigger: Trigger
     webhook_secret: str | None
+    read_as: Dialect | None
 
 
 def create_trigger(
@@ -89,8 +92,8 @@ def create_trigger(
             created_by=created_by, created_at=now, updated_at=now, schedule_anchor=now
         )
         trigger.max_executions_per_hour = default_hourly_limit(fields["trigger_type"])
-        set_columns(trigger, fields)
-        check_trigger(trigger, event_types=event_types, webhook=webhook)
+        read_as = set_columns(trigger, fields)
+        check_trigger(trigger, event_types=event_types, webhook=webhook, now=now)
         secret = save_endpoint(trigger, webhook)
         _set_counting(trigger, fields)
         trigger.active_since = now if trigger.is_active else None
@@ -100,7 +103,7 @@ def create_trigger(
         _subscribe(trigger, event_types)
         _write_history(trigger, now, now)
         _update_clock(trigger)
-    return SavedTrigger(trigger=trigger, webhook_secret=secret)
+    return SavedTrigger(trigger=trigger, webhook_secret=secret, read_as=read_as)
 
 
 def update_trigger(
@@ -119,9 +122,9 @@ def update_trigger(
         trigger, now = _lock_trigger(trigger_id), database_now()
         was_active, old_endpoint_id = trigger.is_active, trigger.endpoint_id
         old_subject = trigger.subject
-        set_columns(trigger, fields)
+        read_as = set_columns(trigger, fields)
         patterns = event_types if event_types is not None else patterns_of(trigger)
-        check_trigger(trigger, event_types=patterns, webhook=webhook)
+        check_trigger(trigger, event_types=patterns, webhook=webhook, now=now)
         if trigger.endpoint_id == old_endpoint_id and trigger.subject != old_subject:
             update_endpoint_subject(trigger)
         secret = save_endpoint(trigger, webhook)
@@ -132,7 +135,7 @@ def update_trigger(
         _subscribe(trigger, patterns)
         if trigger.endpoint_id != old_endpoint_id:
             close_unused_endpoint(old_endpoint_id)
-    return SavedTrigger(trigger=trigger, webhook_secret=secret)
+    return SavedTrigger(trigger=trigger, webhook_secret=secret, read_as=read_as)
 
 
 def enable_trigger(*, trigger_id: UUID) -> Trigger:

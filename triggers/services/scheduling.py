@@ -64,10 +64,17 @@ class Claim:
         return max(1, len(self.fired) + missed_count // 10)
 
 
-def schedule_of(trigger: Trigger) -> Schedule:
-    """Return a trigger's schedule, cached by its fields; raise InvalidSchedule."""
-    # Only an interval counts from its anchor. Without it, triggers share the others.
-    is_anchored = trigger.schedule_type == ScheduleType.INTERVAL
+def schedule_of(trigger: Trigger, *, is_stored: bool = True) -> Schedule:
+    """Return a trigger's schedule, cached by its fields; raise InvalidSchedule.
+
+    With `is_stored`, an expression that only earlier releases accepted is valid, too.
+    """
+    # An interval and every second week count from their anchor. Without it, triggers
+    # share the others.
+    is_anchored = (
+        trigger.schedule_type == ScheduleType.INTERVAL
+        or trigger.schedule_config.get("every") is not None
+    )
     return _build(
         trigger.schedule_type or "",
         json.dumps(trigger.schedule_config),
@@ -78,6 +85,7 @@ def schedule_of(trigger: Trigger) -> Schedule:
         trigger.schedule_anchor if is_anchored else _EPOCH,
         trigger.dst_gap,
         trigger.dst_overlap,
+        is_stored,
     )
 
 
@@ -263,6 +271,7 @@ def _build(
     anchor: datetime,
     dst_gap: str,
     dst_overlap: str,
+    is_stored: bool,
 ) -> Schedule:
     return build_schedule(
         schedule_type,
@@ -274,4 +283,5 @@ def _build(
         anchor=anchor,
         dst_gap=dst_gap,
         dst_overlap=dst_overlap,
+        is_stored=is_stored,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
 
@@ -15,7 +16,15 @@ from events.models import EventType
 from events.services.emit import INTERNAL_NAMESPACES
 from senders.definitions import slug_of_alias
 from triggers.models import ScheduleType, Trigger, TriggerType
-from triggers.schedules import InvalidSchedule
+from triggers.schedules import (
+    Dialect,
+    InvalidSchedule,
+    Schedule,
+    earliest,
+    end_of_year,
+    find_dialect,
+    find_no_run,
+)
 from triggers.services.scheduling import schedule_of
 from webhooks.endpoints.lifecycle import (
     API_NAMES,
@@ -26,8 +35,11 @@ from webhooks.models import WebhookEndpoint
 from webhooks.types import explain_never_sent, known_slugs
 
 HOURLY_LIMIT = 60
-HOUR_SECONDS = 3600
 _LIMITED = (TriggerType.WEBHOOK, TriggerType.EVENT)
+_OF_THE_SCHEDULE = (
+    "schedule_type", "schedule_config", "cron_expression", "timezone", "start_at",
+    "end_at", "dst_gap", "dst_overlap",
+)  # fmt: skip
 _PATTERN_CHARACTERS = frozenset(string.ascii_letters + string.digits + "_-:")
 
 
@@ -54,22 +66,42 @@ def warn_of_hourly_limit(trigger_type: str) -> list[Fault]:
     return [Fault("/max_executions_per_hour", detail)]
 
 
-def set_columns(trigger: Trigger, fields: Mapping[str, Any]) -> None:
+def set_columns(trigger: Trigger, fields: Mapping[str, Any]) -> Dialect | None:
     """Set columns of an unsaved trigger, and those that follow from them.
 
-    A cron expression, in its column or in the config, makes this a cron schedule.
+    A cron expression, in its column or in the config, makes this a cron schedule, and
+    `interval_seconds` in the config an interval. Returns the system whose rules its
+    expression was read by, if they are not cron's.
     """
     for name, value in fields.items():
         setattr(trigger, name, value)
     if trigger.trigger_type != TriggerType.WEBHOOK and "endpoint" not in fields:
         trigger.endpoint = None
     if not trigger.has_schedule:
-        return
+        return None
     in_config = trigger.schedule_config.get("cron")
     if trigger.cron_expression is None and isinstance(in_config, str):
         trigger.cron_expression = in_config
-    if trigger.cron_expression is not None and trigger.schedule_type is None:
+    if trigger.schedule_type is None and trigger.cron_expression is not None:
         trigger.schedule_type = ScheduleType.CRON
+    if trigger.schedule_type is None and "interval_seconds" in trigger.schedule_config:
+        trigger.schedule_type = ScheduleType.INTERVAL
+    is_cron = trigger.schedule_type == ScheduleType.CRON
+    return _write_expression(trigger) if is_cron else None
+
+
+def _write_expression(trigger: Trigger) -> Dialect | None:
+    """Write an expression of AWS or Quartz as our own; its last year sets `end_at`."""
+    text = find_dialect(trigger.cron_expression)
+    if text is None or text.expression == trigger.cron_expression:
+        return None
+    config = trigger.schedule_config
+    if config.get("cron") == trigger.cron_expression:
+        trigger.schedule_config = {**config, "cron": text.expression}
+    trigger.cron_expression = text.expression
+    end_of_years = end_of_year(text.last_year, trigger.timezone)
+    trigger.end_at = earliest(trigger.end_at, end_of_years)
+    return text.read_as
 
 
 def check_trigger(
@@ -77,9 +109,11 @@ def check_trigger(
     *,
     event_types: Sequence[str],
     webhook: EndpointFields | None = None,
+    now: datetime,
 ) -> None:
     """Raise InvalidTrigger with all faults of an unsaved trigger."""
-    if faults := find_faults(trigger, event_types=event_types, webhook=webhook):
+    faults = find_faults(trigger, event_types=event_types, webhook=webhook, now=now)
+    if faults:
         detail = join_faults(faults, with_pointers=False)
         raise InvalidTrigger(detail, faults=faults)
 
@@ -89,6 +123,7 @@ def find_faults(
     *,
     event_types: Sequence[str],
     webhook: EndpointFields | None = None,
+    now: datetime,
 ) -> list[Fault]:
     """Return all faults of an unsaved trigger; their pointers name the API's fields.
 
@@ -98,7 +133,7 @@ def find_faults(
     if not trigger.name.isprintable():
         faults.append(Fault("/name", "Must be one line of printable text"))
     faults += _check_agent(trigger)
-    faults += _check_schedule(trigger)
+    faults += _check_schedule(trigger, now)
     faults += [
         Fault(f"/conditions{fault.pointer}", fault.detail)
         for fault in validate_condition(trigger.conditions)
@@ -164,37 +199,43 @@ def _check_parameters(trigger: Trigger) -> Iterator[Fault]:
         yield Fault("/agent_id", detail)
 
 
-def _check_schedule(trigger: Trigger) -> Iterator[Fault]:
-    is_cron = trigger.schedule_type == ScheduleType.CRON
-    if trigger.has_schedule and is_cron and trigger.cron_expression is None:
-        yield Fault("/cron_expression", "A cron schedule needs a cron_expression")
-    elif trigger.has_schedule:
-        try:
-            schedule_of(trigger)
-        except InvalidSchedule as invalid:
-            yield from invalid.faults
-        else:
-            yield from _check_pace(trigger)
+def _check_schedule(trigger: Trigger, now: datetime) -> Iterator[Fault]:
+    """Validate a schedule; one that did not change can be over, or of an old form."""
+    if not trigger.has_schedule:
+        return
+    is_kept = _is_schedule_kept(trigger)
+    try:
+        schedule = schedule_of(trigger, is_stored=is_kept)
+    except InvalidSchedule as invalid:
+        yield from invalid.faults
+        return
+    over = None if is_kept else find_no_run(schedule, after=now)
+    if over is not None:
+        yield over
+    yield from _check_pace(trigger, schedule)
 
 
-def _check_pace(trigger: Trigger) -> Iterator[Fault]:
+def _is_schedule_kept(trigger: Trigger) -> bool:
+    stored = Trigger.objects.filter(pk=trigger.pk).first()
+    if stored is None or not stored.has_schedule:
+        return False
+    return all(
+        getattr(stored, name) == getattr(trigger, name) for name in _OF_THE_SCHEDULE
+    )
+
+
+def _check_pace(trigger: Trigger, schedule: Schedule) -> Iterator[Fault]:
     """Reject a schedule that comes due more often than its own hourly limit allows."""
     limit = trigger.max_executions_per_hour
-    if limit is None:
-        return
-    schedule, start = schedule_of(trigger), trigger.schedule_anchor
-    at, runs = schedule.next_after(start), 0
-    first = at
-    while at and first and (at - first).total_seconds() < HOUR_SECONDS:
-        runs += 1
-        if runs > limit:
-            yield Fault(
-                "/max_executions_per_hour",
-                f"The schedule comes due more than {limit} times in its first hour, "
-                f"but max_executions_per_hour is {limit}",
-            )
-            return
-        at = schedule.next_after(at)
+    runs = schedule.most_runs_per_hour()
+    if trigger.max_runs is not None:
+        runs = min(runs, trigger.max_runs)
+    if limit is not None and runs > limit:
+        yield Fault(
+            "/max_executions_per_hour",
+            f"The schedule comes due {runs} times an hour, but max_executions_per_hour "
+            f"is {limit}; raise it, or leave it empty for no limit",
+        )
 
 
 def _check_mapping(trigger: Trigger) -> Iterator[Fault]:

@@ -74,8 +74,20 @@ class EmitSerializer(StrictSerializer):
 
 
 class EmittedSerializer(serializers.Serializer[Any]):
+    """The recorded event; for a duplicate, the one that was recorded first.
+
+    `triggered_workflows` is the number of tasks that came of it; null until it is
+    known, and for users who may not see executions.
+    """
+
     event_id = serializers.UUIDField()
-    duplicate = serializers.BooleanField()
+    duplicate = serializers.BooleanField(source="is_duplicate")
+    type = serializers.CharField()
+    payload = JSONObjectField()
+    subject = serializers.CharField()
+    customer_id = serializers.CharField()
+    timestamp = serializers.DateTimeField(allow_null=True)
+    triggered_workflows = serializers.IntegerField(allow_null=True)
 
 
 @extend_schema_field(OpenApiTypes.OBJECT)
@@ -162,7 +174,7 @@ class EventViewSet(StrictAPIView, ReadOnlyModelViewSet[Event]):
         emitted = emit(fields.pop("type"), fields.pop("payload", {}), **fields)
         location = request.build_absolute_uri(f"{request.path}/{emitted.event_id}")
         return Response(
-            {"event_id": str(emitted.event_id), "duplicate": emitted.is_duplicate},
+            EmittedSerializer(emitted).data,
             status=status.HTTP_201_CREATED,
             headers={"Location": location},
         )

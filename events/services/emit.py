@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from difflib import get_close_matches
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Q
+from django.utils.module_loading import import_string
 
 from common.correlation import Cause, current_cause
 from common.errors import Conflict, Fault, InvalidInput, clean_text
@@ -37,10 +40,25 @@ class IdempotencyKeyConflict(Conflict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emitted:
-    """The event of an emit call; for a duplicate, the event that was recorded first."""
+    """The event of an emit call; for a duplicate, the event that was recorded first.
+
+    `timestamp` is when it was recorded; None if retention has deleted the event since.
+    `triggered_workflows` is how many tasks came of it: None until all of its executions
+    are final, so always None for a new event.
+    """
 
     event_id: UUID
     is_duplicate: bool
+    type: str
+    payload: Mapping[str, object]
+    subject: str
+    timestamp: datetime | None
+    triggered_workflows: int | None
+
+    @property
+    def customer_id(self) -> str:
+        """Return the subject under its other name."""
+        return self.subject
 
 
 def emit(
@@ -77,9 +95,20 @@ def emit(
         dedupe_key=key,
     )
     event = _with_cause(event, cause_id)
-    if record_events([event]):
-        return Emitted(event_id=event.id, is_duplicate=False)
-    return Emitted(event_id=_find_first(event), is_duplicate=True)
+    is_new = bool(record_events([event]))
+    event_id = event.id if is_new else _find_first(event)
+    times = Event.objects.filter(pk=event_id).values_list("received_at", flat=True)
+    timestamp = times.first()
+    is_known = timestamp is not None and not is_new
+    return Emitted(
+        event_id=event_id,
+        is_duplicate=not is_new,
+        type=type,
+        payload=payload,
+        subject=subject,
+        timestamp=timestamp,
+        triggered_workflows=_count_tasks(event_id) if is_known else None,
+    )
 
 
 def require_known_type(name: str) -> None:
@@ -91,6 +120,16 @@ def require_known_type(name: str) -> None:
     hint = f"; did you mean '{close[0]}'?" if close else ""
     detail = f"Event type '{readable}' is not in the catalogue{hint}"
     raise UnknownEventType(detail, faults=[Fault("/type", detail)])
+
+
+def _count_tasks(event_id: UUID) -> int | None:
+    find: Callable[[UUID], list[dict[str, object]] | None] = import_string(
+        settings.TICKHOOK_FINAL_EXECUTIONS
+    )
+    final = find(event_id)
+    if final is None:
+        return None
+    return sum(execution["task_id"] is not None for execution in final)
 
 
 def _find_first(event: NewEvent) -> UUID:

@@ -146,6 +146,9 @@ class FailureSerializer(serializers.Serializer[Any]):
 class TriggerStatusSerializer(serializers.Serializer[Any]):
     trigger_id = serializers.UUIDField(source="trigger.id")
     workflow_id = serializers.UUIDField(allow_null=True)
+    agent_id = serializers.UUIDField(source="trigger.agent_id")
+    task_parameters = JSONObjectField(source="trigger.task_parameters")
+    conditions = JSONObjectField(source="trigger.conditions")
     status = serializers.ChoiceField(choices=["active", "paused", "disabled"])
     enabled = serializers.BooleanField(source="trigger.is_active")
     disabled_reason = serializers.CharField(source="trigger.disabled_reason")

@@ -24,7 +24,7 @@ from common.api.lists import (
 )
 from common.api.views import StrictAPIView
 from common.errors import Fault, InvalidInput
-from events.api import EventViewSet
+from events.api import EmitSerializer, EmittedSerializer, EventViewSet
 from executions.api.ledger_serializers import (
     BackfillRequestSerializer,
     BackfillSerializer,
@@ -145,6 +145,13 @@ class ExecutionsOfTriggerView(StrictAPIView, ListAPIView[TriggerExecution]):
 
 class EventWithExecutionsViewSet(EventViewSet):
     """Events; the detail of each shows its executions."""
+
+    @extend_schema(request=EmitSerializer, responses={201: EmittedSerializer})
+    def create(self, request: Request) -> Response:
+        response = super().create(request)
+        if not request.user.has_perm(VIEW_EXECUTIONS):
+            response.data["triggered_workflows"] = None
+        return response
 
     def get_serializer_class(self) -> Any:
         if self.action == "retrieve":

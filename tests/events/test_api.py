@@ -20,7 +20,16 @@ def test_the_response_to_an_emit_contains_the_events_address(api: APIClient) -> 
 
     event = Event.objects.get()
     assert response.status_code == 201
-    assert response.json() == {"event_id": str(event.pk), "duplicate": False}
+    assert response.json() == {
+        "event_id": str(event.pk),
+        "duplicate": False,
+        "type": "invoice.paid",
+        "payload": {"amount": 3},
+        "subject": "",
+        "customer_id": "",
+        "timestamp": event.received_at.isoformat().replace("+00:00", "Z"),
+        "triggered_workflows": None,
+    }
     assert response["Location"] == f"http://testserver{URL}/{event.pk}"
     assert bytes(event.body) == b'{"amount":3}'
     assert Inbox.objects.get().event == event
@@ -34,6 +43,7 @@ def test_a_repeated_key_returns_the_same_event(api: APIClient) -> None:
 
     assert first.status_code == second.status_code == 201
     assert second.json() == {**first.json(), "duplicate": True}
+    assert second.json()["customer_id"] == "acme"
     assert second["Location"] == first["Location"]
     assert Event.objects.count() == 1
 

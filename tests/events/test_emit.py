@@ -15,6 +15,8 @@ from executions.pipeline.match import MAX_DEPTH
 from tests.factories import make_listener, record
 from tests.races import ROUNDS, race
 
+NEVER = {"field": "body.n", "operator": "gt", "value": 5}
+
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -173,3 +175,39 @@ def test_the_order_of_a_payloads_members_does_not_matter() -> None:
     emit("invoice.paid", {"a": 1, "b": 2}, idempotency_key="k")
 
     assert emit("invoice.paid", {"b": 2, "a": 1}, idempotency_key="k").is_duplicate
+
+
+def test_an_emit_returns_the_recorded_event() -> None:
+    emitted = emit("invoice.paid", {"amount": 3}, subject="acme")
+
+    event = Event.objects.get()
+    assert (emitted.type, emitted.payload) == ("invoice.paid", {"amount": 3})
+    assert (emitted.subject, emitted.customer_id) == ("acme", "acme")
+    assert emitted.timestamp == event.received_at
+    assert emitted.triggered_workflows is None
+
+
+def test_a_repeated_emit_returns_how_many_tasks_came_of_the_first() -> None:
+    make_listener(name="a")
+    make_listener(name="b")
+    make_listener(name="c", event_types=["customer.*"])
+    make_listener(name="d", conditions={"type": "rule", "rules": [NEVER]})
+    emit("invoice.paid", {"n": 1}, idempotency_key="k")
+    waiting = emit("invoice.paid", {"n": 1}, idempotency_key="k")
+    drain()
+
+    done = emit("invoice.paid", {"n": 1}, idempotency_key="k")
+
+    assert (waiting.triggered_workflows, done.triggered_workflows) == (None, 2)
+    assert done.timestamp == Event.objects.get().received_at
+
+
+def test_a_repeated_emit_of_a_deleted_event_has_no_time() -> None:
+    first = emit("invoice.paid", {}, idempotency_key="k")
+    Inbox.objects.all().delete()
+    Event.objects.all().delete()
+
+    again = emit("invoice.paid", {}, idempotency_key="k")
+
+    assert (again.event_id, again.is_duplicate) == (first.event_id, True)
+    assert (again.timestamp, again.triggered_workflows) == (None, None)

@@ -10,7 +10,8 @@ from rest_framework.test import APIClient
 
 from agents.models import AgentTask
 from executions.models import ExecutionStatus, ExecutionTrace, TriggerExecution
-from tests.factories import make_trigger, record
+from executions.pipeline.drain import drain
+from tests.factories import make_listener, make_trigger, record
 from triggers.models import Trigger
 
 pytestmark = pytest.mark.django_db
@@ -234,3 +235,21 @@ def test_executions_of_an_event_need_their_permission(db: None) -> None:  # R307
     shown = client.get(f"/api/v1/events/{execution.event_id}").json()
 
     assert shown["executions"] is None
+
+
+def test_an_emit_hides_the_number_of_tasks_from_who_may_not_see_executions(
+    api: APIClient,
+) -> None:
+    make_listener()
+    sent = {"type": "invoice.paid", "idempotency_key": "k"}
+    api.post("/api/v1/events", sent)
+    drain()
+    user = User.objects.create_user("ben")
+    user.user_permissions.add(Permission.objects.get(codename="add_event"))
+    client = APIClient()
+    client.force_authenticate(user)
+
+    seen = api.post("/api/v1/events", sent).json()
+    unseen = client.post("/api/v1/events", sent).json()
+
+    assert (seen["triggered_workflows"], unseen["triggered_workflows"]) == (1, None)

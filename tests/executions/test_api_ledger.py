@@ -24,6 +24,7 @@ pytestmark = pytest.mark.django_db
 MINUTES = {"from": "2026-06-01T12:00:00Z", "to": "2026-06-01T12:02:00Z"}
 PAST = {"from": "2026-06-01T11:57:00Z", "to": "2026-06-01T11:59:00Z"}
 ABSENT = UUID(int=0)
+HAS_N = {"field": "body.n", "operator": "exists"}
 
 
 @pytest.fixture
@@ -233,6 +234,21 @@ def test_the_status_shows_all_fields(api: APIClient, trigger: Trigger) -> None: 
     assert (body["last_error"], body["last_failure"]) == (None, None)
     assert body["next_runs"][4]["due_at"] == "2026-06-01T12:04:00Z"
     assert body["clock"]["status"] == "running"
+
+
+def test_the_status_shows_what_a_clock_starts(  # R126
+    api: APIClient, trigger: Trigger
+) -> None:
+    conditions = {"type": "rule", "rules": [HAS_N]}
+    sent = {"task_parameters": {"a": 1}, "conditions": conditions}
+    assert api.patch(f"/api/v1/triggers/{trigger.pk}", sent).status_code == 200
+
+    body = api.get(address(trigger, "status")).json()
+
+    assert body["trigger_id"] == str(trigger.pk)
+    assert body["agent_id"] == str(trigger.agent_id)
+    assert (body["cron_expression"], body["timezone"]) == ("* * * * *", "UTC")
+    assert (body["task_parameters"], body["conditions"]) == ({"a": 1}, conditions)
 
 
 def test_errors_are_shown_to_users_who_may_view_executions(trigger: Trigger) -> None:

@@ -174,6 +174,15 @@ def test_a_request_can_be_previewed(api: APIClient) -> None:
     body = api.post(f"{URL}/parcels/try", request).json()
 
     assert body == {
+        "webhook_type": "parcels",
+        "is_valid": False,
+        "parsed_data": {
+            "service": "parcels",
+            "headers": {"x-parcel-id": "p-1"},
+            "query_params": {},
+            "body": request["body"],
+            "content_type": "application/json",
+        },
         "event_type": "parcels.sent",
         "delivery_id": "p-1",
         "body": request["body"],
@@ -222,6 +231,24 @@ def test_a_preview_runs_the_code_of_the_type(api: APIClient) -> None:
     found = body.json()["code"]
     assert (found["parsed"], found["is_valid"]) == ({"key": "v"}, False)
     assert "ValueError" in found["validation_error"]
+    assert body.json()["parsed_data"] == {
+        "service": "parcels",
+        "headers": {},
+        "query_params": {},
+        "body": {},
+        "content_type": "application/json",
+        "key": "v",
+    }
+    assert body.json()["is_valid"] is False
+
+
+def test_a_preview_of_a_good_request_is_valid(api: APIClient) -> None:
+    request = {"headers": {"X-GitHub-Event": "push"}, "body": {"ref": "main"}}
+
+    body = api.post(f"{URL}/github/try", {**request, "config": {}}).json()
+
+    assert (body["webhook_type"], body["is_valid"]) == ("github", True)
+    assert body["parsed_data"]["body"] == {"ref": "main"}
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,9 @@ class RequestFaultSerializer(serializers.Serializer[Any]):
 
 @extend_schema_serializer(component_name="Trial")
 class TypePreviewSerializer(serializers.Serializer[Any]):
+    webhook_type = serializers.CharField(read_only=True)
+    is_valid = serializers.BooleanField(read_only=True)  # type: ignore[assignment]  # see above
+    parsed_data = JSONObjectField(read_only=True)
     event_type = serializers.CharField(read_only=True)
     delivery_id = serializers.CharField(read_only=True, allow_null=True)
     body = AnyJSONField(read_only=True)

@@ -30,7 +30,8 @@ MAX_WAIT_SECONDS = 10
 class TypePreview:
     """The values that a type extracts from a request, and the faults that it finds.
 
-    `code` is the result of its parser and its validation code.
+    `code` is the result of its parser and its validation code. `parsed_data` is what
+    conditions read as `parsed`, without the members that need a stored request.
     """
 
     event_type: str
@@ -39,6 +40,14 @@ class TypePreview:
     schema_faults: Sequence[Fault]
     config_faults: Sequence[Fault]
     code: Mapping[str, Any] = field(default_factory=dict)
+    webhook_type: str = ""
+    parsed_data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_valid(self) -> bool:
+        """Return whether neither the schema, the config nor the code finds a fault."""
+        is_accepted = self.code.get("is_valid", True) and "parse_error" not in self.code
+        return is_accepted and not self.schema_faults and not self.config_faults
 
 
 def find_config_faults(
@@ -147,13 +156,23 @@ def preview_type(
     parsed = _parse(definition, raw, content_type or "")
     finder = Finder(headers=lowered, query=query, body=parsed.value)
     identity = extract_identity(definition, finder, raw_body=raw, now=time.time())
+    code = _run_code(definition, body=parsed.value, headers=lowered, config=config)
+    request_parts = {
+        "service": definition.slug,
+        "headers": lowered,
+        "query_params": query,
+        "body": parsed.value,
+        "content_type": content_type or "unknown",
+    }
     return TypePreview(
         event_type=identity.event_type,
         delivery_id=identity.delivery_id,
         body=parsed.value,
         schema_faults=find_body_faults(definition.json_schema, parsed.value),
         config_faults=list(find_config_faults(definition, config)),
-        code=_run_code(definition, body=parsed.value, headers=lowered, config=config),
+        code=code,
+        webhook_type=definition.slug,
+        parsed_data={**request_parts, **code.get("parsed", {})},
     )
 
 

@@ -140,6 +140,8 @@ def test_an_event_shows_its_fields(api: APIClient) -> None:
         "cause_id": None,
         "depth": 0,
         "replay_of": None,
+        "read_as": None,
+        "warnings": [],
         "executions": [],
         "executions_count": 0,
         "executions_url": f"http://testserver/api/v1/executions?event_id={event.pk}",

@@ -234,7 +234,7 @@ def _time_out(
             error=(
                 f"No worker claimed the task, but its message left the queue "
                 f"{MAX_LOST + 1} times. Only a Celery task that is an @agent_task "
-                "claims its task (docs/writing-an-agent.md)."
+                "claims its task (docs/celery-and-flower.md)."
             ),
             was=TaskStatus.SUBMITTED,
         )

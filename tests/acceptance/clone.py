@@ -37,7 +37,7 @@ class Clone:
             ["make", "up"],
             folder=self.folder,
             log=self._log,
-            environment=_new_user_environment(),
+            environment=new_user_environment(),
             death_signal=signal.SIGTERM,
         )
         try:
@@ -96,7 +96,7 @@ def _borrow_packages(venv: Path) -> None:
     (venv / ".installed").touch()
 
 
-def _new_user_environment() -> dict[str, str]:
+def new_user_environment() -> dict[str, str]:
     """Return an environment in which only free ports are set."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     ports = {name: str(free_port()) for name in ("TICKHOOK_PORT", "FLOWER_PORT")}

@@ -10,7 +10,9 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 # Each process of pytest has a PostgreSQL and a Valkey of its own.
 PARALLEL := --numprocesses 2
-# Programs need the whole machine: their tests run one after the other.
+# Tests that start programs wait most of the time, so more of them run at once. Tests of
+# one file run in one process, which starts what they share once.
+WAITING := --numprocesses 4 --dist loadfile
 PROGRAMS := processes or acceptance or browser or chaos
 UV := $(shell command -v uv 2>/dev/null)
 INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(RUN),$(RUN) -m pip install --quiet --disable-pip-version-check)
@@ -23,7 +25,7 @@ up: $(VENV)/.installed ## Start everything on this machine; Ctrl-C ends it
 
 test: lint ## Check the code and run every test
 	$(RUN) -m pytest $(PARALLEL) -m "not ($(PROGRAMS))"
-	$(RUN) -m pytest -m "$(PROGRAMS)"
+	$(RUN) -m pytest $(WAITING) -m "$(PROGRAMS)"
 
 test-unit: $(VENV)/.installed-dev ## Run the tests that need no server
 	$(RUN) -m pytest $(PARALLEL) -m unit
@@ -32,11 +34,11 @@ test-db: $(VENV)/.installed-dev ## Run the tests that need PostgreSQL or Valkey
 	$(RUN) -m pytest $(PARALLEL) -m "not (unit or $(PROGRAMS))"
 
 test-acceptance: $(VENV)/.installed-dev ## Run the tests that start programs or a browser
-	$(RUN) -m pytest -m "processes or acceptance or browser"
+	$(RUN) -m pytest $(WAITING) -m "processes or acceptance or browser"
 
 # A clone's `make up` starts a PostgreSQL of its own, without PgBouncer.
 test-engines: $(VENV)/.installed-dev ## Run the acceptance tests behind PgBouncer
-	TEST_ENGINE=pgbouncer $(RUN) -m pytest -m acceptance tests/acceptance \
+	TEST_ENGINE=pgbouncer $(RUN) -m pytest $(WAITING) -m acceptance tests/acceptance \
 		--ignore tests/acceptance/test_make_up.py
 
 # The type checker's Django plugin loads the settings, which want a key.
@@ -59,7 +61,7 @@ chaos: $(VENV)/.installed-dev ## Run the long forms of the chaos tests
 	CHAOS=long $(RUN) -m pytest -m chaos
 
 chaos-short: $(VENV)/.installed-dev ## Run the short forms of the chaos tests
-	$(RUN) -m pytest -m chaos
+	$(RUN) -m pytest $(WAITING) -m chaos
 
 $(VENV)/.installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -118,7 +118,7 @@ def test_two_clocks_of_the_same_class_fire_nothing_twice(clock: Clock) -> None:
 
     started_at = datetime.now(UTC)
     clock.wait_for_firings(trigger_id, 4, after=started_at)
-    clock.stack.kill("beat:2")
+    clock.stack.stop("beat:2")
     assert clock.counts_its_events(trigger_id)
     assert clock.doubled() == []
 

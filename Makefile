@@ -10,7 +10,9 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 # Each process of pytest has a PostgreSQL and a Valkey of its own.
 PARALLEL := --numprocesses 2
-# Programs need the whole machine: their tests run one after the other.
+# Tests that start programs wait most of the time, so more of them run at once. Tests of
+# one file run in one process, which starts what they share once.
+WAITING := --numprocesses 4 --dist loadfile
 PROGRAMS := processes or acceptance or browser or chaos
 # Only `make test-engines` runs these: npm fetches what they need.
 ELSEWHERE := typescript
@@ -30,7 +32,7 @@ worker: $(VENV)/.installed ## Start a worker next to `make up`: Q=shop I=shop.ta
 
 test: lint ## Check the code and run every test
 	$(RUN) -m pytest $(PARALLEL) -m "not ($(PROGRAMS) or $(ELSEWHERE))"
-	$(RUN) -m pytest -m "$(PROGRAMS)"
+	$(RUN) -m pytest $(WAITING) -m "$(PROGRAMS)"
 
 test-unit: $(VENV)/.installed-dev ## Run the tests that need no server
 	$(RUN) -m pytest $(PARALLEL) -m unit
@@ -39,11 +41,11 @@ test-db: $(VENV)/.installed-dev ## Run the tests that need PostgreSQL or Valkey
 	$(RUN) -m pytest $(PARALLEL) -m "not (unit or $(PROGRAMS) or $(ELSEWHERE))"
 
 test-acceptance: $(VENV)/.installed-dev ## Run the tests that start programs or a browser
-	$(RUN) -m pytest -m "processes or acceptance or browser"
+	$(RUN) -m pytest $(WAITING) -m "processes or acceptance or browser"
 
 # A clone's `make up` starts a PostgreSQL of its own, without PgBouncer.
 test-engines: $(VENV)/.installed-dev ## Run the acceptance tests behind PgBouncer, and TypeScript clients
-	TEST_ENGINE=pgbouncer $(RUN) -m pytest -m "acceptance or $(ELSEWHERE)" tests/acceptance \
+	TEST_ENGINE=pgbouncer $(RUN) -m pytest $(WAITING) -m "acceptance or $(ELSEWHERE)" tests/acceptance \
 		--ignore tests/acceptance/test_make_up.py
 
 # The type checker's Django plugin loads the settings, which want a key.
@@ -66,7 +68,7 @@ chaos: $(VENV)/.installed-dev ## Run the long forms of the chaos tests
 	CHAOS=long $(RUN) -m pytest -m chaos
 
 chaos-short: $(VENV)/.installed-dev ## Run the short forms of the chaos tests
-	$(RUN) -m pytest -m chaos
+	$(RUN) -m pytest $(WAITING) -m chaos
 
 $(VENV)/.installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -6,6 +6,8 @@ from unittest.mock import patch
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.db import connections
 from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker
 from rest_framework.test import APIClient
@@ -62,9 +64,20 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 @pytest.fixture(scope="session")
-def servers() -> None:
-    """PostgreSQL and Valkey; they end with the run."""
-    start_servers()
+def servers(
+    worker_id: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    django_db_blocker: DjangoDbBlocker,
+) -> None:
+    """PostgreSQL with a migrated database, and Valkey; they end with the run."""
+
+    def migrate() -> None:
+        with django_db_blocker.unblock():
+            call_command("migrate", verbosity=0)
+            connections.close_all()
+
+    own = tmp_path_factory.getbasetemp()
+    start_servers(migrate, shared=own if worker_id == "master" else own.parent)
 
 
 @pytest.fixture(autouse=True)

@@ -34,8 +34,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Close the connection if it is broken, read-only or too old.
 
         Django calls this at the start and the end of each request. A healthy
-        connection costs no statement here.
+        connection costs no statement here. Celery beat calls it in a signal handler,
+        too: a statement that the signal interrupted holds the lock of the connection,
+        and would hold it for ever if the handler waited for it.
         """
+        if self.connection is not None and self.connection.lock.locked():
+            return
         if self._is_suspect() and not self.is_usable():
             self.close()
             return

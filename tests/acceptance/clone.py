@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import cache_from_source
 from pathlib import Path
 
 from local.embedded.folders import remove_server_folder
@@ -79,10 +80,15 @@ class Clone:
 
 
 def _copy_repository(folder: Path) -> None:
-    """Copy the files that git knows, including changes that are not committed."""
+    """Copy the files that git knows, including changes that are not committed.
+
+    Compiled modules are copied, too, which saves seconds at the start of each program.
+    """
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(listing, cwd=ROOT, capture_output=True, check=True)  # noqa: S603 - no shell
-    for name in listed.stdout.decode().split("\0"):
+    names = listed.stdout.decode().split("\0")
+    compiled = [cache_from_source(name) for name in names if name.endswith(".py")]
+    for name in [*names, *compiled]:
         if name and (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)

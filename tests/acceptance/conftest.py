@@ -6,7 +6,7 @@ import pytest
 
 from tests.acceptance.client import Api
 from tests.acceptance.fixtures import shown_stack
-from tests.acceptance.stack import Stack
+from tests.acceptance.stack import PATIENT_WEB, Stack
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +17,8 @@ def shared_stack(
 ) -> Iterator[Stack]:
     """A web server and a worker for all modules that need no other settings."""
     with shown_stack(request, tmp_path_factory) as made:
-        made.start("web", "worker")
+        made.start("web", app=PATIENT_WEB)
+        made.start("worker")
         yield made
 
 

@@ -1,4 +1,4 @@
-"""Databases for real processes: copies of one that was migrated once."""
+"""Databases for real processes: copies of the one that was migrated once."""
 
 from __future__ import annotations
 
@@ -39,8 +39,9 @@ def program_environment(**values: str) -> dict[str, str]:
 
 @cache
 def migrated_template() -> Template:
-    """Migrate a database as `make up` does and create its administrator, once a run."""
-    _administer(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_TEMPLATE)))
+    """Prepare a database as `make up` does, with an administrator, once a process."""
+    migrated = os.environ["DATABASE_URL"].rpartition("/")[2]
+    _copy_database(migrated, _TEMPLATE)
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(
             [sys.executable, "-m", "local.prepare"],
@@ -59,12 +60,12 @@ def migrated_template() -> Template:
 def copied_database() -> Iterator[str]:
     """Copy the template; yield the copy's URL, and drop the copy at the end."""
     name = f"acceptance_{next(_numbers)}"
-    copy, template = sql.Identifier(name), sql.Identifier(_TEMPLATE)
-    _administer(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(copy, template))
+    _copy_database(_TEMPLATE, name)
     try:
         yield _url_of(name)
     finally:
-        _administer(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(copy))
+        drop = sql.SQL("DROP DATABASE {} WITH (FORCE)")
+        _administer(drop.format(sql.Identifier(name)))
 
 
 @contextmanager
@@ -79,6 +80,11 @@ def reached_by_programs(database_url: str, folder: Path) -> Iterator[str]:
     pool = pgbouncer(folder / "pgbouncer", size=5, database_url=database_url)
     with pool as url:
         yield f"{url}?prepare_threshold=none"
+
+
+def _copy_database(template: str, name: str) -> None:
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+    _administer(create.format(sql.Identifier(name), sql.Identifier(template)))
 
 
 def _administer(statement: sql.Composed) -> None:

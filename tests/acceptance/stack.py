@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from itertools import count
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import count, cycle
 from pathlib import Path
 from typing import Any, LiteralString
 from urllib.parse import urlsplit
@@ -43,6 +44,8 @@ _READY_LINES = {
     "beat": "beat: Starting",
 }
 _SHOWN_CHARACTERS = 6000
+# The application of the shared stack's web server.
+PATIENT_WEB = "tests.acceptance.patient_app:application"
 
 
 class Stack:
@@ -144,6 +147,14 @@ class Stack:
         """Return the single number that a query selects."""
         return int(self.rows(query, *values)[0][0])
 
+    def count_sessions(self, name: str) -> int:
+        """Return how many sessions of a program PostgreSQL has, even if killed."""
+        return self.number(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s "
+            "AND datname = current_database()",
+            name,
+        )
+
     def log_tails(self) -> Iterator[tuple[str, str]]:
         """Return the end of each log, for the report of a failed test."""
         for log in sorted(self.logs.glob("*.log")):
@@ -162,7 +173,7 @@ class Stack:
             self._command(name, app),
             folder=ROOT,
             log=log,
-            environment=self.environment,
+            environment={**self.environment, "PGAPPNAME": name},
             death_signal=signal.SIGTERM,
         )
         self._update_guard()
@@ -222,7 +233,24 @@ def running_stack(folder: Path) -> Iterator[Stack]:
 
 
 def free_port() -> int:
-    """Return a TCP port that is free now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """Return a TCP port that is free now and that nothing else will take.
+
+    The kernel gives higher ports to outgoing connections. Each worker of pytest-xdist
+    has ports of its own, and takes them in turn.
+    """
+    while True:
+        with socket.socket() as listener, suppress(OSError):
+            port = next(_ports)
+            listener.bind(("127.0.0.1", port))
+            return port
+
+
+def _own_ports() -> Iterator[int]:
+    """Yield this worker's ports again and again, from a random one on."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 10_000 + worker % 16 * 1000
+    start = random.SystemRandom().randrange(1000)
+    return cycle(first + (start + number) % 1000 for number in range(1000))
+
+
+_ports = _own_ports()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.client import Answer, Api, Request, path_of, send, send_all
-from tests.acceptance.stack import Stack
+from tests.acceptance.stack import PATIENT_WEB, Stack
 from tests.acceptance.waiting import wait_until_equal
 from tests.senders.requests import SECRET, hex_hmac
 
@@ -69,7 +69,7 @@ def test_refusals_just_before_a_stop_are_counted(
     answers = send_all(stack.url, requests(path, 300, signature="0" * 64))
     stack.stop("web")
     refused = count_forged(stack) - before
-    stack.start("web")
+    stack.start("web", app=PATIENT_WEB)
 
     assert count_status(answers, 401) == 300
     assert refused == 300

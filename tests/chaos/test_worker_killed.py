@@ -58,10 +58,13 @@ def test_tasks_of_a_killed_worker_run_again_as_a_second_attempt(
     payloads = make_payloads(dice(seed), TASKS)
     hook.send(payloads)
     wait_for(lambda: is_frozen_while_running(stack), timeout_seconds=60)
-    running = running_tasks(stack)
 
     stack.kill("agents")
 
+    # PostgreSQL may still execute what the worker has sent it.
+    wait_for(lambda: stack.count_sessions("agents") == 0, timeout_seconds=60)
+    running = running_tasks(stack)
+    assert running
     stack.start("agents")
     hook.wait_until_done(len(payloads), timeout_seconds=RETURN_SECONDS)
     hook.assert_tasks_match(payloads)

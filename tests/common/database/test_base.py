@@ -47,6 +47,18 @@ def test_a_connection_that_the_server_ended_is_replaced_before_it_is_used() -> N
     write()
 
 
+def test_a_signal_handler_does_not_wait_for_the_statement_that_it_interrupts() -> None:
+    before = server_connection()
+    end_connections()
+
+    with before.lock:  # psycopg holds it during a statement
+        close_old_connections()
+        assert connection.connection is before
+
+    close_old_connections()
+    assert connection.connection is None
+
+
 def test_a_connection_that_was_opened_read_only_is_replaced_later() -> None:
     with read_only_database():
         connection.close()

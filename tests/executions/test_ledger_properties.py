@@ -26,6 +26,7 @@ from triggers.services.lifecycle import (
 )
 from triggers.services.scheduling import is_spent, schedule_of
 from triggers.services.stats import count_failures
+from triggers.services.validation import InvalidTrigger
 
 pytestmark = pytest.mark.django_db
 
@@ -58,6 +59,7 @@ SCHEDULES = (
     other("interval", interval_seconds=45),
     other("once", at="2026-06-01T13:00:30Z"),
 )
+WITHOUT_A_RUN = {"/end_at", "/schedule_config/at"}
 
 
 class Life:
@@ -141,7 +143,7 @@ class Life:
         """Let a clock claim an unreadable schedule; then repair the schedule."""
         Trigger.objects.update(schedule_type="cron", cron_expression="broken")
         self.claim()
-        self.reschedule()
+        self.update(**self.random.choice(SCHEDULES[:-1]), end_at=None)
 
     def backfill(self) -> None:
         if Trigger.objects.get(pk=self.trigger.pk).has_schedule:
@@ -152,8 +154,14 @@ class Life:
             )
 
     def update(self, **fields: object) -> None:
-        update_trigger(trigger_id=self.trigger.pk, fields=fields)
-        self.changed_at = self.clock.now
+        """Change the trigger; a schedule without any run ahead is refused (D26)."""
+        try:
+            update_trigger(trigger_id=self.trigger.pk, fields=fields)
+        except InvalidTrigger as refused:
+            if not {fault.pointer for fault in refused.faults} <= WITHOUT_A_RUN:
+                raise
+        else:
+            self.changed_at = self.clock.now
 
     def audit(self) -> Ledger:
         return audit(self.trigger, since=NOON - timedelta(hours=1))

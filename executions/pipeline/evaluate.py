@@ -111,7 +111,7 @@ def evaluate_pair(
     try:
         document = document_for(pair.trigger, pair.event, shared)
         if _conditions_allow(execution, document):
-            execution.task = build_task(execution, document, body)
+            execution.task = build_task(execution, document, body, shared)
     except SoftTimeLimitExceeded:
         raise
     except Exception as error:  # noqa: BLE001 - no other pair may suffer from it

@@ -2,13 +2,15 @@
 
 The parameters of a task are the trigger's own, the mapped ones and the event:
 
-    {**task_parameters, **parameter_mapping, "trigger_data": {…, "body": <as sent>}}
+    {**task_parameters, **parameter_mapping,
+     "trigger_data": {…, "parsed": <what the webhook type finds>, "body": <as sent>}}
 
 The bytes of a JSON body are inserted unchanged, so that no number or escape changes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -40,6 +42,7 @@ class SharedValues:
     values: dict[str, object]
     text_paths: frozenset[TextPath]
     is_valid_delivery: bool
+    found: Mapping[str, object] | None
 
 
 def shared_values(event: Event, body: Body, parsed: Parsed) -> SharedValues:
@@ -47,6 +50,7 @@ def shared_values(event: Event, body: Body, parsed: Parsed) -> SharedValues:
         values=_event_values(event, body, parsed),
         text_paths=parsed.text_paths | (_BODY_PATHS if body.is_text else frozenset()),
         is_valid_delivery=parsed.is_valid,
+        found=parsed.found,
     )
 
 
@@ -109,7 +113,9 @@ def document_for(trigger: Trigger, event: Event, shared: SharedValues) -> Docume
     return Document(values, shared.text_paths)
 
 
-def build_task(execution: NewExecution, document: Document, body: Body) -> NewTask:
+def build_task(
+    execution: NewExecution, document: Document, body: Body, shared: SharedValues
+) -> NewTask:
     """Return the task that an agent is given for an execution."""
     trigger, event = execution.pair.trigger, execution.pair.event
     return NewTask(
@@ -117,7 +123,7 @@ def build_task(execution: NewExecution, document: Document, body: Body) -> NewTa
         idempotency_key=execution.id,
         task_type=trigger.task_type,
         title=clean_text(f"{trigger.name}: {event.type}", limit=255),
-        parameters=build_parameters(execution.pair, document, body),
+        parameters=build_parameters(execution.pair, document, body, shared.found),
         metadata=dump_json(_metadata(execution)),
         concurrency_key=trigger.id,
     )
@@ -142,7 +148,12 @@ def _metadata(execution: NewExecution) -> dict[str, object]:
     }
 
 
-def build_parameters(pair: Pair, document: Document, body: Body) -> str:
+def build_parameters(
+    pair: Pair,
+    document: Document,
+    body: Body,
+    parsed: Mapping[str, object] | None = None,
+) -> str:
     """Return the task's parameters as JSON text."""
     trigger, options = pair.trigger, options_of(pair.event)
     found = {
@@ -156,7 +167,10 @@ def build_parameters(pair: Pair, document: Document, body: Body) -> str:
         **mapped,
         **options.get("parameters", {}),
     }
-    return _dump({**own, "trigger_data": trigger_data(pair, document)}, body)
+    data = trigger_data(pair, document)
+    if parsed is not None:
+        data["parsed"] = parsed
+    return _dump({**own, "trigger_data": data}, body)
 
 
 def trigger_data(pair: Pair, document: Document) -> dict[str, object]:

@@ -4,8 +4,9 @@ The result is what conditions read as `parsed`:
 
     {service, method, headers, query_params, body, content_type, raw_payload, …}
 
-A type's parser adds members and may replace all of these but `raw_payload`. A type with
-a JSON Schema or validation code adds its result. For other events, it is the body.
+The fields that a type extracts stand next to these. Its parser adds members, and may
+replace all but `raw_payload`. A type with a JSON Schema or validation code adds its
+result. For other events, it is the body.
 """
 
 from __future__ import annotations
@@ -20,10 +21,16 @@ from uuid import UUID
 from conditions.document import TextPath
 from events.models import Event, EventSource
 from senders.definitions import WebhookTypeDefinition
+from senders.definitions.extraction import RESERVED_NAMES
 from senders.parsing import (
+    NOTHING_EXTRACTED,
+    Extracted,
+    Finder,
     MalformedBody,
     ParsedBody,
+    bound_fields,
     decode_body,
+    extract_fields,
     parse_body,
     parse_sent,
 )
@@ -71,11 +78,16 @@ class Body:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parsed:
-    """A value, the paths in it whose scalars arrived as text, and its validity."""
+    """A value, the paths in it whose scalars arrived as text, and its validity.
+
+    `found` is what the type extracts and its parser adds, bounded in size for the task;
+    None if it has neither.
+    """
 
     value: object
     text_paths: frozenset[TextPath]
     is_valid: bool = True
+    found: Mapping[str, object] | None = None
 
 
 def read_bodies(events: Sequence[Event]) -> dict[UUID, Body]:
@@ -203,6 +215,7 @@ def _parse(event: Event, body: Body, code: TypeCodeRunner) -> Parsed:
         paths = frozenset({("parsed",)}) if body.is_text else frozenset[TextPath]()
         return Parsed(value=body.value, text_paths=paths)
     request = _request_values(event, body)
+    extracted = _extract(event, body, definition)
     validates = has_validation_code(definition)
     was_validated = StoredRequest.from_event(event.request).is_validated
     is_valid = (
@@ -214,6 +227,7 @@ def _parse(event: Event, body: Body, code: TypeCodeRunner) -> Parsed:
     validity = {"is_valid": is_valid} if validates else {}
     return Parsed(
         value={
+            **extracted.values,
             "service": definition.slug,
             **request,
             "content_type": event.content_type or "unknown",
@@ -222,9 +236,29 @@ def _parse(event: Event, body: Body, code: TypeCodeRunner) -> Parsed:
             **validity,
             "raw_payload": request,
         },
-        text_paths=_text_paths(body, replaced=added),
+        text_paths=_text_paths(body, extracted.text_names, replaced=added),
         is_valid=is_valid,
+        found=_found(definition, extracted.values, added),
     )
+
+
+def _extract(event: Event, body: Body, definition: WebhookTypeDefinition) -> Extracted:
+    if not definition.extract:
+        return NOTHING_EXTRACTED
+    request = StoredRequest.from_event(event.request)
+    finder = Finder(headers=request.headers, query=request.query, body=body.value)
+    return extract_fields(definition.extract, finder, is_text=body.is_text)
+
+
+def _found(
+    definition: WebhookTypeDefinition,
+    extracted: Mapping[str, object],
+    added: Mapping[str, object],
+) -> Mapping[str, object] | None:
+    if not definition.extract and not definition.custom_parser_code:
+        return None
+    own = {name: v for name, v in added.items() if name not in RESERVED_NAMES}
+    return bound_fields({**extracted, **own})
 
 
 def _request_values(event: Event, body: Body) -> dict[str, object]:
@@ -262,7 +296,10 @@ def _schema_values(
     return {"schema_valid": False, "schema_error": text}
 
 
-def _text_paths(body: Body, *, replaced: Collection[str]) -> frozenset[TextPath]:
+def _text_paths(
+    body: Body, extracted: Collection[str], *, replaced: Collection[str]
+) -> frozenset[TextPath]:
     parts = [*_REQUEST_PARTS, *(("body",) if body.is_text else ())]
-    kept = {("parsed", part) for part in parts if part not in replaced}
+    names = [*parts, *extracted]
+    kept = {("parsed", name) for name in names if name not in replaced}
     return frozenset(kept | {("parsed", "raw_payload", part) for part in parts})

@@ -24,6 +24,7 @@ from senders.definitions.sources import (
     NamedSource,
     QuerySource,
     Source,
+    TextAfterSource,
 )
 from senders.definitions.webhook_types import (
     InvalidDefinition,
@@ -43,6 +44,7 @@ __all__ = [
     "NamedSource",
     "QuerySource",
     "Source",
+    "TextAfterSource",
     "WebhookTypeDefinition",
     "get_shipped",
     "load_definition",

@@ -69,6 +69,14 @@ class NamedSource:
     names: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextAfterSource:
+    """The text of a source without a beginning; nothing if it begins otherwise."""
+
+    source: Source
+    prefix: str
+
+
 Source = (
     HeaderSource
     | QuerySource
@@ -78,6 +86,7 @@ Source = (
     | BodyHashSource
     | JoinedSource
     | NamedSource
+    | TextAfterSource
 )
 
 
@@ -88,7 +97,7 @@ def reads_body(source: Source) -> bool:
             return True
         case JoinedSource():
             return any(map(reads_body, source.sources))
-        case NamedSource():
+        case NamedSource() | TextAfterSource():
             return reads_body(source.source)
     return False
 
@@ -130,6 +139,8 @@ def load_source(item: Mapping[str, Any]) -> Source:
     source: Source = _LOADERS[kind](item[kind])
     if "names" in item:
         return NamedSource(source=source, names=tuple(item["names"].items()))
+    if "after" in item:
+        return TextAfterSource(source=source, prefix=item["after"])
     return source
 
 

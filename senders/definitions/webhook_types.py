@@ -23,6 +23,11 @@ from senders.definitions.answers import (
     load_reply,
     load_response,
 )
+from senders.definitions.extraction import (
+    ExtractedField,
+    find_extraction_faults,
+    load_extraction,
+)
 from senders.definitions.scheme_loading import load_scheme
 from senders.definitions.schemes import (
     SignatureScheme,
@@ -62,7 +67,8 @@ class WebhookTypeDefinition:
     `aliases` are other names for the newest of several types of one sender.
     `event_type` and `delivery_id` are tried in order; the first source that yields a
     text counts. `events` are all event types that the sender sends, without the slug;
-    None if they are not known. `signature` is None for a sender that does not sign;
+    None if they are not known. `extract` has the fields that conditions and agents get
+    as `parsed`. `signature` is None for a sender that does not sign;
     `secret_on_creation` says whether a new endpoint gets a secret by default.
     `default_methods` are the most that an endpoint of this type can allow. Names in
     `credential_headers` and `credential_query` are lower-case: their values are never
@@ -97,6 +103,7 @@ class WebhookTypeDefinition:
     handshakes: tuple[Handshake, ...] = ()
     confirmation: Confirmation | None = None
     form_json_field: str | None = None
+    extract: tuple[ExtractedField, ...] = ()
     any_body: bool = False
     credential_headers: frozenset[str] = ALWAYS_CREDENTIALS
     credential_query: frozenset[str] = CREDENTIAL_PARAMETERS
@@ -122,6 +129,8 @@ def load_definition(data: Mapping[str, Any]) -> WebhookTypeDefinition:
     """
     if faults := [*find_document_faults(data), *_find_json_schema_faults(data)]:
         raise InvalidDefinition(faults=faults)
+    if faults := list(find_extraction_faults(data.get("extract", {}))):
+        raise InvalidDefinition(faults=faults)
     scheme = _load_signature(data)
     if scheme is not None and (faults := list(_find_oracles(data))):
         raise InvalidDefinition(faults=faults)
@@ -145,6 +154,7 @@ def load_definition(data: Mapping[str, Any]) -> WebhookTypeDefinition:
         max_body_bytes=int(data.get("max_body_bytes", DEFAULT_MAX_BODY_BYTES)),
         response_format=data.get("response_format", "json"),
         form_json_field=data.get("form_json_field"),
+        extract=load_extraction(data.get("extract", {})),
         any_body=data.get("any_body", False),
         credential_headers=ALWAYS_CREDENTIALS | set(map(str.lower, credentials)),
         credential_query=CREDENTIAL_PARAMETERS | parameters,

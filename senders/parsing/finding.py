@@ -18,6 +18,7 @@ from senders.definitions import (
     NamedSource,
     QuerySource,
     Source,
+    TextAfterSource,
     WebhookTypeDefinition,
 )
 from senders.parsing.bodies import ParsedBody, parse_body
@@ -60,6 +61,10 @@ class Finder:
                 return "\n".join(texts) if all(texts) else None
             case NamedSource():
                 return dict(source.names).get(self.text(source.source))
+            case TextAfterSource():
+                text = self.text(source.source)
+                prefix = source.prefix
+                return text.removeprefix(prefix) if text.startswith(prefix) else None
             case BodyHashSource():
                 return None
 

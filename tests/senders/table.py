@@ -103,6 +103,7 @@ SENDERS: Mapping[str, Sender] = {
     "discord": Sender(
         events=(
             event("application_command", "1300000000000000001"),
+            event("message_component", "1300000000000000002"),
             event("APPLICATION_AUTHORIZED", BODY_HASH),
         ),
         forms={
@@ -130,17 +131,31 @@ SENDERS: Mapping[str, Sender] = {
         forms=simple("X-Webhook-Signature"),
     ),
     "gitea": Sender(
-        events=(gitea("push"), gitea("pull_request")),
+        events=(
+            gitea("push"),
+            gitea("pull_request"),
+            gitea("release"),
+            gitea("issue_comment"),
+        ),
         forms=simple("X-Gitea-Signature"),
     ),
     "github": Sender(
-        events=(github("push"), github("pull_request"), github("issues")),
+        events=(
+            github("push"),
+            github("pull_request"),
+            github("issues"),
+            github("pull_request_review"),
+            github("release"),
+            github("workflow_run"),
+        ),
         forms=simple("X-Hub-Signature-256", "sha256=", forged=NO_PREFIX),
     ),
     "gitlab": Sender(
         events=(
             gitlab_event("push", "Push Hook"),
             gitlab_event("merge_request", "Merge Request Hook"),
+            gitlab_event("note", "Note Hook"),
+            gitlab_event("tag_push", "Tag Push Hook"),
         ),
         forms=gitlab(),
     ),
@@ -284,6 +299,7 @@ SENDERS: Mapping[str, Sender] = {
             event("message", "Ev0ANA0001"),
             event("slash_command", "1001.2002.forecast"),
             event("block_actions", "1001.2002.actions"),
+            event("reaction_added", "Ev0ANA0002"),
         ),
         forms={
             "": with_time(
@@ -317,13 +333,21 @@ SENDERS: Mapping[str, Sender] = {
     ),
     "svix": Sender(events=(event("invoice.paid", "msg_1"),), forms=standard("svix")),
     "telegram": Sender(
-        events=(event("message", "700100200"), event("callback_query", "700100201")),
+        events=(
+            event("message", "700100200"),
+            event("callback_query", "700100201"),
+            event("channel_post", "700100202"),
+            event("edited_message", "700100203"),
+            event("inline_query", "700100204"),
+        ),
         forms={"": token("X-Telegram-Bot-Api-Secret-Token")},
     ),
     "twilio": Sender(
         events=(
             event("message.received", "0c8f5a1e-6a7b-4b1c-9d2e-3f4a5b6c7d8e"),
             event("call.ringing", "1d9f6b2f-7b8c-4c2d-8e3f-405b6c7d8e9f"),
+            event("call.in-progress", "3f1b8d41-9dae-4e4f-8a51-627e8f9a0b1c"),
+            event("recording.completed", "2e0a7c30-8c9d-4d3e-9f40-516d7e8f9a0b"),
         ),
         forms=twilio(),
     ),
@@ -348,7 +372,10 @@ SENDERS: Mapping[str, Sender] = {
         },
     ),
     "zoom": Sender(
-        events=(event("meeting.started", BODY_HASH),),
+        events=(
+            event("meeting.started", BODY_HASH),
+            event("meeting.participant_joined", BODY_HASH),
+        ),
         forms={
             "": with_time(
                 "x-zm-signature", "x-zm-request-timestamp", "v0:{time}:", "v0="

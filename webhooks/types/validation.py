@@ -16,6 +16,7 @@ from senders.parsing import (
     Finder,
     MalformedBody,
     ParsedBody,
+    extract_fields,
     extract_identity,
     parse_sent,
 )
@@ -157,6 +158,7 @@ def preview_type(
     finder = Finder(headers=lowered, query=query, body=parsed.value)
     identity = extract_identity(definition, finder, raw_body=raw, now=time.time())
     code = _run_code(definition, body=parsed.value, headers=lowered, config=config)
+    extracted = extract_fields(definition.extract, finder, is_text=parsed.is_text)
     request_parts = {
         "service": definition.slug,
         "headers": lowered,
@@ -172,7 +174,7 @@ def preview_type(
         config_faults=list(find_config_faults(definition, config)),
         code=code,
         webhook_type=definition.slug,
-        parsed_data={**request_parts, **code.get("parsed", {})},
+        parsed_data={**extracted.values, **request_parts, **code.get("parsed", {})},
     )
 
 

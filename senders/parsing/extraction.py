@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from common.fields import dump_json
 from senders.definitions.extraction import ExtractedField
 from senders.definitions.sources import Source, reads_body
 from senders.parsing.finding import Finder
@@ -62,7 +62,9 @@ def bound_fields(values: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, str) and len(value) > MAX_TEXT_LENGTH:
             kept[name] = value[:MAX_TEXT_LENGTH]
             shortened.append(name)
-        elif isinstance(value, dict | list) and len(dump_json(value)) > MAX_VALUE_BYTES:
+        elif (
+            isinstance(value, dict | list) and len(json.dumps(value)) > MAX_VALUE_BYTES
+        ):
             shortened.append(name)
         else:
             kept[name] = value

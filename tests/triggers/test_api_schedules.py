@@ -344,3 +344,8 @@ def test_runs_are_shown_up_to_the_last_day_but_one(api: APIClient) -> None:
     )
 
     assert [f"{at:%H:%M}" for at in found] == ["23:00"]
+
+
+@pytest.mark.parametrize("path", sorted({path for _, path, _ in REQUESTS}))
+def test_options_are_answered(api: APIClient, path: str) -> None:
+    assert api.options(f"/api/v1/{path}").status_code == 200

@@ -125,7 +125,11 @@ def _explain_value(cron_field: CronField, text: str, term: str) -> str:
     other = next((f for f in (MONTH, WEEKDAY) if text in f.names), None)
     if other is not None:
         return f"'{term}' is a {other.name}, but stands in the {cron_field.name} field"
-    return f"'{term}' is not a valid {cron_field.name}"
+    allowed = f"{cron_field.low} to {cron_field.high}"
+    if cron_field.names:
+        first, *_, last = cron_field.names
+        allowed += f", or {first} to {last}"
+    return f"'{term}' is not a valid {cron_field.name} ({allowed})"
 
 
 def _parse_step(cron_field: CronField, term: str, text: str) -> int:

@@ -79,6 +79,38 @@ def test_a_schedule_is_added_through_the_service(pages: Client) -> None:
     assert PeriodicTask.objects.filter(name=mirror_name(trigger.pk)).exists()
 
 
+def test_the_page_says_how_an_expression_was_read(pages: Client) -> None:
+    sent = filled(
+        agent=AgentFactory.create().pk,
+        trigger_type="cron",
+        schedule_type="cron",
+        cron_expression="0 16 ? * 2-6 *",
+    )
+
+    response = pages.post(reverse(ADD), sent, follow=True)
+
+    assert Trigger.objects.get().cron_expression == "0 16 * * 1-5"
+    assert (
+        "The cron expression was read as AWS writes it, and stored as '0 16 * * 1-5' "
+        "(0 is Sunday)."
+    ) in messages_of(response)
+
+
+def test_a_schedule_without_any_run_is_refused_at_its_field(pages: Client) -> None:
+    sent = filled(
+        agent=AgentFactory.create().pk,
+        trigger_type="cron",
+        schedule_type="once",
+        schedule_config='{"at": "2020-01-31T09:00"}',
+    )
+
+    response = pages.post(reverse(ADD), sent)
+
+    errors = response.context["adminform"].form.errors
+    assert list(errors) == ["schedule_config"]
+    assert not Trigger.objects.exists()
+
+
 def test_a_webhook_shows_its_url_and_its_secret_once(pages: Client) -> None:
     sent = filled(
         agent=AgentFactory.create().pk, trigger_type="webhook", webhook_type="github"

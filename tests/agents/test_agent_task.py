@@ -134,6 +134,18 @@ def test_a_task_that_fails_is_a_failure_to_celery_without_the_agents_message(
     assert message(str(task.id)) is None
 
 
+@pytest.mark.parametrize(
+    ("message", "state"),
+    [(fail, "FAILURE"), (answer, "SUCCESS")],
+    ids=["fail", "answer"],
+)
+def test_celery_has_the_state_of_the_task(message: Task[Any, Any], state: str) -> None:
+    task = make_task()
+    submit_tasks([task.id])
+
+    assert message.apply(args=[str(task.id)]).state == state
+
+
 @pytest.mark.parametrize("status", [TaskStatus.TIMEOUT, TaskStatus.CANCELLED])
 def test_celery_counts_a_task_that_ended_before_its_code_as_it_ended(
     status: TaskStatus,

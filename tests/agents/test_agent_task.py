@@ -143,7 +143,7 @@ def test_celery_has_the_state_of_the_task(message: Task[Any, Any], state: str) -
     task = make_task()
     submit_tasks([task.id])
 
-    assert message.apply(args=[str(task.id)]).state == state
+    assert message.apply(args=(str(task.id),)).state == state
 
 
 @pytest.mark.parametrize("status", [TaskStatus.TIMEOUT, TaskStatus.CANCELLED])

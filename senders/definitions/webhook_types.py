@@ -75,6 +75,7 @@ class WebhookTypeDefinition:
     stored. With `body_varies`, a redelivery may carry
     another body: it is a duplicate if its id, its event type and the members outside
     `varying` (such as a counter of attempts) are the same; of None, whatever the body.
+    With `config_auth`, an endpoint's config can require a fixed login (`auth`).
     With `any_body`, a body that is declared as JSON and is not JSON is text.
     Accepted deliveries get the first of `responses` whose criteria match, else
     `response`; None stands for Tickhook's own answer.
@@ -110,6 +111,7 @@ class WebhookTypeDefinition:
     json_schema: Mapping[str, Any] | bool | None = field(default=None, hash=False)
     required_config_fields: tuple[str, ...] = ()
     config_matches: tuple[ConfigMatch, ...] = ()
+    config_auth: bool = False
     validation_required: bool = False
     parser: str = ""
     custom_parser_code: str = ""
@@ -215,6 +217,7 @@ def _load_validation(data: Mapping[str, Any]) -> dict[str, Any]:
         "json_schema": data.get("json_schema"),
         "required_config_fields": tuple(data.get("required_config_fields", [])),
         "config_matches": load_matches(data.get("config_matches", [])),
+        "config_auth": data.get("config_auth", False),
         "validation_required": data.get("validation_required", False),
         "parser": data.get("parser", ""),
         "custom_parser_code": data.get("custom_parser_code") or "",

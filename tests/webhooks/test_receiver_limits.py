@@ -183,7 +183,7 @@ def test_an_address_known_to_be_over_its_limit_costs_no_redis_call_and_no_signat
     statuses(endpoint, 2, is_forged=True)
 
     monkeypatch.setattr(rate_limits, "_call", None)
-    monkeypatch.setattr("webhooks.receiver.checks.verify", None)
+    monkeypatch.setattr("webhooks.receiver.checks.verify_sender", None)
 
     assert send(endpoint, is_forged=True).status_code == 429
 

@@ -25,6 +25,7 @@ from webhooks.types import (
     find_named,
     lock_type_shared,
 )
+from webhooks.types.config_auth import AUTH
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 CHANGEABLE = (
@@ -156,10 +157,28 @@ def _apply(endpoint: WebhookEndpoint, **fields: Unpack[EndpointFields]) -> str |
     if (rules := fields.get("validation_rules")) is not None:
         endpoint.validation_rules = rules
     if (config := fields.get("config")) is not None:
-        endpoint.config = {key: config[key] for key in config if key != "secret"}
+        endpoint.config = _stored_config(endpoint, definition, config)
     secret = set_secret(endpoint, definition, (config or {}).get("secret"))
     endpoint.type = definition.slug
     return secret
+
+
+def _stored_config(
+    endpoint: WebhookEndpoint,
+    definition: WebhookTypeDefinition,
+    config: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the config to store: without the secret, which is stored elsewhere.
+
+    A login that is not mentioned stays, so that no change of another key opens the
+    endpoint; null removes it.
+    """
+    kept = {key: config[key] for key in config if key != "secret"}
+    if not definition.config_auth:
+        return kept
+    if AUTH not in config and AUTH in endpoint.config:
+        return {**kept, AUTH: endpoint.config[AUTH]}
+    return {key: kept[key] for key in kept if key != AUTH or kept[key] is not None}
 
 
 def _invalid(faults: Sequence[Fault]) -> InvalidEndpoint:

@@ -28,6 +28,7 @@ from webhooks.endpoints.secrets import live_secrets
 from webhooks.endpoints.urls import webhook_url
 from webhooks.models import WebhookEndpoint
 from webhooks.types import definition_for
+from webhooks.types.config_auth import auth_of
 
 FORM = "application/x-www-form-urlencoded"
 SECRET_PLACEHOLDER = "YOUR-SECRET"  # noqa: S105 - stands for one
@@ -93,8 +94,9 @@ def build_request(
     secret: str | None,
     url: str,
     method: str = "POST",
+    login: Mapping[str, str] | None = None,
 ) -> SampleRequest:
-    """Return a delivery of the sample with a new delivery id.
+    """Return a delivery of the sample with a new delivery id and the login's header.
 
     Without a secret it is not signed. Raises CannotSign, and InvalidSignature if the
     secret is not valid.
@@ -124,7 +126,7 @@ def build_request(
     return SampleRequest(
         method=method,
         url=signed.url,
-        headers=signed.headers,
+        headers={**signed.headers, **(login or {})},
         body=signed.body,
         delivery_id=delivery_id,
         valid_seconds=signed.valid_seconds,
@@ -142,12 +144,14 @@ def sample_command(endpoint: WebhookEndpoint) -> SampleCommand:
     secret = next(iter(live_secrets(endpoint)), None)
     if secret is not None and scheme is not None and sends_secret(scheme, secret):
         secret = SECRET_PLACEHOLDER
+    auth = auth_of(definition, endpoint.config)
     request = build_request(
         definition,
         sample=sample_for(definition, ""),
         secret=secret,
         url=webhook_url(endpoint),
         method=sample_method(endpoint),
+        login=auth.headers(SECRET_PLACEHOLDER) if auth else None,
     )
     return SampleCommand(
         curl=curl_command(request), valid_seconds=request.valid_seconds

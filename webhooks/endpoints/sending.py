@@ -36,6 +36,7 @@ from webhooks.types import (
     find_named,
     known_slugs,
 )
+from webhooks.types.config_auth import auth_of
 
 TEST_HEADER = "x-tickhook-test"
 
@@ -118,12 +119,14 @@ def send_test_event(
         fault = Fault("/endpoint_id", "There is no endpoint with this id")
         raise EndpointNotFound(faults=[fault])
     definition, mark = definition_for(endpoint), uuid7()
+    auth = auth_of(definition, endpoint.config)
     request = build_request(
         definition,
         sample=sample_for(definition, event),
         secret=next(iter(live_secrets(endpoint)), None),
         url=webhook_url(endpoint),
         method=sample_method(endpoint),
+        login=auth.headers() if auth else None,
     )
     response = _call_receiver(request, endpoint, remote_address, mark=mark)
     return _read_answer(request, response, _find_event(endpoint, mark))

@@ -12,11 +12,10 @@ from django.utils import timezone
 
 from common.errors import NotFound, TickhookError, clean_text
 from common.ids import uuid7
-from senders.signatures import verify
-from webhooks.endpoints.secrets import live_secrets
 from webhooks.inspectors.store import Inspector
 from webhooks.models import WebhookEndpoint
 from webhooks.receiver.checks import check_rules
+from webhooks.receiver.proof import needs_proof, verify_sender
 from webhooks.receiver.request import (
     WebhookRequest,
     identify,
@@ -62,7 +61,7 @@ def describe(inspector: Inspector, request: WebhookRequest) -> dict[str, Any]:
     except UnicodeDecodeError:
         content = {"body": "", "body_base64": base64.b64encode(body).decode()}
     is_for_sender = bool(inspector.type_slug or inspector.endpoint_id)
-    secret_headers = request.definition.credential_headers
+    secret_headers = request.credential_headers
     secret_parameters = request.definition.credential_query
     return {
         "id": str(uuid7()),
@@ -96,10 +95,10 @@ def _endpoint_of(inspector: Inspector) -> WebhookEndpoint:
 def _preview_answer(request: WebhookRequest) -> dict[str, Any]:
     """Return the result of the receiver's checks, except limits and methods."""
     malformed = _refusal_by(_parse, request)
-    forged = _refusal_by(_check_signature, request)
+    forged = _refusal_by(_check_sender, request)
     refusal = malformed or forged or _refusal_by(check_rules, request)
     identity = None if malformed else identify(request)
-    if request.definition.signature is None or not _needs_signature(request):
+    if not needs_proof(request):
         signature = "not required"
     else:
         signature = "refused" if forged else "verified"
@@ -128,19 +127,7 @@ def _parse(request: WebhookRequest) -> None:
     request.content = parse_content(request)
 
 
-def _needs_signature(request: WebhookRequest) -> bool:
-    return bool(request.endpoint.secrets) or request.definition.signature_required
-
-
-def _check_signature(request: WebhookRequest) -> None:
+def _check_sender(request: WebhookRequest) -> None:
     """Verify as the receiver does, but without counting a forgery for the limits."""
-    if _needs_signature(request):
-        verify(
-            request.definition.signature,
-            secrets=live_secrets(request.endpoint),
-            method=request.method,
-            url=request.url,
-            headers=request.headers,
-            body=request.body,
-            now=timezone.now().timestamp(),
-        )
+    if needs_proof(request):
+        verify_sender(request)

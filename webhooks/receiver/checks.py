@@ -6,7 +6,6 @@ request, or nothing; it raises the error that is sent as the answer.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -18,8 +17,7 @@ from common.errors import Fault, InvalidInput, TickhookError
 from senders.errors import CertificateUnknown
 from senders.parsing import BodyKind
 from senders.sandbox import SandboxRefused, run_validator
-from senders.signatures import InvalidSignature, verify
-from webhooks.endpoints.secrets import live_secrets
+from senders.signatures import InvalidSignature
 from webhooks.limits import count_delivery, count_forgery, refuse_if_over
 from webhooks.models import PendingFetchKind, WebhookEndpoint
 from webhooks.pending_fetches import FetchedCertificates, request_fetch
@@ -30,6 +28,7 @@ from webhooks.receiver.handshakes import (
     find_unsigned_handshake,
     mismatches,
 )
+from webhooks.receiver.proof import needs_proof, verify_sender
 from webhooks.receiver.request import (
     WebhookRequest,
     parse_content,
@@ -156,22 +155,13 @@ _CERTIFICATES = FetchedCertificates()
 def check_signature(request: WebhookRequest) -> bool:
     """Verify the raw bytes; return whether the sender has proved its identity.
 
-    An endpoint without secrets accepts anything, unless its type requires a signature.
+    An endpoint without secrets and login accepts anything, unless its type requires a
+    signature.
     """
-    endpoint, definition = request.endpoint, request.definition
-    if not endpoint.secrets and not definition.signature_required:
+    if not needs_proof(request):
         return False
     try:
-        verify(
-            definition.signature,
-            secrets=live_secrets(endpoint),
-            method=request.method,
-            url=request.url,
-            headers=request.headers,
-            body=request.body,
-            now=time.time(),
-            certificates=_CERTIFICATES,
-        )
+        verify_sender(request, certificates=_CERTIFICATES)
     except InvalidSignature as error:
         count_forgery(request.address)
         # This stands after the limit of forgeries: the URL may be an invented one.
@@ -179,7 +169,7 @@ def check_signature(request: WebhookRequest) -> bool:
             request_fetch(
                 kind=PendingFetchKind.CERTIFICATE,
                 url=error.url,
-                endpoint_id=endpoint.id,
+                endpoint_id=request.endpoint.id,
             )
         raise
     return True

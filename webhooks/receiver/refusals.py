@@ -55,8 +55,8 @@ def _describe_refusal(request: WebhookRequest, error: TickhookError) -> Rejected
     delivery_id = identify(request).delivery_id if is_parsed else None
     headers = storable_headers(request).items()
     body = request.body
-    for entry in request.endpoint.secrets:
-        body = body.replace(entry["secret"].encode(), HIDDEN.encode())
+    for secret in _secrets_of(request):
+        body = body.replace(secret.encode(), HIDDEN.encode())
     return RejectedRequest(
         id=uuid7(),
         endpoint=request.endpoint.id,
@@ -93,6 +93,12 @@ def _describe_duplicate(request: WebhookRequest, event_id: UUID) -> RejectedRequ
 
 def _hide_secrets(request: WebhookRequest, text: str) -> str:
     """Replace the endpoint's secrets, wherever the sender wrote one."""
-    for entry in request.endpoint.secrets:
-        text = text.replace(entry["secret"], HIDDEN)
+    for secret in _secrets_of(request):
+        text = text.replace(secret, HIDDEN)
     return text
+
+
+def _secrets_of(request: WebhookRequest) -> list[str]:
+    secrets = [entry["secret"] for entry in request.endpoint.secrets]
+    auth = request.auth
+    return secrets if auth is None or not auth.value else [*secrets, auth.value]

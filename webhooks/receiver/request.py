@@ -28,6 +28,7 @@ from senders.parsing import (
 )
 from senders.parsing.bodies import collect
 from webhooks.models import WebhookEndpoint, WebhookType
+from webhooks.types.config_auth import ConfigAuth, auth_of
 
 MAX_QUERY_FIELDS = 1000
 HIDDEN = "[secret]"
@@ -108,6 +109,17 @@ class WebhookRequest:
     def config(self) -> dict[str, Any]:
         config: dict[str, Any] = self.endpoint.config
         return config
+
+    @property
+    def auth(self) -> ConfigAuth | None:
+        """The login that the endpoint requires in addition to a signature."""
+        return auth_of(self.definition, self.config)
+
+    @property
+    def credential_headers(self) -> frozenset[str]:
+        """The headers that are never stored, in lower case."""
+        headers = self.definition.credential_headers
+        return headers if (auth := self.auth) is None else headers | {auth.header}
 
     @property
     def finder(self) -> Finder:
@@ -209,7 +221,7 @@ def storable_headers(request: WebhookRequest) -> dict[str, str]:
     Some proxies and clients repeat the URL in a header; the credentials of its query
     are replaced there.
     """
-    secret = request.definition.credential_headers
+    secret = request.credential_headers
     sent = _credentials_in_query(request) if request.query_string else []
     kept = {}
     for name, value in request.headers.items():

@@ -84,5 +84,6 @@ def _verification(definition: WebhookTypeDefinition) -> tuple[object, ...]:
         definition.signature,
         definition.signature_required,
         definition.config_matches,
+        definition.config_auth,
         [one for one in definition.handshakes if not one.is_signed],
     )

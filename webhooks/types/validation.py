@@ -21,6 +21,7 @@ from senders.parsing import (
     parse_sent,
 )
 from webhooks.types.catalogue import WebhookTypeNotFound
+from webhooks.types.config_auth import AUTH, find_auth_faults
 from webhooks.types.definitions import find_definition
 
 # The longest time that `Prefer: wait` may keep a sender waiting.
@@ -72,6 +73,9 @@ def find_config_faults(
     if definition.reply is not None and not isinstance(config.get("reply", {}), dict):
         detail = f"Must be an object that {definition.name} accepts as a reply"
         yield Fault("/webhook_config/reply", detail)
+    if definition.config_auth:
+        for fault in find_auth_faults(config.get(AUTH)):
+            yield Fault(f"/webhook_config/{AUTH}{fault.pointer}", fault.detail)
     yield from _find_useless_fields(definition, config)
 
 
@@ -88,6 +92,9 @@ def _find_useless_fields(
     if "reply" in config and definition.reply is None:
         detail = f"{definition.name} takes no reply; leave this out"
         yield Fault("/webhook_config/reply", detail)
+    if AUTH in config and not definition.config_auth:
+        detail = f"{definition.name} signs its requests; leave this out"
+        yield Fault(f"/webhook_config/{AUTH}", detail)
     has_own_answer = (
         definition.response is not None or definition.response_format == "empty"
     )

@@ -27,7 +27,7 @@ from tests.webhooks.types.receiving import make_endpoint, send
 
 @pytest.fixture
 def _fixed_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webhooks.receiver.checks.time.time", lambda: NOW)
+    monkeypatch.setattr("webhooks.receiver.proof.time.time", lambda: NOW)
 
 
 def with_changes(slug: str, **fields: object) -> Sent:

@@ -81,7 +81,7 @@ class ExecutionDetailSerializer(ExecutionSerializer):
         read_only_fields = fields
 
     def get_parameters(self, execution: TriggerExecution) -> Any:
-        """Return the task's parameters, or those kept here if no task was created."""
+        """The task's parameters; null if no task was created."""
         return execution.task.parameters if execution.task else execution.parameters
 
     def get_trace(self, execution: TriggerExecution) -> Any:

@@ -39,6 +39,7 @@ from executions.pipeline.match import Pair, find_pairs, load_events
 from executions.pipeline.parse import EventParser
 from executions.pipeline.poison import (
     describe_error,
+    format_stack,
     raise_if_unrelated,
     record_poison,
     store_poison,
@@ -190,6 +191,7 @@ def _process_pair(pair: Pair, parser: EventParser) -> list[NewExecution]:
         text = describe_error(error)
         trigger, event = pair.trigger.id, pair.event.id
         logger.error("Poison: trigger %s, event %s: %s", trigger, event, text)
-        store_poison(pair, error_type=type(error).__name__, message=text)
+        stack = format_stack(error)
+        store_poison(pair, error_type=type(error).__name__, message=stack)
         return []
     return evaluated.executions

@@ -31,7 +31,9 @@ def test_one_event_that_cannot_be_stored_does_not_hold_up_the_others() -> None:
     poison = TriggerExecution.objects.get(status="failed")
     assert (poison.event_id, poison.reason) == (events[7].id, "poison")
     assert (poison.error_type, poison.task) == ("ProgrammingError", None)
-    assert poison.error_message == "ProgrammingError (SQLSTATE P0001): refused"
+    stack, _, text = poison.error_message.rpartition("\n")
+    assert text == "ProgrammingError (SQLSTATE P0001): refused"
+    assert ", in store_executions\n" in stack  # R263
     assert statuses() == {"success": 19, "failed": 1}
     assert AgentTask.objects.filter(status="submitted").count() == 19
     assert not Inbox.objects.exists()

@@ -183,7 +183,7 @@ def _components_in(node: Any, schemas: dict[str, Any]) -> set[str]:
 
 
 _rendered: dict[type[BaseRenderer], bytes] = {}
-_lock = Lock()
+BUILDING = Lock()  # held while the document is built, which is not thread-safe
 
 
 class CachedSchemaView(SpectacularAPIView):
@@ -213,7 +213,7 @@ class CachedSchemaView(SpectacularAPIView):
 
     def _content(self, request: Request, renderer: BaseRenderer) -> bytes:
         kind = type(renderer)
-        with _lock:
+        with BUILDING:
             if kind not in _rendered:
                 generator: Any = self.generator_class()
                 schema = generator.get_schema(request=request, public=True)

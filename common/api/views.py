@@ -19,7 +19,7 @@ from rest_framework.routers import APIRootView
 from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
-from common.api.openapi import CachedSchemaView
+from common.api.openapi import BUILDING, CachedSchemaView
 from common.api.serializers import MAX_NAME_LENGTH, MAX_UNKNOWN_FIELDS
 from common.errors import Fault, InvalidInput, json_pointer
 
@@ -80,7 +80,8 @@ def _describe(name: str, known: list[str]) -> str:
 @cache
 def _parameters_by_operation() -> Mapping[tuple[str, str], frozenset[str]]:
     generator: Any = CachedSchemaView.generator_class()
-    paths = generator.get_schema(request=None, public=True)["paths"]
+    with BUILDING:
+        paths = generator.get_schema(request=None, public=True)["paths"]
     return {
         (method, _template(path)): frozenset(
             p["name"] for p in operation.get("parameters", ()) if p["in"] == "query"

@@ -351,7 +351,7 @@ def test_webhook_fields_are_rejected_for_other_triggers(
             {
                 "/validation_rules/headers": "Unknown rule; known: "
                 "required_headers, body_format, json_schema, allowed_addresses, "
-                "rate_limit",
+                "rate_limit, cors",
                 "/validation_rules/body_format": "Must be one of: "
                 "json, form, multipart, xml, text",
             },

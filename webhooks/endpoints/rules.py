@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
@@ -12,11 +13,18 @@ _UNREADABLE = (BodyKind.EMPTY, BodyKind.BINARY)
 BODY_FORMATS = tuple(kind.value for kind in BodyKind if kind not in _UNREADABLE)
 RULES = (
     "required_headers", "body_format", "json_schema", "allowed_addresses", "rate_limit",
+    "cors",
 )  # fmt: skip
 MAX_HEADERS = 50
 MAX_HEADER_LENGTH = 100
 MAX_NETWORKS = 200
 MAX_RATE = 1_000_000
+MAX_ORIGINS = 20
+MAX_ORIGIN_LENGTH = 300
+# An origin as browsers send it: in lower case, without a path and the default port.
+_ORIGIN = re.compile(
+    r"https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:(?!443$)[1-9][0-9]{0,4})?"
+)
 # The characters of a token, such as a header name (RFC 9110, 5.6.2).
 _TOKEN = frozenset(string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~")
 
@@ -40,6 +48,8 @@ def find_rule_faults(rules: Mapping[str, object]) -> Iterator[Fault]:
         yield from _find_network_faults(rules["allowed_addresses"])
     if "rate_limit" in rules:
         yield from _find_rate_faults(rules["rate_limit"])
+    if "cors" in rules:
+        yield from _find_cors_faults(rules["cors"])
 
 
 def _find_header_faults(headers: object) -> Iterator[Fault]:
@@ -88,3 +98,23 @@ def _find_rate_faults(rate: object) -> Iterator[Fault]:
         elif type(number) is not int or not 0 <= number <= MAX_RATE:
             detail = f"Must be a whole number from 0 (no limit) to {MAX_RATE:,}"
             yield Fault(pointer, detail)
+
+
+def _find_cors_faults(cors: object) -> Iterator[Fault]:
+    origins = cors.get("origins") if isinstance(cors, dict) else None
+    if not isinstance(cors, dict) or set(cors) != {"origins"}:
+        yield Fault("/cors", "Must be an object with 'origins' only")
+    elif not isinstance(origins, list) or not 0 < len(origins) <= MAX_ORIGINS:
+        detail = (
+            f"Must be a list of 1 to {MAX_ORIGINS} origins; leave out cors for none"
+        )
+        yield Fault("/cors/origins", detail)
+    else:
+        for index, origin in enumerate(origins):
+            is_short = isinstance(origin, str) and len(origin) <= MAX_ORIGIN_LENGTH
+            if not is_short or not _ORIGIN.fullmatch(origin):
+                detail = (
+                    "Must be one https origin as browsers send it, such as "
+                    "https://shop.example: lower case, no path, no wildcard, no :443"
+                )
+                yield Fault(f"/cors/origins/{index}", detail)

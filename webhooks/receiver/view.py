@@ -33,6 +33,7 @@ from webhooks.receiver.answers import (
     answer_refusal,
 )
 from webhooks.receiver.checks import allow_header, check_request
+from webhooks.receiver.cors import allow_origin, answer_preflight, is_preflight
 from webhooks.receiver.handshakes import find_unsigned_handshake, is_probe
 from webhooks.receiver.record import (
     DeliveryIdConflict,
@@ -110,19 +111,21 @@ class WebhookView(APIView):
     http_method_names = [m.lower() for m in (*METHODS, "HEAD", "OPTIONS")]  # noqa: RUF012 - its type in Django
     schema = None
 
+    found: WebhookRequest | None = None
+
     def handle(self, request: Request, webhook_id: str) -> HttpResponseBase:
-        return receive(_find_request(request._request, webhook_id))
+        return receive(self._find(request, webhook_id))
 
     post = put = patch = delete = handle
 
     def get(self, request: Request, webhook_id: str) -> HttpResponseBase:
         """Receive a delivery; answer a probe without recording anything."""
-        found = _find_request(request._request, webhook_id)
+        found = self._find(request, webhook_id)
         return answer_probe() if is_probe(found) else receive(found)
 
     def head(self, request: Request, webhook_id: str) -> HttpResponseBase:
         """Answer as HTTP requires, without recording anything."""
-        found = _find_request(request._request, webhook_id)
+        found = self._find(request, webhook_id)
         is_handshake = find_unsigned_handshake(found) is not None
         if "GET" in found.endpoint.allowed_methods and not is_handshake:
             return HttpResponse()
@@ -131,18 +134,32 @@ class WebhookView(APIView):
     def options(  # type: ignore[override]  # the path names the endpoint
         self, request: Request, webhook_id: str
     ) -> HttpResponseBase:
-        found = _find_request(request._request, webhook_id)
-        headers = {"Allow": allow_header(found.endpoint)}
-        if find_unsigned_handshake(found) is None:
-            return HttpResponse(status=204, headers=headers)
-        answer = receive(found)
-        answer["Allow"] = headers["Allow"]
+        found = self._find(request, webhook_id)
+        if find_unsigned_handshake(found) is not None:
+            answer = receive(found)
+        elif is_preflight(found):
+            answer = answer_preflight(found)
+        else:
+            answer = HttpResponse(status=204)
+        answer["Allow"] = allow_header(found.endpoint)
         return answer
 
     def http_method_not_allowed(  # type: ignore[override]  # the path names it
         self, request: Request, webhook_id: str
     ) -> HttpResponseBase:
-        return receive(_find_request(request._request, webhook_id))
+        return receive(self._find(request, webhook_id))
+
+    def _find(self, request: Request, webhook_id: str) -> WebhookRequest:
+        self.found = _find_request(request._request, webhook_id)
+        return self.found
+
+    def finalize_response(  # type: ignore[override]  # no DRF response
+        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        answer = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[arg-type]
+        if self.found is not None:
+            allow_origin(answer, self.found)
+        return answer
 
     @property
     def default_response_headers(self) -> dict[str, str]:

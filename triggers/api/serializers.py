@@ -44,6 +44,7 @@ from triggers.services.validation import (
     warn_of_hourly_limit,
 )
 from webhooks.endpoints.lifecycle import API_NAMES, METHODS, EndpointFields
+from webhooks.endpoints.masking import MASK, masked_config
 from webhooks.endpoints.urls import MAX_PATH_LENGTH, custom_path, webhook_url
 from webhooks.models import WebhookEndpoint
 
@@ -60,8 +61,8 @@ class TriggerSerializer(StrictSerializer):
     """A trigger as the API shows and accepts it, with the fields of its endpoint.
 
     In a full body, a missing field gets the default that is named here. A missing field
-    of the endpoint gets its default only if the endpoint serves no other trigger. A
-    field that the API does not show, such as the secret, is never reset.
+    of the endpoint gets its default only if the endpoint serves no other trigger. The
+    config of a webhook and its secret are never reset.
     """
 
     found_warnings: Sequence[Fault] = ()
@@ -118,7 +119,11 @@ class TriggerSerializer(StrictSerializer):
         required=False, allow_null=True, max_length=MAX_PATH_LENGTH
     )
     webhook_type = serializers.CharField(required=False, allow_null=True, max_length=50)
-    webhook_config = JSONObjectField(required=False, allow_null=True, write_only=True)
+    webhook_config = JSONObjectField(
+        required=False,
+        allow_null=True,
+        help_text=f"Secrets are shown as {MASK}; sent back, that keeps the secret.",
+    )
     allowed_methods = serializers.ListField(
         child=serializers.CharField(max_length=10),
         required=False,
@@ -204,6 +209,7 @@ class TriggerSerializer(StrictSerializer):
             "event_types": sorted(s.pattern for s in instance.subscriptions.all()),
             "webhook_path": endpoint and custom_path(endpoint),
             "webhook_type": endpoint and endpoint.type,
+            "webhook_config": endpoint and masked_config(endpoint),
             "allowed_methods": endpoint and endpoint.allowed_methods,
             "validation_rules": endpoint and endpoint.validation_rules,
         }

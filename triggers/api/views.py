@@ -66,7 +66,7 @@ class AgentPermission(BasePermission):
         return usable_agents(request.user).filter(pk=obj.agent_id).exists()
 
 
-HIDDEN = ("agent__config", "endpoint__secrets", "endpoint__config")
+HIDDEN = ("agent__config",)
 
 
 def shown_triggers() -> QuerySet[Trigger]:

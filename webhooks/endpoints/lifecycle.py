@@ -9,6 +9,7 @@ from uuid import UUID
 from common.errors import Fault, InvalidInput, join_faults
 from events.models import Event
 from senders.definitions import WebhookTypeDefinition
+from webhooks.endpoints.masking import MASK, find_mask_faults, restore_masked
 from webhooks.endpoints.rules import find_rule_faults
 from webhooks.endpoints.secrets import find_secret_faults, set_secret
 from webhooks.endpoints.urls import (
@@ -114,6 +115,7 @@ def find_endpoint_faults(
     endpoint: WebhookEndpoint, **fields: Unpack[EndpointFields]
 ) -> Iterator[Fault]:
     """Find what is wrong with a change; pointers use the names of the API."""
+    fields = _unmasked(endpoint, fields)
     definition = _definition_after(endpoint, fields)
     if definition is None:
         yield _unknown_type(fields)
@@ -141,6 +143,7 @@ def last_received_at(endpoint_id: UUID) -> datetime | None:
 
 def _apply(endpoint: WebhookEndpoint, **fields: Unpack[EndpointFields]) -> str | None:
     """Set the given fields without saving; return the secret if this set one."""
+    fields = _unmasked(endpoint, fields)
     named = (fields.get("type_slug") or endpoint.type).lower()
     lock_type_shared(named)
     definition = _definition_after(endpoint, fields)
@@ -161,6 +164,13 @@ def _apply(endpoint: WebhookEndpoint, **fields: Unpack[EndpointFields]) -> str |
     secret = set_secret(endpoint, definition, (config or {}).get("secret"))
     endpoint.type = definition.slug
     return secret
+
+
+def _unmasked(endpoint: WebhookEndpoint, fields: EndpointFields) -> EndpointFields:
+    config = fields.get("config")
+    if config is None:
+        return fields
+    return {**fields, "config": restore_masked(endpoint, config)}
 
 
 def _stored_config(
@@ -210,7 +220,11 @@ def _find_faults(
     if methods is None:
         methods = endpoint.allowed_methods
     yield from _find_method_faults(definition, methods)
-    for fault in find_secret_faults(endpoint, definition, (config or {}).get("secret")):
+    secret = (config or {}).get("secret")
+    is_mask = secret == MASK  # that is a fault already
+    for fault in () if is_mask else find_secret_faults(endpoint, definition, secret):
+        yield Fault(f"/webhook_config{fault.pointer}", fault.detail)
+    for fault in find_mask_faults(config or {}):
         yield Fault(f"/webhook_config{fault.pointer}", fault.detail)
     for fault in find_rule_faults(fields.get("validation_rules") or {}):
         yield Fault(f"/validation_rules{fault.pointer}", fault.detail)

@@ -108,7 +108,7 @@ def test_masks_of_a_list_that_changed_are_refused(api: APIClient) -> None:
         ({"verify_token": "x", "topic": "y"}, {"verify_token": MASK, "topic": "y"}),
         ({"code": "x", "country_code": 49}, {"code": MASK, "country_code": MASK}),
         ({"password": "", "keys": None}, {"password": "", "keys": None}),
-        ({"in": {"user": "u", "PassWord": "p"}}, {"in": {"user": "u", "PassWord": MASK}}),
+        ({"in": {"u": "u", "PassWord": "p"}}, {"in": {"u": "u", "PassWord": MASK}}),
         ({"auth": {"user": "u", "type": "t"}}, {"auth": {"user": MASK, "type": "t"}}),
         ({"hook": "https://u:p@x.example/"}, {"hook": MASK}),
         ({"hook": "https://x.example/?sig=1"}, {"hook": MASK}),

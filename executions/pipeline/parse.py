@@ -34,6 +34,7 @@ from senders.parsing import (
     parse_body,
     parse_sent,
 )
+from senders.parsing.cloudevents import read_envelope
 from senders.sandbox import (
     SandboxRefused,
     SandboxTimedOut,
@@ -246,7 +247,9 @@ def _extract(event: Event, body: Body, definition: WebhookTypeDefinition) -> Ext
     if not definition.extract:
         return NOTHING_EXTRACTED
     request = StoredRequest.from_event(event.request)
-    finder = Finder(headers=request.headers, query=request.query, body=body.value)
+    headers = {**request.headers, "content-type": event.content_type}
+    sent = Finder(headers=headers, query=request.query, body=body.value)
+    finder = read_envelope(definition.envelope, sent)
     return extract_fields(definition.extract, finder, is_text=body.is_text)
 
 

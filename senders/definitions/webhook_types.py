@@ -76,6 +76,7 @@ class WebhookTypeDefinition:
     another body: it is a duplicate if its id, its event type and the members outside
     `varying` (such as a counter of attempts) are the same; of None, whatever the body.
     With `config_auth`, an endpoint's config can require a fixed login (`auth`).
+    With `envelope` (`cloudevents`), a request must be an event of that format.
     With `any_body`, a body that is declared as JSON and is not JSON is text.
     Accepted deliveries get the first of `responses` whose criteria match, else
     `response`; None stands for Tickhook's own answer.
@@ -95,6 +96,7 @@ class WebhookTypeDefinition:
     body_varies: bool = False
     varying: tuple[tuple[str, ...], ...] | None = None
     batch: BatchFormat | None = None
+    envelope: str = ""
     default_methods: tuple[str, ...] = ("POST",)
     max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
     response_format: str = "json"
@@ -152,6 +154,7 @@ def load_definition(data: Mapping[str, Any]) -> WebhookTypeDefinition:
         delivery_id=load_sources(data.get("delivery_id", [])),
         **_load_varying(data.get("body_varies", False)),
         batch=BatchFormat(**data["batch"]) if "batch" in data else None,
+        envelope=data.get("envelope", ""),
         default_methods=tuple(data.get("default_methods", ["POST"])),
         max_body_bytes=int(data.get("max_body_bytes", DEFAULT_MAX_BODY_BYTES)),
         response_format=data.get("response_format", "json"),

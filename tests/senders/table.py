@@ -212,7 +212,7 @@ SENDERS: Mapping[str, Sender] = {
                         s.but(body=b'{"type": "Issue"}')
                     ),
                     "a type that hides the time": lambda s: s.but(
-                        content_type="text/csv"
+                        content_type="text/xml"
                     ),
                 },
             )

@@ -62,8 +62,10 @@ def answer_accepted(request: WebhookRequest, recorded: Recorded) -> HttpResponse
     return _our_answer(request, recorded)
 
 
-def answer_batch(recorded: Sequence[Recorded]) -> HttpResponse:
-    """Answer a delivery of several events with the status of each."""
+def answer_batch(request: WebhookRequest, recorded: Sequence[Recorded]) -> HttpResponse:
+    """Answer a delivery of several events: as the type does, or with their statuses."""
+    if (answer := request.definition.response) is not None:
+        return render(answer, _filler(request))
     events = [{"status": r.status, "event_id": str(r.event_id)} for r in recorded]
     body = {"success": True, "status": "accepted", "events": events}
     return HttpResponse(orjson.dumps(body), content_type=JSON)

@@ -16,6 +16,7 @@ from django.conf import settings
 from common.errors import Fault, InvalidInput, TickhookError
 from senders.errors import CertificateUnknown
 from senders.parsing import BodyKind
+from senders.parsing.cloudevents import CLOUDEVENTS, find_event_faults
 from senders.sandbox import SandboxRefused, run_validator
 from senders.signatures import InvalidSignature
 from webhooks.limits import count_delivery, count_forgery, refuse_if_over
@@ -29,6 +30,7 @@ from webhooks.receiver.handshakes import (
     mismatches,
 )
 from webhooks.receiver.proof import needs_proof, verify_sender
+from webhooks.receiver.record import is_batch
 from webhooks.receiver.request import (
     WebhookRequest,
     parse_content,
@@ -219,9 +221,11 @@ _KINDS_WITHOUT_FIELDS = (BodyKind.EMPTY, BodyKind.BINARY, BodyKind.TEXT, BodyKin
 
 
 def check_rules(request: WebhookRequest) -> None:
-    """Apply the endpoint's `validation_rules` and the JSON Schema of its type."""
+    """Apply the endpoint's `validation_rules`, and the format and JSON Schema of its
+    type.
+    """
     rules = request.endpoint.validation_rules
-    faults = list(_find_rule_faults(request, rules))
+    faults = list(_find_rule_faults(request, rules)) or _find_format_faults(request)
     parsed = request.content.parsed
     for schema in (request.definition.json_schema, rules.get("json_schema")):
         if schema is None or faults:
@@ -244,6 +248,18 @@ def _find_rule_faults(
     wanted, kind = rules.get("body_format"), request.content.parsed.kind
     if wanted and kind != wanted:
         yield Fault("/body", f"The body must be {wanted}, not {kind}")
+
+
+def _find_format_faults(request: WebhookRequest) -> list[Fault]:
+    definition = request.definition
+    if definition.envelope != CLOUDEVENTS:
+        return []
+    batch = is_batch(
+        definition,
+        content_type=request.content_type,
+        parsed=request.content.parsed,
+    )
+    return find_event_faults(request.finder, is_batch=batch)
 
 
 def check_validation_code(request: WebhookRequest) -> bool:

@@ -28,6 +28,7 @@ from senders.parsing import (
     stable_digest,
 )
 from senders.parsing.bodies import parse_header, split_array
+from senders.parsing.cloudevents import CLOUDEVENTS, data_of
 from webhooks.models import PendingFetchKind
 from webhooks.pending_fetches import request_fetch
 from webhooks.receiver.handshakes import confirmation_url
@@ -200,13 +201,15 @@ def _repeats(
     definition: WebhookTypeDefinition, first: KnownEvent, event: NewEvent
 ) -> bool:
     """Return whether an event repeats the first one with its delivery id."""
-    if not definition.body_varies:
+    if not definition.body_varies and not definition.envelope:
         return first.has_body_like(event.body)
     if first.type is None:
         return True
     # The slug before the dot changes with the endpoint's type.
     if first.type.partition(".")[2] != event.type.partition(".")[2]:
         return False
+    if definition.envelope == CLOUDEVENTS:
+        return first.body is None or data_of(first.body) == data_of(event.body)
     if definition.varying is None or first.body is None:
         return True
     return first.body == event.body or (

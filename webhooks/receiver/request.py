@@ -27,6 +27,7 @@ from senders.parsing import (
     parse_sent,
 )
 from senders.parsing.bodies import collect
+from senders.parsing.cloudevents import read_envelope
 from webhooks.models import WebhookEndpoint, WebhookType
 from webhooks.types.config_auth import ConfigAuth, auth_of
 
@@ -123,11 +124,12 @@ class WebhookRequest:
 
     @property
     def finder(self) -> Finder:
-        return Finder(
+        finder = Finder(
             headers=self.headers,
             query=self.content.query,
             body=self.content.parsed.value,
         )
+        return read_envelope(self.definition.envelope, finder)
 
 
 def open_request(

@@ -86,7 +86,7 @@ def _record_and_answer(request: WebhookRequest) -> HttpResponse:
         record_refusal(request, DeliveryIdConflict())
     if statuses == {"duplicate"}:
         record_duplicate(request, items[0].event_id)
-    return answer_batch(items)
+    return answer_batch(request, items)
 
 
 class AlwaysJSON(BaseContentNegotiation):

@@ -20,6 +20,11 @@ from senders.parsing import (
     extract_identity,
     parse_sent,
 )
+from senders.parsing.cloudevents import (
+    CLOUDEVENTS,
+    find_event_faults,
+    read_envelope,
+)
 from webhooks.types.catalogue import WebhookTypeNotFound
 from webhooks.types.config_auth import AUTH, find_auth_faults
 from webhooks.types.definitions import find_definition
@@ -162,7 +167,8 @@ def preview_type(
         raw = b"" if body is None else dump_json(body).encode()
         content_type = "application/json"
     parsed = _parse(definition, raw, content_type or "")
-    finder = Finder(headers=lowered, query=query, body=parsed.value)
+    sent = Finder(headers=lowered, query=query, body=parsed.value)
+    finder = read_envelope(definition.envelope, sent)
     identity = extract_identity(definition, finder, raw_body=raw, now=time.time())
     code = _run_code(definition, body=parsed.value, headers=lowered, config=config)
     extracted = extract_fields(definition.extract, finder, is_text=parsed.is_text)
@@ -177,12 +183,21 @@ def preview_type(
         event_type=identity.event_type,
         delivery_id=identity.delivery_id,
         body=parsed.value,
-        schema_faults=find_body_faults(definition.json_schema, parsed.value),
+        schema_faults=[
+            *_find_event_faults(definition, finder),
+            *find_body_faults(definition.json_schema, parsed.value),
+        ],
         config_faults=list(find_config_faults(definition, config)),
         code=code,
         webhook_type=definition.slug,
         parsed_data={**extracted.values, **request_parts, **code.get("parsed", {})},
     )
+
+
+def _find_event_faults(definition: WebhookTypeDefinition, sent: Finder) -> list[Fault]:
+    if definition.envelope != CLOUDEVENTS:
+        return []
+    return find_event_faults(sent, is_batch=isinstance(sent.body, list))
 
 
 def _parse(

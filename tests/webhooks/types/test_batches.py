@@ -186,7 +186,7 @@ def test_each_item_of_a_batch_is_an_event() -> None:
 
     answer = send(make_endpoint("cloudevents"), batch)
 
-    assert answer.status_code == 200
+    assert (answer.status_code, answer.content) == (202, b"")
     ids = Event.objects.order_by("id").values_list("delivery_id", flat=True)
     assert list(ids) == [f"{STATION}\nreading-0001", f"{STATION}\nreading-0003"]
 
@@ -207,10 +207,10 @@ def test_a_repeated_batch_is_counted_as_a_duplicate() -> None:
     endpoint = make_endpoint("cloudevents")
     batch = BATCH.but(body=b"[" + STRUCTURED.body + b"]")
 
-    answers = [json.loads(send(endpoint, batch).content) for _ in range(2)]
+    answers = [send(endpoint, batch).status_code for _ in range(2)]
     flush_rejections()
 
-    statuses = [{event["status"] for event in answer["events"]} for answer in answers]
-    assert statuses == [{"accepted"}, {"duplicate"}]
+    assert answers == [202, 202]
+    assert Event.objects.count() == 1
     counted = RejectionCount.objects.get()
     assert (counted.cause, counted.count) == ("duplicate", 1)

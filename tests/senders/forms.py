@@ -152,25 +152,38 @@ def with_time(header: str, time_header: str, template: str, prefix: str = "") ->
     )
 
 
-def versioned(header: str, tolerance: int, mark: str = ".") -> Form:
+def versioned(
+    header: str,
+    tolerance: int,
+    mark: str = ".",
+    *,
+    time_name: str = "t",
+    version: str = "v1",
+    separator: str = ",",
+) -> Form:
     """Return the form of a sender whose header is `t=<time>,v1=<signature>`."""
 
-    def sign(sent: Sent, version: str = "v1") -> Sent:
+    def sign(sent: Sent, version: str = version) -> Sent:
         made = mac(f"{sent.time}{mark}".encode() + sent.body).hex()
-        return sent.plus(**{header: f"t={sent.time},{version}={made}"})
+        entries = (f"{time_name}={sent.time}", f"{version}={made}")
+        return sent.plus(**{header: separator.join(entries)})
 
     return Form(
         sign=sign,
-        covered=Covered(signature=header, separator=",", is_hex=True),
+        covered=Covered(signature=header, separator=separator, is_hex=True),
         tolerance=tolerance,
         forged={
             "another version": lambda s: sign(s, "v0"),
             "a later time": lambda s: s.plus(
-                **{header: s.headers[header].replace("t=1", "t=2")}
+                **{
+                    header: s.headers[header].replace(
+                        f"{time_name}=1", f"{time_name}=2"
+                    )
+                }
             ),
-            "no signature": lambda s: s.plus(**{header: f"t={s.time}"}),
+            "no signature": lambda s: s.plus(**{header: f"{time_name}={s.time}"}),
             "no time": lambda s: s.plus(
-                **{header: s.headers[header].partition(",")[2]}
+                **{header: s.headers[header].partition(separator)[2]}
             ),
         },
     )

@@ -13,6 +13,7 @@ from tests.senders.requests import FORM, Sent
 from tests.senders.table import ROWS, SENDERS, Row
 
 BLANKS = " \t"
+TIMES = ("t=", "ts=")
 ODD = ["\x00", "\udcff", "\u0661", "\u20ac", "\xa0", "\n", "=", "-", " ", "'", "1e9"]
 HUBSPOT_ESCAPES = {f"%{ord(c):02X}": c for c in ":/?@!$'()*,;"}
 
@@ -111,11 +112,11 @@ def _signatures_agree(covered: Covered, one: Sent, other: Sent) -> bool:
         return True
     mine = _entries(covered, _value(one, covered.signature))
     others = _entries(covered, _value(other, covered.signature))
-    times = [entry for entry in mine if entry.startswith("t=")]
-    right = [entry for entry in mine if not entry.startswith(("t=", "v0="))][-1:]
+    times = [entry for entry in mine if entry.startswith(TIMES)]
+    right = [entry for entry in mine if not entry.startswith((*TIMES, "v0="))][-1:]
     return (
         set(right) <= set(others)
-        and [entry for entry in others if entry.startswith("t=")] == times
+        and [entry for entry in others if entry.startswith(TIMES)] == times
     )
 
 

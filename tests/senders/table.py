@@ -57,6 +57,7 @@ from tests.senders.signers import (
     standard,
     twilio,
 )
+from tests.senders.table_of_work import SENDERS_FOR_WORK
 
 BODY_HASH = "the hash of the body"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:reports"
@@ -382,6 +383,7 @@ SENDERS: Mapping[str, Sender] = {
             )
         },
     ),
+    **SENDERS_FOR_WORK,
 }
 
 

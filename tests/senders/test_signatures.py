@@ -94,6 +94,7 @@ def test_a_request_without_a_signature_is_rejected(slug: str) -> None:
         raw_public(ed25519_key()).hex(),
         base64.b64encode(spki(p256_key())).decode(),
         certificate(),
+        "ana:secret",
     ]
 
     reason = reason_of(slug, {}, secrets=secrets)

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     MISSED = "missed"
     AGENT_INACTIVE = "agent_inactive"
     LOOP = "loop"
+    FILTERED = "filtered"
     INVALID_DELIVERY = "invalid_delivery"
     CONDITIONS_NOT_MET = "conditions_not_met"
     CONDITION_ERROR = "condition_error"

@@ -29,6 +29,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         Reason.MISSED: "it was not started in time",
         Reason.AGENT_INACTIVE: "the agent was off",
         Reason.LOOP: "the trigger had caused the event itself",
+        Reason.FILTERED: "the webhook's config leaves such events out",
         Reason.INVALID_DELIVERY: "the delivery was not valid",
         Reason.CONDITIONS_NOT_MET: "the conditions were not met",
         Reason.CONDITION_ERROR: "a condition could not be evaluated",

@@ -33,6 +33,7 @@ from executions.pipeline.poison import format_stack
 from executions.pipeline.store import NewExecution
 from senders.sandbox import SandboxUnavailable
 from triggers.models import ConditionErrorPolicy, Trigger
+from webhooks.types import accepts_event
 
 logger = logging.getLogger(__name__)
 
@@ -103,6 +104,8 @@ def evaluate_pair(
         pair=pair, executed_at=timezone.now(), status=ExecutionStatus.SUCCESS
     )
     reason = reason_to_skip(pair, is_missed=is_missed)
+    if reason is None and _is_filtered(pair, body):
+        reason = Reason.FILTERED
     if reason is None and not shared.is_valid_delivery:
         reason = Reason.INVALID_DELIVERY
     if reason is not None:
@@ -125,6 +128,19 @@ def evaluate_pair(
             Reason.ERROR, error_type=type(error).__name__, message=format_stack(error)
         )
     return execution
+
+
+def _is_filtered(pair: Pair, body: Body) -> bool:
+    """Return whether the config of the trigger's endpoint leaves the event out."""
+    event, trigger = pair.event, pair.trigger
+    if event.endpoint_id is None or trigger.endpoint_id != event.endpoint_id:
+        return False
+    updated_at = trigger.endpoint_updated_at
+    if body.sender is None or updated_at is None:
+        return False
+    return not accepts_event(
+        body.sender, event.type, endpoint_id=event.endpoint_id, updated_at=updated_at
+    )
 
 
 def _conditions_allow(execution: NewExecution, document: Document) -> bool:

@@ -58,9 +58,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """Answer with the endpoint's `config["reply"]`, merged over these defaults."""
+    """Answer with the endpoint's `config["reply"]`, merged over these defaults.
+
+    The fields in `extracted`, of those that the type extracts, are defaults as well.
+    Without one of them there is no reply, as the sender could not use it.
+    """
 
     defaults: Any
+    extracted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +152,10 @@ def load_answer(data: Mapping[str, Any]) -> Answer:
 
 
 def load_reply(data: Mapping[str, Any]) -> Reply:
-    return Reply(defaults=parse_json_template(data.get("defaults", {})))
+    return Reply(
+        defaults=parse_json_template(data.get("defaults", {})),
+        extracted=tuple(data.get("extracted", ())),
+    )
 
 
 def load_handshake(data: Mapping[str, Any]) -> Handshake:

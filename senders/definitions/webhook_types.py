@@ -36,6 +36,7 @@ from senders.definitions.schemes import (
     parameters_with_secret,
 )
 from senders.definitions.sources import (
+    ConstantSource,
     Source,
     load_sources,
     parameters_of,
@@ -61,6 +62,15 @@ class BatchFormat:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigField:
+    """A text in an endpoint's config: its pattern (RE2), and the message otherwise."""
+
+    name: str
+    pattern: str
+    expected: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookTypeDefinition:
     """Everything the receiver needs to know about one kind of sender.
 
@@ -77,8 +87,9 @@ class WebhookTypeDefinition:
     `varying` (such as a counter of attempts) are the same; of None, whatever the body.
     With `config_auth`, an endpoint's config can require a fixed login (`auth`).
     With `envelope` (`cloudevents`), a request must be an event of that format.
-    With `any_body`, a body that is declared as JSON and is not JSON is text.
-    Accepted deliveries get the first of `responses` whose criteria match, else
+    `event_filter` is a key of the config that lists the events to accept, like
+    `filter_events`. With `any_body`, a body that is declared as JSON and is not JSON is
+    text. Accepted deliveries get the first of `responses` whose criteria match, else
     `response`; None stands for Tickhook's own answer.
     """
 
@@ -114,10 +125,17 @@ class WebhookTypeDefinition:
     required_config_fields: tuple[str, ...] = ()
     config_matches: tuple[ConfigMatch, ...] = ()
     config_auth: bool = False
+    config_fields: tuple[ConfigField, ...] = ()
+    event_filter: str = ""
     validation_required: bool = False
     parser: str = ""
     custom_parser_code: str = ""
     validation_code: str = ""
+
+    @property
+    def has_event_types(self) -> bool:
+        """Whether events can have different types."""
+        return any(not isinstance(one, ConstantSource) for one in self.event_type)
 
 
 class InvalidDefinition(InvalidInput):
@@ -221,6 +239,11 @@ def _load_validation(data: Mapping[str, Any]) -> dict[str, Any]:
         "required_config_fields": tuple(data.get("required_config_fields", [])),
         "config_matches": load_matches(data.get("config_matches", [])),
         "config_auth": data.get("config_auth", False),
+        "config_fields": tuple(
+            ConfigField(name=name, **field)
+            for name, field in data.get("config_fields", {}).items()
+        ),
+        "event_filter": data.get("event_filter", ""),
         "validation_required": data.get("validation_required", False),
         "parser": data.get("parser", ""),
         "custom_parser_code": data.get("custom_parser_code") or "",

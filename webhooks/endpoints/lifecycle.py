@@ -24,6 +24,7 @@ from webhooks.types import (
     explain_unknown,
     find_config_faults,
     find_named,
+    find_setting_faults,
     lock_type_shared,
 )
 from webhooks.types.config_auth import AUTH
@@ -237,6 +238,7 @@ def _find_faults(
         kept = endpoint.config if config is None else config
         secret = {"secret": True} if endpoint.secrets else {}
         yield from find_config_faults(definition, {**secret, **kept})
+        yield from find_setting_faults(definition, kept)
 
 
 def _find_method_faults(

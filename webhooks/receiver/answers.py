@@ -23,7 +23,7 @@ from common.api.errors import PROBLEM_JSON, problem_body, problem_of, request_id
 from common.errors import TickhookError
 from common.fields import dump_json
 from senders.definitions.answers import Answer, Handshake, Placeholder, TextTemplate
-from senders.parsing import Finder
+from senders.parsing import Finder, extract_fields
 from webhooks.endpoints.secrets import live_secrets
 from webhooks.receiver.handshakes import fits
 from webhooks.receiver.record import Recorded
@@ -47,10 +47,8 @@ def answer_accepted(request: WebhookRequest, recorded: Recorded) -> HttpResponse
     ours.
     """
     definition = request.definition
-    if definition.reply is not None and (own := request.config.get("reply")):
-        defaults = _filler(request).json(definition.reply.defaults)
-        filled = {name: value for name, value in defaults.items() if value is not None}
-        return _json_response({**filled, **own} if isinstance(own, dict) else filled)
+    if (reply := _reply_to(request)) is not None:
+        return _json_response(reply)
     fitting = (
         one.answer for one in definition.responses if fits(one.when, request.finder)
     )
@@ -60,6 +58,22 @@ def answer_accepted(request: WebhookRequest, recorded: Recorded) -> HttpResponse
     if definition.response_format == "empty":
         return HttpResponse(status=200, content_type="text/plain")
     return _our_answer(request, recorded)
+
+
+def _reply_to(request: WebhookRequest) -> dict[str, Any] | None:
+    """Return the endpoint's own reply; None if it has none, or a part is missing."""
+    definition, own = request.definition, request.config.get("reply")
+    reply = definition.reply
+    if reply is None or not own:
+        return None
+    defaults = _filler(request).json(reply.defaults)
+    filled = {name: value for name, value in defaults.items() if value is not None}
+    if reply.extracted:
+        wanted = [one for one in definition.extract if one.name in reply.extracted]
+        is_text = request.content.parsed.is_text
+        filled |= extract_fields(wanted, request.finder, is_text=is_text).values
+    merged = {**filled, **own} if isinstance(own, dict) else filled
+    return merged if merged.keys() >= set(reply.extracted) else None
 
 
 def answer_batch(request: WebhookRequest, recorded: Sequence[Recorded]) -> HttpResponse:

@@ -28,6 +28,7 @@ from webhooks.types.definitions import (
     find_named,
     has_validation_code,
 )
+from webhooks.types.event_filters import accepts_event, find_setting_faults
 from webhooks.types.in_use import WebhookTypeInUse, lock_type_shared
 from webhooks.types.upload import UploadedType, delete_type, patch_type, upload_type
 from webhooks.types.validation import (
@@ -45,6 +46,7 @@ __all__ = [
     "WebhookTypeInUse",
     "WebhookTypeNotFound",
     "WebhookTypeUnusable",
+    "accepts_event",
     "current_type",
     "definition_at",
     "definition_for",
@@ -57,6 +59,7 @@ __all__ = [
     "find_config_faults",
     "find_definition",
     "find_named",
+    "find_setting_faults",
     "get_version",
     "has_validation_code",
     "known_slugs",

@@ -28,6 +28,7 @@ from senders.parsing.cloudevents import (
 from webhooks.types.catalogue import WebhookTypeNotFound
 from webhooks.types.config_auth import AUTH, find_auth_faults
 from webhooks.types.definitions import find_definition
+from webhooks.types.event_filters import find_setting_faults
 
 # The longest time that `Prefer: wait` may keep a sender waiting.
 MAX_WAIT_SECONDS = 10
@@ -187,7 +188,10 @@ def preview_type(
             *_find_event_faults(definition, finder),
             *find_body_faults(definition.json_schema, parsed.value),
         ],
-        config_faults=list(find_config_faults(definition, config)),
+        config_faults=[
+            *find_config_faults(definition, config),
+            *find_setting_faults(definition, config),
+        ],
         code=code,
         webhook_type=definition.slug,
         parsed_data={**extracted.values, **request_parts, **code.get("parsed", {})},

@@ -119,6 +119,37 @@ def test_the_answer_to_telegram_can_call_a_method() -> None:  # R211
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("event", "chat_id"),
+    [
+        ("edited_message", 100200),
+        ("channel_post", -1001000200300),
+        ("callback_query", 100200),
+    ],
+)
+def test_the_chat_of_the_answer_is_found_in_each_update(
+    event: str, chat_id: int
+) -> None:  # case 39
+    update = signed("telegram", event)
+
+    answer = send(make_endpoint("telegram", reply=REPLY), update)
+
+    assert answer.json() == {**REPLY, "chat_id": chat_id}
+
+
+@pytest.mark.django_db
+def test_without_a_chat_there_is_no_reply_unless_it_names_one() -> None:
+    query = signed("telegram", "inline_query")
+    named = {**REPLY, "chat_id": 5}
+
+    silent = send(make_endpoint("telegram", reply=REPLY), query)
+    spoken = send(make_endpoint("telegram", reply=named), query)
+
+    assert (silent.status_code, silent.content) == (200, b"")
+    assert spoken.json() == named
+
+
+@pytest.mark.django_db
 def test_a_forged_update_of_telegram_is_rejected_and_not_recorded() -> None:  # R215
     forged = MESSAGE.plus(X_Telegram_Bot_Api_Secret_Token="guess")  # noqa: S106 - made up
 

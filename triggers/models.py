@@ -81,9 +81,6 @@ class Trigger(models.Model):
     nominal instant) and `last_scheduled_for` (that of the last recorded run).
     """
 
-    # When its endpoint was changed last; the pipeline reads it with the row.
-    endpoint_updated_at: datetime | None = None
-
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=255)
     description = models.TextField(blank=True, default="")

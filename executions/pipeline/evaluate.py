@@ -33,7 +33,6 @@ from executions.pipeline.poison import format_stack
 from executions.pipeline.store import NewExecution
 from senders.sandbox import SandboxUnavailable
 from triggers.models import ConditionErrorPolicy, Trigger
-from webhooks.types import accepts_event
 
 logger = logging.getLogger(__name__)
 
@@ -104,10 +103,7 @@ def evaluate_pair(
         pair=pair, executed_at=timezone.now(), status=ExecutionStatus.SUCCESS
     )
     reason = reason_to_skip(pair, is_missed=is_missed)
-    if reason is None and _is_filtered(pair, body):
-        reason = Reason.FILTERED
-    if reason is None and not shared.is_valid_delivery:
-        reason = Reason.INVALID_DELIVERY
+    reason = reason or _reason_of_delivery(pair, shared)
     if reason is not None:
         execution.skip(reason)
         return execution
@@ -130,17 +126,14 @@ def evaluate_pair(
     return execution
 
 
-def _is_filtered(pair: Pair, body: Body) -> bool:
-    """Return whether the config of the trigger's endpoint leaves the event out."""
-    event, trigger = pair.event, pair.trigger
-    if event.endpoint_id is None or trigger.endpoint_id != event.endpoint_id:
-        return False
-    updated_at = trigger.endpoint_updated_at
-    if body.sender is None or updated_at is None:
-        return False
-    return not accepts_event(
-        body.sender, event.type, endpoint_id=event.endpoint_id, updated_at=updated_at
-    )
+def _reason_of_delivery(pair: Pair, shared: SharedValues) -> Reason | None:
+    """Return why a delivery must not start a trigger.
+
+    The filter is that of the endpoint; event triggers have patterns of their own.
+    """
+    if shared.is_filtered and pair.trigger.endpoint_id == pair.event.endpoint_id:
+        return Reason.FILTERED
+    return None if shared.is_valid_delivery else Reason.INVALID_DELIVERY
 
 
 def _conditions_allow(execution: NewExecution, document: Document) -> bool:

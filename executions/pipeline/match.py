@@ -19,7 +19,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F, Max, Q
+from django.db.models import Max, Q
 from django.db.models.expressions import RawSQL
 
 from common.database.sql import database_now
@@ -38,9 +38,6 @@ JOIN triggers_subscription s
     ON s.pattern = v.pattern AND s.subject IN ('', v.subject)
 JOIN triggers_trigger t ON t.id = s.trigger_id AND t.is_active AND t.deleted_at IS NULL
 """
-
-# The model declares the attribute, which a keyword argument would declare again.
-_ENDPOINT = {"endpoint_updated_at": F("endpoint__updated_at")}
 
 Topic = tuple[str, str, str]
 
@@ -160,7 +157,6 @@ def _load_triggers(
         Q(pk__in=_array(named | subscribed)) | Q(endpoint_id__in=_array(endpoints))
     )
     rows = found.select_related("agent", "stats").defer("agent__config")
-    rows = rows.annotate(**_ENDPOINT)
     return {trigger.id: trigger for trigger in rows.order_by("pk")}
 
 

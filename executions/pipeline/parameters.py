@@ -43,6 +43,7 @@ class SharedValues:
     text_paths: frozenset[TextPath]
     is_valid_delivery: bool
     found: Mapping[str, object] | None
+    is_filtered: bool = False
 
 
 def shared_values(event: Event, body: Body, parsed: Parsed) -> SharedValues:
@@ -51,6 +52,7 @@ def shared_values(event: Event, body: Body, parsed: Parsed) -> SharedValues:
         text_paths=parsed.text_paths | (_BODY_PATHS if body.is_text else frozenset()),
         is_valid_delivery=parsed.is_valid,
         found=parsed.found,
+        is_filtered=parsed.is_filtered,
     )
 
 

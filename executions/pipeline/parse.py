@@ -44,6 +44,7 @@ from senders.sandbox import (
 )
 from webhooks.models import WebhookEndpoint
 from webhooks.types import (
+    EventFilters,
     StoredRequest,
     definitions_of,
     find_body_faults,
@@ -82,13 +83,15 @@ class Parsed:
     """A value, the paths in it whose scalars arrived as text, and its validity.
 
     `found` is what the type extracts and its parser adds, bounded in size for the task;
-    None if it has neither.
+    None if it has neither. With `is_filtered`, the config of the endpoint leaves events
+    of this type out.
     """
 
     value: object
     text_paths: frozenset[TextPath]
     is_valid: bool = True
     found: Mapping[str, object] | None = None
+    is_filtered: bool = False
 
 
 def read_bodies(events: Sequence[Event]) -> dict[UUID, Body]:
@@ -199,18 +202,21 @@ class TypeCodeRunner:
 class EventParser:
     """Parses the events of a batch; repeated calls for one event parse it once."""
 
-    def __init__(self, events: Iterable[Event]) -> None:
+    def __init__(self, events: Sequence[Event]) -> None:
         self._code = TypeCodeRunner(events)
+        self._filters = EventFilters(e.endpoint_id for e in events)
         self._last: tuple[UUID, Parsed] | None = None
 
     def parse(self, event: Event, body: Body) -> Parsed:
         """Raise SandboxUnavailable if the code of the event's type cannot run now."""
         if self._last is None or self._last[0] != event.id:
-            self._last = event.id, _parse(event, body, self._code)
+            self._last = event.id, _parse(event, body, self._code, self._filters)
         return self._last[1]
 
 
-def _parse(event: Event, body: Body, code: TypeCodeRunner) -> Parsed:
+def _parse(
+    event: Event, body: Body, code: TypeCodeRunner, filters: EventFilters
+) -> Parsed:
     definition = body.sender
     if definition is None:
         paths = frozenset({("parsed",)}) if body.is_text else frozenset[TextPath]()
@@ -240,6 +246,7 @@ def _parse(event: Event, body: Body, code: TypeCodeRunner) -> Parsed:
         text_paths=_text_paths(body, extracted.text_names, replaced=added),
         is_valid=is_valid,
         found=_found(definition, extracted.values, added),
+        is_filtered=not filters.accept(definition, event.type, event.endpoint_id),
     )
 
 

@@ -172,6 +172,11 @@ def test_a_full_body_that_sets_the_default_limit_is_warned_of(api: APIClient) ->
              "webhook_config": {"topic_arn": "arn:aws:sns:eu-west-1:1:a"}},
             True,
         ),
+        (
+            {"trigger_type": "webhook",
+             "webhook_config": {"auth": {"type": "bearer", "value": "a-token"}}},
+            True,
+        ),
         ({"trigger_type": "webhook", "count_task_failures": True}, True),
         ({"trigger_type": "manual", "count_task_failures": False}, False),
     ],

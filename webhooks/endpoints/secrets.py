@@ -26,6 +26,7 @@ from senders.definitions.schemes import (
 )
 from senders.signatures import is_usable_secret, new_secret
 from webhooks.models import WebhookEndpoint
+from webhooks.types.config_auth import auth_of
 from webhooks.types.definitions import definition_for
 
 
@@ -94,7 +95,10 @@ def is_live(endpoint: WebhookEndpoint, secret: str) -> bool:
 
 def is_open(endpoint: WebhookEndpoint) -> bool:
     """Return whether the receiver accepts requests that prove no identity."""
-    return not endpoint.secrets and not definition_for(endpoint).signature_required
+    definition = definition_for(endpoint)
+    if endpoint.secrets or definition.signature_required:
+        return False
+    return auth_of(definition, endpoint.config) is None
 
 
 def can_generate_secret(scheme: SignatureScheme) -> bool:

@@ -28,7 +28,7 @@ from webhooks.types.definitions import (
     find_named,
     has_validation_code,
 )
-from webhooks.types.event_filters import accepts_event, find_setting_faults
+from webhooks.types.event_filters import EventFilters, find_setting_faults
 from webhooks.types.in_use import WebhookTypeInUse, lock_type_shared
 from webhooks.types.upload import UploadedType, delete_type, patch_type, upload_type
 from webhooks.types.validation import (
@@ -39,6 +39,7 @@ from webhooks.types.validation import (
 )
 
 __all__ = [
+    "EventFilters",
     "StoredRequest",
     "TypePreview",
     "TypeSummary",
@@ -46,7 +47,6 @@ __all__ = [
     "WebhookTypeInUse",
     "WebhookTypeNotFound",
     "WebhookTypeUnusable",
-    "accepts_event",
     "current_type",
     "definition_at",
     "definition_for",

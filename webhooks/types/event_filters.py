@@ -6,10 +6,10 @@ name another key that its sender's users know, such as Telegram's `allowed_updat
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -24,22 +24,36 @@ FILTER = "filter_events"
 MAX_EVENTS = 100
 
 
-def accepts_event(
-    definition: WebhookTypeDefinition,
-    event_type: str,
-    *,
-    endpoint_id: UUID,
-    updated_at: datetime,
-) -> bool:
-    """Return whether an endpoint's config accepts an event of this type.
+class EventFilters:
+    """Decides which events their endpoints accept, for the events of a batch.
 
-    `updated_at` is when the endpoint was changed last: until then its config is cached.
+    Configs are decrypted once per change: a batch reads only when each endpoint was
+    changed last, if at all.
     """
-    if not definition.has_event_types:  # then there is nothing to choose from
-        return True
-    keys = (FILTER, definition.event_filter)
-    filters = _filters(endpoint_id, updated_at, keys)
-    return all(_matches(event_type, definition.slug, names) for names in filters)
+
+    def __init__(self, endpoint_ids: Iterable[UUID | None]) -> None:
+        self._endpoint_ids = set(filter(None, endpoint_ids))
+
+    def accept(
+        self,
+        definition: WebhookTypeDefinition,
+        event_type: str,
+        endpoint_id: UUID | None,
+    ) -> bool:
+        # Without different event types there is nothing to choose from.
+        if endpoint_id is None or not definition.has_event_types:
+            return True
+        updated_at = self._updated_at.get(endpoint_id)
+        if updated_at is None:
+            return True
+        keys = (FILTER, definition.event_filter)
+        filters = _filters(endpoint_id, updated_at, keys)
+        return all(_matches(event_type, definition.slug, names) for names in filters)
+
+    @cached_property
+    def _updated_at(self) -> dict[UUID, datetime]:
+        rows = WebhookEndpoint.objects.filter(pk__in=self._endpoint_ids).order_by()
+        return dict(rows.values_list("pk", "updated_at"))
 
 
 @lru_cache(maxsize=4096)

@@ -90,6 +90,7 @@ def test_a_trigger_shows_every_field_of_the_contract(api: APIClient) -> None:
         "disabled_reason": "",
         "next_run_time": None,
         "webhook_url": None,
+        "webhook_config": None,
         "webhook_secret": None,
         "read_as": None,
         "shared_with": [],

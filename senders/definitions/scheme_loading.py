@@ -193,13 +193,18 @@ def parse_template(template: str) -> tuple[TemplatePart, ...]:
 def _parse_placeholder(
     name: str, argument: str, conversion: str | None
 ) -> TemplatePart:
-    if conversion is None and name == "header" and argument:
-        return TemplatePart(kind=PartKind.HEADER, text=argument)
-    if conversion is None and name == "json" and argument.startswith("/"):
-        return TemplatePart(kind=PartKind.JSON, path=parse_pointer(argument))
+    kind, is_optional = name.removesuffix("?"), name.endswith("?")
+    if conversion is None and kind == "header" and argument:
+        return TemplatePart(
+            kind=PartKind.HEADER, text=argument, is_optional=is_optional
+        )
+    if conversion is None and kind == "json" and argument.startswith("/"):
+        path = parse_pointer(argument)
+        return TemplatePart(kind=PartKind.JSON, path=path, is_optional=is_optional)
     if conversion is None and name in PLAIN_PLACEHOLDERS and not argument:
         return TemplatePart(kind=PLAIN_PLACEHOLDERS[name])
-    known = ", ".join([*PLAIN_PLACEHOLDERS, "header:<name>", "json:/<pointer>"])
+    fields = ("header:<name>", "header?:<name>", "json:/<pointer>", "json?:/<pointer>")
+    known = ", ".join([*PLAIN_PLACEHOLDERS, *fields])
     raise ValueError(f"unknown placeholder {name!r}; known are {known}")
 
 
@@ -215,7 +220,10 @@ def _check_signed(scheme: SignedScheme, *, needs_secret: bool = False) -> None:
     if PartKind.SECRET in kinds and not needs_secret:
         raise ValueError("{secret} is only for signatures of kind hash")
     # A signature in the body cannot cover the whole body, only other fields of it.
-    signs_field = isinstance(scheme.read_from, BodyField) and PartKind.JSON in kinds
+    has_field = any(
+        part.kind is PartKind.JSON and not part.is_optional for part in scheme.signed
+    )
+    signs_field = isinstance(scheme.read_from, BodyField) and has_field
     if PartKind.BODY not in kinds and not signs_field:
         raise ValueError("the body must be signed: {body} is missing")
     _check_timestamp(scheme, kinds)

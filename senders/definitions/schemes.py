@@ -74,6 +74,7 @@ class Algorithm(StrEnum):
 class TimestampUnit(StrEnum):
     SECONDS = "seconds"
     MILLISECONDS = "milliseconds"
+    ISO8601 = "iso8601"
 
 
 class PartKind(StrEnum):
@@ -92,11 +93,15 @@ class PartKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplatePart:
-    """A part of a signed template; `text` is the literal or the header's name."""
+    """A part of a signed template; `text` is the literal or the header's name.
+
+    A header or field that is optional counts as empty if the request does not have it.
+    """
 
     kind: PartKind
     text: str = ""
     path: tuple[str, ...] = ()
+    is_optional: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

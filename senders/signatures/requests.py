@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import NamedTuple, Self
 from urllib.parse import parse_qsl
@@ -30,6 +31,11 @@ MAX_ENTRIES = 20
 BLANKS = b" \t"
 MAX_DIGITS = 15
 MAX_QUERY_FIELDS = 1000
+# A date and time with its offset (RFC 3339); Twitch sends nanoseconds.
+_INSTANT = re.compile(
+    rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
+    rb"(Z|[+-][0-9]{2}:[0-9]{2})"
+)
 UNITS_PER_SECOND = {TimestampUnit.SECONDS: 1, TimestampUnit.MILLISECONDS: 1000}
 
 # HubSpot decodes exactly these escapes of a URL before it signs:
@@ -116,6 +122,15 @@ class RawRequest:
         if isinstance(value, bool) or not isinstance(value, str | int):
             return None
         return str(value).encode("utf-8", "surrogatepass")
+
+    def lacks(self, path: tuple[str, ...]) -> bool:
+        """Return whether the body has nothing here: no member, null or an empty text.
+
+        Raise InvalidSignature if the body does not match its content type.
+        """
+        if self.field(path):
+            return False
+        return resolve_pointer(self._parsed, path) in (None, "")
 
     def short_field(self, path: tuple[str, ...]) -> bytes:
         """Return the field's bytes; raise InvalidSignature if absent or too long."""
@@ -237,8 +252,12 @@ def _part(
         case PartKind.SECRET:
             return secret
         case PartKind.HEADER:
+            if part.is_optional and part.text.lower() not in request.headers:
+                return b""
             return request.header(part.text)
         case PartKind.JSON:
+            if part.is_optional and request.lacks(part.path):
+                return b""
             return request.short_field(part.path)
 
 
@@ -259,19 +278,35 @@ def read_timestamp(
         return b""
     entries = request.entries(rule.read_from)
     timestamp = entries[0].value if len(entries) == 1 else b""
-    if not timestamp.isdigit() or len(timestamp) > MAX_DIGITS:
-        detail = "The timestamp is not exactly one whole number."
-        raise InvalidSignature(FailureReason.MALFORMED_HEADER, detail)
-    if rule.tolerance_seconds is not None:
-        signed_at = int(timestamp) / UNITS_PER_SECOND[rule.unit]
-        if now is None or abs(now - signed_at) > rule.tolerance_seconds:
-            detail = (
-                f"The timestamp differs from the current time by more than "
-                f"{rule.tolerance_seconds} seconds."
-            )
-            raise InvalidSignature(FailureReason.TIMESTAMP_OUTSIDE_TOLERANCE, detail)
+    signed_at = _seconds(timestamp, rule.unit)
+    tolerance = rule.tolerance_seconds
+    if tolerance is not None and (now is None or abs(now - signed_at) > tolerance):
+        detail = (
+            f"The timestamp differs from the current time by more than "
+            f"{tolerance} seconds."
+        )
+        raise InvalidSignature(FailureReason.TIMESTAMP_OUTSIDE_TOLERANCE, detail)
     return timestamp
 
 
-def write_timestamp(rule: TimestampRule, *, now: float) -> int:
-    return int(now * UNITS_PER_SECOND[rule.unit])
+def _seconds(timestamp: bytes, unit: TimestampUnit) -> float:
+    """Return the seconds since the epoch; raise InvalidSignature if malformed."""
+    if unit is not TimestampUnit.ISO8601:
+        if timestamp.isdigit() and len(timestamp) <= MAX_DIGITS:
+            return int(timestamp) / UNITS_PER_SECOND[unit]
+        detail = "The timestamp is not exactly one whole number."
+        raise InvalidSignature(FailureReason.MALFORMED_HEADER, detail)
+    try:
+        if _INSTANT.fullmatch(timestamp):
+            return datetime.fromisoformat(timestamp.decode()).timestamp()
+    except ValueError:
+        pass
+    detail = "The timestamp is not one instant such as 2026-11-30T09:00:00Z."
+    raise InvalidSignature(FailureReason.MALFORMED_HEADER, detail)
+
+
+def write_timestamp(rule: TimestampRule, *, now: float) -> int | str:
+    if rule.unit is not TimestampUnit.ISO8601:
+        return int(now * UNITS_PER_SECOND[rule.unit])
+    instant = datetime.fromtimestamp(now, UTC).replace(tzinfo=None)
+    return f"{instant.isoformat(timespec='seconds')}Z"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -32,6 +31,7 @@ from senders.definitions.schemes import (
     SingleScheme,
     TokenScheme,
 )
+from senders.definitions.shipped import compact_json
 from senders.errors import FailureReason, InvalidSignature, MalformedBody
 from senders.parsing.bodies import parse_json
 from senders.signatures.requests import RawRequest, write_timestamp
@@ -236,4 +236,4 @@ def _set_body_field(body: bytes, path: tuple[str, ...], value: str | int) -> byt
         detail = f"The body has no object for /{'/'.join(path)}."
         raise InvalidSignature(FailureReason.MISSING_FIELD, detail)
     place[name] = str(value) if isinstance(place.get(name), str) else value
-    return json.dumps(document).encode()
+    return compact_json(document)

@@ -15,6 +15,7 @@ import pytest
 
 import senders
 from senders.definitions import resolve
+from senders.definitions.shipped import compact_json
 from senders.parsing import DeliveryIdentity, Finder, extract_identity, parse_body
 from senders.signatures import FailureReason, InvalidSignature, verify_request
 
@@ -111,7 +112,7 @@ class Sent:
 
     def with_fields(self, **fields: object) -> Self:
         """Return the request with these members of its JSON object changed."""
-        return self.but(body=json.dumps(json.loads(self.body) | fields).encode())
+        return self.but(body=compact_json(json.loads(self.body) | fields))
 
     def verify(self) -> None:
         verify_request(
@@ -128,17 +129,17 @@ class Sent:
 def sample(slug: str, event: str) -> Sent:
     data = json.loads((SAMPLES / slug / f"{event}.json").read_bytes())
     text = data.get("body_text")
-    body = json.dumps(data["body"]) if text is None else text
+    body = compact_json(data["body"]) if text is None else text.encode()
     return Sent(
         slug=slug,
-        body=body.encode(),
+        body=body,
         content_type=data.get("content_type", JSON),
         headers=data.get("headers", {}),
     )
 
 
 def as_json(slug: str, **fields: object) -> Sent:
-    return Sent(slug=slug, body=json.dumps(fields).encode())
+    return Sent(slug=slug, body=compact_json(fields))
 
 
 def failure(sent: Sent) -> FailureReason:

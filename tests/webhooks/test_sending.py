@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qsl
 from uuid import uuid4
 
 import pytest
@@ -13,7 +14,7 @@ from pytest_django.live_server_helper import LiveServer
 from rest_framework.test import APIClient
 
 from events.models import Event, Inbox
-from senders.definitions import load_definition, shipped, shipped_slugs
+from senders.definitions import load_definition, resolve, shipped, shipped_slugs
 from senders.definitions.shipped import SampleDelivery, sample_events
 from tests.senders.table import SENDERS
 from tests.webhooks.received import URL, make_endpoint
@@ -61,6 +62,32 @@ def test_each_sample_is_accepted_as_a_request_of_its_sender(
     assert recorded.type == first["event_type"]
     assert not recorded.type.endswith(".unknown")
     assert recorded.delivery_id == first["delivery_id"]
+
+
+def as_javascript_writes(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+@every_sample
+def test_a_sample_is_compact_json_as_senders_write_it(slug: str, event: str) -> None:
+    """Some libraries of senders sign what they have read, written in this form."""
+    secret = SENDERS[slug].forms[next(iter(SENDERS[slug].forms))].secret
+    sample = shipped.sample_of(slug, event)
+    assert sample is not None
+
+    sent = build_request(resolve(slug), sample=sample, secret=secret, url="http://x/")
+
+    if sample.content_type.endswith("json"):
+        assert sent.body == as_javascript_writes(json.loads(sent.body))
+    for _, field in parse_qsl(sent.body.decode()):
+        if field.startswith("{"):
+            assert field.encode() == as_javascript_writes(json.loads(field))
+
+
+def test_a_lone_surrogate_is_sent_as_an_escape() -> None:
+    assert shipped.compact_json({"gull": "\ud83d", "é": 1}) == (
+        b'{"gull":"\\ud83d","\\u00e9":1}'
+    )
 
 
 @pytest.mark.parametrize("slug", shipped_slugs())
@@ -155,9 +182,7 @@ def test_a_type_without_samples_gets_a_default_sample(
 
     send(api, endpoint, event="anything")
 
-    assert (
-        bytes(Event.objects.get().body) == b'{"type": "anything", "message": "Hello"}'
-    )
+    assert bytes(Event.objects.get().body) == b'{"type":"anything","message":"Hello"}'
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,12 @@ from senders.definitions import (
     WebhookTypeDefinition,
 )
 from senders.definitions.schemes import CertificateScheme, PublicKeyScheme
-from senders.definitions.shipped import SampleDelivery, sample_events, sample_of
+from senders.definitions.shipped import (
+    SampleDelivery,
+    compact_json,
+    sample_events,
+    sample_of,
+)
 from senders.parsing.finding import resolve_pointer
 from senders.signatures import OnlyTheSenderSigns, sends_secret, sign_for
 from webhooks.endpoints.secrets import live_secrets
@@ -185,11 +190,11 @@ def _replace_id_in_json(
         _replace_id(one, path, delivery_id) for one in values for path in paths
     ]
     if any(is_changed):
-        return json.dumps(body, ensure_ascii=False).encode()
+        return compact_json(body)
     is_hashed = any(isinstance(s, BodyHashSource) for s in definition.delivery_id)
     if is_hashed and isinstance(body, dict):
         body = {**body, "test_delivery_id": delivery_id}
-        return json.dumps(body, ensure_ascii=False).encode()
+        return compact_json(body)
     return sample
 
 

@@ -81,12 +81,10 @@ def emit(
     if clean_text(subject, limit=LONGEST_SUBJECT) != subject:
         detail = f"Must be at most {LONGEST_SUBJECT} characters, all of them Unicode"
         raise InvalidInput(detail, faults=[Fault("/subject", detail)])
-    key = (
-        dedupe_key(EventSource.EMIT, subject, idempotency_key)
-        if idempotency_key
-        else None
-    )
-    event = NewEvent(
+    key = None
+    if idempotency_key:
+        key = dedupe_key(EventSource.EMIT, subject, idempotency_key)
+    new = NewEvent(
         type=type,
         source=EventSource.EMIT,
         subject=subject,
@@ -94,12 +92,11 @@ def emit(
         delivery_id=clean_text(idempotency_key, limit=255),
         dedupe_key=key,
     )
-    event = _with_cause(event, cause_id)
+    event = _with_cause(new, cause_id)
     is_new = bool(record_events([event]))
     event_id = event.id if is_new else _find_first(event)
     times = Event.objects.filter(pk=event_id).values_list("received_at", flat=True)
     timestamp = times.first()
-    is_known = timestamp is not None and not is_new
     return Emitted(
         event_id=event_id,
         is_duplicate=not is_new,
@@ -107,7 +104,7 @@ def emit(
         payload=payload,
         subject=subject,
         timestamp=timestamp,
-        triggered_workflows=_count_tasks(event_id) if is_known else None,
+        triggered_workflows=None if is_new or not timestamp else _count_tasks(event_id),
     )
 
 

@@ -188,16 +188,15 @@ def _repair_command(text: str) -> Repair | None:
     """Take off the user or command of a crontab line, behind five or six fields."""
     for count in (6, 5):
         parts = text.split(None, count)
-        if len(parts) > count and not _is_field(parts[count].split()[0]):
-            fields = " ".join(parts[:count])
-            if _is_valid(fields):
-                return _without_command(fields, parts[count])
+        if len(parts) <= count:
+            continue
+        fields, next_word = " ".join(parts[:count]), parts[count].split()[0].upper()
+        is_name = next_word in WEEKDAY.names or next_word in MONTH.names
+        if is_name or FIELD_TEXT.fullmatch(next_word):
+            continue
+        if _is_valid(fields):
+            return _without_command(fields, parts[count])
     return None
-
-
-def _is_field(word: str) -> bool:
-    is_name = word.upper() in WEEKDAY.names or word.upper() in MONTH.names
-    return is_name or FIELD_TEXT.fullmatch(word) is not None
 
 
 def _without_command(fields: str, command: str) -> Repair:
@@ -282,17 +281,14 @@ def _repair_places(text: str) -> Repair | None:
         for target, cron_field in ((month, MONTH), (weekday, WEEKDAY)):
             if source == target or fields[target] not in {"*", "?"}:
                 continue
-            if not any(w in cron_field.names for w in _words(fields[source])):
+            words = re.findall(r"[A-Z]+", fields[source].upper())
+            if not any(word in cron_field.names for word in words):
                 continue
             moved = list(fields)
             moved[source], moved[target] = "*", fields[source]
             remark = f"{_quote(fields[source])} belongs in the {cron_field.name} field"
             return Repair(text=" ".join(moved), remark=remark)
     return None
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"[A-Z]+", text.upper())
 
 
 def _repair_star(text: str) -> Repair | None:

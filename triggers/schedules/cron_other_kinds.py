@@ -37,7 +37,10 @@ def explain_other_kind(text: str) -> str | None:
             " it starts"
         )
     if every := EVERY.fullmatch(text):
-        return _explain_duration(every[1].strip().lower())
+        seconds = _read_duration(every[1].strip().lower())
+        if seconds is None or not 1 <= seconds <= LONGEST_SECONDS or seconds % 1:
+            return f"{INTERVAL}, a whole number from 1 to {LONGEST_SECONDS}"
+        return f"{INTERVAL} {int(seconds)}"
     if at := AT.fullmatch(text):
         return _explain_instant(at[1].strip())
     if clock := TIME_OF_DAY.fullmatch(text):
@@ -46,13 +49,6 @@ def explain_other_kind(text: str) -> str | None:
             f" '{int(clock[2])} {int(clock[1])} * * *' for every day at that time"
         )
     return None
-
-
-def _explain_duration(duration: str) -> str:
-    seconds = _read_duration(duration)
-    if seconds is None or not 1 <= seconds <= LONGEST_SECONDS or seconds % 1:
-        return f"{INTERVAL}, a whole number from 1 to {LONGEST_SECONDS}"
-    return f"{INTERVAL} {int(seconds)}"
 
 
 def _read_duration(text: str) -> Fraction | None:

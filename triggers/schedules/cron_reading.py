@@ -245,7 +245,8 @@ def _explain_step(
         f"the step in '{term}' ({cron_field.name}) is beyond its range, so only"
         f" {cron_field.name} {first} would match"
     )
-    if _means_the_same(" ".join(fields), written):
+    rule, other = parse_cron(" ".join(fields)), parse_cron(written)
+    if (rule.times, rule.dates) == (other.times, other.dates):
         message += f"; if that is meant, write '{written}'"
     finer, coarser = fields[:place], fields[place + 1 :]
     is_interval = all(t.isdecimal() for t in finer) and set(coarser) <= {"*"}
@@ -257,8 +258,3 @@ def _explain_step(
             f" interval_seconds {seconds}"
         )
     return message
-
-
-def _means_the_same(text: str, other: str) -> bool:
-    rule, others = parse_cron(text), parse_cron(other)
-    return (rule.times, rule.dates) == (others.times, others.dates)

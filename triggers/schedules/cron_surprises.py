@@ -38,25 +38,15 @@ def find_surprises(fields: Sequence[str]) -> Iterator[str]:
     """
     for cron_field, text in zip(FIELDS, fields, strict=True):
         for term in text.split(","):
-            if _is_uneven(cron_field, term):
-                yield _note_on_step(cron_field, term)
+            base, _, step = term.partition("/")
+            if "-" in base or int(step or 1) == 1 or cron_field.cycle % int(step) == 0:
+                continue
+            values, cycle = CYCLES[cron_field.name]
+            listed = _list(cron_field, parse_term(cron_field, term))
+            yield f"{listed} of each {cycle}, not every {int(step)} {values}"
     day, weekday = fields[3], fields[5]
     if not is_star(day) and not is_star(weekday):
         yield "on the day of month and also on the day of week: either is enough"
-
-
-def _is_uneven(cron_field: CronField, term: str) -> bool:
-    base, slash, step = term.partition("/")
-    if not slash or "-" in base:
-        return False
-    return int(step) > 1 and cron_field.cycle % int(step) != 0
-
-
-def _note_on_step(cron_field: CronField, term: str) -> str:
-    values, cycle = CYCLES[cron_field.name]
-    step = int(term.partition("/")[2])
-    listed = _list(cron_field, parse_term(cron_field, term))
-    return f"{listed} of each {cycle}, not every {step} {values}"
 
 
 def _list(cron_field: CronField, numbers: list[int]) -> str:

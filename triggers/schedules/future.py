@@ -25,24 +25,15 @@ def find_no_run(schedule: Schedule, *, after: datetime) -> Fault | None:
             f"The next run would be at {following:%Y-%m-%dT%H:%M:%SZ}, after 'end_at'"
         )
         return Fault("/end_at", f"{detail}; give a later one, or leave it out")
-    if _is_once(schedule):
-        return _blame_instant(replace(endless, start_at=None), after)
+    rule = schedule.rule if isinstance(schedule, WallClockSchedule) else schedule
+    if isinstance(rule, OnceRule | OnceSchedule):
+        if replace(endless, start_at=None).next_after(after) is not None:
+            detail = "'start_at' is later than 'at', the only run; leave it out"
+            return Fault("/start_at", detail)
+        detail = "'at' is in the past, or beyond the year 9999"
+        return Fault("/schedule_config/at", f"{detail}; give a time in the future")
     if isinstance(schedule, WallClockSchedule) and schedule.dst_gap is DstGap.SKIP:
         detail = "Each run falls into a gap when the clocks change, and is skipped"
         return Fault("/dst_gap", f"{detail}; 'after' runs it after the gap")
     detail = "The schedule has no run before the year 9999; give an earlier start"
     return Fault("/start_at", detail)
-
-
-def _is_once(schedule: Schedule) -> bool:
-    if isinstance(schedule, WallClockSchedule):
-        return isinstance(schedule.rule, OnceRule)
-    return isinstance(schedule, OnceSchedule)
-
-
-def _blame_instant(unbounded: Schedule, after: datetime) -> Fault:
-    if unbounded.next_after(after) is not None:
-        detail = "'start_at' is later than 'at', the only run; leave it out"
-        return Fault("/start_at", detail)
-    detail = "'at' is in the past, or beyond the year 9999; give a time in the future"
-    return Fault("/schedule_config/at", detail)

@@ -35,14 +35,12 @@ class WeeklyRule:
         return 1
 
     def next_wall(self, after: datetime) -> datetime:
-        ahead = timedelta(days=self._days_ahead(after.date()))
-        wall = datetime.combine(after, self.time) + ahead
-        return wall if wall > after else wall + timedelta(weeks=self.weeks)
-
-    def _days_ahead(self, day: date) -> int:
         if self.first is None:
-            return (self.day - day.weekday()) % 7
-        return (self.first - day).days % (7 * self.weeks)
+            days = (self.day - after.weekday()) % 7
+        else:
+            days = (self.first - after.date()).days % (7 * self.weeks)
+        wall = datetime.combine(after, self.time) + timedelta(days=days)
+        return wall if wall > after else wall + timedelta(weeks=self.weeks)
 
     def describe(self) -> str:
         day, at = calendar.day_name[self.day], format_time(self.time)
@@ -63,12 +61,10 @@ def build(spec: ScheduleSpec) -> Schedule:
         weeks=reader.integer("every", default=1, low=1, high=MOST_WEEKS),
     )
     reader.finish()
-    return spec.with_rule(rule if rule.weeks == 1 else _count_from(spec, rule))
-
-
-def _count_from(spec: ScheduleSpec, rule: WeeklyRule) -> WeeklyRule:
-    each_week = replace(rule, weeks=1)
-    zone = load_zone(spec.timezone if spec.timezone in zone_names() else "UTC")
-    start = (spec.start_at or spec.anchor).astimezone(zone).replace(tzinfo=None)
-    first = each_week.next_wall(start - timedelta(microseconds=1))
-    return replace(rule, first=first.date())
+    if rule.weeks > 1:
+        zone = load_zone(spec.timezone if spec.timezone in zone_names() else "UTC")
+        start = (spec.start_at or spec.anchor).astimezone(zone).replace(tzinfo=None)
+        each_week = replace(rule, weeks=1)
+        first = each_week.next_wall(start - timedelta(microseconds=1))
+        rule = replace(rule, first=first.date())
+    return spec.with_rule(rule)

@@ -7,7 +7,7 @@ can mean several zones gets all of them, or no hint at all.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from difflib import SequenceMatcher, get_close_matches
 from functools import lru_cache
@@ -221,20 +221,12 @@ def _similar(name: str) -> str | None:
     in_area = [zone for zone in found if zone.casefold().rpartition("/")[0] == area]
     found = in_area or found
     if not found and area:
-        found = list(_spelled_like(name))
-    return found[0] if found and _have_one_offset(found) else None
-
-
-def _spelled_like(name: str) -> Iterator[str]:
-    matcher = SequenceMatcher(b=name.casefold())
-    for zone in sorted(_named_places()):
-        matcher.set_seq1(zone.casefold())
-        if matcher.quick_ratio() >= SAME_NAME and matcher.ratio() >= SAME_NAME:
-            yield zone
-
-
-def _have_one_offset(zones: Sequence[str]) -> bool:
-    return len({offsets_of(zone) for zone in zones}) == 1
+        matcher = SequenceMatcher(b=name.casefold())
+        for zone in sorted(_named_places()):
+            matcher.set_seq1(zone.casefold())
+            if matcher.quick_ratio() >= SAME_NAME and matcher.ratio() >= SAME_NAME:
+                found.append(zone)
+    return found[0] if len({offsets_of(zone) for zone in found}) == 1 else None
 
 
 def offsets_of(zone: str) -> tuple[timedelta | None, ...]:

@@ -20,6 +20,7 @@ from triggers.models import Trigger, TriggerType
 from triggers.schedules import Dialect
 from triggers.services.endpoints import FOREIGN_ENDPOINT, is_open_to
 from triggers.services.lifecycle import create_trigger, patterns_of, update_trigger
+from triggers.services.validation import explain_unsupported
 from webhooks.endpoints.lifecycle import EndpointFields
 from webhooks.forms import METHOD_CHOICES, SecretField, type_choices
 from webhooks.models import WebhookEndpoint
@@ -161,6 +162,15 @@ class TriggerForm(ServiceForm[Trigger]):
         if endpoint is not None and not is_open_to(self.user, endpoint.pk):
             raise forms.ValidationError(FOREIGN_ENDPOINT)
         return endpoint
+
+    def clean_event_types(self) -> list[str]:
+        """Refuse new patterns that no event can match; stored ones may stay."""
+        patterns: list[str] = self.cleaned_data["event_types"]
+        stored = self.initial.get("event_types", ())
+        new = [pattern for pattern in patterns if pattern not in stored]
+        if faults := explain_unsupported(new):
+            raise forms.ValidationError(list(faults.values()))
+        return patterns
 
     def store(self) -> Trigger:
         return self._create() if self.instance._state.adding else self._update()

@@ -175,6 +175,11 @@ def test_event_types_are_entered_one_per_line(pages: Client) -> None:
             "",
         ),
         ({"trigger_type": "event"}, "event_types", "Name at least one event type"),
+        (
+            {"trigger_type": "event", "event_types": "invoice.paid\ngithub.psuh"},
+            "event_types",
+            "GitHub sends no event",
+        ),
         ({"parameter_mapping": '{"a": 1}'}, "parameter_mapping", "a: Must be a field"),
         ({"conditions": '{"nonsense": 1}'}, "conditions", ""),
         (

@@ -156,6 +156,14 @@ def test_a_type_that_signs_takes_no_login() -> None:
     assert fault.pointer == "/webhook_config/auth"
 
 
+def test_a_type_that_ignores_a_kept_login_is_accepted() -> None:
+    endpoint = endpoint_with(BEARER)
+
+    changed = update_endpoint(endpoint_id=endpoint.pk, type_slug="github").endpoint
+
+    assert (changed.type, bool(changed.secrets)) == ("github", True)
+
+
 def test_a_config_of_a_deleted_type_never_opens_the_endpoint() -> None:
     upload_type(slug="shop", document=MINIMAL)
     endpoint = create_endpoint(type_slug="shop", config={"auth": "anything"}).endpoint

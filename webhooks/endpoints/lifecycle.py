@@ -25,6 +25,7 @@ from webhooks.types import (
     find_config_faults,
     find_named,
     find_setting_faults,
+    find_useless_fields,
     lock_type_shared,
 )
 from webhooks.types.config_auth import AUTH
@@ -239,6 +240,8 @@ def _find_faults(
         secret = {"secret": True} if endpoint.secrets else {}
         yield from find_config_faults(definition, {**secret, **kept})
         yield from find_setting_faults(definition, kept)
+    # A kept setting that a new type ignores is no reason to refuse that type.
+    yield from find_useless_fields(definition, config or {})
 
 
 def _find_method_faults(

@@ -35,6 +35,7 @@ from webhooks.types.validation import (
     TypePreview,
     find_body_faults,
     find_config_faults,
+    find_useless_fields,
     preview_type,
 )
 
@@ -60,6 +61,7 @@ __all__ = [
     "find_definition",
     "find_named",
     "find_setting_faults",
+    "find_useless_fields",
     "get_version",
     "has_validation_code",
     "known_slugs",

@@ -82,10 +82,9 @@ def find_config_faults(
     if definition.config_auth:
         for fault in find_auth_faults(config.get(AUTH)):
             yield Fault(f"/webhook_config/{AUTH}{fault.pointer}", fault.detail)
-    yield from _find_useless_fields(definition, config)
 
 
-def _find_useless_fields(
+def find_useless_fields(
     definition: WebhookTypeDefinition, config: Mapping[str, Any]
 ) -> Iterator[Fault]:
     """Find settings that a shipped type ignores.
@@ -190,6 +189,7 @@ def preview_type(
         ],
         config_faults=[
             *find_config_faults(definition, config),
+            *find_useless_fields(definition, config),
             *find_setting_faults(definition, config),
         ],
         code=code,

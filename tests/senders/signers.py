@@ -67,6 +67,10 @@ def gitea(name: str) -> Event:
     return event(name, "a3ac4c9b", X_Gitea_Event=name, X_Gitea_Delivery="a3ac4c9b")
 
 
+def gogs(name: str) -> Event:
+    return event(name, "b4bd5d0c", X_Gogs_Event=name, X_Gogs_Delivery="b4bd5d0c")
+
+
 def github(name: str) -> Event:
     number = "72d3162e-cc78-11e3-81ab-4c9367dc0958"
     return event(name, number, X_GitHub_Event=name, X_GitHub_Delivery=number)
@@ -216,7 +220,9 @@ def sign_hubspot_v2(sent: Sent) -> Sent:
 
 
 def hubspot_v3() -> dict[str, Form]:
-    """Return the form of version 3, for a plain URL and for one with escapes."""
+    """Return the forms of version 3: a plain URL, and one with escapes, signed with
+    some of them decoded or as it is called.
+    """
 
     def sign(sent: Sent) -> Sent:
         time = f"{sent.time}000"
@@ -230,6 +236,10 @@ def hubspot_v3() -> dict[str, Form]:
         made = sign(sent.but(url=f"{sent.url}?to=a@b.example&x=%20/"))
         return made.but(url=f"{sent.url}?to=a%40b.example&x=%20%2F")
 
+    def sign_as_called(sent: Sent) -> Sent:
+        """Sign the URL as it is called, as HubSpot's own library does."""
+        return sign(sent.but(url=f"{sent.url}?to=a%40b.example&x=%20%2f%5B"))
+
     covered = Covered(
         signature="X-HubSpot-Signature-v3",
         headers=("X-HubSpot-Request-Timestamp",),
@@ -239,6 +249,7 @@ def hubspot_v3() -> dict[str, Form]:
     return {
         "": Form(sign=sign, covered=covered, tolerance=300),
         "escaped": Form(sign=sign_escaped, covered=covered, tolerance=300),
+        "as called": Form(sign=sign_as_called, covered=covered, tolerance=300),
     }
 
 

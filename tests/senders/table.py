@@ -41,6 +41,7 @@ from tests.senders.signers import (
     github,
     gitlab,
     gitlab_event,
+    gogs,
     grafana,
     hubspot_v3,
     jira,
@@ -160,6 +161,15 @@ SENDERS: Mapping[str, Sender] = {
         ),
         forms=gitlab(),
     ),
+    "gogs": Sender(
+        events=(
+            gogs("push"),
+            gogs("pull_request"),
+            gogs("release"),
+            gogs("issue_comment"),
+        ),
+        forms=simple("X-Gogs-Signature"),
+    ),
     "grafana": Sender(
         events=(event("firing", None), event("resolved", None)), forms=grafana()
     ),
@@ -171,12 +181,15 @@ SENDERS: Mapping[str, Sender] = {
     ),
     "hubspot-v2": Sender(
         events=(event("workflow", "ap-1002003-400500-7-0"),),
-        forms=only(
-            sign_hubspot_v2,
-            Covered(
-                signature="X-HubSpot-Signature", is_hex=True, url=True, method=True
+        forms={
+            "": Form(
+                sign=sign_hubspot_v2,
+                covered=Covered(
+                    signature="X-HubSpot-Signature", is_hex=True, url=True, method=True
+                ),
             ),
-        ),
+            **{f"v3 {name}".strip(): form for name, form in hubspot_v3().items()},
+        },
     ),
     "hubspot-v3": Sender(events=(HUBSPOT,), forms=hubspot_v3()),
     "intercom": Sender(

@@ -94,6 +94,17 @@ def test_a_further_attempt_of_hubspot_has_the_same_id() -> None:
     assert identify(without_object).delivery_id == "1\n2\n3"
 
 
+@pytest.mark.parametrize("slug", ["hubspot-v2", "hubspot-v3"])
+def test_a_workflow_of_hubspot_is_signed_by_version_3_too(slug: str) -> None:
+    workflow = unsigned("hubspot-v2", SENDERS["hubspot-v2"].events[0]).but(slug=slug)
+    sent = SENDERS["hubspot-v3"].forms[""].sign(workflow)
+
+    sent.verify()
+    assert identify(sent) == DeliveryIdentity(
+        event_type=f"{slug}.workflow", delivery_id="ap-1002003-400500-7-0"
+    )
+
+
 @pytest.mark.parametrize(
     ("body", "event"),
     [

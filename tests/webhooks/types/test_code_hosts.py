@@ -64,7 +64,7 @@ def test_github_gets_an_acknowledgement() -> None:  # R213
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("slug", ["github", "gitea"])
+@pytest.mark.parametrize("slug", ["github", "gitea", "gogs"])
 def test_a_payload_in_a_form_is_stored_with_its_bytes(slug: str) -> None:
     sent = in_form(slug)
 
@@ -104,6 +104,53 @@ def test_a_custom_payload_of_gitlab_is_named_by_its_header() -> None:
     custom = GITLAB_PUSH.but(body=b'{"text": "Pushed"}')
 
     assert identify(custom).event_type == "gitlab.Push_Hook"
+
+
+CONFIDENTIAL = {"object_kind": "issue", "event_type": "confidential_issue"}
+
+
+@pytest.mark.parametrize(
+    ("header", "body", "event"),
+    [
+        ("Issue Hook", {"object_kind": "issue", "event_type": "issue"}, "issue"),
+        ("Confidential Issue Hook", CONFIDENTIAL, "confidential_issue"),
+        ("Confidential Issue Hook", {"object_kind": "issue"}, "confidential_issue"),
+        ("Issue Hook", CONFIDENTIAL, "confidential_issue"),
+        ("Note Hook", {"object_kind": "note", "event_type": "note"}, "note"),
+        (
+            "Confidential Note Hook",
+            {"object_kind": "note", "event_type": "confidential_note"},
+            "confidential_note",
+        ),
+        (
+            "Confidential Issue Hook",
+            {"object_kind": "work_item", "event_type": "confidential_work_item"},
+            "confidential_work_item",
+        ),
+        ("System Hook", {"event_name": "project_create"}, "system.project_create"),
+        (
+            "System Hook",
+            {"object_kind": "push", "event_name": "push"},
+            "system.push",
+        ),
+        ("System Hook", {"object_kind": "merge_request"}, "system.merge_request"),
+        ("System Hook", {"x": 1}, "System_Hook"),
+        ("Job Hook", {"object_kind": "build"}, "build"),
+    ],
+)
+def test_confidential_and_system_hooks_of_gitlab_have_their_own_types(
+    header: str, body: dict[str, object], event: str
+) -> None:
+    sent = as_json("gitlab", **body).plus(X_Gitlab_Event=header)
+
+    assert identify(sent).event_type == f"gitlab.{event}"
+
+
+def test_gogs_is_not_gitea() -> None:
+    sent = signed("gogs", "push")
+
+    assert identify(sent).event_type == "gogs.push"
+    assert failure(sent.but(slug="gitea")) == FailureReason.MISSING_HEADER
 
 
 @pytest.mark.parametrize("event", ["push", "pull_request"])

@@ -71,7 +71,7 @@ def test_a_replay_of_paddle_is_a_duplicate() -> None:
 def test_a_repetition_of_pipedrive_is_a_duplicate() -> None:
     endpoint = make_endpoint("pipedrive", secret=BASIC.secret)
     first = signed("pipedrive")
-    again = first.but(body=first.body.replace(b'"attempt": 1', b'"attempt": 2'))
+    again = first.but(body=first.body.replace(b'"attempt":1', b'"attempt":2'))
 
     answers = [send(endpoint, one).json() for one in (first, again)]
 

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from events.models import Event
+from senders.definitions import resolve
 from tests.senders.requests import (
     FORM,
     NOW,
@@ -179,6 +180,30 @@ def test_an_old_timed_delivery_cannot_be_replayed_without_its_time(
 
 def test_a_custom_payload_of_grafana_has_a_name() -> None:
     assert identify(as_json("grafana", text="!")).event_type == "grafana.notification"
+
+
+@pytest.mark.parametrize(
+    ("sent", "event"),
+    [
+        (as_json("grafana", ruleName="Rain", state="alerting"), "alerting"),
+        (as_json("grafana", ruleName="Rain", state="no_data"), "no_data"),
+        (as_json("grafana", status="firing", state="alerting"), "firing"),
+        (
+            as_json("pagerduty", messages=[{"id": "m", "event": "incident.trigger"}]),
+            "incident.trigger",
+        ),
+        (
+            as_json("pagerduty", messages=[{"id": "m", "type": "incident.resolve"}]),
+            "incident.resolve",
+        ),
+    ],
+)
+def test_retired_formats_have_event_types(sent: Sent, event: str) -> None:
+    found = identify(sent)
+
+    assert found.event_type == f"{sent.slug}.{event}"
+    assert event in (resolve(sent.slug).events or ())
+    assert found.delivery_id == ("m" if sent.slug == "pagerduty" else None)
 
 
 def test_older_versions_of_grafana_have_another_header() -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from senders.definitions.extraction import ExtractedField
-from senders.definitions.sources import Source, reads_body
-from senders.parsing.finding import Finder
+from senders.definitions.sources import BodySource, Source, reads_body
+from senders.parsing.finding import Finder, resolve_pointer
 
 # For the copy in a task, which has the whole body besides.
 MAX_TEXT_LENGTH = 10_000
@@ -72,8 +72,19 @@ def bound_fields(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _find(one: ExtractedField, request: Finder) -> tuple[Source | None, object]:
+    """Return the first source with a value, and the value.
+
+    Most sources are those of other events, whose first name the body does not have.
+    """
+    body = request.body
+    names = body if isinstance(body, dict) else None
     for source in one.sources:
-        value = request.value(source)
+        if type(source) is not BodySource:
+            value = request.value(source)
+        elif names is None or source.path[0] in names:
+            value = resolve_pointer(body, source.path)
+        else:
+            continue
         if value is not None:
             return source, value
     return None, None

@@ -17,8 +17,9 @@ from urllib.parse import unquote_to_bytes
 
 from common.errors import Fault
 from senders.errors import MalformedBody
-from senders.parsing.bodies import decode_body, parse_header, parse_json
+from senders.parsing.bodies import decode_body, parse_json
 from senders.parsing.finding import Finder
+from senders.parsing.forms import parse_header
 
 CLOUDEVENTS = "cloudevents"
 VERSION = "1.0"

@@ -13,7 +13,7 @@ import re
 from urllib.parse import parse_qsl
 
 from senders.errors import FailureReason, InvalidSignature, MalformedBody
-from senders.parsing.bodies import MAX_FIELDS, check_escapes, parse_header
+from senders.parsing.forms import MAX_FIELDS, check_escapes, parse_header
 from senders.signatures.requests import RawRequest, hooks
 
 NOTIFICATION = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")

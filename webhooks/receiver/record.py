@@ -27,8 +27,9 @@ from senders.parsing import (
     extract_identity,
     stable_digest,
 )
-from senders.parsing.bodies import parse_header, split_array
+from senders.parsing.bodies import split_array
 from senders.parsing.cloudevents import CLOUDEVENTS, data_of
+from senders.parsing.forms import parse_header
 from webhooks.models import PendingFetchKind
 from webhooks.pending_fetches import request_fetch
 from webhooks.receiver.handshakes import confirmation_url

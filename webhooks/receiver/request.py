@@ -26,8 +26,8 @@ from senders.parsing import (
     extract_identity,
     parse_sent,
 )
-from senders.parsing.bodies import collect
 from senders.parsing.cloudevents import read_envelope
+from senders.parsing.forms import collect
 from webhooks.models import WebhookEndpoint, WebhookType
 from webhooks.types.config_auth import ConfigAuth, auth_of
 

@@ -41,6 +41,7 @@ SECRETS: Mapping[str, str] = MappingProxyType(
 CAUSES: Mapping[str, str] = MappingProxyType(
     {
         "duplicate": "repeats an earlier delivery",
+        "handshake": "the sender checked the URL",
         "method_not_allowed": "the method is not allowed",
         "https_required": "HTTPS is required",
         "body_too_large": "the body is too large",

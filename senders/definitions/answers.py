@@ -108,13 +108,16 @@ class Handshake:
 
     It is answered and counted, but never stored. `is_signed` says whether the sender
     signs it like a delivery; `method` is accepted in addition to the methods that the
-    endpoint allows.
+    endpoint allows. With `is_kept` a few of the requests are stored for people to
+    read, among the endpoint's rejections: they contain a token that the sender shows
+    nowhere else.
     """
 
     method: str
     answer: Answer
     when: RequestCriteria = RequestCriteria()
     is_signed: bool = True
+    is_kept: bool = False
     matches: tuple[ConfigMatch, ...] = ()
 
 
@@ -164,6 +167,7 @@ def load_handshake(data: Mapping[str, Any]) -> Handshake:
         answer=load_answer(data["answer"]),
         when=_load_criteria(data["when"]),
         is_signed=data.get("signed", True),
+        is_kept=data.get("kept", False),
         matches=load_matches(data.get("matches_config", [])),
     )
 

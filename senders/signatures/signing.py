@@ -34,6 +34,7 @@ from senders.definitions.schemes import (
 from senders.definitions.shipped import compact_json
 from senders.errors import FailureReason, InvalidSignature, MalformedBody
 from senders.parsing.bodies import parse_json
+from senders.parsing.finding import resolve_pointer
 from senders.signatures.requests import RawRequest, write_timestamp
 from senders.signatures.secrets import is_usable_secret, own_secrets
 from senders.signatures.verification import digest_keys, digests
@@ -231,7 +232,10 @@ def _set_body_field(body: bytes, path: tuple[str, ...], value: str | int) -> byt
     *parents, name = path
     place = document
     for parent in parents:
-        place = place.setdefault(parent, {}) if isinstance(place, dict) else None
+        if isinstance(place, dict):
+            place = place.setdefault(parent, {})
+        else:
+            place = resolve_pointer(place, (parent,))
     if not isinstance(place, dict):
         detail = f"The body has no object for /{'/'.join(path)}."
         raise InvalidSignature(FailureReason.MISSING_FIELD, detail)

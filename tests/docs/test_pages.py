@@ -14,7 +14,8 @@ LINK = re.compile(r"\]\(([a-z-]+\.md|README\.md)\)")
 PATH = re.compile(r"`((?:[\w.-]+/)+[\w.-]*|\.env\.example|Makefile|pyproject\.toml)`")
 STEP = re.compile(r"^\d+\. `(\w+)`", re.MULTILINE)
 MOST_LINES = 80
-LISTS = {"architecture.md"}
+# Pages with one line for each file or webhook type.
+LISTS = {"architecture.md", "extracted-fields.md", "senders.md"}
 PAGES = sorted(DOCS.glob("*.md"))
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from tests.senders.requests import SECRET, Sent, b64, mac
 
 Signer = Callable[[Sent], Sent]
+# Stands for the delivery id of a sender without one.
+BODY_HASH = "the hash of the body"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, parse_qsl
 from tests.senders.forms import Covered
 from tests.senders.requests import FORM, Sent
 from tests.senders.table import ROWS, SENDERS, Row
+from tests.senders.table_of_work import adyen_content
 
 BLANKS = " \t"
 TIMES = ("t=", "ts=")
@@ -181,7 +182,18 @@ def _twilio_fields(body: bytes) -> object:
     return "".join(name + value for name, value in pairs)
 
 
+def _adyen_fields(body: bytes) -> object:
+    item = json.loads(body)["notificationItems"][0]["NotificationRequestItem"]
+    return adyen_content(item), item["additionalData"]["hmacSignature"]
+
+
+def _graph_state(body: bytes) -> object:
+    return json.loads(body)["value"][0]["clientState"]
+
+
 READERS: dict[str, Callable[[bytes], object]] = {
+    "adyen": _adyen_fields,
+    "microsoft-graph": _graph_state,
     "mailgun": _mailgun_fields,
     "sns": _sns_fields,
     "twilio": _twilio_fields,

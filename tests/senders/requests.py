@@ -62,12 +62,13 @@ def check(
     *,
     body: bytes = PUSH,
     secrets: Sequence[str] = (SECRET,),
+    url: str = URL,
 ) -> None:
     verify_request(
         slug,
         secrets=secrets,
         method="POST",
-        url=URL,
+        url=url,
         headers=headers,
         body=body,
         now=NOW,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from tests.senders.forms import (
     BASIC,
     BEARER,
+    BODY_HASH,
     Covered,
     Event,
     Form,
@@ -60,7 +61,6 @@ from tests.senders.signers import (
 )
 from tests.senders.table_of_work import SENDERS_FOR_WORK
 
-BODY_HASH = "the hash of the body"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:reports"
 STATION = "https://weather.example/stations/porto"
 ENVELOPE = "bbbb1111-0000-4000-8000-000000000002"

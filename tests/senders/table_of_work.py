@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
 
 from tests.senders.forms import (
     BASIC,
+    BODY_HASH,
     Covered,
     Event,
     Form,
     Sender,
+    Signer,
     event,
     only,
     simple,
     versioned,
 )
-from tests.senders.requests import Sent, b64, mac
+from tests.senders.requests import KEY, Sent, b64, mac
+
+STORAGE = (
+    "/subscriptions/55555555-0000-4000-8000-000000000001/resourceGroups/weather"
+    "/providers/Microsoft.Storage/storageAccounts/anareports"
+)
+TWITCH_ID = "66666666-0000-4000-8000-000000000020"
 
 
 def woocommerce(name: str, topic: str) -> Event:
@@ -33,6 +44,134 @@ def sign_trello(sent: Sent) -> Sent:
     return sent.plus(X_Trello_Webhook=b64(raw))
 
 
+def zendesk(name: str, type_: str) -> Event:
+    return event(
+        name, "8350205582", type_, X_Zendesk_Webhook_Invocation_Id="8350205582"
+    )
+
+
+def sign_zendesk(sent: Sent) -> Sent:
+    time = iso_time(sent)
+    raw = mac(time.encode() + sent.body)
+    return sent.plus(
+        X_Zendesk_Webhook_Signature=b64(raw), X_Zendesk_Webhook_Signature_Timestamp=time
+    )
+
+
+TWITCH = "Twitch-Eventsub-"
+
+
+def twitch(name: str, type_: str, subscription: str) -> Event:
+    return Event(
+        sample=name,
+        type=type_,
+        delivery_id=TWITCH_ID,
+        headers={
+            f"{TWITCH}Message-Id": TWITCH_ID,
+            f"{TWITCH}Subscription-Type": subscription,
+        },
+    )
+
+
+def sign_twitch(sent: Sent) -> Sent:
+    """Sign the id and the time, which Twitch writes with nanoseconds."""
+    time = iso_time(sent).replace("Z", ".000000000Z")
+    number = sent.headers[f"{TWITCH}Message-Id"]
+    made = mac(f"{number}{time}".encode() + sent.body).hex()
+    return sent.plus(
+        **{
+            f"{TWITCH}Message-Timestamp": time,
+            f"{TWITCH}Message-Signature": f"sha256={made}",
+        }
+    )
+
+
+def iso_time(sent: Sent) -> str:
+    return f"{datetime.fromtimestamp(int(sent.time), UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def graph() -> Form:
+    """Return the form in which each notification contains the clientState."""
+
+    def sign(sent: Sent, state: str = "") -> Sent:
+        [notification] = json.loads(sent.body)["value"]
+        return sent.with_fields(
+            value=[notification | {"clientState": state or sent.secret}]
+        )
+
+    return Form(
+        sign=sign,
+        covered=Covered(signature=None),
+        forged={
+            "another state": lambda s: sign(s, "another"),
+            "a longer state": lambda s: sign(s, s.secret + "x"),
+            "no state": lambda s: s.but(body=s.body.replace(b"clientState", b"state")),
+        },
+    )
+
+
+def event_grid() -> Form:
+    """Return the form in which the URL of the subscription contains the secret."""
+
+    def sign(sent: Sent, code: str = "") -> Sent:
+        url = sent.url.partition("?")[0]
+        return sent.but(url=f"{url}?code={code or sent.secret}")
+
+    return Form(
+        sign=sign,
+        covered=Covered(signature=None, body=False),
+        forged={
+            "another code": lambda s: sign(s, "another"),
+            "a longer code": lambda s: sign(s, s.secret + "x"),
+            "no code": lambda s: s.but(url=s.url.replace("code=", "cod=")),
+        },
+    )
+
+
+def adyen() -> Form:
+    """Return the form that signs some fields of the only notification."""
+
+    def item(sent: Sent) -> dict[str, Any]:
+        [only] = json.loads(sent.body)["notificationItems"]
+        found: dict[str, Any] = only["NotificationRequestItem"]
+        return found
+
+    def change(**fields: object) -> Signer:
+        return lambda sent: sent.with_fields(
+            notificationItems=[{"NotificationRequestItem": item(sent) | fields}]
+        )
+
+    def sign(sent: Sent) -> Sent:
+        made = b64(mac(adyen_content(item(sent)), key=KEY))
+        return change(additionalData={"hmacSignature": made})(sent)
+
+    return Form(
+        sign=sign,
+        covered=Covered(signature=None),
+        secret=KEY.hex(),
+        other_secret="00" * 24,
+        forged={
+            "amount": change(amount={"currency": "EUR", "value": 1}),
+            "currency": change(amount={"currency": "USD", "value": 12900}),
+            "success": change(success="false"),
+            "event": change(eventCode="REFUND"),
+            "account": change(merchantAccountCode="Another"),
+            "reference": change(merchantReference="order-1043"),
+            "original": change(originalReference="ANAEXAMPLE000009"),
+            "payment": change(pspReference="ANAEXAMPLE000009"),
+            "no signature": change(additionalData={}),
+        },
+    )
+
+
+def adyen_content(item: Mapping[str, Any]) -> bytes:
+    names = ("pspReference", "originalReference", "merchantAccountCode")
+    amount = item["amount"]
+    values = [item.get(name, "") for name in (*names, "merchantReference")]
+    values += [amount["value"], amount["currency"], item["eventCode"], item["success"]]
+    return ":".join(map(str, values)).encode()
+
+
 def paddle() -> Form:
     return versioned(
         "Paddle-Signature",
@@ -45,6 +184,30 @@ def paddle() -> Form:
 
 
 SENDERS_FOR_WORK: Mapping[str, Sender] = {
+    "adyen": Sender(
+        events=(
+            event("AUTHORISATION", "ANAEXAMPLE000001\nAUTHORISATION\ntrue"),
+            event("CAPTURE", "ANAEXAMPLE000002\nCAPTURE\ntrue"),
+        ),
+        forms={"": adyen()},
+    ),
+    "asana": Sender(
+        events=(
+            event("task_changed", BODY_HASH, "task.changed"),
+            event("story_added", BODY_HASH, "story.added"),
+        ),
+        forms=simple("X-Hook-Signature"),
+    ),
+    "azure-event-grid": Sender(
+        events=(
+            event(
+                "blob_created",
+                f"{STORAGE}\n55555555-0000-4000-8000-000000000010",
+                "Microsoft.Storage.BlobCreated",
+            ),
+        ),
+        forms={"query": event_grid()},
+    ),
     "circleci": Sender(
         events=(
             event("workflow-completed", "11111111-0000-4000-8000-000000000010"),
@@ -62,6 +225,22 @@ SENDERS_FOR_WORK: Mapping[str, Sender] = {
                 )
             },
         ),
+    ),
+    "dropbox": Sender(
+        events=(event("list_folder", None),), forms=simple("X-Dropbox-Signature")
+    ),
+    "microsoft-graph": Sender(
+        events=(event("created", "lsgTZMr9KwAAA"), event("missed", None)),
+        forms={"": graph()},
+        status=202,
+    ),
+    "notion": Sender(
+        events=(
+            event("page.content_updated", "33333333-0000-4000-8000-000000000010"),
+            event("page.properties_updated", "33333333-0000-4000-8000-000000000011"),
+            event("comment.created", "33333333-0000-4000-8000-000000000012"),
+        ),
+        forms=simple("X-Notion-Signature", "sha256="),
     ),
     "paddle": Sender(
         events=(
@@ -86,11 +265,45 @@ SENDERS_FOR_WORK: Mapping[str, Sender] = {
         ),
         forms=only(sign_trello, Covered(signature="X-Trello-Webhook", url=True)),
     ),
+    "twitch": Sender(
+        events=(
+            twitch("chat_message", "channel.chat.message", "channel.chat.message"),
+            twitch("revocation", "revocation", "stream.online"),
+        ),
+        forms={
+            "": Form(
+                sign=sign_twitch,
+                covered=Covered(
+                    signature=f"{TWITCH}Message-Signature",
+                    is_hex=True,
+                    headers=(f"{TWITCH}Message-Id", f"{TWITCH}Message-Timestamp"),
+                ),
+                tolerance=600,
+            )
+        },
+        status=204,
+    ),
     "woocommerce": Sender(
         events=(
             woocommerce("order_created", "order.created"),
             woocommerce("product_updated", "product.updated"),
         ),
         forms=simple("X-WC-Webhook-Signature", is_hex=False),
+    ),
+    "zendesk": Sender(
+        events=(
+            zendesk("status_changed", "zen:event-type:ticket.status_changed"),
+            zendesk("notification", "notification"),
+        ),
+        forms={
+            "": Form(
+                sign=sign_zendesk,
+                covered=Covered(
+                    signature="X-Zendesk-Webhook-Signature",
+                    headers=("X-Zendesk-Webhook-Signature-Timestamp",),
+                ),
+                tolerance=300,
+            )
+        },
     ),
 }

@@ -13,8 +13,9 @@ import pytest
 from senders.definitions import resolve, shipped_slugs
 from senders.parsing.bodies import split_array
 from senders.signatures import FailureReason, InvalidSignature
+from tests.senders.forms import BODY_HASH
 from tests.senders.requests import FORM, SAMPLES, Sent, failure, identify
-from tests.senders.table import BODY_HASH, ROWS, SENDERS, Row
+from tests.senders.table import ROWS, SENDERS, Row
 
 each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 each_with_header = pytest.mark.parametrize(

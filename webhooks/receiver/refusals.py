@@ -13,6 +13,7 @@ from django.utils import timezone
 from common.errors import TickhookError, clean_text, join_faults
 from common.fields import dump_json
 from common.ids import uuid7
+from senders.definitions.answers import Handshake
 from webhooks.receiver.request import (
     HIDDEN,
     NOT_PARSED,
@@ -20,8 +21,12 @@ from webhooks.receiver.request import (
     identify,
     storable_headers,
 )
-from webhooks.rejections.fixes import DUPLICATE
-from webhooks.rejections.recording import RejectedRequest, record_rejection
+from webhooks.rejections.fixes import DUPLICATE, HANDSHAKE
+from webhooks.rejections.recording import (
+    RejectedRequest,
+    count_handshake,
+    record_rejection,
+)
 
 KEPT_BODY_BYTES = 16 * 1024
 
@@ -48,8 +53,34 @@ def record_duplicate(request: WebhookRequest, event_id: UUID) -> None:
     )
 
 
+def record_handshake(request: WebhookRequest, handshake: Handshake) -> None:
+    """Count an answered handshake; store the request only if its type says so."""
+    if not handshake.is_kept:
+        count_handshake(endpoint_id=request.endpoint.id)
+        return
+    detail = "The sender checked this URL; the body contains its token."
+    record_rejection(
+        endpoint_id=request.endpoint.id,
+        cause=HANDSHAKE,
+        is_verified=request.is_verified,
+        describe=partial(
+            _describe,
+            request,
+            cause=HANDSHAKE,
+            status=handshake.answer.status,
+            detail=detail,
+        ),
+    )
+
+
 def _describe_refusal(request: WebhookRequest, error: TickhookError) -> RejectedRequest:
     detail = join_faults(error.faults, limit=None) or error.detail
+    return _describe(request, cause=error.code, status=error.http_status, detail=detail)
+
+
+def _describe(
+    request: WebhookRequest, *, cause: str, status: int, detail: str
+) -> RejectedRequest:
     # The delivery id is known only if the checks got as far as parsing the request.
     is_parsed = request.content is not NOT_PARSED
     delivery_id = identify(request).delivery_id if is_parsed else None
@@ -60,8 +91,8 @@ def _describe_refusal(request: WebhookRequest, error: TickhookError) -> Rejected
     return RejectedRequest(
         id=uuid7(),
         endpoint=request.endpoint.id,
-        cause=error.code,
-        status=error.http_status,
+        cause=cause,
+        status=status,
         detail=clean_text(_hide_secrets(request, detail), limit=2000),
         method=clean_text(request.method, limit=10),
         remote_address=None if request.address is None else str(request.address),

@@ -41,9 +41,12 @@ from webhooks.receiver.record import (
     record_batch,
     record_delivery,
 )
-from webhooks.receiver.refusals import record_duplicate, record_refusal
+from webhooks.receiver.refusals import (
+    record_duplicate,
+    record_handshake,
+    record_refusal,
+)
 from webhooks.receiver.request import WebhookRequest, find_endpoint, open_request
-from webhooks.rejections.recording import count_handshake
 from webhooks.types import definition_at
 
 PREFIX = "/webhooks/"
@@ -70,7 +73,7 @@ def receive(request: WebhookRequest) -> HttpResponse:
 
 def _record_and_answer(request: WebhookRequest) -> HttpResponse:
     if request.handshake is not None:
-        count_handshake(endpoint_id=request.endpoint.id)
+        record_handshake(request, request.handshake)
         return answer_handshake(request, request.handshake)
     batch, parsed = request.definition.batch, request.content.parsed
     if batch is None or not is_batch(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 DUPLICATE = "duplicate"
+HANDSHAKE = "handshake"
 DEFAULT_FIX = "The detail says what was wrong. Correct it and deliver again."
 
 FIXES: Mapping[str, str] = MappingProxyType(
@@ -13,6 +14,11 @@ FIXES: Mapping[str, str] = MappingProxyType(
         DUPLICATE: (
             "No action is needed: the first delivery with this id became the event. "
             "To run it once more, redeliver it."
+        ),
+        HANDSHAKE: (
+            "Nothing was refused: the sender checked the URL and got its answer. Copy "
+            "the token in the body to where the sender asks for it, and into "
+            "webhook_config.secret."
         ),
         "method_not_allowed": (
             "Configure the sender to use one of the endpoint's allowed_methods, or "

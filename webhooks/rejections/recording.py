@@ -27,6 +27,7 @@ from common.database.errors import error_kind, is_unavailable
 from common.database.sql import columns_of, insert_sql
 from common.threads import BackgroundThread
 from webhooks.models import Rejection, RejectionCount, WebhookEndpoint
+from webhooks.rejections.fixes import HANDSHAKE
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,6 @@ SAMPLES_PER_MINUTE = 5
 VERIFIED_SAMPLES_PER_MINUTE = 20
 MAX_BUFFERED_SAMPLES = 200
 KEPT_PER_ENDPOINT = 1000
-HANDSHAKE = "handshake"
 _TRIM_LOCK = 0x7265_6A65
 
 
@@ -143,7 +143,7 @@ def record_rejection(
 
 
 def count_handshake(*, endpoint_id: UUID) -> None:
-    """Count an answered handshake; the request is not stored."""
+    """Count an answered handshake whose request is not stored."""
     _buffer(os.getpid()).count(endpoint_id, HANDSHAKE, samples_per_minute=0)
     flush_soon()
 

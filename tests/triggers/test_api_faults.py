@@ -200,8 +200,8 @@ def test_an_unknown_event_type_is_rejected(
         ("github.psuh", "; did you mean 'github.push'?"),
         ("telegram.mesage", "; did you mean 'telegram.message'?"),
         (
-            "pagerduty.incident.trigger",
-            "; did you mean 'pagerduty.incident.triggered'?",
+            "pagerduty.incident.reopen",
+            "; did you mean 'pagerduty.incident.reopened'?",
         ),
         ("generic.order", "."),
         ("sns.xyz", "."),

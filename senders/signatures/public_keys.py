@@ -180,7 +180,7 @@ def verify_certificate(
     if the URL is allowed, but no certificate is known for it.
     """
     signatures = _read_signatures(scheme, request)
-    name = _hash_name(scheme, request)
+    name = hash_of_certificate(scheme, request)
     timestamp = read_timestamp(scheme.timestamp, request, now=now)
     url = _allowed_url(scheme, request)
     contents = signed_contents(scheme, request, timestamp=timestamp)
@@ -196,7 +196,8 @@ def verify_certificate(
         raise InvalidSignature(FailureReason.NO_MATCH, "The signature does not match.")
 
 
-def _hash_name(scheme: CertificateScheme, request: RawRequest) -> HashName:
+def hash_of_certificate(scheme: CertificateScheme, request: RawRequest) -> HashName:
+    """Return the hash that the version in the body selects; raise InvalidSignature."""
     version = request.short_field(scheme.version.path)
     for known, name in scheme.hashes:
         if version == known.encode():

@@ -29,14 +29,17 @@ from senders.definitions.schemes import (
     SignatureScheme,
     SignedScheme,
     SingleScheme,
+    TimestampRule,
     TokenScheme,
 )
 from senders.definitions.shipped import compact_json
 from senders.errors import FailureReason, InvalidSignature, MalformedBody
 from senders.parsing.bodies import parse_json
 from senders.parsing.finding import resolve_pointer
-from senders.signatures.requests import RawRequest, write_timestamp
+from senders.signatures.public_keys import hash_of_certificate
+from senders.signatures.requests import RawRequest, signed_contents, write_timestamp
 from senders.signatures.secrets import is_usable_secret, own_secrets
+from senders.signatures.throw_away_keys import make_throw_away_key
 from senders.signatures.verification import digest_keys, digests
 
 
@@ -50,13 +53,15 @@ class OnlyTheSenderSigns(Conflict):
 class SignedRequest:
     """The headers to send, and the body and URL, which may contain the signature.
 
-    The signature expires after `valid_seconds`; None means never.
+    The signature expires after `valid_seconds`; None means never. `throw_away_secret`
+    is the secret that verifies it, if a key was made for this request only.
     """
 
     headers: dict[str, str]
     body: bytes
     url: str = ""
     valid_seconds: int | None = None
+    throw_away_secret: str = ""
 
 
 def sign_request(
@@ -102,19 +107,30 @@ def sign_for(
     method: str = "POST",
     url: str = "",
     headers: Mapping[str, str] | None = None,
+    with_throw_away_key: bool = False,
 ) -> SignedRequest:
-    """Sign as `sign_request` does, for a definition that need not be shipped."""
+    """Sign as `sign_request` does, for a definition that need not be shipped.
+
+    With `with_throw_away_key`, a new private key stands for one that only the sender
+    has.
+    """
     sent = {
         **(headers or {}),
         **_first_header(definition.delivery_id, delivery_id),
         **_first_header(definition.event_type, event_type),
     }
-    if secret is None or definition.signature is None:
+    scheme = definition.signature
+    needs_secret = not isinstance(scheme, CertificateScheme)
+    if scheme is None or (secret is None and needs_secret):
         return SignedRequest(headers=sent, body=body, url=url)
-    signed_names = _signed_headers(definition.signature)
+    signed_names = _signed_headers(scheme)
     sent = {**dict.fromkeys(signed_names, delivery_id), **sent}
     request = RawRequest.of(method=method, url=url, headers=sent, body=body)
-    signed = sign(definition.signature, request, secret=secret, now=now)
+    single = _scheme_for(scheme, secret or "")
+    if with_throw_away_key and isinstance(single, PublicKeyScheme | CertificateScheme):
+        signed = _sign_with_throw_away_key(single, request, now=now)
+    else:
+        signed = sign(scheme, request, secret=secret or "", now=now)
     return replace(signed, headers=sent | signed.headers)
 
 
@@ -152,16 +168,27 @@ def _sign_digest(
 ) -> SignedRequest:
     [key] = digest_keys(scheme, [secret])
     writer = _Writer(request)
-    timestamp = b""
-    if scheme.timestamp is not None:
-        number = write_timestamp(scheme.timestamp, now=now)
-        writer.add(scheme.timestamp.read_from, number)
-        timestamp = str(number).encode()
+    timestamp = writer.add_timestamp(scheme.timestamp, now=now)
     name = scheme.hashes[0][1] if scheme.hashes else scheme.hash
     raw, *_ = digests(scheme, writer.request, name=name, key=key, timestamp=timestamp)
     writer.add(scheme.read_from, scheme.encodings[0].to_text(raw))
     valid = scheme.timestamp.tolerance_seconds if scheme.timestamp else None
     return replace(writer.signed(), valid_seconds=valid)
+
+
+def _sign_with_throw_away_key(
+    scheme: PublicKeyScheme | CertificateScheme, request: RawRequest, *, now: float
+) -> SignedRequest:
+    key = make_throw_away_key(scheme)
+    writer = _Writer(request)
+    timestamp = writer.add_timestamp(scheme.timestamp, now=now)
+    content, *_ = signed_contents(scheme, writer.request, timestamp=timestamp)
+    if isinstance(scheme, CertificateScheme):
+        raw = key.sign(content, hash_of_certificate(scheme, request))
+    else:
+        raw = key.sign(content)
+    writer.add(scheme.read_from, scheme.encodings[0].to_text(raw))
+    return replace(writer.signed(), throw_away_secret=key.secret)
 
 
 def _scheme_for(scheme: SignatureScheme, secret: str) -> SingleScheme:
@@ -195,6 +222,14 @@ class _Writer:
         name = target.headers[0]
         self._entries[name].append(f"{target.prefixes[0]}{value}")
         self._separators[name] = target.separator or ""
+
+    def add_timestamp(self, rule: TimestampRule | None, *, now: float) -> bytes:
+        """Write the timestamp of a scheme, if it has one; return its text."""
+        if rule is None:
+            return b""
+        value = write_timestamp(rule, now=now)
+        self.add(rule.read_from, value)
+        return str(value).encode()
 
     def signed(self) -> SignedRequest:
         headers = {

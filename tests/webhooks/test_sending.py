@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client
 from pytest_django.live_server_helper import LiveServer
 from rest_framework.test import APIClient
 
@@ -21,7 +22,7 @@ from tests.webhooks.received import URL, make_endpoint
 from webhooks.endpoints import sending
 from webhooks.endpoints.sample_requests import build_request
 from webhooks.endpoints.urls import webhook_url
-from webhooks.models import WebhookEndpoint
+from webhooks.models import PendingFetch, WebhookEndpoint
 
 pytestmark = pytest.mark.django_db
 
@@ -95,20 +96,85 @@ def test_each_type_has_a_sample(slug: str) -> None:
     assert sample_events(slug)
 
 
-@pytest.mark.parametrize("slug", ONLY_SENDER_SIGNS)
-def test_a_request_that_only_the_sender_can_sign_is_refused_with_a_suggestion(
-    api: APIClient, slug: str
+@pytest.mark.parametrize(
+    ("slug", "event"),
+    [(slug, event) for slug in ONLY_SENDER_SIGNS for event in sample_events(slug)],
+)
+def test_a_throw_away_key_signs_for_senders_with_a_private_key(
+    api: APIClient, slug: str, event: str
 ) -> None:
     form = next(iter(SENDERS[slug].forms.values()))
-    config = {"secret": form.secret, **SENDERS[slug].config}
+    config = {**SENDERS[slug].config}
+    if slug != "sns":
+        config["secret"] = form.secret
     endpoint = make_endpoint(type_slug=slug, config=config)
+    before = list(endpoint.secrets)
 
-    response = api.post(f"{URL}/test", {"endpoint_id": str(endpoint.pk)})
+    answers = [send(api, endpoint, event=event) for _ in range(2)]
 
-    assert response.status_code == 409
-    assert response.json()["error_code"] == "only_the_sender_signs"
-    assert "through a test-mode URL" in response.json()["detail"]
+    assert [answer["outcome"] for answer in answers] == ["accepted", "accepted"]
+    endpoint.refresh_from_db()
+    assert endpoint.secrets == before
+    assert not PendingFetch.objects.exists()
+
+
+def test_a_throw_away_key_verifies_no_other_request(api: APIClient) -> None:
+    """A request that a client signs with a key of its own is refused, also later."""
+    secret = SENDERS["discord"].forms[""].secret
+    endpoint = make_endpoint(type_slug="discord", config={"secret": secret})
+    sample = shipped.sample_of("discord", "application_command")
+    assert sample is not None
+    url = webhook_url(endpoint)
+    built = build_request(
+        resolve("discord"),
+        sample=sample,
+        secret=secret,
+        url=url,
+        with_throw_away_key=True,
+    )
+    send(api, endpoint)
+    Event.objects.all().delete()
+
+    answer = Client().post(
+        f"/webhooks/{endpoint.webhook_id}",
+        built.body,
+        content_type="application/json",
+        headers={
+            **built.headers,
+            "Tickhook.Throw-Away-Secret": built.throw_away_secret,
+            "Tickhook-Throw-Away-Secret": built.throw_away_secret,
+        },
+    )
+
+    assert answer.status_code == 401
     assert not Event.objects.exists()
+
+
+def test_an_endpoint_without_the_key_of_its_sender_rejects_its_test_event(
+    api: APIClient,
+) -> None:
+    secret = SENDERS["discord"].forms[""].secret
+    endpoint = make_endpoint(type_slug="discord", config={"secret": secret})
+    WebhookEndpoint.objects.update(secrets=[])
+
+    answer = send(api, endpoint)
+
+    assert (answer["outcome"], answer["status"]) == ("rejected", 401)
+    assert not Event.objects.exists()
+
+
+def test_a_test_event_has_the_topic_of_the_config(api: APIClient) -> None:
+    topic = "arn:aws:sns:eu-west-1:123456789012:another"
+    endpoint = make_endpoint(type_slug="sns", config={"topic_arn": topic})
+
+    assert send(api, endpoint, event="Notification")["outcome"] == "accepted"
+    assert json.loads(bytes(Event.objects.get().body))["TopicArn"] == topic
+
+
+@pytest.mark.parametrize("slug", ONLY_SENDER_SIGNS)
+def test_send_webhook_cannot_sign_for_senders_with_a_private_key(slug: str) -> None:
+    with pytest.raises(CommandError, match="Send a test event"):
+        run("--type", slug, "--url", "http://x/", "--secret", "x", "--print")
 
 
 def test_a_test_event_is_an_ordinary_event_with_a_header(api: APIClient) -> None:

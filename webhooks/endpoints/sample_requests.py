@@ -6,7 +6,7 @@ import json
 import shlex
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -50,16 +50,20 @@ class CannotSign(OnlyTheSenderSigns):
 
     def __init__(self, definition: WebhookTypeDefinition) -> None:
         super().__init__(
-            f"{definition.name} signs with a private key that only it has, so a test "
-            "event cannot be signed here. Send one from the sender's own settings, or "
-            "look at what it sends through a test-mode URL "
+            f"{definition.name} signs with a private key that only it has, so no "
+            "request can be signed here. Send a test event (POST "
+            "/api/v1/deliveries/test), which a key of its own signs, or look at what "
+            "the sender sends through a test-mode URL "
             "(POST /api/v1/deliveries/inspectors)."
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleRequest:
-    """A signed request, byte for byte; `valid_seconds` is None if it never expires."""
+    """A signed request, byte for byte; `valid_seconds` is None if it never expires.
+
+    `throw_away_secret` verifies it, if a key was made for this request only.
+    """
 
     method: str
     url: str
@@ -67,6 +71,7 @@ class SampleRequest:
     body: bytes
     delivery_id: str
     valid_seconds: int | None = None
+    throw_away_secret: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +92,30 @@ def sample_for(definition: WebhookTypeDefinition, event: str) -> SampleDelivery:
     return sample
 
 
+def fill_in_config(
+    definition: WebhookTypeDefinition,
+    sample: SampleDelivery,
+    config: Mapping[str, Any],
+) -> SampleDelivery:
+    """Return the sample with the values that the endpoint's config requires in it."""
+    wanted = [
+        (match.source.path, config[match.key])
+        for match in definition.config_matches
+        if isinstance(match.source, BodySource) and match.key in config
+    ]
+    if not wanted:
+        return sample
+    try:
+        body: Any = json.loads(sample.body)
+    except ValueError:
+        return sample
+    for path, value in wanted:
+        parent: Any = resolve_pointer(body, path[:-1])
+        if isinstance(parent, dict):
+            parent[path[-1]] = value
+    return replace(sample, body=compact_json(body))
+
+
 def sample_method(endpoint: WebhookEndpoint) -> str:
     allowed = endpoint.allowed_methods or ["POST"]
     return "POST" if "POST" in allowed else str(allowed[0])
@@ -100,13 +129,18 @@ def build_request(
     url: str,
     method: str = "POST",
     login: Mapping[str, str] | None = None,
+    with_throw_away_key: bool = False,
 ) -> SampleRequest:
     """Return a delivery of the sample with a new delivery id and the login's header.
 
-    Without a secret it is not signed. Raises CannotSign, and InvalidSignature if the
-    secret is not valid.
+    Without a secret it is not signed. Raises CannotSign if only the sender has the
+    private key and none may be made for this request; InvalidSignature if the secret
+    is not valid.
     """
-    if isinstance(definition.signature, PublicKeyScheme | CertificateScheme):
+    needs_private_key = isinstance(
+        definition.signature, PublicKeyScheme | CertificateScheme
+    )
+    if needs_private_key and not with_throw_away_key:
         raise CannotSign(definition)
     delivery_id = f"test-{uuid7()}"
     if method == "GET":
@@ -127,6 +161,7 @@ def build_request(
         method=method,
         url=url,
         headers={**content, **own_headers},
+        with_throw_away_key=with_throw_away_key,
     )
     return SampleRequest(
         method=method,
@@ -135,6 +170,7 @@ def build_request(
         body=signed.body,
         delivery_id=delivery_id,
         valid_seconds=signed.valid_seconds,
+        throw_away_secret=signed.throw_away_secret,
     )
 
 

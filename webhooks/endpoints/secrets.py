@@ -29,6 +29,9 @@ from webhooks.models import WebhookEndpoint
 from webhooks.types.config_auth import auth_of
 from webhooks.types.definitions import definition_for
 
+# The name in the WSGI environment of the key that verifies one test event.
+THROW_AWAY_SECRET = "tickhook.throw_away_secret"  # noqa: S105 - a name
+
 
 class Which(StrEnum):
     CURRENT = "current"

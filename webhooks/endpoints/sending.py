@@ -23,10 +23,11 @@ from senders.definitions.shipped import SampleDelivery
 from webhooks.endpoints.sample_requests import (
     SampleRequest,
     build_request,
+    fill_in_config,
     sample_for,
     sample_method,
 )
-from webhooks.endpoints.secrets import live_secrets
+from webhooks.endpoints.secrets import THROW_AWAY_SECRET, live_secrets
 from webhooks.endpoints.urls import webhook_url
 from webhooks.models import DeliveryOutcome, WebhookEndpoint
 from webhooks.rejections.fixes import DUPLICATE, how_to_fix
@@ -111,8 +112,8 @@ def send_test_event(
 
     The request runs through the receiver itself, so the answer is the real one. It
     passes all checks, counts toward all limits, and becomes an event like any other,
-    except for the header X-Tickhook-Test. Raises EndpointNotFound, UnknownSample and
-    CannotSign.
+    except for the header X-Tickhook-Test. For a sender with a private key, a key that
+    is made for this one request signs. Raises EndpointNotFound and UnknownSample.
     """
     endpoint = WebhookEndpoint.objects.filter(pk=endpoint_id).first()
     if endpoint is None:
@@ -122,11 +123,14 @@ def send_test_event(
     auth = auth_of(definition, endpoint.config)
     request = build_request(
         definition,
-        sample=sample_for(definition, event),
+        sample=fill_in_config(
+            definition, sample_for(definition, event), endpoint.config
+        ),
         secret=next(iter(live_secrets(endpoint)), None),
         url=webhook_url(endpoint),
         method=sample_method(endpoint),
         login=auth.headers() if auth else None,
+        with_throw_away_key=True,
     )
     response = _call_receiver(request, endpoint, remote_address, mark=mark)
     return _read_answer(request, response, _find_event(endpoint, mark))
@@ -160,6 +164,8 @@ def _call_receiver(
         "REMOTE_ADDR": address,
         "wsgi.url_scheme": request.url.partition(":")[0],
         "wsgi.input": BytesIO(request.body),
+        # No client can set it: the names of headers begin with HTTP_ here.
+        THROW_AWAY_SECRET: request.throw_away_secret,
     }
     for header, value in {**request.headers, TEST_HEADER: str(mark)}.items():
         name = header.upper().replace("-", "_")

@@ -33,8 +33,10 @@ def verify_sender(
     if (auth := request.auth) is not None:
         _verify(request, auth.scheme, [auth.value], now=now)
     if needs_signature(request):
-        secrets = live_secrets(request.endpoint)
         scheme = request.definition.signature
+        secrets = live_secrets(request.endpoint)
+        if request.throw_away_secret:
+            secrets = [request.throw_away_secret]
         _verify(request, scheme, secrets, now=now, certificates=certificates)
 
 

@@ -86,6 +86,8 @@ def record_delivery(request: WebhookRequest) -> Recorded:
     ConfirmationsBusy if too many fetches are pending.
     """
     confirmation = request.definition.confirmation
+    if request.throw_away_secret:  # the sender did not ask for it
+        confirmation = None
     url = confirmation_url(confirmation, request.finder) if confirmation else None
     if url is None:
         return _record_one(request)

@@ -28,6 +28,7 @@ from senders.parsing import (
 )
 from senders.parsing.cloudevents import read_envelope
 from senders.parsing.forms import collect
+from webhooks.endpoints.secrets import THROW_AWAY_SECRET
 from webhooks.models import WebhookEndpoint, WebhookType
 from webhooks.types.config_auth import ConfigAuth, auth_of
 
@@ -93,6 +94,8 @@ class WebhookRequest:
     address: Address | None
     is_https: bool
     stream: Readable = field(repr=False)
+    # The key that verifies this test event, made for it by this process.
+    throw_away_secret: str = field(default="", repr=False)
     # Set by webhooks.receiver.checks.
     body: bytes = field(default=b"", repr=False)
     body_size: int | None = None
@@ -160,6 +163,7 @@ def open_request(
         address=parse_address(remote_address),
         is_https=http.is_secure(),
         stream=meta["wsgi.input"],
+        throw_away_secret=meta.get(THROW_AWAY_SECRET, ""),
     )
 
 

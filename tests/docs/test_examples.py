@@ -112,6 +112,15 @@ def test_a_webhook_type_verifies_what_its_sender_signs() -> None:
     )
 
 
+@pytest.mark.django_db
+def test_the_webhook_type_is_accepted_as_an_upload(api: APIClient) -> None:
+    document = json.loads(only_block("json webhook-type"))
+
+    answer = api.post("/api/v1/webhook-types", document)
+
+    assert (answer.status_code, answer.json()["version"]) == (201, 1), answer.content
+
+
 @pytest.mark.parametrize("part", ["signature", "handshakes", "batch"])
 def test_parts_of_a_webhook_type_are_valid(part: str) -> None:
     shown = blocks(f"json {part}")

@@ -17,6 +17,7 @@ import senders
 from senders.definitions import resolve
 from senders.definitions.shipped import compact_json
 from senders.parsing import DeliveryIdentity, Finder, extract_identity, parse_body
+from senders.parsing.cloudevents import read_envelope
 from senders.signatures import FailureReason, InvalidSignature, verify_request
 
 SAMPLES = Path(senders.__path__[0]) / "samples"
@@ -155,7 +156,8 @@ def finder(sent: Sent, **query: str) -> Finder:
     field_name = resolve(sent.slug).form_json_field
     parsed = parse_body(sent.body, sent.content_type, form_json_field=field_name)
     headers = {name.lower(): value for name, value in sent.all_headers.items()}
-    return Finder(headers=headers, query=query, body=parsed.value)
+    found = Finder(headers=headers, query=query, body=parsed.value)
+    return read_envelope(resolve(sent.slug).envelope, found)
 
 
 def identify(sent: Sent) -> DeliveryIdentity:

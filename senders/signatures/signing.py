@@ -120,8 +120,8 @@ def sign_for(
         **_first_header(definition.event_type, event_type),
     }
     scheme = definition.signature
-    needs_secret = not isinstance(scheme, CertificateScheme)
-    if scheme is None or (secret is None and needs_secret):
+    has_no_secret = with_throw_away_key and isinstance(scheme, CertificateScheme)
+    if scheme is None or (secret is None and not has_no_secret):
         return SignedRequest(headers=sent, body=body, url=url)
     signed_names = _signed_headers(scheme)
     sent = {**dict.fromkeys(signed_names, delivery_id), **sent}

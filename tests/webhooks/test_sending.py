@@ -17,6 +17,7 @@ from rest_framework.test import APIClient
 from events.models import Event, Inbox
 from senders.definitions import load_definition, resolve, shipped, shipped_slugs
 from senders.definitions.shipped import SampleDelivery, sample_events
+from senders.signatures import sign_request
 from tests.senders.table import SENDERS
 from tests.webhooks.received import URL, make_endpoint
 from webhooks.endpoints import sending
@@ -161,6 +162,24 @@ def test_an_endpoint_without_the_key_of_its_sender_rejects_its_test_event(
 
     assert (answer["outcome"], answer["status"]) == ("rejected", 401)
     assert not Event.objects.exists()
+
+
+@pytest.mark.parametrize("slug", ["standardwebhooks", "svix"])
+def test_a_throw_away_key_signs_for_a_sender_that_can_have_a_private_key(
+    api: APIClient, slug: str
+) -> None:
+    secret = SENDERS[slug].forms["public"].secret
+    endpoint = make_endpoint(type_slug=slug, config={"secret": secret})
+
+    assert send(api, endpoint)["outcome"] == "accepted"
+
+
+def test_without_a_key_of_the_sender_a_request_stays_unsigned() -> None:
+    made = sign_request(
+        "sns", secret=None, body=b"{}", now=0, delivery_id="d", event_type="x"
+    )
+
+    assert (made.headers, made.body) == ({}, b"{}")
 
 
 def test_a_test_event_has_the_topic_of_the_config(api: APIClient) -> None:

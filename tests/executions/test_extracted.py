@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from rest_framework.test import APIClient
@@ -61,6 +62,25 @@ def test_an_agent_gets_the_fields_without_any_mapping() -> None:
         "text": "/forecast Porto",
         "has_document": False,
     }
+
+
+@pytest.mark.parametrize("mode", ["binary", "structured"])
+def test_the_attributes_of_a_cloudevent_are_decoded_in_both_modes(mode: str) -> None:
+    webhook = {"type_slug": "cloudevents", "config": {"secret": False}}
+    trigger = make_receiver(webhook=webhook, parameter_mapping={})
+    endpoint = trigger.endpoint
+    assert endpoint is not None
+    attributes = {"id": "ü 1", "source": "/s x", "type": "t", "specversion": "1.0"}
+    if mode == "binary":
+        headers = {f"CE_{name}": quote(text) for name, text in attributes.items()}
+        answer = send(endpoint, b"{}", **headers)
+    else:
+        body = json.dumps({**attributes, "data": {}}).encode()
+        answer = send(endpoint, body, content_type="application/cloudevents+json")
+    drain()
+
+    assert answer.status_code == 202
+    assert data_of_task()["parsed"] == {"id": "ü 1", "source": "/s x"}
 
 
 def test_conditions_and_mappings_read_them() -> None:

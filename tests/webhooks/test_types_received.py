@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -11,8 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from common.ids import uuid7
 from events.models import Event, EventSource
 from executions.pipeline.parse import read_bodies
+from senders.definitions import shipped_document
 from tests.senders.requests import hex_hmac
+from tests.senders.table import SENDERS, unsigned
 from tests.webhooks.deliveries import assert_nothing_happened, deliver
+from tests.webhooks.types.receiving import send
 from tests.webhooks.uploads import MINIMAL, PARCELS, SIGNED
 from webhooks.endpoints.lifecycle import (
     InvalidEndpoint,
@@ -220,3 +224,25 @@ def test_a_required_secret_may_be_generated(
     else:
         with pytest.raises(InvalidEndpoint):
             create_endpoint(type_slug="shop")
+
+
+@pytest.mark.parametrize("slug", ["adyen", "twitch", "zendesk"])
+def test_an_upload_can_have_iso_timestamps_and_optional_signed_fields(
+    slug: str,
+) -> None:
+    document = {**shipped_document(slug), "slug": "own", "parser": "x"}
+    upload_type(document={**document, "json_schema": True})
+    sender = SENDERS[slug]
+    form = next(iter(sender.forms.values()))
+    config = {"secret": form.secret, **sender.config}
+    endpoint = create_endpoint(type_slug="own", config=config).endpoint
+    sent = unsigned(slug, sender.events[0]).but(secret=form.secret, now=time.time())
+    signed = form.sign(sent)
+    if slug == "adyen":
+        changed = next(iter(form.forged.values()))(signed)
+    else:
+        changed = signed.but(body=signed.body + b" ")
+
+    assert send(endpoint, signed).status_code < 300
+    assert send(endpoint, changed).status_code == 401
+    assert Event.objects.count() == 1

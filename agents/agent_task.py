@@ -196,7 +196,12 @@ def _store(task: AgentTask, result: TaskResult) -> TaskResult | None:
         is_finished = finish_task(
             task=task, status=result.status, result=result.result, error=result.error
         )
-        return result if is_finished else _find_end(task)
+        if is_finished:
+            return result
+        # The result came too late: the sweep has ended the task otherwise.
+        rows = AgentTask.objects.filter(pk=task.pk, attempt=task.attempt)
+        status = rows.values_list("status", flat=True).first() or TaskStatus.CANCELLED
+        return TaskResult(TaskStatus(status), error="The result came too late")
     except Error as error:
         if not is_unavailable(error):
             raise
@@ -207,13 +212,6 @@ def _store(task: AgentTask, result: TaskResult) -> TaskResult | None:
         )
         drop_connection()
         return None
-
-
-def _find_end(task: AgentTask) -> TaskResult:
-    """Return how a task ended whose result came too late and was discarded."""
-    stored = AgentTask.objects.filter(pk=task.pk, attempt=task.attempt)
-    status = stored.values_list("status", flat=True).first() or TaskStatus.CANCELLED
-    return TaskResult(TaskStatus(status), error="The result came too late")
 
 
 def _store_pending_until_done() -> None:

@@ -46,6 +46,8 @@ def find_pages(request: HttpRequest, search_term: str) -> list[SearchResult]:
         found = _with_id(request, UUID(term))
     except ValueError:
         found = _with_name(term)
+    rows = Delivery.objects.filter(delivery_id=term).only("event_type")[:MAX_OF_EACH]
+    deliveries = [(d, d.event_type or term, "Delivery", "move_to_inbox") for d in rows]
     return [
         SearchResult(
             title=title,
@@ -56,7 +58,7 @@ def find_pages(request: HttpRequest, search_term: str) -> list[SearchResult]:
             ),
             icon=icon,
         )
-        for row, title, kind, icon in (*found, *_deliveries(term))
+        for row, title, kind, icon in (*found, *deliveries)
         if request.user.has_perm(f"{row._meta.app_label}.view_{row._meta.model_name}")
     ]
 
@@ -79,9 +81,3 @@ def _with_name(term: str) -> Iterator[Found]:
     endpoints = WebhookEndpoint.objects.filter(webhook_id__startswith=term)
     for endpoint in endpoints.only("type")[:MAX_OF_EACH]:
         yield endpoint, endpoint.type, "Webhook", "webhook"
-
-
-def _deliveries(term: str) -> Iterator[Found]:
-    rows = Delivery.objects.filter(delivery_id=term).only("event_type")
-    for delivery in rows[:MAX_OF_EACH]:
-        yield delivery, delivery.event_type or term, "Delivery", "move_to_inbox"

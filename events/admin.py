@@ -121,7 +121,10 @@ class EventAdmin(HistoryAdmin[Event]):
 
     @admin.display(description="Body")
     def body_text(self, event: Event) -> SafeString:
-        start = _body_start(event)
+        # A replay has no body: it shows that of the event that it replays.
+        first_bytes = Substr("body", 1, MAX_SHOWN_BYTES + 1, output_field=BinaryField())
+        rows = Event.objects.filter(pk=event.replay_of or event.pk)
+        start = bytes(rows.values_list(first_bytes, flat=True).first() or b"")
         if not start:
             return SafeString(REMOVED) if event.body_size else NOTHING
         try:
@@ -180,13 +183,3 @@ class InboxAdmin(HistoryAdmin[Inbox]):
     @admin.display(description="Event")
     def event_page(self, inbox: Inbox) -> SafeString:
         return page_link("events_event", inbox.event_id, inbox.event.type)
-
-
-def _body_start(event: Event) -> bytes:
-    """Return the first bytes of a body, one more than the page shows.
-
-    A replay has no body: they come from the event that it replays.
-    """
-    start = Substr("body", 1, MAX_SHOWN_BYTES + 1, output_field=BinaryField())
-    rows = Event.objects.filter(pk=event.replay_of or event.pk)
-    return bytes(rows.values_list(start, flat=True).first() or b"")

@@ -69,27 +69,18 @@ def evaluate_events(
         if evaluated.event_ids and time.monotonic() > deadline:
             break
         try:
-            evaluated.executions += _evaluate_event(
-                by_event[event.id],
-                bodies[event.id],
-                parser,
-                is_missed=event.id in missed,
-            )
+            if pairs := by_event[event.id]:  # else no reason to run the type's code
+                body, is_missed = bodies[event.id], event.id in missed
+                shared = shared_values(event, body, parser.parse(event, body))
+                evaluated.executions += [
+                    evaluate_pair(pair, body, shared, is_missed=is_missed)
+                    for pair in pairs
+                ]
         except SandboxUnavailable:
             evaluated.deferred.append(event.id)
         else:
             evaluated.event_ids.append(event.id)
     return evaluated
-
-
-def _evaluate_event(
-    pairs: Sequence[Pair], body: Body, parser: EventParser, *, is_missed: bool
-) -> list[NewExecution]:
-    if not pairs:  # no trigger, no reason to run the type's code
-        return []
-    event = pairs[0].event
-    shared = shared_values(event, body, parser.parse(event, body))
-    return [evaluate_pair(pair, body, shared, is_missed=is_missed) for pair in pairs]
 
 
 def evaluate_pair(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from datetime import datetime
 from functools import partial
 from uuid import UUID
 
@@ -42,7 +41,7 @@ def announce_limits(executions: Iterable[NewExecution]) -> None:
 
 def _event(execution: NewExecution) -> NewEvent:
     trigger, skipped = execution.pair.trigger, execution.pair.event
-    hour = _hour_of(execution.executed_at)
+    hour = execution.executed_at.strftime("%Y-%m-%dT%H:00:00Z")
     payload = {
         "trigger_id": str(trigger.id),
         "name": trigger.name,
@@ -61,10 +60,6 @@ def _event(execution: NewExecution) -> NewEvent:
             EventSource.INTERNAL, trigger.id, f"{RATE_LIMITED} {hour}"
         ),
     )
-
-
-def _hour_of(instant: datetime) -> str:
-    return instant.strftime("%Y-%m-%dT%H:00:00Z")
 
 
 def _log(execution: NewExecution) -> None:

@@ -161,7 +161,10 @@ def backfill_trigger(
     trigger, now = find_trigger(trigger_id), database_now()
     if not trigger.has_schedule:
         raise NoSchedule(trigger)
-    _require_history(trigger, since, now)
+    horizon = history_horizon(now)
+    if horizon is not None and max(since, trigger.created_at) < horizon:
+        # Events of the range may have been deleted.
+        raise HistoryPurged(horizon)
     until = min(until or now, now)
     last = min(until, _last_claimed(trigger, now))
     schedule = schedule_of(trigger)
@@ -184,13 +187,6 @@ def backfill_trigger(
         next_from=next(iter([*left, *beyond]), None),
         dry_run=dry_run,
     )
-
-
-def _require_history(trigger: Trigger, since: datetime, now: datetime) -> None:
-    """Raise HistoryPurged if events of the range may have been deleted."""
-    horizon = history_horizon(now)
-    if horizon is not None and max(since, trigger.created_at) < horizon:
-        raise HistoryPurged(horizon)
 
 
 def _last_claimed(trigger: Trigger, now: datetime) -> datetime:

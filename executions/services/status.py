@@ -24,6 +24,9 @@ NEXT_RUNS = 5
 MAX_TASKS_SEARCHED = 100
 MAX_COUNTED = 1000
 OVERDUE_AFTER = timedelta(seconds=60)
+_OF_RUN = (
+    "executed_at", "event__type", "event__received_at", "event__scheduled_for",
+)  # fmt: skip
 _NO_RUN = (
     ExecutionStatus.PENDING,
     ExecutionStatus.SKIPPED,
@@ -88,7 +91,8 @@ def read_status(*, trigger_id: UUID) -> TriggerState:
     paused_until = trigger.paused_until
     is_paused = paused_until is not None and paused_until > database_now()
     if_active = "paused" if is_paused else "active"
-    last = _last_run(trigger)
+    runs = TriggerExecution.objects.filter(trigger=trigger).exclude(status__in=_NO_RUN)
+    last = runs.select_related("event").only(*_OF_RUN).order_by("-executed_at").first()
     failures = filter(None, (_failed_execution(trigger), _failed_task(trigger)))
     return TriggerState(
         trigger=trigger,
@@ -99,14 +103,6 @@ def read_status(*, trigger_id: UUID) -> TriggerState:
         last_failure=max(failures, key=lambda failure: failure.at, default=None),
         clock=get_clock().get_trigger_status(trigger.id),
     )
-
-
-def _last_run(trigger: Trigger) -> TriggerExecution | None:
-    runs = TriggerExecution.objects.filter(trigger=trigger).exclude(status__in=_NO_RUN)
-    rows = runs.select_related("event").only(
-        "executed_at", "event__type", "event__received_at", "event__scheduled_for"
-    )
-    return rows.order_by("-executed_at").first()
 
 
 def _lateness(event: Event) -> float | None:

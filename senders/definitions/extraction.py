@@ -34,7 +34,19 @@ def load_extraction(data: Mapping[str, Any]) -> tuple[ExtractedField, ...]:
 
     A text is a JSON Pointer into the body; `{"present": [...]}` asks for presence.
     """
-    return tuple(_load_field(name, item) for name, item in data.items())
+    fields = []
+    for name, item in data.items():
+        is_presence = isinstance(item, Mapping)
+        sources = tuple(
+            BodySource(path=parse_pointer(one))
+            if isinstance(one, str)
+            else load_source(one)
+            for one in (item["present"] if is_presence else item)
+        )
+        fields.append(
+            ExtractedField(name=name, sources=sources, is_presence=is_presence)
+        )
+    return tuple(fields)
 
 
 def find_extraction_faults(data: Mapping[str, Any]) -> Iterator[Fault]:
@@ -43,17 +55,3 @@ def find_extraction_faults(data: Mapping[str, Any]) -> Iterator[Fault]:
         if name in RESERVED_NAMES:
             detail = f"'{name}' is in `parsed` of every webhook; choose another name"
             yield Fault(json_pointer("extract", name), detail)
-
-
-def _load_field(name: str, item: Any) -> ExtractedField:
-    is_presence = isinstance(item, Mapping)
-    sources = item["present"] if is_presence else item
-    return ExtractedField(
-        name=name, sources=tuple(map(_load_source, sources)), is_presence=is_presence
-    )
-
-
-def _load_source(item: Any) -> Source:
-    if isinstance(item, str):
-        return BodySource(path=parse_pointer(item))
-    return load_source(item)

@@ -158,6 +158,7 @@ def load_definition(data: Mapping[str, Any]) -> WebhookTypeDefinition:
         raise InvalidDefinition(faults=faults)
     credentials = [*data.get("credential_headers", []), *headers_with_secret(scheme)]
     parameters = _load_credential_query(data, scheme)
+    varying: bool | list[str] = data.get("body_varies", False)
     return WebhookTypeDefinition(
         slug=data["slug"].lower(),
         name=data["name"],
@@ -170,7 +171,10 @@ def load_definition(data: Mapping[str, Any]) -> WebhookTypeDefinition:
         event_type=load_sources(data.get("event_type", [])),
         events=_load_events(data),
         delivery_id=load_sources(data.get("delivery_id", [])),
-        **_load_varying(data.get("body_varies", False)),
+        body_varies=varying is not False,
+        varying=(
+            None if isinstance(varying, bool) else tuple(map(parse_pointer, varying))
+        ),
         batch=BatchFormat(**data["batch"]) if "batch" in data else None,
         envelope=data.get("envelope", ""),
         default_methods=tuple(data.get("default_methods", ["POST"])),
@@ -214,12 +218,6 @@ def _load_events(data: Mapping[str, Any]) -> frozenset[str] | None:
     possible = [possible_texts(one) for one in load_sources(data.get("event_type", []))]
     known = [texts for texts in possible if texts is not None]
     return frozenset().union(*known) if len(known) == len(possible) else None
-
-
-def _load_varying(value: bool | list[str]) -> dict[str, Any]:
-    if isinstance(value, bool):
-        return {"body_varies": value}
-    return {"body_varies": True, "varying": tuple(map(parse_pointer, value))}
 
 
 def _load_answers(data: Mapping[str, Any]) -> dict[str, Any]:

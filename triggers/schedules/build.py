@@ -58,20 +58,16 @@ def build_schedule(
     if spec.start_at and spec.end_at and spec.start_at >= spec.end_at:
         faults.append(Fault("/end_at", "'end_at' must be later than 'start_at'."))
     try:
-        schedule = _build_by_type(schedule_type, spec)
+        builder = BUILDERS.get(str(schedule_type).lower())
+        if builder is None:
+            detail = f"The schedule type must be one of: {', '.join(BUILDERS)}."
+            raise InvalidSchedule.from_faults([Fault("/schedule_type", detail)])
+        schedule = builder(spec)
     except InvalidSchedule as invalid:
         raise InvalidSchedule.from_faults([*faults, *invalid.faults]) from invalid
     if faults:
         raise InvalidSchedule.from_faults(faults)
     return schedule
-
-
-def _build_by_type(schedule_type: str, spec: ScheduleSpec) -> Schedule:
-    builder = BUILDERS.get(str(schedule_type).lower())
-    if builder is None:
-        detail = f"The schedule type must be one of: {', '.join(BUILDERS)}."
-        raise InvalidSchedule.from_faults([Fault("/schedule_type", detail)])
-    return builder(spec)
 
 
 def _read_limit(

@@ -193,18 +193,15 @@ def _count_failures(groups: Iterable[Sequence[Run]]) -> None:
         if successes and not trigger.count_task_failures:
             resets.append(trigger.id)
             after = successes[-1] + 1
-        if failed := sum(_counts_as_failure(run) for run in group[after:]):
-            failures[trigger.id] = failed
+        counted = [r for r in group[after:] if r.is_failure and not r.is_data_error]
+        if counted:
+            failures[trigger.id] = len(counted)
     if failures:
         lock_stats([*resets, *failures])
     if resets:
         reset_failures(resets)
     for trigger_id in sorted(failures):
         count_failures(trigger_id, failures=failures[trigger_id])
-
-
-def _counts_as_failure(run: Run) -> bool:
-    return run.is_failure and not run.is_data_error
 
 
 def _delta(group: Sequence[Run]) -> tuple[object, ...]:

@@ -137,20 +137,14 @@ def build_request(
     private key and none may be made for this request; InvalidSignature if the secret
     is not valid.
     """
-    needs_private_key = isinstance(
-        definition.signature, PublicKeyScheme | CertificateScheme
-    )
-    if needs_private_key and not with_throw_away_key:
+    private = isinstance(definition.signature, PublicKeyScheme | CertificateScheme)
+    if private and not with_throw_away_key:
         raise CannotSign(definition)
     delivery_id = f"test-{uuid7()}"
-    if method == "GET":
+    headers, body = _with_id(definition, sample, delivery_id)
+    if method == "GET" or not body:
+        headers.pop("Content-Type")
         body = b""
-    elif sample.content_type == FORM:
-        body = _replace_id_in_form(definition, sample.body, delivery_id)
-    else:
-        body = _replace_id_in_json(definition, sample.body, delivery_id)
-    content = {"Content-Type": sample.content_type} if body else {}
-    own_headers = _replace_id_in_headers(definition, sample, delivery_id)
     signed = sign_for(
         definition,
         secret=secret,
@@ -160,7 +154,7 @@ def build_request(
         event_type=sample.event,
         method=method,
         url=url,
-        headers={**content, **own_headers},
+        headers=headers,
         with_throw_away_key=with_throw_away_key,
     )
     return SampleRequest(
@@ -171,6 +165,19 @@ def build_request(
         delivery_id=delivery_id,
         valid_seconds=signed.valid_seconds,
         throw_away_secret=signed.throw_away_secret,
+    )
+
+
+def _with_id(
+    definition: WebhookTypeDefinition, sample: SampleDelivery, delivery_id: str
+) -> tuple[dict[str, str], bytes]:
+    """Return the headers and the body of a sample with another delivery id."""
+    is_form = sample.content_type == FORM
+    replace_in_body = _replace_id_in_form if is_form else _replace_id_in_json
+    headers = _replace_id_in_headers(definition, sample, delivery_id)
+    return (
+        {"Content-Type": sample.content_type, **headers},
+        replace_in_body(definition, sample.body, delivery_id),
     )
 
 

@@ -94,12 +94,16 @@ class SendOptions:
         if options["count"] < 1:
             raise InvalidOption("count", "Must be at least 1")
         live = live_secrets(endpoint) if endpoint else []
+        body = None
+        if name := options["body"]:
+            is_stdin = name == "-"
+            body = sys.stdin.buffer.read() if is_stdin else Path(name).read_bytes()
         return cls(
             type_slug=_read_type(options["type"], endpoint),
             event=options["event"],
             url=webhook_url(endpoint) if endpoint else options["url"],
             secret=options["secret"] or next(iter(live), None),
-            body=_read_body(options["body"]),
+            body=body,
             count=options["count"],
             headers=_read_headers(options["header"]),
         )
@@ -230,12 +234,6 @@ def _read_type(given: str | None, endpoint: WebhookEndpoint | None) -> str:
     if definition is None:
         raise InvalidOption("type", f"Must be one of: {', '.join(known_slugs())}")
     return definition.slug
-
-
-def _read_body(name: str | None) -> bytes | None:
-    if name is None:
-        return None
-    return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
 
 
 def _read_headers(lines: Sequence[str]) -> dict[str, str]:

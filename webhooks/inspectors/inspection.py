@@ -95,7 +95,8 @@ def _endpoint_of(inspector: Inspector) -> WebhookEndpoint:
 def _preview_answer(request: WebhookRequest) -> dict[str, Any]:
     """Return the result of the receiver's checks, except limits and methods."""
     malformed = _refusal_by(_parse, request)
-    forged = _refusal_by(_check_sender, request)
+    # As the receiver does, but without counting a forgery for the limits.
+    forged = _refusal_by(verify_sender, request)
     refusal = malformed or forged or _refusal_by(check_rules, request)
     identity = None if malformed else identify(request)
     if not needs_proof(request):
@@ -125,9 +126,3 @@ def _refusal_by(
 
 def _parse(request: WebhookRequest) -> None:
     request.content = parse_content(request)
-
-
-def _check_sender(request: WebhookRequest) -> None:
-    """Verify as the receiver does, but without counting a forgery for the limits."""
-    if needs_proof(request):
-        verify_sender(request)

@@ -41,6 +41,8 @@ from webhooks.receiver.request import (
 )
 from webhooks.types import StoredRequest
 
+RecordedStatus = Literal["accepted", "duplicate", "conflict"]
+
 # These headers describe the whole batch, so they are not stored with an item.
 _HEADERS_OF_BATCH = frozenset({"content-encoding", "content-length", "content-type"})
 JSON = "application/json"
@@ -75,7 +77,7 @@ class Recorded:
     """
 
     event_id: UUID
-    status: Literal["accepted", "duplicate", "conflict"]
+    status: RecordedStatus
 
 
 def record_delivery(request: WebhookRequest) -> Recorded:
@@ -183,21 +185,16 @@ def _record(
     }
     new |= record_events(list(others.values()))
     known |= find_known([e.dedupe_key for e in others.values() if e.id not in new])
-    return [
-        Recorded(event_id=event.id, status="accepted")
-        if event.id in new
-        else _compare(definition, known[event.dedupe_key], event)
-        for event in (others.get(event.id, event) for event in events)
-    ]
-
-
-def _compare(
-    definition: WebhookTypeDefinition, first: KnownEvent, event: NewEvent
-) -> Recorded:
-    is_same = _repeats(definition, first, event)
-    return Recorded(
-        event_id=first.event_id, status="duplicate" if is_same else "conflict"
-    )
+    recorded = []
+    for event in (others.get(event.id, event) for event in events):
+        if event.id in new:
+            recorded.append(Recorded(event_id=event.id, status="accepted"))
+            continue
+        first = known[event.dedupe_key]
+        is_same = _repeats(definition, first, event)
+        status: RecordedStatus = "duplicate" if is_same else "conflict"
+        recorded.append(Recorded(event_id=first.event_id, status=status))
+    return recorded
 
 
 def _repeats(

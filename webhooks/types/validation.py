@@ -161,12 +161,7 @@ def preview_type(
     if definition is None:
         raise WebhookTypeNotFound
     lowered = {name.lower(): text for name, text in headers.items()}
-    if isinstance(body, str):
-        raw, content_type = body.encode(errors="replace"), lowered.get("content-type")
-    else:
-        raw = b"" if body is None else dump_json(body).encode()
-        content_type = "application/json"
-    parsed = _parse(definition, raw, content_type or "")
+    raw, content_type, parsed = _read_body(definition, body, lowered)
     sent = Finder(headers=lowered, query=query, body=parsed.value)
     finder = read_envelope(definition.envelope, sent)
     identity = extract_identity(definition, finder, raw_body=raw, now=time.time())
@@ -183,10 +178,7 @@ def preview_type(
         event_type=identity.event_type,
         delivery_id=identity.delivery_id,
         body=parsed.value,
-        schema_faults=[
-            *_find_event_faults(definition, finder),
-            *find_body_faults(definition.json_schema, parsed.value),
-        ],
+        schema_faults=_find_content_faults(definition, finder, parsed.value),
         config_faults=[
             *find_config_faults(definition, config),
             *find_useless_fields(definition, config),
@@ -198,20 +190,31 @@ def preview_type(
     )
 
 
-def _find_event_faults(definition: WebhookTypeDefinition, sent: Finder) -> list[Fault]:
-    if definition.envelope != CLOUDEVENTS:
-        return []
-    return find_event_faults(sent, is_batch=isinstance(sent.body, list))
-
-
-def _parse(
-    definition: WebhookTypeDefinition, raw: bytes, content_type: str
-) -> ParsedBody:
+def _read_body(
+    definition: WebhookTypeDefinition, body: object, headers: Mapping[str, str]
+) -> tuple[bytes, str, ParsedBody]:
+    """Return the bytes of a body, their content type, and what they hold."""
+    if isinstance(body, str):
+        raw, content_type = body.encode(errors="replace"), headers.get("content-type")
+    else:
+        raw = b"" if body is None else dump_json(body).encode()
+        content_type = "application/json"
     try:
-        return parse_sent(definition, raw, content_type)
+        parsed = parse_sent(definition, raw, content_type or "")
     except MalformedBody as error:
         fault = Fault("/body", error.detail)
         raise InvalidInput(error.detail, faults=[fault]) from error
+    return raw, content_type or "", parsed
+
+
+def _find_content_faults(
+    definition: WebhookTypeDefinition, sent: Finder, body: object
+) -> list[Fault]:
+    """Return what is wrong with a CloudEvent, and with a body of the type's schema."""
+    faults = find_body_faults(definition.json_schema, body)
+    if definition.envelope == CLOUDEVENTS:
+        faults += find_event_faults(sent, is_batch=isinstance(body, list))
+    return faults
 
 
 def _run_code(

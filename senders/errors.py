@@ -43,6 +43,7 @@ class FailureReason(StrEnum):
     TIMESTAMP_OUTSIDE_TOLERANCE = "timestamp_outside_tolerance"
     CERTIFICATE_REFUSED = "certificate_refused"
     CERTIFICATE_UNKNOWN = "certificate_unknown"
+    KEYS_UNKNOWN = "keys_unknown"
     NO_MATCH = "no_match"
 
 
@@ -77,6 +78,21 @@ class CertificateUnknown(InvalidSignature):
     def __init__(self, url: str) -> None:
         detail = "The signing certificate has not been fetched yet; try again later."
         super().__init__(FailureReason.CERTIFICATE_UNKNOWN, detail)
+        self.url = url
+
+
+class KeysUnknown(InvalidSignature):
+    """The sender's public keys have not been fetched yet; try again later.
+
+    `url` is the one of the scheme. Nothing else of the request is verified.
+    """
+
+    code = "keys_unknown"
+    http_status = 503
+
+    def __init__(self, url: str) -> None:
+        detail = "The sender's keys have not been fetched yet; try again later."
+        super().__init__(FailureReason.KEYS_UNKNOWN, detail)
         self.url = url
 
 

@@ -150,6 +150,7 @@ class RejectionCount(models.Model):
 class PendingFetchKind(models.TextChoices):
     CERTIFICATE = "certificate"
     CONFIRMATION = "confirmation"
+    KEYS = "keys"
 
 
 class PendingFetchStatus(models.TextChoices):
@@ -162,7 +163,8 @@ class PendingFetch(models.Model):
     """A URL of a sender that a worker fetches, because the receiver never calls out.
 
     It is the URL of the certificate that a sender signs with (`result` is its PEM
-    text), or the URL that confirms a subscription. While the status is `pending`, a
+    text), of the sender's public keys, which are fetched again from time to time, or
+    the URL that confirms a subscription. While the status is `pending`, a
     worker may claim the row once `next_attempt_at` has passed.
     """
 

@@ -1,12 +1,13 @@
 """GET requests that workers make for the receiver, which itself never calls out.
 
-A row names the URL of a certificate or of a confirmation. The Celery message is a hint;
-beat starts the Celery task every half minute, in case a message was lost.
+A row names the URL of a certificate, of keys or of a confirmation. The Celery message
+is a hint; beat starts the Celery task every half minute, in case a message was lost.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from functools import lru_cache
@@ -14,11 +15,18 @@ from uuid import UUID
 
 from celery import shared_task
 from django.db import models, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from common.errors import TickhookError, clean_text
 from common.outgoing import Unreachable, fetch
 from common.tasks import enqueue, left_to_the_sweep
+from senders.signatures.jwt import (
+    FRESH_SECONDS,
+    REFETCH_SECONDS,
+    key_set_text,
+    load_key_set,
+)
 from senders.signatures.public_keys import load_certificate
 from webhooks.models import PendingFetch, PendingFetchKind, PendingFetchStatus
 
@@ -29,12 +37,17 @@ MAX_PENDING_OF_ENDPOINT = 10
 # The URL of a certificate may be invented, so a worker fetches it once; if it failed,
 # the next delivery that names it requests it again. The URL of a confirmation comes
 # from a verified sender, which sends it only once.
-MAX_ATTEMPTS = {PendingFetchKind.CERTIFICATE: 1, PendingFetchKind.CONFIRMATION: 6}
+MAX_ATTEMPTS = {
+    PendingFetchKind.CERTIFICATE: 1,
+    PendingFetchKind.CONFIRMATION: 6,
+    PendingFetchKind.KEYS: 1,
+}
 LEASE = timedelta(seconds=60)
 FIRST_PAUSE = timedelta(seconds=5)
 DELETE_FAILED_AFTER = timedelta(hours=1)
 MAX_FAILED_KEPT = 200
 MAX_ANSWER_BYTES = 64 * 1024
+MAX_COUNTED_ATTEMPTS = 30_000
 
 Fetches = models.QuerySet[PendingFetch]
 
@@ -64,31 +77,66 @@ def _load_certificate(url: str) -> str:
     return found
 
 
+class FetchedKeys(Mapping[str, str]):
+    """The sets of public keys that workers have fetched: URL to text.
+
+    Each process reads a set once a minute. If it is older than an hour, a worker is to
+    fetch it again; until then the old one counts.
+    """
+
+    def __getitem__(self, url: str) -> str:
+        return _load_keys(url, int(time.time() // 60))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_fetched_keys().values_list("url", flat=True))
+
+    def __len__(self) -> int:
+        return _fetched_keys().count()
+
+
+@lru_cache(maxsize=64)
+def _load_keys(url: str, _minute: int) -> str:
+    found = _fetched_keys().filter(url=url).values_list("result", flat=True).first()
+    if found is None:
+        raise KeyError(url)
+    if time.time() - load_key_set(found).fetched_at > FRESH_SECONDS:
+        request_fetch(kind=PendingFetchKind.KEYS, url=url, endpoint_id=None)
+    return found
+
+
+def _fetched_keys() -> Fetches:
+    return PendingFetch.objects.filter(kind=PendingFetchKind.KEYS).exclude(result="")
+
+
 def _fetched_certificates() -> Fetches:
     return PendingFetch.objects.filter(
         kind=PendingFetchKind.CERTIFICATE, status=PendingFetchStatus.DONE
     )
 
 
-def request_fetch(*, kind: PendingFetchKind, url: str, endpoint_id: UUID) -> bool:
+def request_fetch(
+    *, kind: PendingFetchKind, url: str, endpoint_id: UUID | None
+) -> bool:
     """Request that a worker GETs a URL; return False if too many are pending.
 
     The caller must check that the URL matches the pinned pattern of the webhook type.
-    A second call does nothing, except that a failed certificate is requested again
-    once its pause of some seconds is over. The worker starts after the commit.
+    A second call does nothing, except that certificates and keys that failed are
+    requested again once a pause of some seconds is over, and keys that were fetched
+    some minutes ago. The worker starts after the commit.
     """
     known = PendingFetch.objects.filter(kind=kind, url=url)
-    failed = known.filter(
-        kind=PendingFetchKind.CERTIFICATE,
-        status=PendingFetchStatus.FAILED,
-        next_attempt_at__lte=timezone.now(),
-    )
-    if known.exists() and not failed.exists():
+    repeated = _repeatable(known, kind)
+    if known.exists() and not repeated.exists():
         return True
     if not _ensure_capacity(kind, endpoint_id):
         return False
     now = timezone.now()
-    if not failed.update(status=PendingFetchStatus.PENDING, next_attempt_at=now):
+    # The attempts only distinguish one claim from the next; they must fit the column.
+    if not repeated.update(
+        status=PendingFetchStatus.PENDING,
+        next_attempt_at=now,
+        attempts=F("attempts") % MAX_COUNTED_ATTEMPTS,
+    ):
         new = PendingFetch(
             kind=kind, url=url, endpoint_id=endpoint_id, next_attempt_at=now
         )
@@ -97,7 +145,18 @@ def request_fetch(*, kind: PendingFetchKind, url: str, endpoint_id: UUID) -> boo
     return True
 
 
-def _ensure_capacity(kind: PendingFetchKind, endpoint_id: UUID) -> bool:
+def _repeatable(known: Fetches, kind: PendingFetchKind) -> Fetches:
+    """Leave the rows that may be fetched once more now."""
+    repeated = {
+        PendingFetchKind.CERTIFICATE: [PendingFetchStatus.FAILED],
+        PendingFetchKind.KEYS: [PendingFetchStatus.FAILED, PendingFetchStatus.DONE],
+    }
+    return known.filter(
+        status__in=repeated.get(kind, []), next_attempt_at__lte=timezone.now()
+    )
+
+
+def _ensure_capacity(kind: PendingFetchKind, endpoint_id: UUID | None) -> bool:
     """Return whether one more may be pending; if not, delete another certificate's row.
 
     Without the deletion, invented URLs could keep out the genuine one. The youngest row
@@ -174,15 +233,24 @@ def _run(claimed: PendingFetch) -> None:
         _record_failure(claimed, error)
         return
     _still_claimed(claimed).update(
-        status=PendingFetchStatus.DONE, result=result, error=""
+        status=PendingFetchStatus.DONE,
+        result=result,
+        error="",
+        next_attempt_at=timezone.now() + timedelta(seconds=REFETCH_SECONDS),
     )
     logger.info("Pending fetch %s (%s) is done", claimed.pk, claimed.kind)
 
 
 def _read(claimed: PendingFetch, answer: bytes) -> str:
-    """Return what to store of an answer: a certificate; of a confirmation nothing."""
+    """Return what to store of an answer: a certificate or keys, else nothing."""
     if claimed.kind == PendingFetchKind.CONFIRMATION:
         return ""
+    if claimed.kind == PendingFetchKind.KEYS:
+        try:
+            return key_set_text(answer, fetched_at=time.time())
+        except (ValueError, RecursionError) as error:
+            detail = "The answer is not a usable set of keys"
+            raise Unreachable(detail) from error
     text = answer.decode("ascii", "replace")
     if load_certificate(text) is None:
         raise Unreachable("The answer is not a usable certificate")

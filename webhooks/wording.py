@@ -21,6 +21,7 @@ DELIVERY_OUTCOMES: Mapping[str, Status] = MappingProxyType(
 FETCH_KINDS: Mapping[str, str] = MappingProxyType(
     {
         PendingFetchKind.CERTIFICATE: "certificate of the sender",
+        PendingFetchKind.KEYS: "public keys of the sender",
         PendingFetchKind.CONFIRMATION: "confirmation of the URL",
     }
 )
@@ -56,6 +57,7 @@ CAUSES: Mapping[str, str] = MappingProxyType(
         "global_rate_limited": "too many requests to Tickhook",
         "invalid_signature": "the signature does not match",
         "certificate_unknown": "the sender's certificate is not known yet",
+        "keys_unknown": "the sender's keys are not known yet",
         "confirmations_busy": "too many confirmations wait",
         "unknown_content_encoding": "unknown compression of the body",
         "malformed_request": "not a valid HTTP request",

@@ -18,6 +18,7 @@ from senders.definitions.schemes import (
     HashScheme,
     HeaderEntries,
     HmacScheme,
+    JwtScheme,
     PartKind,
     PublicKeyScheme,
     QueryField,
@@ -108,6 +109,16 @@ def _load_token(data: Mapping[str, Any]) -> TokenScheme:
     )
 
 
+def _load_jwt(data: Mapping[str, Any]) -> JwtScheme:
+    return JwtScheme(
+        read_from=_load_read_from(data["read_from"]),
+        algorithms=tuple(data["algorithms"]),
+        issuers=tuple(data["issuers"]),
+        keys_url=data["keys_url"],
+        subject_claim=data.get("subject_claim", ""),
+    )
+
+
 _LOADERS: Mapping[str, Callable[[Mapping[str, Any]], SingleScheme]] = {
     "hmac": _load_digest,
     "hash": _load_digest,
@@ -116,6 +127,7 @@ _LOADERS: Mapping[str, Callable[[Mapping[str, Any]], SingleScheme]] = {
     "rsa-cert": _load_certificate,
     "token": _load_token,
     "basic": lambda _: BasicScheme(),
+    "jwt": _load_jwt,
 }
 
 

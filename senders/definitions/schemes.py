@@ -10,6 +10,8 @@ import binascii
 from dataclasses import dataclass
 from enum import StrEnum
 
+MIN_AUDIENCE_LENGTH = 20
+
 
 class HashName(StrEnum):
     SHA1 = "sha1"
@@ -262,6 +264,34 @@ class BasicScheme:
     """HTTP Basic authentication (RFC 7617); the secret is `user:password`."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JwtScheme:
+    """A JSON Web Token (RFC 7519) by the sender: proves the sender, not the body.
+
+    The public keys are read from `keys_url` only, whatever the token says. The secret
+    is the audience that the token must have, and after a blank the value of its
+    `subject_claim`, if the scheme has one.
+    """
+
+    read_from: ReadFrom
+    algorithms: tuple[str, ...]
+    issuers: tuple[str, ...]
+    keys_url: str
+    subject_claim: str = ""
+
+    def expected(self, secret: str) -> tuple[str, str] | None:
+        """Return the audience and subject of a secret, None if it proves nothing.
+
+        An issuer with many customers makes tokens with any audience for each of them.
+        So an audience that can be guessed, as a URL can, needs a subject.
+        """
+        audience, _, subject = secret.partition(" ")
+        if subject:
+            return (audience, subject) if audience and self.subject_claim else None
+        is_guessable = len(audience) < MIN_AUDIENCE_LENGTH or "://" in audience
+        return None if is_guessable else (audience, "")
+
+
 SingleScheme = (
     HmacScheme
     | HashScheme
@@ -269,6 +299,7 @@ SingleScheme = (
     | CertificateScheme
     | TokenScheme
     | BasicScheme
+    | JwtScheme
 )
 
 
@@ -290,7 +321,10 @@ SignatureScheme = SingleScheme | AnyScheme
 def headers_with_secret(scheme: SignatureScheme | None) -> list[str]:
     """Return the headers that carry the secret itself."""
     match scheme:
-        case TokenScheme(read_from=HeaderEntries(headers=names)):
+        case (
+            TokenScheme(read_from=HeaderEntries(headers=names))
+            | JwtScheme(read_from=HeaderEntries(headers=names))
+        ):
             return list(names)
         case BasicScheme():
             return ["Authorization"]

@@ -16,6 +16,7 @@ from senders.definitions.schemes import (
     CertificateScheme,
     HashScheme,
     HmacScheme,
+    JwtScheme,
     PublicKeyScheme,
     SecretEncoding,
     SecretFormat,
@@ -48,6 +49,8 @@ def is_usable_secret(scheme: SignatureScheme, secret: str) -> bool:
             return is_user_password(secret) and bool(PLAIN.key_of(secret))
         case PublicKeyScheme():
             return load_public_key(scheme, secret) is not None
+        case JwtScheme():
+            return scheme.expected(secret) is not None
         case CertificateScheme():
             return load_certificate(secret) is not None
         case AnyScheme():
@@ -101,7 +104,7 @@ def new_secret(scheme: SignatureScheme) -> str:
             return f"{NEW_USER}:{_random_text(PLAIN)}"
         case HmacScheme():
             return _random_text(scheme.secret)
-        case HashScheme() | TokenScheme():
+        case HashScheme() | TokenScheme() | JwtScheme():
             return _random_text(PLAIN)
 
 

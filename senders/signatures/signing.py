@@ -22,6 +22,7 @@ from senders.definitions.schemes import (
     CertificateScheme,
     HashScheme,
     HmacScheme,
+    JwtScheme,
     PartKind,
     PublicKeyScheme,
     QueryField,
@@ -154,7 +155,7 @@ def sign(
             credentials = base64.b64encode(secret.encode()).decode()
             headers = {"Authorization": f"Basic {credentials}"}
             return SignedRequest(headers=headers, body=request.body, url=request.url)
-        case PublicKeyScheme() | CertificateScheme():
+        case PublicKeyScheme() | CertificateScheme() | JwtScheme():
             raise OnlyTheSenderSigns
 
 

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from dataclasses import dataclass, field
 
 from senders.definitions import resolve
 from senders.definitions.schemes import (
@@ -25,6 +25,7 @@ from senders.definitions.schemes import (
     HashScheme,
     HeaderEntries,
     HmacScheme,
+    JwtScheme,
     PublicKeyScheme,
     SecretFormat,
     SignatureScheme,
@@ -32,6 +33,7 @@ from senders.definitions.schemes import (
     TokenScheme,
 )
 from senders.errors import FailureReason, InvalidSignature, NoSecretSet
+from senders.signatures.jwt import verify_jwt
 from senders.signatures.public_keys import verify_certificate, verify_public_key
 from senders.signatures.requests import (
     RawRequest,
@@ -41,7 +43,16 @@ from senders.signatures.requests import (
 )
 from senders.signatures.secrets import is_user_password, own_secrets
 
-NO_CERTIFICATES: Mapping[str, str] = MappingProxyType({})
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """Texts that workers fetched, by their URL: PEM certificates, and sets of keys."""
+
+    certificates: Mapping[str, str] = field(default_factory=dict)
+    key_sets: Mapping[str, str] = field(default_factory=dict)
+
+
+NOTHING_FETCHED = Fetched()
 
 # If several schemes reject a request, the error of the one that got furthest is raised.
 # These reasons come early, in this order; all others come later.
@@ -65,13 +76,13 @@ def verify_request(
     headers: Mapping[str, str],
     body: bytes,
     now: float | None,
-    certificates: Mapping[str, str] = NO_CERTIFICATES,
+    fetched: Fetched = NOTHING_FETCHED,
 ) -> None:
     """Raise InvalidSignature unless the sender signed this request.
 
-    An unknown type is verified as `generic`. `url` is the full public URL, `now` in
-    seconds since the epoch, and `certificates` are PEM texts by the URL from which they
-    were fetched. Raise CertificateUnknown if the signing certificate is not among them.
+    An unknown type is verified as `generic`. `url` is the full public URL and `now` in
+    seconds since the epoch. Raise CertificateUnknown or KeysUnknown if what the sender
+    signed with is not among the fetched.
     """
     verify(
         resolve(type_slug).signature,
@@ -81,7 +92,7 @@ def verify_request(
         headers=headers,
         body=body,
         now=now,
-        certificates=certificates,
+        fetched=fetched,
     )
 
 
@@ -94,7 +105,7 @@ def verify(
     headers: Mapping[str, str],
     body: bytes,
     now: float | None,
-    certificates: Mapping[str, str] = NO_CERTIFICATES,
+    fetched: Fetched = NOTHING_FETCHED,
 ) -> None:
     """Raise InvalidSignature unless the scheme verifies; None accepts every request.
 
@@ -104,16 +115,16 @@ def verify(
         return
     request = RawRequest.of(method=method, url=url, headers=headers, body=body)
     if isinstance(scheme, AnyScheme):
-        _verify_any(scheme, request, secrets, certificates, now)
+        _verify_any(scheme, request, secrets, fetched, now)
     else:
-        _verify_single(scheme, request, secrets, certificates, now)
+        _verify_single(scheme, request, secrets, fetched, now)
 
 
 def _verify_single(
     scheme: SingleScheme,
     request: RawRequest,
     secrets: Sequence[str],
-    certificates: Mapping[str, str],
+    fetched: Fetched,
     now: float | None,
 ) -> None:
     match scheme:
@@ -126,8 +137,13 @@ def _verify_single(
         case PublicKeyScheme():
             verify_public_key(scheme, request, secrets=secrets, now=now)
         case CertificateScheme():
+            certificates = fetched.certificates
             verify_certificate(
                 scheme, request, secrets=secrets, certificates=certificates, now=now
+            )
+        case JwtScheme():
+            verify_jwt(
+                scheme, request, secrets=secrets, key_sets=fetched.key_sets, now=now
             )
 
 
@@ -135,14 +151,14 @@ def _verify_any(
     scheme: AnyScheme,
     request: RawRequest,
     secrets: Sequence[str],
-    certificates: Mapping[str, str],
+    fetched: Fetched,
     now: float | None,
 ) -> None:
     errors: list[InvalidSignature] = []
     for each in scheme.of:
         own = own_secrets(scheme, each, secrets)
         try:
-            _verify_single(each, request, own, certificates, now)
+            _verify_single(each, request, own, fetched, now)
         except InvalidSignature as error:
             errors.append(error)
         else:

@@ -13,10 +13,12 @@ from django.test import Client
 import senders
 from events.models import Event
 from senders.definitions import get_shipped, load_definition, resolve, shipped_slugs
+from senders.definitions.schemes import JwtScheme
 from senders.parsing.bodies import split_array
 from tests.factories import make_created
 from tests.senders.requests import Sent, identify
 from tests.senders.table import ROWS, SENDERS, Row, unsigned
+from tests.webhooks.types.receiving import store_keys
 from triggers.services.lifecycle import SavedTrigger
 from webhooks.endpoints.urls import webhook_url
 from webhooks.models import WebhookEndpoint
@@ -36,6 +38,8 @@ signing_types = pytest.mark.parametrize(
 
 
 def make_webhook(slug: str, secret: str) -> SavedTrigger:
+    if isinstance(resolve(slug).signature, JwtScheme):
+        store_keys()
     config = {"secret": secret, **SENDERS[slug].config}
     return make_created(
         trigger_type="webhook", webhook={"type_slug": slug, "config": config}

@@ -19,6 +19,8 @@ from senders.definitions.shipped import compact_json
 from senders.parsing import DeliveryIdentity, Finder, extract_identity, parse_body
 from senders.parsing.cloudevents import read_envelope
 from senders.signatures import FailureReason, InvalidSignature, verify_request
+from senders.signatures.verification import Fetched
+from tests.senders.sender_keys import GOOGLE_KEYS, key_set
 
 SAMPLES = Path(senders.__path__[0]) / "samples"
 FIXTURES = Path(__file__).parents[1] / "webhooks" / "fixtures"
@@ -125,6 +127,7 @@ class Sent:
             headers=self.all_headers,
             body=self.body,
             now=self.now,
+            fetched=Fetched(key_sets={GOOGLE_KEYS: key_set(self.now or 0)}),
         )
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import base64
+import json
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
+import jwt
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from senders.signatures.jwt import key_set_text
 
 NAME = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "sns.example")])
 HASHES = {"sha1": SHA1(), "sha256": SHA256()}  # noqa: S303 - what SNS signs with
@@ -79,3 +83,20 @@ def certificate(
         .sign(key, SHA256())
     )
     return made.public_bytes(Encoding.PEM).decode()
+
+
+GOOGLE_KEYS = "https://www.googleapis.com/oauth2/v3/certs"
+KEY_ID = "7d680d8c"
+
+
+@cache
+def key_set(fetched_at: float = 1_795_000_000, bits: int = 2048) -> str:
+    """Return the stored set of keys of a sender that signs tokens."""
+    return key_set_text(published_keys(bits), fetched_at=fetched_at)
+
+
+def published_keys(bits: int = 2048, **changes: object) -> bytes:
+    """Return the set of keys as a sender publishes it."""
+    key = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(rsa_key(bits).public_key()))
+    named = {**key, "kid": KEY_ID, "use": "sig", "alg": "RS256", **changes}
+    return json.dumps({"keys": [named]}).encode()

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import jwt
+
 from tests.senders.forms import (
     BASIC,
     BODY_HASH,
@@ -21,11 +23,13 @@ from tests.senders.forms import (
     versioned,
 )
 from tests.senders.requests import KEY, Sent, b64, mac
+from tests.senders.sender_keys import KEY_ID, rsa_key
 
 STORAGE = (
     "/subscriptions/55555555-0000-4000-8000-000000000001/resourceGroups/weather"
     "/providers/Microsoft.Storage/storageAccounts/anareports"
 )
+SUBSCRIPTION = "projects/ana-example/subscriptions/reports"
 TWITCH_ID = "66666666-0000-4000-8000-000000000020"
 
 
@@ -106,6 +110,60 @@ def graph() -> Form:
             "another state": lambda s: sign(s, "another"),
             "a longer state": lambda s: sign(s, s.secret + "x"),
             "no state": lambda s: s.but(body=s.body.replace(b"clientState", b"state")),
+        },
+    )
+
+
+def google() -> Form:
+    """Return the form with a token that is valid for some minutes around now."""
+    authorization = "Authorization"
+
+    def sign(
+        sent: Sent, *, key_id: str = KEY_ID, bits: int = 2048, **other: Any
+    ) -> Sent:
+        now = int(sent.time)
+        claims = {
+            "iss": "https://accounts.google.com",
+            "aud": sent.secret,
+            "email": "push@ana-example.iam.gserviceaccount.com",
+            "email_verified": True,
+            "iat": now - 240,
+            "exp": now + 240,
+            **other,
+        }
+        headers = {"kid": key_id}
+        token = jwt.encode(claims, rsa_key(bits), algorithm="RS256", headers=headers)
+        return sent.plus(Authorization=f"Bearer {token}")
+
+    def unsigned(sent: Sent) -> Sent:
+        token = jwt.encode({"aud": sent.secret}, "", algorithm="none")
+        return sent.plus(Authorization=f"Bearer {token}")
+
+    def by_secret(sent: Sent) -> Sent:
+        claims = jwt.decode(
+            sent.headers[authorization].partition(" ")[2],
+            options={"verify_signature": False},
+        )
+        token = jwt.encode(claims, "0" * 32, headers={"kid": KEY_ID})
+        return sent.plus(Authorization=f"Bearer {token}")
+
+    return Form(
+        sign=sign,
+        covered=Covered(signature=authorization, body=False),
+        other_secret="an-audience-of-the-tests",  # noqa: S106 - made up for the tests
+        tolerance=300,
+        forged={
+            "none": unsigned,
+            "HS256": by_secret,
+            "another issuer": lambda s: sign(s, iss="https://issuer.example"),
+            "another audience": lambda s: sign(s, aud="https://hooks.example"),
+            "no end": lambda s: sign(s, exp=None),
+            "an end that is text": lambda s: sign(s, exp="4000000000"),
+            "another key": lambda s: sign(s, bits=3072),
+            "an unknown key": lambda s: sign(s, key_id="another"),
+            "two tokens": lambda s: s.plus(
+                Authorization=f"{s.headers[authorization]}, Bearer x"
+            ),
         },
     )
 
@@ -228,6 +286,14 @@ SENDERS_FOR_WORK: Mapping[str, Sender] = {
     ),
     "dropbox": Sender(
         events=(event("list_folder", None),), forms=simple("X-Dropbox-Signature")
+    ),
+    "google-pubsub": Sender(
+        events=(
+            event("message", f"{SUBSCRIPTION}\n136969346945"),
+            event("OBJECT_FINALIZE", f"{SUBSCRIPTION}\n136969346946"),
+        ),
+        forms={"": google()},
+        status=204,
     ),
     "microsoft-graph": Sender(
         events=(event("created", "lsgTZMr9KwAAA"), event("missed", None)),

@@ -16,6 +16,7 @@ from senders.signatures import (
     is_usable_secret,
     verify_request,
 )
+from senders.signatures.verification import Fetched
 from tests.senders.requests import NOW
 from tests.senders.sender_keys import certificate, p256_key, pem, rsa_signature
 from tests.senders.signers import sns_content, sns_message
@@ -42,7 +43,7 @@ def publish(
         headers={},
         body=json.dumps({"Signature": signature, **message}).encode(),
         now=now,
-        certificates=certificates or {},
+        fetched=Fetched(certificates=certificates or {}),
     )
 
 
@@ -172,6 +173,6 @@ def test_a_signed_form_in_the_gzip_header_does_not_sign_the_decoded_body() -> No
             headers={**form, "Content-Encoding": "gzip"},
             body=body,
             now=NOW,
-            certificates={CERTIFICATE_URL: certificate()},
+            fetched=Fetched(certificates={CERTIFICATE_URL: certificate()}),
         )
     assert raised.value.reason == FailureReason.MALFORMED_BODY

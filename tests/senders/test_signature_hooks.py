@@ -11,6 +11,7 @@ from senders.definitions import resolve
 from senders.definitions.webhook_types import find_document_faults
 from senders.signatures import FailureReason, InvalidSignature, verify
 from senders.signatures.requests import hooks
+from senders.signatures.verification import Fetched
 from tests.senders.requests import FORM, JSON, NOW, Sent, b64, mac
 from tests.senders.sender_keys import certificate, rsa_signature
 from tests.senders.signers import sns_content, sns_message
@@ -171,5 +172,5 @@ def test_a_certificate_is_found_by_its_url() -> None:
         headers={"Content-Type": "text/plain; charset=UTF-8"},
         body=request.body,
         now=NOW,
-        certificates={url: certificate()},
+        fetched=Fetched(certificates={url: certificate()}),
     )

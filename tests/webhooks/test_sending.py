@@ -29,6 +29,8 @@ pytestmark = pytest.mark.django_db
 
 # Only these senders have the private keys that they sign with.
 ONLY_SENDER_SIGNS = ("discord", "sendgrid", "sns")
+# No throw-away key can stand for the keys that these publish.
+PUBLISHES_KEYS = ("google-pubsub",)
 
 every_sample = pytest.mark.parametrize(
     ("slug", "event"),
@@ -36,7 +38,7 @@ every_sample = pytest.mark.parametrize(
         (slug, event)
         for slug in shipped_slugs()
         for event in sample_events(slug) or [""]
-        if slug not in ONLY_SENDER_SIGNS
+        if slug not in (*ONLY_SENDER_SIGNS, *PUBLISHES_KEYS)
     ],
 )
 
@@ -194,6 +196,20 @@ def test_a_test_event_has_the_topic_of_the_config(api: APIClient) -> None:
 def test_send_webhook_cannot_sign_for_senders_with_a_private_key(slug: str) -> None:
     with pytest.raises(CommandError, match="Send a test event"):
         run("--type", slug, "--url", "http://x/", "--secret", "x", "--print")
+
+
+@pytest.mark.parametrize("slug", PUBLISHES_KEYS)
+def test_no_test_event_is_signed_with_keys_that_the_sender_publishes(
+    api: APIClient, slug: str
+) -> None:
+    endpoint = make_endpoint(type_slug=slug, config={})
+
+    response = api.post(f"{URL}/test", {"endpoint_id": str(endpoint.pk)})
+
+    assert response.status_code == 409
+    assert "Look at what the sender sends" in response.json()["detail"]
+    assert "Send a test event" not in response.json()["detail"]
+    assert not Event.objects.exists()
 
 
 def test_a_test_event_is_an_ordinary_event_with_a_header(api: APIClient) -> None:

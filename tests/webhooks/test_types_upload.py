@@ -11,6 +11,7 @@ from senders.definitions import (
     shipped_document,
     shipped_slugs,
 )
+from tests.senders.test_signature_jwt import JWT
 from tests.webhooks.uploads import MINIMAL, PARCELS, SIGNED
 from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import WebhookType, WebhookTypeVersion
@@ -142,6 +143,7 @@ CERTIFICATE = {
     [
         ("confirmation", CONFIRMATION),
         ("signature", CERTIFICATE),
+        ("signature", JWT),
         ("signature", {"kind": "any", "of": [{"kind": "basic"}, CERTIFICATE]}),
     ],
 )
@@ -151,6 +153,33 @@ def test_an_upload_cannot_make_the_server_request_a_url(
     error = refused(slug=slug, document={**MINIMAL, field: value})
 
     assert [fault.pointer for fault in error.faults] == [f"/{field}"]
+
+
+@pytest.mark.parametrize("signature", [CERTIFICATE, JWT])
+def test_only_an_administrator_uploads_a_type_that_fetches(
+    signature: dict[str, Any],
+) -> None:
+    document = {**MINIMAL, "signature": signature}
+
+    error = refused(slug="shop", document=document)
+
+    detail = (
+        "Only shipped types may fetch certificates and keys; ask an administrator to "
+        "upload this one"
+    )
+    assert list(error.faults) == [Fault("/signature", detail)]
+    assert upload_type(slug="shop", document=document, may_fetch=True).is_new
+    with pytest.raises(TickhookError):
+        patch_type(slug="shop", document={"name": "Shop"})
+    patch_type(slug="shop", document={"name": "Shop"}, may_fetch=True)
+
+
+def test_an_administrator_cannot_upload_a_confirmation() -> None:
+    document = {**MINIMAL, "confirmation": CONFIRMATION}
+
+    error = refused(slug="shop", document=document, may_fetch=True)
+
+    assert [fault.pointer for fault in error.faults] == ["/confirmation"]
 
 
 def test_an_upload_may_keep_the_requests_of_the_shipped_type() -> None:

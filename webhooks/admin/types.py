@@ -51,6 +51,7 @@ class WebhookTypeAdmin(GuardedDeletionAdmin[WebhookType]):
         """Return a form class for this request, which knows the user who uploads."""
         form = super().get_form(request, obj, change, **kwargs)
         form.by = request.user.get_username()  # type: ignore[attr-defined]  # of ours
+        form.is_admin = bool(getattr(request.user, "is_superuser", False))  # type: ignore[attr-defined]  # of ours
         return form
 
     def save_model(

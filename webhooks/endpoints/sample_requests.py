@@ -20,7 +20,11 @@ from senders.definitions import (
     Source,
     WebhookTypeDefinition,
 )
-from senders.definitions.schemes import CertificateScheme, PublicKeyScheme
+from senders.definitions.schemes import (
+    CertificateScheme,
+    JwtScheme,
+    PublicKeyScheme,
+)
 from senders.definitions.shipped import (
     SampleDelivery,
     compact_json,
@@ -49,12 +53,16 @@ class CannotSign(OnlyTheSenderSigns):
     """Only the sender can sign this."""
 
     def __init__(self, definition: WebhookTypeDefinition) -> None:
+        look = "Look at what the sender sends through a test-mode URL (POST "
+        look += "/api/v1/deliveries/inspectors)."
+        if not isinstance(definition.signature, JwtScheme):
+            look = (
+                "Send a test event (POST /api/v1/deliveries/test), which a key of its "
+                f"own signs. {look}"
+            )
         super().__init__(
             f"{definition.name} signs with a private key that only it has, so no "
-            "request can be signed here. Send a test event (POST "
-            "/api/v1/deliveries/test), which a key of its own signs, or look at what "
-            "the sender sends through a test-mode URL "
-            "(POST /api/v1/deliveries/inspectors)."
+            f"request can be signed here. {look}"
         )
 
 
@@ -137,8 +145,9 @@ def build_request(
     private key and none may be made for this request; InvalidSignature if the secret
     is not valid.
     """
-    private = isinstance(definition.signature, PublicKeyScheme | CertificateScheme)
-    if private and not with_throw_away_key:
+    scheme = definition.signature
+    private = isinstance(scheme, PublicKeyScheme | CertificateScheme)
+    if isinstance(scheme, JwtScheme) or (private and not with_throw_away_key):
         raise CannotSign(definition)
     delivery_id = f"test-{uuid7()}"
     headers, body = _with_id(definition, sample, delivery_id)

@@ -18,8 +18,10 @@ from django.utils import timezone
 from common.errors import Fault
 from senders.definitions import WebhookTypeDefinition
 from senders.definitions.schemes import (
+    MIN_AUDIENCE_LENGTH,
     AnyScheme,
     CertificateScheme,
+    JwtScheme,
     PublicKeyScheme,
     SignatureScheme,
     SingleScheme,
@@ -131,7 +133,20 @@ def find_secret_faults(
     elif not isinstance(given, str):
         yield Fault("/secret", "Must be a string, or true to generate one")
     elif scheme is None or not is_usable_secret(scheme, given):
-        yield Fault("/secret", f"Is not a secret that {definition.name} can use")
+        yield Fault("/secret", _explain_secret(scheme, definition))
+
+
+def _explain_secret(
+    scheme: SignatureScheme | None, definition: WebhookTypeDefinition
+) -> str:
+    detail = f"Is not a secret that {definition.name} can use"
+    if scheme is None or not isinstance(_first(scheme), JwtScheme):
+        return detail
+    return (
+        f"{detail}: enter the audience of its tokens, of at least "
+        f"{MIN_AUDIENCE_LENGTH} characters and no URL; or any audience, a space and "
+        "the account that the tokens are made for"
+    )
 
 
 def explain_public_key(definition: WebhookTypeDefinition) -> str:

@@ -14,14 +14,15 @@ from typing import Any
 from django.conf import settings
 
 from common.errors import Fault, InvalidInput, TickhookError
-from senders.errors import CertificateUnknown
+from senders.errors import CertificateUnknown, KeysUnknown
 from senders.parsing import BodyKind
 from senders.parsing.cloudevents import CLOUDEVENTS, find_event_faults
 from senders.sandbox import SandboxRefused, run_validator
 from senders.signatures import InvalidSignature
+from senders.signatures.verification import Fetched
 from webhooks.limits import count_delivery, count_forgery, refuse_if_over
 from webhooks.models import PendingFetchKind, WebhookEndpoint
-from webhooks.pending_fetches import FetchedCertificates, request_fetch
+from webhooks.pending_fetches import FetchedCertificates, FetchedKeys, request_fetch
 from webhooks.receiver.handshakes import (
     check_handshake,
     describe_mismatches,
@@ -151,7 +152,11 @@ def _networks(texts: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(ip_network(text) for text in texts)
 
 
-_CERTIFICATES = FetchedCertificates()
+_FETCHED = Fetched(certificates=FetchedCertificates(), key_sets=FetchedKeys())
+_KINDS: Mapping[type[InvalidSignature], PendingFetchKind] = {
+    CertificateUnknown: PendingFetchKind.CERTIFICATE,
+    KeysUnknown: PendingFetchKind.KEYS,
+}
 
 
 def check_signature(request: WebhookRequest) -> bool:
@@ -163,13 +168,13 @@ def check_signature(request: WebhookRequest) -> bool:
     if not needs_proof(request):
         return False
     try:
-        verify_sender(request, certificates=_CERTIFICATES)
+        verify_sender(request, fetched=_FETCHED)
     except InvalidSignature as error:
         count_forgery(request.address)
         # This stands after the limit of forgeries: the URL may be an invented one.
-        if isinstance(error, CertificateUnknown):
+        if isinstance(error, CertificateUnknown | KeysUnknown):
             request_fetch(
-                kind=PendingFetchKind.CERTIFICATE,
+                kind=_KINDS[type(error)],
                 url=error.url,
                 endpoint_id=request.endpoint.id,
             )

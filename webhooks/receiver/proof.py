@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from senders.definitions.schemes import SignatureScheme
 from senders.signatures import verify
-from senders.signatures.verification import NO_CERTIFICATES
+from senders.signatures.verification import NOTHING_FETCHED, Fetched
 from webhooks.endpoints.secrets import live_secrets
 from webhooks.receiver.request import WebhookRequest
 
@@ -26,7 +26,7 @@ def needs_proof(request: WebhookRequest) -> bool:
 
 
 def verify_sender(
-    request: WebhookRequest, *, certificates: Mapping[str, str] = NO_CERTIFICATES
+    request: WebhookRequest, *, fetched: Fetched = NOTHING_FETCHED
 ) -> None:
     """Raise InvalidSignature unless the request has all proofs that it needs."""
     now = time.time()
@@ -37,7 +37,7 @@ def verify_sender(
         secrets = live_secrets(request.endpoint)
         if request.throw_away_secret:
             secrets = [request.throw_away_secret]
-        _verify(request, scheme, secrets, now=now, certificates=certificates)
+        _verify(request, scheme, secrets, now=now, fetched=fetched)
 
 
 def _verify(
@@ -46,7 +46,7 @@ def _verify(
     secrets: Sequence[str],
     *,
     now: float,
-    certificates: Mapping[str, str] = NO_CERTIFICATES,
+    fetched: Fetched = NOTHING_FETCHED,
 ) -> None:
     verify(
         scheme,
@@ -56,5 +56,5 @@ def _verify(
         headers=request.headers,
         body=request.body,
         now=now,
-        certificates=certificates,
+        fetched=fetched,
     )

@@ -79,6 +79,10 @@ FIXES: Mapping[str, str] = MappingProxyType(
             "The sender's certificate was not fetched yet; the sender delivers again "
             "by itself. If this persists, a worker cannot reach the certificate's URL."
         ),
+        "keys_unknown": (
+            "The sender's keys were not fetched yet; the sender delivers again by "
+            "itself. If this persists, a worker cannot reach the URL of the keys."
+        ),
         "confirmations_busy": (
             "The request was not accepted; the sender delivers again by itself. If "
             "this persists, no worker runs the queue slow, or it cannot reach the "

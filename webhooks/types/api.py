@@ -146,8 +146,9 @@ class WebhookTypeViewSet(StrictAPIView, GenericViewSet[WebhookType]):
     @extend_schema(request=OpenApiTypes.OBJECT, responses={200: UploadedTypeSerializer})
     def partial_update(self, request: Request, slug: str) -> Response:
         """Change the given fields of a type; null removes a field."""
-        by = request.user.get_username()
-        patched = types.patch_type(document=_document(request), slug=slug, by=by)
+        patched = types.patch_type(
+            document=_document(request), slug=slug, **_uploader(request)
+        )
         return Response(UploadedTypeSerializer(patched).data)
 
     @extend_schema(responses={200: DeletedTypeSerializer})
@@ -191,8 +192,15 @@ class WebhookTypeViewSet(StrictAPIView, GenericViewSet[WebhookType]):
 
 
 def _upload(request: Request, slug: str | None = None) -> UploadedType:
-    by = request.user.get_username()
-    return types.upload_type(document=_document(request), slug=slug, by=by)
+    return types.upload_type(
+        document=_document(request), slug=slug, **_uploader(request)
+    )
+
+
+def _uploader(request: Request) -> dict[str, Any]:
+    """Return who uploads a type, and whether it may name hosts to fetch from."""
+    is_admin = bool(getattr(request.user, "is_superuser", False))
+    return {"by": request.user.get_username(), "may_fetch": is_admin}
 
 
 def _respond(request: Request, uploaded: UploadedType, path: str) -> Response:

@@ -23,7 +23,7 @@ from senders.definitions import (
     resolve,
     shipped_document,
 )
-from senders.definitions.schemes import AnyScheme, CertificateScheme
+from senders.definitions.schemes import AnyScheme, CertificateScheme, JwtScheme
 from webhooks.models import WebhookType, WebhookTypeVersion
 from webhooks.types.catalogue import WebhookTypeNotFound, current_type
 from webhooks.types.definitions import WebhookTypeUnusable, find_definition
@@ -78,12 +78,17 @@ class UploadedType:
 
 
 def upload_type(
-    *, document: Mapping[str, Any], slug: str | None = None, by: str = ""
+    *,
+    document: Mapping[str, Any],
+    slug: str | None = None,
+    by: str = "",
+    may_fetch: bool = False,
 ) -> UploadedType:
     """Store a description of a sender, in the format of the shipped types.
 
     Fields that the document omits are taken from the shipped type of the same slug;
     null removes a field. An upload that changes nothing makes no new version.
+    `may_fetch` says whether the uploader may name hosts of certificates and keys.
     Raises InvalidDefinition, GenericTypeProtected, SlugReserved and WebhookTypeInUse.
     """
     _check_size(document)
@@ -92,14 +97,16 @@ def upload_type(
         if document.get(field) is None:
             raise _invalid(f"/{field}", f"Missing required field: {field}")
     whole = _merge(shipped_document(slug), document, slug)
-    definition = _load_valid(whole)
+    definition = _load_valid(whole, may_fetch=may_fetch)
     with transaction.atomic():
         lock_type(slug)
         return _store(whole, definition, by=by)
 
 
-def patch_type(*, document: Mapping[str, Any], slug: str, by: str = "") -> UploadedType:
-    """Change the given fields of a type; null removes a field.
+def patch_type(
+    *, document: Mapping[str, Any], slug: str, by: str = "", may_fetch: bool = False
+) -> UploadedType:
+    """Change the given fields of a type, as `upload_type`; null removes a field.
 
     Raises WebhookTypeNotFound, WebhookTypeChanged and what `upload_type` raises.
     """
@@ -107,7 +114,7 @@ def patch_type(*, document: Mapping[str, Any], slug: str, by: str = "") -> Uploa
     slug = _read_slug(document, slug)
     before = current_type(slug)
     whole = _merge(before.document, document, slug)
-    definition = _load_valid(whole)
+    definition = _load_valid(whole, may_fetch=may_fetch)
     with transaction.atomic():
         lock_type(slug)
         return _store(whole, definition, by=by, based_on=before.revision)
@@ -171,14 +178,17 @@ def _merge(base: Mapping[str, Any], document: Mapping[str, Any], slug: str) -> D
     }
 
 
-def _load_valid(document: Document) -> WebhookTypeDefinition:
+def _load_valid(document: Document, *, may_fetch: bool) -> WebhookTypeDefinition:
     """Return the definition that a document describes; raise if it is not valid."""
     _check_size(document)
     try:
         definition = load_definition(document)
     except InvalidDefinition as error:
         raise _with_pointers(error.faults) from error
-    faults = [*_find_shipped_only_faults(definition), *find_code_faults(document)]
+    faults = [
+        *_find_shipped_only_faults(definition, may_fetch=may_fetch),
+        *find_code_faults(document),
+    ]
     if faults:
         raise _with_pointers(faults)
     if get_shipped(definition.slug) is None and is_reserved_namespace(definition.slug):
@@ -186,12 +196,14 @@ def _load_valid(document: Document) -> WebhookTypeDefinition:
     return definition
 
 
-def _find_shipped_only_faults(definition: WebhookTypeDefinition) -> Iterator[Fault]:
-    """Find parts of an upload that only shipped types may have.
+def _find_shipped_only_faults(
+    definition: WebhookTypeDefinition, *, may_fetch: bool
+) -> Iterator[Fault]:
+    """Find parts of an upload that only shipped types or administrators may have.
 
-    Shipped types alone name the hosts that this server sends requests to, so that an
-    uploader cannot choose them, and have aliases, so that none has two meanings. An
-    upload under a shipped slug may keep these parts unchanged.
+    An ordinary uploader cannot choose the hosts that this server sends requests to.
+    Shipped types alone have aliases, so that none has two meanings. An upload under a
+    shipped slug may keep these parts unchanged.
     """
     shipped = get_shipped(definition.slug) or resolve(GENERIC)
     if definition.aliases not in ((), shipped.aliases):
@@ -200,9 +212,13 @@ def _find_shipped_only_faults(definition: WebhookTypeDefinition) -> Iterator[Fau
         yield Fault("/confirmation", "Only shipped types may request a URL")
     scheme = definition.signature
     schemes = scheme.of if isinstance(scheme, AnyScheme) else (scheme,)
-    has_certificate = any(isinstance(one, CertificateScheme) for one in schemes)
-    if has_certificate and scheme != shipped.signature:
-        yield Fault("/signature", "Only shipped types may fetch certificates")
+    fetches = any(isinstance(one, CertificateScheme | JwtScheme) for one in schemes)
+    if fetches and not may_fetch and scheme != shipped.signature:
+        detail = (
+            "Only shipped types may fetch certificates and keys; ask an administrator "
+            "to upload this one"
+        )
+        yield Fault("/signature", detail)
 
 
 def _store(

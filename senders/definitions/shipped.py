@@ -24,16 +24,17 @@ DEFAULT_CONTENT_TYPE = "application/json"
 
 def get_shipped(slug: str) -> WebhookTypeDefinition | None:
     """Return the shipped definition with this slug, which may be in any case."""
-    return _shipped().get(slug.lower())
+    slug = slug.lower()
+    return _load_type(slug) if slug in _slugs() else None
 
 
 def resolve(slug: str) -> WebhookTypeDefinition:
     """Return the shipped definition with this slug, or `generic` if there is none."""
-    return get_shipped(slug) or _shipped()[GENERIC]
+    return get_shipped(slug) or _load_type(GENERIC)
 
 
 def shipped_slugs() -> list[str]:
-    return sorted(_shipped())
+    return sorted(_slugs())
 
 
 def shipped_document(slug: str) -> Mapping[str, Any]:
@@ -52,23 +53,26 @@ def slug_of_alias(name: str) -> str | None:
 
 def shipped_names() -> Mapping[str, str]:
     """Return the slugs of the shipped types by all their names, in lower case."""
-    shipped = _shipped().values()
-    names = {one.name.lower(): one.slug for one in shipped}
-    return {**names, **_aliases(), **{slug: slug for slug in _shipped()}}
+    names = {_load_type(slug).name.lower(): slug for slug in _slugs()}
+    return {**names, **_aliases(), **{slug: slug for slug in _slugs()}}
 
 
 @cache
 def _aliases() -> Mapping[str, str]:
-    shipped = _shipped().values()
-    return {alias: one.slug for one in shipped for alias in one.aliases}
+    return {alias: slug for slug in _slugs() for alias in _load_type(slug).aliases}
 
 
 @cache
-def _shipped() -> Mapping[str, WebhookTypeDefinition]:
-    folder = files("senders").joinpath("types")
-    documents = (file.read_bytes() for file in folder.iterdir())
-    definitions = (load_definition(json.loads(document)) for document in documents)
-    return {definition.slug: definition for definition in definitions}
+def _slugs() -> frozenset[str]:
+    files_of_types = files("senders").joinpath("types").iterdir()
+    return frozenset(file.name.removesuffix(".json") for file in files_of_types)
+
+
+@cache
+def _load_type(slug: str) -> WebhookTypeDefinition:
+    """Load one type: a process that receives from one sender needs no other."""
+    file = files("senders").joinpath("types", f"{slug}.json")
+    return load_definition(json.loads(file.read_bytes()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

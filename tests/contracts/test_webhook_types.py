@@ -79,6 +79,7 @@ def test_a_definition_is_loaded_from_the_file_only(slug: str) -> None:
     uploaded = json.loads((FOLDER / f"{slug}.json").read_bytes())
 
     assert load_definition(uploaded) == get_shipped(slug)
+    assert resolve(slug).slug == slug
 
 
 @every_form

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,23 @@ def test_a_shipped_file_is_named_after_its_slug(slug: str) -> None:
 
 def test_the_slug_of_a_shipped_type_is_not_case_sensitive() -> None:  # R183
     assert get_shipped("GitHub") is get_shipped("github")
+
+
+def test_a_process_loads_only_the_types_that_it_needs() -> None:
+    code = (
+        "from senders.definitions import shipped; shipped.get_shipped('github'); "
+        "print(shipped._load_type.cache_info().currsize)"
+    )
+
+    ended = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", code],
+        cwd=TYPES.parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert ended.stdout == "1\n"
 
 
 def test_an_unknown_type_is_not_shipped() -> None:

@@ -7,6 +7,7 @@ import time
 import jwt
 import pytest
 
+from common.errors import TickhookError
 from common.outgoing import Unreachable
 from events.models import Event
 from senders.signatures.jwt import load_key_set
@@ -42,6 +43,21 @@ def message() -> Sent:
     sent = unsigned("google-pubsub", SENDERS["google-pubsub"].events[0])
     form = SENDERS["google-pubsub"].forms[""]
     return form.sign(sent.but(now=time.time()))
+
+
+@pytest.mark.parametrize("secret", ["https://hooks.example/webhooks/wht_1", "short"])
+def test_an_audience_that_can_be_guessed_is_refused(secret: str) -> None:
+    with pytest.raises(TickhookError) as raised:
+        make_endpoint("google-pubsub", secret=secret)
+
+    [fault] = raised.value.faults
+    assert fault.pointer.endswith("secret")
+    assert fault.detail == (
+        "Is not a secret that Google Pub/Sub can use: enter the audience of its "
+        "tokens, of at least 20 characters and no URL; or any audience, a space and "
+        "the account that the tokens are made for"
+    )
+    assert secret not in fault.detail
 
 
 def test_a_worker_fetches_the_keys_of_google(fetched: list[str]) -> None:

@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, parse_qsl
 
 from tests.senders.forms import Covered
 from tests.senders.requests import FORM, Sent
+from tests.senders.signers_of_work import adyen_content
 from tests.senders.table import ROWS, SENDERS, Row
-from tests.senders.table_of_work import adyen_content
 
 BLANKS = " \t"
 TIMES = ("t=", "ts=")

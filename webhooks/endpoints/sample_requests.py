@@ -24,6 +24,7 @@ from senders.definitions.schemes import (
     CertificateScheme,
     JwtScheme,
     PublicKeyScheme,
+    SignatureScheme,
 )
 from senders.definitions.shipped import (
     SampleDelivery,
@@ -129,6 +130,13 @@ def sample_method(endpoint: WebhookEndpoint) -> str:
     return "POST" if "POST" in allowed else str(allowed[0])
 
 
+def _can_sign(scheme: SignatureScheme | None, *, with_throw_away_key: bool) -> bool:
+    """Return whether a request can be signed here; no key stands for published ones."""
+    if isinstance(scheme, PublicKeyScheme | CertificateScheme):
+        return with_throw_away_key
+    return not isinstance(scheme, JwtScheme)
+
+
 def build_request(
     definition: WebhookTypeDefinition,
     *,
@@ -145,9 +153,7 @@ def build_request(
     private key and none may be made for this request; InvalidSignature if the secret
     is not valid.
     """
-    scheme = definition.signature
-    private = isinstance(scheme, PublicKeyScheme | CertificateScheme)
-    if isinstance(scheme, JwtScheme) or (private and not with_throw_away_key):
+    if not _can_sign(definition.signature, with_throw_away_key=with_throw_away_key):
         raise CannotSign(definition)
     delivery_id = f"test-{uuid7()}"
     headers, body = _with_id(definition, sample, delivery_id)

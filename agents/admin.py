@@ -4,13 +4,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django import forms
-from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
-from django_celery_results.models import GroupResult, TaskResult
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
@@ -32,8 +30,6 @@ from common.admin.display import (
 )
 from common.admin.forms import JSONObjectField, ServiceForm
 from common.wording import Status
-
-admin.site.unregister((TaskResult, GroupResult))
 
 NO_HEARTBEAT = Status("no heartbeat", "✕", "red")
 _COLUMNS = (
@@ -243,20 +239,3 @@ class WorkerAdmin(HistoryAdmin[Worker]):
     def status(self, worker: Worker) -> SafeString:
         is_alive = timezone.now() - worker.seen_at < HEARTBEAT_TIMEOUT
         return badge(wording.ON if is_alive else NO_HEARTBEAT)
-
-
-class CeleryResultAdmin(HistoryAdmin[TaskResult]):
-    """Celery's own table of results, which has rows with TICKHOOK_CELERY_RESULTS."""
-
-    list_display = ("task_id", "task_name", "status", "worker", "date_done")
-    list_filter = ("status",)
-    search_fields = ("task_id", "task_name")
-    ordering = ("-date_done",)
-    fields = (
-        "task_id", "task_name", "task_args", "status", "worker", "result",
-        "traceback", "date_created", "date_done",
-    )  # fmt: skip
-
-
-if settings.TICKHOOK_CELERY_RESULTS:
-    admin.site.register(TaskResult, CeleryResultAdmin)

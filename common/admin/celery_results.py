@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib import admin
-from django_celery_results import admin as results
+from django_celery_results import admin as _registered  # noqa: F401 - by its import
 from django_celery_results.models import GroupResult, TaskResult
 
-from common.admin.base import BaseAdmin
+from common.admin.base import HistoryAdmin
 from common.admin.columns import Words, WordsFilter
 from common.wording import (
     CANCELLED,
@@ -36,26 +37,26 @@ STATES = {
 admin.site.unregister((TaskResult, GroupResult))
 
 
-class _ResultAdmin(BaseAdmin[Any]):
-    id_search_fields = ()
-    time_column = "date_done"
-    date_hierarchy = None
+class TaskResultAdmin(HistoryAdmin[TaskResult]):
+    """Celery's own table of results, which has rows with TICKHOOK_CELERY_RESULTS."""
 
-    def title_of(self, row: Any) -> str:
-        """Return the task and the time: the model's own name is an id."""
-        name = getattr(row, "task_name", None) or "result"
-        return f"{name} · {time_text(row.date_done)}"
-
-
-@admin.register(TaskResult)
-class TaskResultAdmin(_ResultAdmin, results.TaskResultAdmin):  # type: ignore[misc]  # is untyped
     list_title = "Celery results"
     words: ClassVar[Mapping[str, Words]] = {"status": STATES}
+    time_column = "date_done"
+    id_search_fields = ()
+    search_fields = ("task_id", "task_name")
     list_filter: ClassVar[Any] = (("status", WordsFilter), "task_name", "worker")
-    list_display: Any = ("task_name", "date_done", "status", "worker")
+    list_display = ("task_name", "date_done", "status", "worker")
+    ordering = ("-date_done",)
+    fields = (
+        "task_id", "task_name", "task_args", "status", "worker", "result",
+        "traceback", "date_created", "date_done",
+    )  # fmt: skip
+
+    def title_of(self, row: TaskResult) -> str:
+        """Return the task and the time: the model's own name is an id."""
+        return f"{row.task_name or 'result'} · {time_text(row.date_done)}"
 
 
-@admin.register(GroupResult)
-class GroupResultAdmin(_ResultAdmin, results.GroupResultAdmin):  # type: ignore[misc]  # is untyped
-    list_title = "Celery group results"
-    list_display: Any = ("date_done",)
+if settings.TICKHOOK_CELERY_RESULTS:
+    admin.site.register(TaskResult, TaskResultAdmin)

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django_celery_results.models import TaskResult
 from pytest_django.asserts import assertContains, assertNotContains
 
-from agents.admin import CeleryResultAdmin
+from common.admin.celery_results import TaskResultAdmin
 from executions.models import TriggerExecution
 from executions.pipeline.drain import drain
 from executions.services.run import run_trigger
@@ -229,7 +229,7 @@ def test_the_empty_tables_of_celerys_results_have_no_pages(pages: Client) -> Non
 
 def test_the_results_of_agents_are_a_read_only_list(admin: User) -> None:
     TaskResult.objects.create(task_id="a:1", task_name="shop.thank", result='{"a": 1}')
-    page = CeleryResultAdmin(TaskResult, admin_site)
+    page = TaskResultAdmin(TaskResult, admin_site)
     request = RequestFactory().get("/")
     request.user = admin
 

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from django.apps import apps
 from django.contrib import admin as site
 from django.contrib.auth.models import Group, Permission, User
 from django.db.models import Model
@@ -22,7 +23,6 @@ from django_celery_beat.models import (
     PeriodicTask,
     SolarSchedule,
 )
-from django_celery_results.models import GroupResult, TaskResult
 
 from access.tokens import create_token
 from agents.models import AgentTask, Worker
@@ -105,8 +105,6 @@ def make_rows(admin: User) -> None:
     rows: Iterable[Model] = (
         Group(name="Writers"),
         ClockedSchedule(clocked_time=now),
-        TaskResult(task_id=str(uuid7()), task_name="report", status="SUCCESS"),
-        GroupResult(group_id=str(uuid7())),
         Worker(id=uuid7(), name="worker@host", started_at=now, seen_at=now),
         DrainLease(worker="worker@host", event_ids=[uuid7()], created_at=now),
         StatsDelta(trigger_id=daily.pk, total=3),
@@ -173,6 +171,8 @@ def test_each_list_has_the_name_that_the_navigation_gives_it(pages: Client) -> N
     ):
         named[str(tabs[title]["link"])] = [PARENTS[label][0], title]
     for title, table, _ in INTERNAL_TABLES:
+        if not site.site.is_registered(apps.get_model(table)):
+            continue
         url = reverse(f"admin:{table.replace('.', '_')}_changelist")
         named[url] = ["Internals", title]
     named[reverse("admin:internals")] = ["Internals"]

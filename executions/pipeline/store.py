@@ -130,6 +130,9 @@ def _row(execution: NewExecution, now: datetime) -> tuple[object, ...]:
 
 
 def _run(execution: NewExecution, now: datetime) -> Run:
+    # Only the events of schedules carry nothing from outside.
+    may_be_data = execution.pair.event.source != EventSource.SCHEDULE
+    is_error = execution.reason == Reason.ERROR
     return Run(
         trigger=execution.pair.trigger,
         is_success=execution.status == ExecutionStatus.SUCCESS,
@@ -137,18 +140,8 @@ def _run(execution: NewExecution, now: datetime) -> Run:
         is_skipped=execution.status == ExecutionStatus.SKIPPED,
         executed_at=execution.executed_at,
         execution_time_ms=_elapsed_ms(execution, now),
-        is_data_error=_is_data_error(execution),
+        is_data_error=may_be_data if is_error else execution.reason in _DATA_ERRORS,
     )
-
-
-def _is_data_error(execution: NewExecution) -> bool:
-    """Return whether the event may have caused a failure of the pipeline.
-
-    Only the events of schedules carry nothing from outside.
-    """
-    if execution.reason == Reason.ERROR:
-        return execution.pair.event.source != EventSource.SCHEDULE
-    return execution.reason in _DATA_ERRORS
 
 
 def _elapsed_ms(execution: NewExecution, now: datetime) -> int:

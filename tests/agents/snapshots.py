@@ -15,8 +15,9 @@ from agents.models import AgentTask, TaskStatus
 from common.ids import uuid7
 
 DEAD = 50_000
-# Ages from zero to a minute: later than any floor that another test learned.
-_AGO = "now() - n * interval '1 millisecond'"
+# A floor stays two seconds behind the oldest transaction that writes, an autovacuum for
+# example, so scans read what died since. These died before: 10 to 35 seconds ago.
+_AGO = "now() - interval '10 seconds' - n * interval '1 millisecond'"
 
 
 @pytest.fixture

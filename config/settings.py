@@ -236,9 +236,11 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # Results of agents are stored in their tasks; this adds Celery's own table of results.
-TICKHOOK_CELERY_RESULTS = env.bool("TICKHOOK_CELERY_RESULTS", default=False)
+TICKHOOK_CELERY_RESULTS = env.bool("TICKHOOK_CELERY_RESULTS", default=True)
 CELERY_TASK_IGNORE_RESULT = True
-CELERY_RESULT_BACKEND = "django-db" if TICKHOOK_CELERY_RESULTS else None
+CELERY_RESULT_BACKEND = (
+    "agents.celery_results.ResultBackend" if TICKHOOK_CELERY_RESULTS else None
+)
 CELERY_RESULT_EXTENDED = True
 # Without results, beat needs no entry that deletes old ones.
 CELERY_RESULT_EXPIRES = 86_400 if TICKHOOK_CELERY_RESULTS else None

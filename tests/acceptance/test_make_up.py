@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
+import psycopg
 import pytest
 
 from local.embedded.process import kill_group, spawn
+from local.environment import read_json
 from local.report import DEMO_EXECUTIONS
 from tests.acceptance.clone import Clone, new_user_environment
+from tests.acceptance.waiting import wait_for
 from tests.config.processes import is_gone
 from tests.docs.conftest import programs as programs
 from tests.docs.pages import blocks, only_block
@@ -56,6 +59,17 @@ def run_block(script: str, clone: Clone) -> str:
     )
     assert answer.returncode == 0, answer.stderr
     return answer.stdout
+
+
+def celery_result(clone: Clone, task_id: str) -> tuple[str, str] | None:
+    """Return state and result of a task in Celery's own table, once it has the row."""
+    url = read_json(clone.folder / ".data" / "stack.json")["database_url"]
+    with psycopg.connect(url) as connection:
+        return connection.execute(
+            "SELECT status, result FROM django_celery_results_taskresult "
+            "WHERE task_id = %s",
+            [f"{task_id}:1"],
+        ).fetchone()
 
 
 def test_a_clean_clone_runs_the_three_executions_of_the_demo(
@@ -104,6 +118,9 @@ def test_the_page_on_agents_can_be_followed(
         "key": task["execution_id"],
         "attempt": 1,
     }
+    wait_for(lambda: celery_result(clone, task["id"]), timeout_seconds=30)
+    state, result = celery_result(clone, task["id"]) or ("", "")
+    assert (state, json.loads(result)) == ("SUCCESS", task["result"])
 
 
 def test_celerys_commands_find_the_programs_of_make_up(

@@ -220,11 +220,12 @@ def test_the_path_of_a_page_starts_with_its_list(pages: Client) -> None:
     assert path.count("Triggers") == 1
 
 
-def test_the_empty_tables_of_celerys_results_have_no_pages(pages: Client) -> None:
+def test_the_internals_name_celerys_table_of_results(pages: Client) -> None:
     response = pages.get(reverse("admin:internals"))
 
-    assertNotContains(response, "Celery results")
-    assert pages.get("/admin/django_celery_results/taskresult/").status_code == 404
+    assertContains(response, "Celery results")
+    assert pages.get("/admin/django_celery_results/taskresult/").status_code == 200
+    assert pages.get("/admin/django_celery_results/groupresult/").status_code == 404
 
 
 def test_the_results_of_agents_are_a_read_only_list(admin: User) -> None:

@@ -132,7 +132,6 @@ def test_celery_says_in_a_sentence_which_setting_is_bad() -> None:
 def test_celery_sends_a_message_with_the_settings_of_a_running_stack(
     tmp_path: Path,
 ) -> None:
-    """Also if results are stored in a table, whose backend needs the models."""
     queue = f"called-{tmp_path.name}"
     servers = {
         "database_url": os.environ["DATABASE_URL"],
@@ -144,7 +143,6 @@ def test_celery_sends_a_message_with_the_settings_of_a_running_stack(
     answer = run_celery(
         *("call", "executions.tasks.sweep", "--queue", queue),
         TICKHOOK_DATA=str(tmp_path),
-        TICKHOOK_CELERY_RESULTS="true",
     )
 
     assert answer.stderr == ""

@@ -23,6 +23,7 @@ from django_celery_beat.models import (
     PeriodicTask,
     SolarSchedule,
 )
+from django_celery_results.models import TaskResult
 
 from access.tokens import create_token
 from agents.models import AgentTask, Worker
@@ -109,6 +110,7 @@ def make_rows(admin: User) -> None:
         DrainLease(worker="worker@host", event_ids=[uuid7()], created_at=now),
         StatsDelta(trigger_id=daily.pk, total=3),
         PendingFetch(kind="certificate", url="https://a.test/x", next_attempt_at=now),
+        TaskResult(task_id=f"{uuid7()}:1", task_name="shop.thank", result="{}"),
     )
     for row in rows:
         row.save()

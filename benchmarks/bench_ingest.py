@@ -28,8 +28,9 @@ def main() -> None:
         print(as_json({**medians, **open_loop}, targets))
         return
     print(
-        f"{options.count:,} requests a run over {CONNECTIONS} connections, a body of "
-        f"{len(push_body()):,} bytes, median of {options.rounds}\n"
+        f"{options.count:,} requests a run, over {CONNECTIONS} connections unless it "
+        f"says otherwise, a body of {len(push_body()):,} bytes, "
+        f"median of {options.rounds}\n"
     )
     tables = (as_table(medians), "", OPEN_LOOP, "", as_table(open_loop), "")
     print(*tables, *(f"- {target}" for target in targets), sep="\n")

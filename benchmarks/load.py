@@ -16,12 +16,18 @@ __all__ = ["CONNECTIONS", "UnexpectedAnswer", "build_request", "send_all"]
 CONNECTIONS = 16
 
 
-def send_all(requests: Sequence[bytes], *, port: int, status: int = 200) -> float:
-    """Send all requests over 16 connections that stay open; return the seconds taken.
+def send_all(
+    requests: Sequence[bytes],
+    *,
+    port: int,
+    status: int = 200,
+    connections: int = CONNECTIONS,
+) -> float:
+    """Send all requests over connections that stay open; return the seconds taken.
 
     Raises UnexpectedAnswer at the first answer with another status.
     """
-    return uvloop.run(_send_all(requests, port, status))
+    return uvloop.run(_send_all(requests, port, status, connections))
 
 
 def build_request(path: str, body: bytes, headers: dict[str, str]) -> bytes:
@@ -37,7 +43,9 @@ def build_request(path: str, body: bytes, headers: dict[str, str]) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-async def _send_all(requests: Sequence[bytes], port: int, status: int) -> float:
+async def _send_all(
+    requests: Sequence[bytes], port: int, status: int, count: int
+) -> float:
     loop = asyncio.get_running_loop()
     done: asyncio.Future[None] = loop.create_future()
     left, unanswered = iter(requests), len(requests)
@@ -63,7 +71,7 @@ async def _send_all(requests: Sequence[bytes], port: int, status: int) -> float:
                 lambda: Connection(status=status, fail=fail), "127.0.0.1", port
             )
         )[1]
-        for _ in range(CONNECTIONS)
+        for _ in range(count)
     ]
     started = time.perf_counter()
     try:

@@ -21,20 +21,19 @@ SCHEMES = {"http", "https"}
 ADDRESSES_REMEMBERED = 4096
 
 
-class ForwardedRequests:
-    """Set client and scheme from X-Forwarded-For and -Proto of TRUSTED_PROXIES.
+class ForwardedHeaders:
+    """X-Forwarded-For and -Proto of requests, which count if a proxy sent them."""
 
-    In requests from other addresses it removes these two headers, so that later code
-    can trust them.
-    """
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        self._get_response = get_response
+    def __init__(self) -> None:
         self._is_trusted = lru_cache(ADDRESSES_REMEMBERED)(_is_trusted)
         self._has_warned = False
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        meta = request.META
+    def resolve(self, meta: dict[str, Any]) -> None:
+        """Set client and scheme of a request from the headers of TRUSTED_PROXIES.
+
+        In a request from another address the two headers are removed, so that later
+        code can trust them.
+        """
         if settings.TRUSTED_PROXIES and self._is_trusted(meta.get("REMOTE_ADDR", "")):
             scheme = meta.get(FORWARDED_PROTO, "").strip().lower()
             if scheme in SCHEMES:
@@ -43,7 +42,6 @@ class ForwardedRequests:
             meta["REMOTE_ADDR"] = self._client(reversed(hops)) or meta["REMOTE_ADDR"]
         elif FORWARDED_FOR in meta or FORWARDED_PROTO in meta:
             self._remove(meta)
-        return self._get_response(request)
 
     def _remove(self, meta: dict[str, Any]) -> None:
         """Remove both headers; warn once if TRUSTED_PROXIES may lack a proxy."""
@@ -81,6 +79,18 @@ def _is_trusted(address: str) -> bool:
     return parsed is not None and any(
         parsed in network for network in settings.TRUSTED_PROXIES
     )
+
+
+class ForwardedRequests:
+    """Set client and scheme of each request as its proxy forwarded them."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+        self._headers = ForwardedHeaders()
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        self._headers.resolve(request.META)
+        return self._get_response(request)
 
 
 ADMIN = "/admin/"

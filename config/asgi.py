@@ -16,7 +16,7 @@ from config.wsgi import application as wsgi_application
 # The imports below need a configured Django.
 from common.pooling import StatementsMixedUp, refuse_wrong_pooler
 from config.celery import shorten_broker_timeouts
-from config.request_classes import request_classes
+from config.request_classes import WebhooksTogether, request_classes
 from webserver.adapter import BufferedApplication
 from webserver.descriptors import allow_all_connections
 from webserver.limits import Limits
@@ -37,6 +37,7 @@ application = BufferedApplication(
     classes=request_classes(max_api_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE),
     limits=Limits(body_seconds=settings.TICKHOOK_BODY_SECONDS),
     threads=settings.TICKHOOK_WEB_THREADS,
+    answer_together=WebhooksTogether(),
 )
 
 # Create everything that lives as long as the process now, and exclude it from garbage

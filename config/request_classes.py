@@ -7,11 +7,16 @@ webhooks.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from common.api.defaults import RequestTooLarge
 from common.errors import TickhookError
+from webhooks.receiver.batches import ALONE_WITH, BatchReceiver
 from webhooks.receiver.request import BodyTooLarge
 from webhooks.receiver.view import PREFIX
 from webhooks.types.validation import MAX_WAIT_SECONDS
+from webserver.batches import Answer
 from webserver.limits import RequestClass
 
 # The most that a webhook type may allow; the receiver checks each endpoint's own limit.
@@ -35,6 +40,7 @@ def request_classes(
         error_members=lambda detail: {"success": False, "error": detail},
         answer_seconds=answer_seconds,
         prefer_seconds=MAX_WAIT_SECONDS,
+        alone_with=ALONE_WITH,
     )
     # One thread for each: while the database hangs, /readyz does, but /livez must not.
     probes = [
@@ -56,3 +62,22 @@ def request_classes(
         delays_throttled=True,
     )
     return [webhooks, *probes, pages]
+
+
+class WebhooksTogether:
+    """Answers the webhooks of a batch, for the web server."""
+
+    def __init__(self) -> None:
+        self._receive = BatchReceiver()
+
+    def __call__(self, environs: Sequence[dict[str, Any]]) -> list[Answer | None]:
+        return [
+            None
+            if response is None
+            else Answer(
+                status=response.status_code,
+                headers=list(response.items()),
+                body=response.content,
+            )
+            for response in self._receive(environs)
+        ]

@@ -2,18 +2,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from asyncio import AbstractEventLoop, Future
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
-from typing import Any
+from functools import partial
 
 from common.api.errors import PROBLEM_JSON, problem_body, problem_of, request_id_of
 from common.errors import TickhookError
-from webserver.limits import Limits, RequestClass, ServerBusy
+from webserver.batches import AnswerTogether, BatchThread
+from webserver.calls import Call, answer_calls
+from webserver.limits import Limits, RequestClass, Scope
 from webserver.reading import (
     Message,
     Receive,
-    Scope,
     check_head,
     discard_some,
     read_body,
@@ -28,15 +27,12 @@ _SEND_SECONDS = 30
 _TOO_MANY_REQUESTS = 429
 
 
-class ApplicationFailed(Exception):
-    """The application raised an error instead of answering; see the cause."""
-
-
 class BufferedApplication:
     """An ASGI application that reads a request completely and calls a WSGI one.
 
     Reading uses no thread; the WSGI application runs in one of a few. A request belongs
     to the first of the `classes` that matches its path; the last must match any path.
+    `answer_together` answers the small requests of a class that wait at the same time.
     """
 
     def __init__(
@@ -46,8 +42,12 @@ class BufferedApplication:
         classes: Sequence[RequestClass],
         limits: Limits,
         threads: int,
+        answer_together: AnswerTogether | None = None,
     ) -> None:
         self._application = application
+        self._batches = (
+            None if answer_together is None else BatchThread(answer_together)
+        )
         self._limits = limits
         self._resources = allocate_resources(classes, limits=limits, threads=threads)
         self.delayed_answers = 0
@@ -94,61 +94,40 @@ class BufferedApplication:
         self, scope: Scope, body: bytes, send: AsyncSend, resources: ClassResources
     ) -> list[Message]:
         """Run the application in a thread; return the messages still to be sent."""
-        loop = asyncio.get_running_loop()
-        answered: Future[list[Message]] = loop.create_future()
-        # Either a thread or the deadline removes the request from the list. So no
-        # thread starts a request after its deadline, and a request that waits in vain
-        # for a thread does not keep its body in memory.
-        pending = [(scope, body)]
+        call = Call(scope, body)
+        request_class = resources.request_class
+        run = partial(resources.threads.run, partial(self._run, call, send))
+        if self._batches is not None and request_class.is_batched(scope, body):
+            self._batches.add(call, answer_alone=run)
+        else:
+            run()
+        return await call.answer(
+            seconds=request_class.seconds_to_answer(scope["headers"])
+        )
+
+    def _run(self, call: Call, send: AsyncSend) -> None:
+        """Answer a call in a thread, unless its deadline came first."""
 
         def send_and_wait(message: Message) -> None:
-            sent = asyncio.run_coroutine_threadsafe(_send_all(send, [message]), loop)
+            sending = _send_all(send, [message])
+            sent = asyncio.run_coroutine_threadsafe(sending, call.loop)
             sent.result(_SEND_SECONDS)
 
-        def job() -> None:
-            try:
-                request = pending.pop()
-            except IndexError:
-                return
-            try:
-                environ = build_environ(*request)
-                messages = WSGICall(send_and_wait).run(self._application, environ)
-            except BaseException as error:  # noqa: BLE001 - raised in the event loop
-                _call_in_loop(loop, _set_error, answered, error)
-            else:
-                _call_in_loop(loop, _set_messages, answered, messages)
-
-        resources.threads.run(job)
-        seconds = resources.request_class.seconds_to_answer(scope["headers"])
+        request = call.take()
+        if request is None:
+            return
+        answer: list[Message] | BaseException
         try:
-            async with asyncio.timeout(seconds):
-                return await answered
-        except TimeoutError as error:
-            pending.clear()
-            raise ServerBusy from error
+            environ = build_environ(*request)
+            answer = WSGICall(send_and_wait).run(self._application, environ)
+        except BaseException as error:  # noqa: BLE001 - raised in the event loop
+            answer = error
+        answer_calls([(call, answer)])
 
 
 async def _send_all(send: AsyncSend, messages: list[Message]) -> None:
     for message in messages:
         await send(message)
-
-
-def _set_messages(answered: Future[list[Message]], messages: list[Message]) -> None:
-    if not answered.done():
-        answered.set_result(messages)
-
-
-def _set_error(answered: Future[list[Message]], error: BaseException) -> None:
-    """Wrap the error: a bare SystemExit would end the event loop, too."""
-    if not answered.done():
-        failure = ApplicationFailed(type(error).__name__)
-        failure.__cause__ = error
-        answered.set_exception(failure)
-
-
-def _call_in_loop(loop: AbstractEventLoop, *call: Any) -> None:
-    with suppress(RuntimeError):  # the loop has ended, and the request with it
-        loop.call_soon_threadsafe(*call)
 
 
 def _refusal(

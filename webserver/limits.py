@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
 from common.errors import ServiceUnavailable, TickhookError
 
 SMALL_BODY_BYTES = 64 * 1024
+
+# What an ASGI server tells about a request before its body.
+Scope = dict[str, Any]
 
 
 class RequestTooSlow(TickhookError):
@@ -72,6 +76,9 @@ class RequestClass:
     thread_share: float = 1.0
     max_waiting: int = 100
     own_threads: int = 0
+    # Small POSTs are answered together, unless they have one of these headers.
+    # None: each request is answered alone.
+    alone_with: frozenset[bytes] | None = None
     # Whether a 429 is delayed.
     delays_throttled: bool = False
 
@@ -79,6 +86,16 @@ class RequestClass:
         if self.is_whole_path:
             return path == self.prefix
         return path.startswith(self.prefix)
+
+    def is_batched(self, scope: Scope, body: bytes) -> bool:
+        """Return whether a request may be answered together with others."""
+        alone_with = self.alone_with
+        return (
+            alone_with is not None
+            and scope["method"] == "POST"
+            and len(body) <= SMALL_BODY_BYTES
+            and not any(name in alone_with for name, _ in scope["headers"])
+        )
 
     def seconds_to_answer(self, headers: list[tuple[bytes, bytes]]) -> float | None:
         """Return how long the answer to a request may take; None for no limit."""

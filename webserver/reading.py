@@ -11,9 +11,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from common.errors import InvalidInput, TickhookError
-from webserver.limits import BodyIncomplete, RequestClass, RequestTooSlow, Slot
+from webserver.limits import (
+    BodyIncomplete,
+    RequestClass,
+    RequestTooSlow,
+    Scope,
+    Slot,
+)
 
-Scope = dict[str, Any]
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 

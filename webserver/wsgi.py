@@ -8,7 +8,8 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from webserver.reading import Message, Scope
+from webserver.limits import Scope
+from webserver.reading import Message
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
@@ -132,19 +133,27 @@ class WSGICall:
         if not self._status:
             raise RuntimeError("start_response was not called")
         self._is_started = True
-        return [
-            {
-                "type": "http.response.start",
-                "status": int(self._status[:3]),
-                "headers": [
-                    (name.lower().encode("latin-1"), value.encode("latin-1"))
-                    for name, value in self._headers
-                ],
-            }
-        ]
+        return [_start_message(int(self._status[:3]), self._headers)]
 
     def _body(self, *, more: bool) -> Message:
         body = b"".join(self._pieces)
         self._pieces.clear()
         self._size = 0
         return {"type": "http.response.body", "body": body, "more_body": more}
+
+
+def answer_messages(status: int, headers: Headers, body: bytes) -> list[Message]:
+    """Return a whole answer as ASGI messages."""
+    last = {"type": "http.response.body", "body": body, "more_body": False}
+    return [_start_message(status, headers), last]
+
+
+def _start_message(status: int, headers: Headers) -> Message:
+    return {
+        "type": "http.response.start",
+        "status": status,
+        "headers": [
+            (name.lower().encode("latin-1"), value.encode("latin-1"))
+            for name, value in headers
+        ],
+    }

@@ -73,7 +73,7 @@ def _attacked(
     if name == NO_ATTACK:
         yield
         return
-    victim = Victim(port=web.port, open_path=open_side.path)
+    victim = Victim(port=web.port, open_path=next(open_side.paths))
     context = multiprocessing.get_context("spawn")
     attacker = context.Process(
         target=run_attack, args=(name, victim, seconds), daemon=True

@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 from events.models import Event
 from tests.webhooks.deliveries import assert_nothing_happened, deliver
 from tests.webhooks.uploads import MINIMAL
+from tests.webhooks.ways import each_way as each_way
 from webhooks.endpoints.lifecycle import (
     InvalidEndpoint,
     create_endpoint,
@@ -22,7 +23,7 @@ from webhooks.models import Rejection, WebhookEndpoint, WebhookType
 from webhooks.rejections.recording import flush_rejections
 from webhooks.types import upload_type
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("each_way")]
 
 VALUE = "canary:value 1"
 HEADER = {"type": "header", "name": "X-Api-Key", "value": VALUE}

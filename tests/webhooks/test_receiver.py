@@ -12,11 +12,12 @@ from pytest_django import DjangoAssertNumQueries
 from events.models import Event, EventSource, Inbox
 from tests.webhooks.deliveries import assert_nothing_happened, deliver
 from tests.webhooks.uploads import MINIMAL
+from tests.webhooks.ways import each_way as each_way
 from webhooks.endpoints.lifecycle import InvalidEndpoint, create_endpoint
 from webhooks.models import WebhookEndpoint
 from webhooks.types import upload_type
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("each_way")]
 
 
 @pytest.fixture

@@ -8,11 +8,12 @@ import pytest
 
 from events.models import Event
 from tests.webhooks.deliveries import assert_nothing_happened, deliver
+from tests.webhooks.ways import each_way as each_way
 from webhooks.endpoints.lifecycle import InvalidEndpoint, create_endpoint
 from webhooks.endpoints.rules import find_rule_faults
 from webhooks.models import WebhookEndpoint
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("each_way")]
 
 SHOP, OTHER = "https://shop.example", "https://shop.example:8443"
 

@@ -7,12 +7,13 @@ import pytest
 
 from tests.webhooks.deliveries import assert_nothing_happened, deliver
 from tests.webhooks.uploads import SIGNED
+from tests.webhooks.ways import each_way as each_way
 from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import RejectionCount, WebhookEndpoint
 from webhooks.rejections.recording import flush_rejections
 from webhooks.types import upload_type
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("each_way")]
 
 SECRET = "only for the tests"  # noqa: S105 - made up for the tests
 SIGNED_GET = {

@@ -12,12 +12,13 @@ from tests.factories import make_trigger
 from tests.races import ROUNDS, race
 from tests.senders.requests import PUSH, SECRET, WHSEC, hex_hmac, standard_headers
 from tests.webhooks.deliveries import assert_nothing_happened, deliver
+from tests.webhooks.ways import each_way as each_way
 from triggers.services.lifecycle import disable_trigger
 from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import Rejection, WebhookEndpoint
 from webhooks.rejections.recording import flush_rejections
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("each_way")]
 
 
 def github() -> WebhookEndpoint:

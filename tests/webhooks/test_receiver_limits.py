@@ -14,6 +14,7 @@ from common.redis import CircuitBreaker, ask_redis
 from events.models import Event
 from tests.senders.requests import SECRET, hex_hmac
 from tests.webhooks.deliveries import assert_nothing_happened
+from tests.webhooks.ways import each_way as each_way
 from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.limits import full_windows
 from webhooks.models import Rejection, WebhookEndpoint
@@ -23,7 +24,7 @@ from webhooks.rejections.recording import flush_rejections
 if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Answer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("each_way")]
 
 BODY = b'{"a":1}'
 HERE, ELSEWHERE = "203.0.113.1", "203.0.113.2"

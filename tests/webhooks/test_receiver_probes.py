@@ -12,10 +12,11 @@ from django.test import Client
 
 from events.models import Event
 from tests.webhooks.deliveries import assert_nothing_happened, deliver
+from tests.webhooks.ways import each_way as each_way
 from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import WebhookEndpoint
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("each_way")]
 
 
 def make_endpoint(*methods: str, **fields: Any) -> WebhookEndpoint:

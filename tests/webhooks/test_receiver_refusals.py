@@ -13,6 +13,7 @@ from django.test import Client
 
 from tests.senders.requests import SECRET, hex_hmac
 from tests.webhooks.deliveries import assert_nothing_happened
+from tests.webhooks.ways import each_way as each_way
 from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import Rejection, RejectionCount, WebhookEndpoint
 from webhooks.rejections.recording import flush_rejections
@@ -20,7 +21,7 @@ from webhooks.rejections.recording import flush_rejections
 if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Answer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("each_way")]
 
 BODY = b'{"a": 1}'
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.http import HttpResponse
 from django.test import Client
@@ -7,7 +9,7 @@ from django.test import Client
 from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import WebhookEndpoint
 from webhooks.receiver import view
-from webhooks.receiver.request import WebhookRequest, find_endpoint
+from webhooks.receiver.request import WebhookRequest, find_endpoints
 
 pytestmark = pytest.mark.django_db
 
@@ -20,9 +22,8 @@ def test_an_endpoint_is_found_as_the_orm_finds_it() -> None:
         validation_rules={"required_headers": ["X-One"]},
     ).endpoint
 
-    found = find_endpoint(made.webhook_id)
+    found = find_endpoints([made.webhook_id])[made.webhook_id]
 
-    assert found is not None
     stored = WebhookEndpoint.objects.get(pk=made.pk)
     assert _values(found) == _values(stored)
     assert found.secrets[0]["secret"] == secret
@@ -30,15 +31,26 @@ def test_an_endpoint_is_found_as_the_orm_finds_it() -> None:
 
 def test_a_disabled_endpoint_is_not_found_at_once() -> None:
     endpoint = create_endpoint().endpoint
-    find_endpoint(endpoint.webhook_id)
+    find_endpoints([endpoint.webhook_id])
 
     WebhookEndpoint.objects.update(is_active=False)
 
-    assert find_endpoint(endpoint.webhook_id) is None
+    assert find_endpoints([endpoint.webhook_id]) == {}
 
 
 def test_an_unknown_endpoint_is_not_found() -> None:
-    assert find_endpoint("wht_unknown") is None
+    assert find_endpoints(["wht_unknown", "wht_with\x00"]) == {}
+
+
+def test_several_endpoints_are_found_in_one_query(
+    django_assert_num_queries: Any,
+) -> None:
+    made = {create_endpoint().endpoint.webhook_id for _ in range(3)}
+
+    with django_assert_num_queries(1):
+        found = find_endpoints([*made, "wht_unknown"])
+
+    assert {one.webhook_id for one in found.values()} == found.keys() == made
 
 
 def _values(endpoint: WebhookEndpoint) -> dict[str, object]:
@@ -65,7 +77,7 @@ def test_the_url_to_verify_is_the_one_that_was_sent(
         seen.append(request)
         return HttpResponse()
 
-    monkeypatch.setattr(view, "receive", receive)
+    monkeypatch.setattr(view, "receive_alone", receive)
 
     client = Client()
     client.defaults[variable] = target

@@ -13,11 +13,12 @@ from senders.definitions import shipped_document
 from senders.parsing import stable_digest
 from tests.webhooks.deliveries import deliver
 from tests.webhooks.uploads import MINIMAL
+from tests.webhooks.ways import each_way as each_way
 from webhooks.endpoints.lifecycle import create_endpoint
 from webhooks.models import WebhookEndpoint
 from webhooks.types import upload_type
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("each_way")]
 
 FAILED = {"id": "evt_1", "type": "charge.failed", "pending_webhooks": 2, "data": [1]}
 

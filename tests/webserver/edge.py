@@ -10,8 +10,8 @@ from typing import Any
 
 from config.request_classes import ANSWER_SECONDS, request_classes
 from webserver.adapter import BufferedApplication
-from webserver.limits import Limits, RequestClass
-from webserver.reading import Message, Scope
+from webserver.limits import Limits, RequestClass, Scope
+from webserver.reading import Message
 from webserver.wsgi import Environ
 
 Headers = list[tuple[bytes, bytes]]

@@ -19,7 +19,7 @@ from tests.webserver.edge import (
     make_scope,
     of_length,
 )
-from webserver.adapter import ApplicationFailed
+from webserver.calls import ApplicationFailed
 from webserver.wsgi import Environ
 
 MEGABYTE = 1024 * 1024

@@ -80,19 +80,43 @@ class Recorded:
     status: RecordedStatus
 
 
-def record_delivery(request: WebhookRequest) -> Recorded:
-    """Record a delivery as one event; raise DeliveryIdConflict.
+def event_of(request: WebhookRequest) -> NewEvent:
+    """Return the event of a delivery; without a delivery id it is new in any case."""
+    return _new_event(
+        request,
+        identity=identify(request),
+        body=request.body,
+        content_type=request.content_type,
+        stored=_stored_request(request).to_json(),
+    )
 
-    Without a delivery id each request is a new event. If the sender wants a URL
-    confirmed, a worker is to fetch it: that is stored in the same transaction. Raise
-    ConfirmationsBusy if too many fetches are pending.
+
+def recorded_as(request: WebhookRequest, event: NewEvent, new: set[UUID]) -> Recorded:
+    """Return what became of an event; `new` is what `record_events` returned for it.
+
+    Raise DeliveryIdConflict.
     """
+    [recorded] = _compare(request.definition, [event], new)
+    if recorded.status == "conflict":
+        raise DeliveryIdConflict
+    return recorded
+
+
+def url_to_confirm(request: WebhookRequest) -> str | None:
+    """Return the URL that the sender wants to be fetched, as a confirmation."""
     confirmation = request.definition.confirmation
-    if request.throw_away_secret:  # the sender did not ask for it
-        confirmation = None
-    url = confirmation_url(confirmation, request.finder) if confirmation else None
-    if url is None:
-        return _record_one(request)
+    # The sender did not ask for a test event.
+    if confirmation is None or request.throw_away_secret:
+        return None
+    return confirmation_url(confirmation, request.finder)
+
+
+def record_with_confirmation(request: WebhookRequest, url: str) -> Recorded:
+    """Record a delivery, and in the same transaction that a worker is to fetch a URL.
+
+    Raise DeliveryIdConflict; or ConfirmationsBusy if too many fetches are pending.
+    """
+    event = event_of(request)
     with transaction.atomic():
         if not request_fetch(
             kind=PendingFetchKind.CONFIRMATION,
@@ -100,21 +124,7 @@ def record_delivery(request: WebhookRequest) -> Recorded:
             endpoint_id=request.endpoint.id,
         ):
             raise ConfirmationsBusy
-        return _record_one(request)
-
-
-def _record_one(request: WebhookRequest) -> Recorded:
-    event = _new_event(
-        request,
-        identity=identify(request),
-        body=request.body,
-        content_type=request.content_type,
-        stored=_stored_request(request).to_json(),
-    )
-    [recorded] = _record(request.definition, [event])
-    if recorded.status == "conflict":
-        raise DeliveryIdConflict
-    return recorded
+        return recorded_as(request, event, record_events([event]))
 
 
 def is_batch(
@@ -140,7 +150,8 @@ def record_batch(request: WebhookRequest, batch: BatchFormat) -> list[Recorded]:
     Raise MalformedBody if the body is no array; BatchTooLarge; DeliveryIdConflict if
     all items came earlier with other bodies.
     """
-    recorded = _record(request.definition, list(_events_of_batch(request, batch)))
+    events = list(_events_of_batch(request, batch))
+    recorded = _compare(request.definition, events, record_events(events))
     if recorded and all(one.status == "conflict" for one in recorded):
         raise DeliveryIdConflict
     return recorded
@@ -166,15 +177,14 @@ def _events_of_batch(request: WebhookRequest, batch: BatchFormat) -> Iterator[Ne
         )
 
 
-def _record(
-    definition: WebhookTypeDefinition, events: Sequence[NewEvent]
+def _compare(
+    definition: WebhookTypeDefinition, events: Sequence[NewEvent], new: set[UUID]
 ) -> list[Recorded]:
-    """Record events in one statement; compare those whose delivery id is known.
+    """Compare the events that are not new with the first ones of their delivery ids.
 
     If the body of a sender varies, another event with a known id is an event of its
     own: its key is then the id with the content that does not vary.
     """
-    new = record_events(events)
     known = find_known([e.dedupe_key for e in events if e.id not in new])
     others = {
         event.id: _with_key_of_content(definition, event)
@@ -183,7 +193,7 @@ def _record(
         and event.id not in new
         and not _repeats(definition, known[event.dedupe_key], event)
     }
-    new |= record_events(list(others.values()))
+    new = new | record_events(list(others.values()))
     known |= find_known([e.dedupe_key for e in others.values() if e.id not in new])
     recorded = []
     for event in (others.get(event.id, event) for event in events):

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Protocol, cast
 from urllib.parse import parse_qsl, quote, unquote_plus
 from uuid import UUID
 
-from django.db import connection
+from django.db import Error, connection
 from django.http import HttpRequest
 
 from common.addresses import Address, parse_address
+from common.database.errors import drop_connection, is_unavailable
 from common.errors import TickhookError, clean_text
 from senders.definitions import WebhookTypeDefinition
 from senders.definitions.answers import Handshake
@@ -280,27 +281,48 @@ _COLUMNS = (
 )
 
 
-def find_endpoint(webhook_id: str) -> WebhookEndpoint | None:
-    """Return an active endpoint as it is stored now; other columns are deferred.
+def find_endpoints(webhook_ids: Collection[str]) -> dict[str, WebhookEndpoint]:
+    """Return the active endpoints as they are stored now; other columns are deferred.
 
-    The current revision of its type is read with it, so that a changed type applies at
-    once. The SQL is built only once: building it with the ORM took a quarter of the
-    time of a whole request.
+    A disabled endpoint is not found, like an unknown one. The current revision of each
+    type is read with the endpoint, so that a changed type applies at once. The SQL is
+    built only once: building it with the ORM took a quarter of the time of a whole
+    request.
     """
+    # PostgreSQL refuses NUL in a text.
+    wanted = [one for one in webhook_ids if "\x00" not in one]
+    if not wanted:
+        return {}
+    try:
+        return _read_endpoints(wanted)
+    except Error as error:
+        if not is_unavailable(error):
+            raise
+        # If the server was restarted, the first statement on a thread's old connection
+        # fails. Nothing has been written yet, so it can be repeated.
+        drop_connection()
+        return _read_endpoints(wanted)
+
+
+def _read_endpoints(webhook_ids: Sequence[str]) -> dict[str, WebhookEndpoint]:
+    is_one = len(webhook_ids) == 1
+    wanted = webhook_ids[0] if is_one else list(webhook_ids)
     with connection.cursor() as cursor:
-        cursor.execute(_find_sql(), [webhook_id])
-        row = cursor.fetchone()
-    return None if row is None else _from_row(row)
+        cursor.execute(_find_sql(is_one=is_one), [wanted])
+        found = [_from_row(row) for row in cursor.fetchall()]
+    return {endpoint.webhook_id: endpoint for endpoint in found}
 
 
 @cache
-def _find_sql() -> str:
+def _find_sql(*, is_one: bool) -> str:
+    """Return the query; for one endpoint with `=`, which takes half the time of ANY."""
+    wanted = "= %s" if is_one else "= ANY(%s)"
     columns = ", ".join(f'endpoint."{name}"' for name in _COLUMNS)
     return (
         f"SELECT {columns}, type.current_id "  # noqa: S608 - names of our own models
         f'FROM "{WebhookEndpoint._meta.db_table}" endpoint '
         f'LEFT JOIN "{WebhookType._meta.db_table}" type ON type.slug = endpoint.type '
-        "WHERE endpoint.webhook_id = %s AND endpoint.is_active"
+        f"WHERE endpoint.webhook_id {wanted} AND endpoint.is_active"
     )
 
 

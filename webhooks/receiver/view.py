@@ -6,11 +6,11 @@ evaluated later, by workers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
-from django.db import Error
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.response import SimpleTemplateResponse
 from rest_framework.negotiation import BaseContentNegotiation
@@ -20,8 +20,9 @@ from rest_framework.views import APIView
 
 from common.addresses import parse_address
 from common.api.errors import problem_response
-from common.database.errors import drop_connection, is_unavailable
 from common.errors import NotFound, TickhookError
+from events.services.record import NewEvent, record_events
+from senders.definitions.webhook_types import BatchFormat
 from webhooks.endpoints.lifecycle import METHODS
 from webhooks.limits import count_forgery
 from webhooks.models import WebhookEndpoint
@@ -37,16 +38,19 @@ from webhooks.receiver.cors import allow_origin, answer_preflight, is_preflight
 from webhooks.receiver.handshakes import find_unsigned_handshake, is_probe
 from webhooks.receiver.record import (
     DeliveryIdConflict,
+    event_of,
     is_batch,
     record_batch,
-    record_delivery,
+    record_with_confirmation,
+    recorded_as,
+    url_to_confirm,
 )
 from webhooks.receiver.refusals import (
     record_duplicate,
     record_handshake,
     record_refusal,
 )
-from webhooks.receiver.request import WebhookRequest, find_endpoint, open_request
+from webhooks.receiver.request import WebhookRequest, find_endpoints, open_request
 from webhooks.types import definition_at
 
 PREFIX = "/webhooks/"
@@ -58,11 +62,19 @@ class WebhookNotFound(NotFound):
     code = "webhook_not_found"
 
 
-def receive(request: WebhookRequest) -> HttpResponse:
-    """Check, record and answer a request; raise TickhookError if it is refused."""
+# Yields the event of a delivery, and expects the ids of the recorded ones that are new.
+Steps = Generator[NewEvent, set[UUID], HttpResponse]
+
+
+def receive(request: WebhookRequest) -> Steps:
+    """Check and answer a request; raise TickhookError if it is refused.
+
+    The event of an ordinary delivery is yielded, because the caller may record it
+    together with others. What comes after it belongs to the same request.
+    """
     try:
         check_request(request)
-        answer = _record_and_answer(request)
+        answer = yield from _record_and_answer(request)
     except TickhookError as error:
         record_refusal(request, error)
         raise
@@ -71,18 +83,39 @@ def receive(request: WebhookRequest) -> HttpResponse:
     return answer
 
 
-def _record_and_answer(request: WebhookRequest) -> HttpResponse:
+def receive_alone(request: WebhookRequest) -> HttpResponse:
+    """Receive a request and record its event at once; raise TickhookError."""
+    steps = receive(request)
+    try:
+        event = next(steps)
+        steps.send(record_events([event]))
+    except StopIteration as end:
+        answer: HttpResponse = end.value
+        return answer
+    raise AssertionError("A request has one event")
+
+
+def _record_and_answer(request: WebhookRequest) -> Steps:
     if request.handshake is not None:
         record_handshake(request, request.handshake)
         return answer_handshake(request, request.handshake)
     batch, parsed = request.definition.batch, request.content.parsed
-    if batch is None or not is_batch(
+    if batch is not None and is_batch(
         request.definition, content_type=request.content_type, parsed=parsed
     ):
-        recorded = record_delivery(request)
-        if recorded.status == "duplicate":
-            record_duplicate(request, recorded.event_id)
-        return answer_accepted(request, recorded)
+        return _receive_items(request, batch)
+    if url := url_to_confirm(request):
+        recorded = record_with_confirmation(request, url)
+    else:
+        event = event_of(request)
+        recorded = recorded_as(request, event, (yield event))
+    if recorded.status == "duplicate":
+        record_duplicate(request, recorded.event_id)
+    return answer_accepted(request, recorded)
+
+
+def _receive_items(request: WebhookRequest, batch: BatchFormat) -> HttpResponse:
+    """Record and answer a request that contains several events."""
     items = record_batch(request, batch)
     statuses = {one.status for one in items}
     if "conflict" in statuses:
@@ -117,14 +150,14 @@ class WebhookView(APIView):
     found: WebhookRequest | None = None
 
     def handle(self, request: Request, webhook_id: str) -> HttpResponseBase:
-        return receive(self._find(request, webhook_id))
+        return self.receive(self._find(request, webhook_id))
 
     post = put = patch = delete = handle
 
     def get(self, request: Request, webhook_id: str) -> HttpResponseBase:
         """Receive a delivery; answer a probe without recording anything."""
         found = self._find(request, webhook_id)
-        return answer_probe() if is_probe(found) else receive(found)
+        return answer_probe() if is_probe(found) else self.receive(found)
 
     def head(self, request: Request, webhook_id: str) -> HttpResponseBase:
         """Answer as HTTP requires, without recording anything."""
@@ -132,14 +165,14 @@ class WebhookView(APIView):
         is_handshake = find_unsigned_handshake(found) is not None
         if "GET" in found.endpoint.allowed_methods and not is_handshake:
             return HttpResponse()
-        return receive(found)
+        return self.receive(found)
 
     def options(  # type: ignore[override]  # the path names the endpoint
         self, request: Request, webhook_id: str
     ) -> HttpResponseBase:
         found = self._find(request, webhook_id)
         if find_unsigned_handshake(found) is not None:
-            answer = receive(found)
+            answer = self.receive(found)
         elif is_preflight(found):
             answer = answer_preflight(found)
         else:
@@ -150,10 +183,22 @@ class WebhookView(APIView):
     def http_method_not_allowed(  # type: ignore[override]  # the path names it
         self, request: Request, webhook_id: str
     ) -> HttpResponseBase:
-        return receive(self._find(request, webhook_id))
+        return self.receive(self._find(request, webhook_id))
+
+    def receive(self, request: WebhookRequest) -> HttpResponse:
+        return receive_alone(request)
+
+    def find_endpoint(self, webhook_id: str) -> WebhookEndpoint | None:
+        return find_endpoints([webhook_id]).get(webhook_id)
 
     def _find(self, request: Request, webhook_id: str) -> WebhookRequest:
-        self.found = _find_request(request._request, webhook_id)
+        """Return the request to an active endpoint; raise WebhookNotFound."""
+        http = request._request
+        endpoint = self.find_endpoint(without_slash(webhook_id))
+        if endpoint is None:
+            count_forgery(parse_address(http.META.get("REMOTE_ADDR", "")))
+            raise WebhookNotFound
+        self.found = _open(http, endpoint)
         return self.found
 
     def finalize_response(  # type: ignore[override]  # no DRF response
@@ -201,12 +246,12 @@ class WebhookMiddleware:
         return response
 
 
-def _find_request(http: HttpRequest, webhook_id: str) -> WebhookRequest:
-    # Some people and senders append a slash; no id or path ends with one.
-    endpoint = _find_endpoint(webhook_id.removesuffix("/"))
-    if endpoint is None:
-        count_forgery(parse_address(http.META.get("REMOTE_ADDR", "")))
-        raise WebhookNotFound
+def without_slash(webhook_id: str) -> str:
+    """Some people and senders append a slash; no id or path ends with one."""
+    return webhook_id.removesuffix("/")
+
+
+def _open(http: HttpRequest, endpoint: WebhookEndpoint) -> WebhookRequest:
     # Senders sign the URL as they write it: use it as it was sent, if the web server
     # provides it.
     target: str = http.META.get("REQUEST_URI") or http.META.get("RAW_URI", "")
@@ -218,18 +263,3 @@ def _find_request(http: HttpRequest, webhook_id: str) -> WebhookRequest:
         definition=definition_at(endpoint.type, endpoint.type_revision),
         url=settings.PUBLIC_URL + target,
     )
-
-
-def _find_endpoint(webhook_id: str) -> WebhookEndpoint | None:
-    """Return an active endpoint; a disabled one is not found, like an unknown one."""
-    if "\x00" in webhook_id:  # PostgreSQL refuses it
-        return None
-    try:
-        return find_endpoint(webhook_id)
-    except Error as error:
-        if not is_unavailable(error):
-            raise
-        # If the server was restarted, the first statement on a thread's old connection
-        # fails. Nothing has been written yet, so it can be repeated.
-        drop_connection()
-        return find_endpoint(webhook_id)

@@ -13,10 +13,11 @@ from tests.senders.requests import Sent
 from tests.senders.table import signed
 from tests.webhooks.deliveries import assert_nothing_happened
 from tests.webhooks.types.receiving import make_endpoint, send
+from tests.webhooks.ways import each_way as each_way
 from webhooks.models import WebhookEndpoint
 from webhooks.types import preview_type
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("each_way")]
 
 STRUCTURED = signed("cloudevents", "example.weather.changed")
 BINARY = signed("cloudevents", "example.weather.binary")

@@ -16,11 +16,12 @@ from tests.senders.sender_keys import GOOGLE_KEYS, published_keys, rsa_key
 from tests.senders.table import SENDERS, unsigned
 from tests.webhooks.deliveries import assert_nothing_happened
 from tests.webhooks.types.receiving import make_endpoint, send, store_keys
+from tests.webhooks.ways import each_way as each_way
 from webhooks import pending_fetches
 from webhooks.models import PendingFetch, PendingFetchKind, PendingFetchStatus
 from webhooks.pending_fetches import run_pending_fetches
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("each_way")]
 
 HOUR = 3600
 

@@ -78,6 +78,27 @@ def test_the_same_id_with_another_body_is_a_recorded_conflict(
     )
 
 
+def test_a_new_secret_holds_for_the_very_next_request(
+    stack: Stack, client: Api, agent: str
+) -> None:
+    """In both processes, and in a batch with requests that are accepted."""
+    other = make_hook(client, agent, description="others")
+    made = client.make_trigger(
+        name=f"hook {uuid4()}", agent_id=agent, trigger_type="webhook"
+    )
+    path = path_of(made)
+    assert {a.status for a in send_all(stack.url, [delivery(path)] * 32)} == {200}
+
+    client.patch(
+        f"/triggers/{made['id']}",
+        {"webhook_config": {"secret": "a-new-secret-of-some-length"}},
+    )
+
+    both = [delivery(path), delivery(other)] * 32
+    answers = send_all(stack.url, both, senders=32)
+    assert [a.status for a in answers] == [401, 200] * 32
+
+
 def test_a_sender_that_prefers_to_wait_gets_the_outcome(
     stack: Stack, client: Api, agent: str
 ) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from ipaddress import ip_network
 from typing import Any
 from uuid import UUID
@@ -16,6 +18,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from events.models import Event
 from events.services.record import NewEvent, record_events
 from tests.outages import end_connections
+from tests.races import ROUNDS, THREADS, race_all
 from tests.webhooks.received import make_endpoint
 from tests.webhooks.uploads import PARCELS
 from webhooks.endpoints.lifecycle import update_endpoint
@@ -65,6 +68,15 @@ def receive(*requests: Environ) -> list[HttpResponse]:
     answers = BatchReceiver()(requests)
     assert None not in answers
     return [answer for answer in answers if answer is not None]
+
+
+def receive_all(endpoint: WebhookEndpoint, ids: list[str]) -> list[tuple[str, ...]]:
+    """Return delivery id, event id and status of each request of a batch."""
+    answers = receive(*(request(endpoint, webhook_id=one) for one in ids))
+    return [
+        (delivery_id, content["event_id"], content["status"])
+        for delivery_id, content in zip(ids, map(read, answers), strict=True)
+    ]
 
 
 def statuses(answers: Sequence[HttpResponse]) -> list[int]:
@@ -223,6 +235,25 @@ def test_after_a_restart_of_the_server_a_batch_is_accepted() -> None:
 
     assert statuses(receive(request(endpoint), request(endpoint))) == [200, 200]
     assert connection.is_usable()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_batches_that_race_record_each_delivery_once() -> None:
+    """Each of 8 threads receives the same 12 deliveries, in an order of its own."""
+    endpoint = make_endpoint()
+    for round_ in range(ROUNDS):
+        ids = [f"{round_}-{number}" for number in range(12)]
+        orders = [ids[n:] + ids[:n] for n in range(THREADS)]
+
+        raced = race_all([partial(receive_all, endpoint, order) for order in orders])
+
+        answered = Counter(answer for answers in raced for answer in answers)
+        assert set(answered.values()) <= {1, THREADS - 1}
+        assert Counter(status for _, _, status in answered.elements()) == {
+            "accepted": len(ids),
+            "duplicate": len(ids) * (THREADS - 1),
+        }
+    assert Event.objects.count() == ROUNDS * 12
 
 
 @pytest.mark.usefixtures("_one_connection")

@@ -46,6 +46,10 @@ def _processes() -> Iterator[_Process]:
         yield _Process(int(folder.name), parent=int(fields[1]), ticks=ticks)
 
 
+def children_of(root: int) -> list[int]:
+    return [process.pid for process in _processes() if process.parent == root]
+
+
 def resident_mb(pid: int) -> float:
     """Return the resident memory of a process in MB (10^6 bytes)."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():

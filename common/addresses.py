@@ -24,6 +24,10 @@ from common.errors import TickhookError
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
+ADDRESSES_REMEMBERED = 4096
+# An IPv6 address has at most 45; a zone may follow.
+MAX_ADDRESS_CHARACTERS = 100
+
 # Python counts these as global, but they belong to no public service: protocol
 # assignments, the anycast relay of 6to4.
 _NOT_PUBLIC_IPV4 = [ip_network(net) for net in ("192.0.0.0/24", "192.88.99.0/24")]
@@ -39,6 +43,12 @@ _NOT_PUBLIC_IPV6 = [
 
 def parse_address(text: str) -> Address | None:
     """Return an address, as IPv4 if it is an IPv4-mapped one; None if it is invalid."""
+    # Longer texts, which anyone can send, must not fill the memory.
+    return _parse(text) if len(text) <= MAX_ADDRESS_CHARACTERS else None
+
+
+@lru_cache(ADDRESSES_REMEMBERED)
+def _parse(text: str) -> Address | None:
     try:
         address = ip_address(text.strip().partition("%")[0])
     except ValueError:

@@ -11,14 +11,13 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 
-from common.addresses import parse_address
+from common.addresses import ADDRESSES_REMEMBERED, parse_address
 
 logger = logging.getLogger(__name__)
 
 FORWARDED_FOR = "HTTP_X_FORWARDED_FOR"
 FORWARDED_PROTO = "HTTP_X_FORWARDED_PROTO"
 SCHEMES = {"http", "https"}
-ADDRESSES_REMEMBERED = 4096
 
 
 class ForwardedHeaders:

@@ -13,6 +13,7 @@ from common.addresses import (
     allowed_addresses,
     check_url,
     is_public,
+    parse_address,
 )
 
 REFUSED = json.loads(
@@ -132,3 +133,20 @@ def test_the_error_for_a_name_without_an_allowed_address_says_what_to_do() -> No
         "The host name resolves to a private address (10.0.0.5), which is not allowed. "
         "Add it to TICKHOOK_ALLOWED_NETWORKS to permit it."
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        (" 192.0.2.1 ", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("", None),
+        ("localhost", None),
+        ("192.0.2.1" + " " * 100, None),
+    ],
+)
+def test_an_address_is_read(text: str, address: str | None) -> None:
+    parsed = parse_address(text)
+
+    assert (None if parsed is None else str(parsed)) == address

@@ -149,6 +149,9 @@ class WebhookView(APIView):
 
     found: WebhookRequest | None = None
 
+    def perform_authentication(self, request: Request) -> None:
+        """Do nothing: a sender is no user, and proves its identity in its own way."""
+
     def handle(self, request: Request, webhook_id: str) -> HttpResponseBase:
         return self.receive(self._find(request, webhook_id))
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 from django.contrib.auth.models import Group
 from django.db import Error, models
 from django.db.models import Q
+from django.db.models.functions import Lower, Now
+from django.db.models.lookups import Exact
 
 from common.database.errors import drop_connection, is_unavailable
 from common.fields import EncryptedJSONField, RawJSONField
@@ -97,6 +99,8 @@ class AgentTask(models.Model):
     # Messages of this attempt that left their queue and that no worker claimed.
     lost_messages = models.PositiveSmallIntegerField(default=0, db_default=0)
     next_attempt_at = models.DateTimeField(null=True)
+    # Workers take the waiting tasks of an agent in this order (agents.services.turns).
+    turn_at = models.DateTimeField(db_default=Now())
     created_at = models.DateTimeField()
     submitted_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
@@ -131,6 +135,13 @@ class AgentTask(models.Model):
                     status__in=OPEN_TASK_STATUSES, next_attempt_at__isnull=False
                 ),
                 name="agent_task_busy",
+            ),
+            # By `lower`, because a query with a plain status may use the index of tasks
+            # to submit, which the planner expects to be nearly empty, and read it all.
+            models.Index(
+                fields=("agent", "turn_at", "id"),
+                condition=Q(Exact(Lower("status"), TaskStatus.SUBMITTED)),
+                name="agent_task_waiting",
             ),
         )
 
@@ -182,6 +193,36 @@ class Turn(models.Model):
     name = models.CharField(max_length=50, primary_key=True)
     holder = models.UUIDField()
     next_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class HintSlot(models.Model):
+    """One of the few hints of an agent that are in the broker and not yet begun.
+
+    A hint is a Celery message that asks a worker process to run waiting tasks.
+    """
+
+    pk = models.CompositePrimaryKey("agent_id", "period", "slot")
+    agent = models.ForeignKey(
+        Agent, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    period = models.PositiveIntegerField()
+    slot = models.PositiveSmallIntegerField()
+    sent_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"hint {self.slot}"
+
+
+class HintedTask(models.Model):
+    """A Celery task that reads hints, and a queue whose workers run it."""
+
+    pk = models.CompositePrimaryKey("queue", "name")
+    queue = models.CharField(max_length=255)
+    name = models.CharField(max_length=255)
+    seen_at = models.DateTimeField()
 
     def __str__(self) -> str:
         return self.name

@@ -16,6 +16,7 @@ from agents.backends import SubmissionFailed, get_backend
 from agents.models import Agent, AgentTask, TaskStatus
 from agents.services.run import finish_task
 from agents.services.scan_floor import ScanFloor
+from agents.services.turns import next_turns
 from common.database.sql import insert_rows
 from common.ids import uuid7
 
@@ -95,7 +96,10 @@ _NAMES = (
     "run_id",
     "attempt",
     "publications",
+    "turn_at",
 )
+# By whether the task is held.
+_FIRST_ATTEMPT = {False: "statement_timestamp()", True: "NULL::timestamptz"}
 
 Parameters = Mapping[str, datetime | int | list[UUID]]
 
@@ -133,21 +137,24 @@ def create_tasks(tasks: Sequence[NewTask]) -> None:
     A second task with the same idempotency key raises IntegrityError. That is a bug in
     the caller, because the key is the id of the execution that the caller has locked.
     """
-    _insert([t for t in tasks if not t.is_held], next_attempt="statement_timestamp()")
-    _insert([t for t in tasks if t.is_held], next_attempt="NULL::timestamptz")
+    if not tasks:
+        return
+    turns = next_turns([(task.agent_id, task.concurrency_key) for task in tasks])
+    for is_held, next_attempt in _FIRST_ATTEMPT.items():
+        insert_rows(
+            AgentTask,
+            _NAMES,
+            [
+                _row(task, turn_at)
+                for task, turn_at in zip(tasks, turns, strict=True)
+                if task.is_held == is_held
+            ],
+            created_at="statement_timestamp()",
+            next_attempt_at=next_attempt,
+        )
 
 
-def _insert(tasks: Sequence[NewTask], *, next_attempt: str) -> None:
-    insert_rows(
-        AgentTask,
-        _NAMES,
-        [_row(task) for task in tasks],
-        created_at="statement_timestamp()",
-        next_attempt_at=next_attempt,
-    )
-
-
-def _row(task: NewTask) -> tuple[object, ...]:
+def _row(task: NewTask, turn_at: datetime) -> tuple[object, ...]:
     return (
         task.id,
         task.agent_id,
@@ -161,6 +168,7 @@ def _row(task: NewTask) -> tuple[object, ...]:
         *("",) * 4,
         1,
         0,
+        turn_at,
     )
 
 

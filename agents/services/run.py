@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from django.utils.module_loading import import_string
 
 from agents.models import OPEN_TASK_STATUSES, AgentTask, TaskStatus
+from agents.services.celery_results import store_lost_result
 from agents.services.scan_floor import ScanFloor
 from agents.services.workers import HEARTBEAT_TIMEOUT, current_worker
 from common.errors import clean_text
@@ -149,12 +150,14 @@ def finish_task(
     result: object = None,
     error: str = "",
     was: TaskStatus = TaskStatus.RUNNING,
+    has_lost_worker: bool = False,
 ) -> bool:
     """Store how a task ended; return False if this attempt has lost the task.
 
-    Notifies `executions` in the same transaction. Raises ResultRejected.
+    Notifies `executions` in the same transaction. A task that `has_lost_worker` gets
+    its row in Celery's table, too. Raises ResultRejected.
     """
-    stored = None if result is None else _dump_result(result)
+    stored = None if result is None else dump_result(result)
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(
@@ -171,6 +174,8 @@ def finish_task(
             finished = bool(cursor.rowcount)
         if finished:
             notify_finished([task.pk], status)
+            if has_lost_worker:
+                store_lost_result(task, status)
     return finished
 
 
@@ -185,7 +190,9 @@ def fail_tasks_out_of_attempts() -> int:
     """Fail tasks that lost their worker in each of five attempts; return how many."""
     error = f"The worker died or missed heartbeats in each of {MAX_ATTEMPTS} attempts"
     return sum(
-        finish_task(task=task, status=TaskStatus.FAILED, error=error)
+        finish_task(
+            task=task, status=TaskStatus.FAILED, error=error, has_lost_worker=True
+        )
         for task in AgentTask.objects.raw(_OUT_OF_ATTEMPTS, _DEAD_WORKERS)
     )
 
@@ -202,6 +209,7 @@ def time_out_overdue_tasks() -> int:
             task=task,
             status=TaskStatus.TIMEOUT,
             error=f"The agent did not finish within {seconds} s",
+            has_lost_worker=True,
         )
     if len(overdue) < BATCH:
         running_floor.end(scan, oldest=None)
@@ -251,7 +259,8 @@ def cancel_tasks(*, task_ids: Collection[UUID], error: str) -> list[UUID]:
     return cancelled
 
 
-def _dump_result(result: object) -> str:
+def dump_result(result: object) -> str:
+    """Return the JSON text of a result; raise ResultRejected."""
     try:
         text = dump_json(result)
     except (TypeError, ValueError, RecursionError) as error:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from uuid import UUID
 
 from agents.models import Agent, AgentTask
+from agents.services.hints import Hint
 from common.errors import Fault, TickhookError
 from common.registry import Registry
 
@@ -40,8 +42,18 @@ class AgentBackend(ABC):
         """
         return None
 
+    def find_hinted(self, agents: Iterable[Agent]) -> set[UUID]:
+        """Return which agents have hints in their queue instead of tasks."""
+        return set()
+
+    def publish_hints(
+        self, agents: Mapping[UUID, Agent], hints: Collection[Hint]
+    ) -> bool:
+        """Publish hints of agents, given by id; return False if that is impossible."""
+        return False
+
     def count_messages(self, queues: Collection[str]) -> dict[str, int]:
-        """Return how many tasks each queue contains, without those that workers hold.
+        """Return how many messages a queue contains, without those that workers hold.
 
         A queue that cannot be read is absent. Never raises.
         """

@@ -130,7 +130,7 @@ class AgentTaskAdmin(HistoryAdmin[AgentTask]):
     words: ClassVar[Mapping[str, Words]] = {"status": TASK_STATUSES}
     id_search_fields = ("pk", "idempotency_key")
     labels: ClassVar[Mapping[str, str]] = {
-        "publications": "Sent to workers",
+        "publications": "Times submitted",
         "next_attempt_at": "Next attempt",
         "deadline_at": "Ends at the latest",
         "workflow_id": "Workflow id",

@@ -235,13 +235,11 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # Claims are rows in PostgreSQL: a repeated message finds its task claimed.
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-# Results of agents are stored in their tasks; this adds Celery's own table of results.
+# Results of agents are stored in their tasks. This adds a row to Celery's own table for
+# each task that ends. Celery itself stores nothing, it only deletes old rows.
 TICKHOOK_CELERY_RESULTS = env.bool("TICKHOOK_CELERY_RESULTS", default=True)
 CELERY_TASK_IGNORE_RESULT = True
-CELERY_RESULT_BACKEND = (
-    "agents.celery_results.ResultBackend" if TICKHOOK_CELERY_RESULTS else None
-)
-CELERY_RESULT_EXTENDED = True
+CELERY_RESULT_BACKEND = "django-db" if TICKHOOK_CELERY_RESULTS else None
 # Without results, beat needs no entry that deletes old ones.
 CELERY_RESULT_EXPIRES = 86_400 if TICKHOOK_CELERY_RESULTS else None
 CELERY_TASK_PUBLISH_RETRY_POLICY = {

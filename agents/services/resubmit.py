@@ -1,18 +1,20 @@
-"""Publishes again the tasks whose messages the broker has lost, and no others.
+"""Publishes again what the broker has lost of its messages to agents, and no more.
 
 For each queue, the sweep compares the number of messages in the broker with the number
-of tasks that were submitted and not started. If a queue has fewer messages than tasks,
-it has lost the difference, so the sweep publishes that many of the oldest tasks again.
-If it has as many, it has lost none, and its tasks wait for a worker, however long that
-takes. So messages never outnumber the open tasks, and a backlog does not feed itself.
+of hints that were published and not begun. If a queue has fewer messages, it has lost
+the difference, so the sweep publishes that many of the oldest hints again. If it has as
+many, it has lost none, and its tasks wait for a worker, however long that takes. So
+messages never outnumber the hints, and a backlog does not feed itself. An agent whose
+tasks wait without any hint gets new ones.
 
 Messages that workers hold are not counted: RabbitMQ does not report them, and those of
 a killed worker are practically lost. A worker holds no more messages than it has
-processes, so at most that many tasks are published once too often.
+processes, so at most that many hints are published once too often.
 
-A Celery task that is no `@agent_task` takes its message and never claims the task. So
-after `MAX_LOST` lost messages the sweep publishes the task no more. It ends as a
-timeout when the time limit of its agent has passed since the last publication.
+A Celery task that is no `@agent_task` has a message for each task instead of hints, and
+the same applies to these. But it takes its message and never claims the task. So after
+`MAX_LOST` lost messages the sweep publishes the task no more. It ends as a timeout when
+the time limit of its agent has passed since the last publication.
 """
 
 from __future__ import annotations
@@ -26,8 +28,16 @@ from uuid import UUID
 
 from django.db import DatabaseError, connection
 
-from agents.backends import get_backend
+from agents.backends import AgentBackend, get_backend
 from agents.models import Agent, AgentTask, TaskStatus
+from agents.services.hints import (
+    TakenSlots,
+    count_slots,
+    free_slots,
+    renew_slots,
+    take_slots,
+    take_slots_again,
+)
 from agents.services.run import finish_task
 from agents.services.scan_floor import ScanFloor, ScanRange
 from agents.services.submit import (
@@ -104,9 +114,15 @@ WHERE id = ANY(ARRAY(SELECT id FROM kept))
 
 @dataclass(slots=True, kw_only=True)
 class _Queue:
-    """The agents whose tasks wait in one queue of a backend, and its messages."""
+    """The agents whose tasks wait in one queue of a backend, and its messages.
 
+    Each task of `agent_ids` has a message, those of `hinted` have hints.
+    """
+
+    backend: AgentBackend
+    agents: dict[UUID, Agent] = field(default_factory=dict)
     agent_ids: list[UUID] = field(default_factory=list)
+    hinted: list[UUID] = field(default_factory=list)
     messages: int = 0
 
 
@@ -121,20 +137,25 @@ class _Unstarted:
 
 
 def resubmit_lost_tasks() -> int:
-    """Publish again the tasks whose messages the broker lost; return how many.
+    """Publish again what the broker lost; return how many tasks and hints.
 
     Does nothing for a broker that does not answer: its tasks come due by themselves.
     """
     scan = submitted_floor.begin(reach=UNSTARTED_AFTER - GRACE)
     accepted = 0
-    if unstarted := _count_unstarted(scan):
-        queues = _count_messages(unstarted)
-        if any(_missing(queue, unstarted) > 0 for queue in queues):
-            # Tasks that started during the requests to the broker are not missing.
-            unstarted = _count_unstarted(scan)
-        accepted = sum(_resubmit(queue, unstarted, scan) for queue in queues)
+    renew_slots()
+    unstarted, slots = _count_unstarted(scan), count_slots(grace=GRACE)
+    if unstarted or any(taken.old for taken in slots.values()):
+        queues = _count_messages(unstarted.keys() | slots.keys())
+        if any(_missing(queue, unstarted, slots) > 0 for queue in queues):
+            # What began during the requests to the broker is not missing.
+            unstarted, slots = _count_unstarted(scan), count_slots(grace=GRACE)
         for queue in queues:
-            _time_out(queue, unstarted, scan)
+            missing = _missing(queue, unstarted, slots)
+            repeated = _repeat_hints(queue, missing)
+            accepted += repeated + _send_first_hints(queue, unstarted, slots)
+            accepted += _resubmit(queue, unstarted, scan, missing - repeated)
+            _time_out(queue, unstarted, scan, missing - repeated)
         _postpone(queues, unstarted, scan)
     oldest = min((found.oldest for found in unstarted.values()), default=None)
     submitted_floor.end(scan, oldest=oldest)
@@ -152,10 +173,11 @@ def _count_unstarted(scan: ScanRange) -> dict[UUID, _Unstarted]:
 
 def _count_messages(agent_ids: Collection[UUID]) -> list[_Queue]:
     """Return the queues of these agents, with one request to each backend."""
-    queues: dict[str, dict[str, _Queue]] = defaultdict(lambda: defaultdict(_Queue))
+    queues: dict[tuple[str, str], _Queue] = {}
     for agent in Agent.objects.filter(pk__in=agent_ids).defer("config"):
         try:
-            name = get_backend(agent.backend).queue_of(agent)
+            backend = get_backend(agent.backend)
+            name = backend.queue_of(agent)
         except DatabaseError:
             raise
         except Exception as error:  # noqa: BLE001 - one agent must not stop the others
@@ -166,28 +188,80 @@ def _count_messages(agent_ids: Collection[UUID]) -> list[_Queue]:
             )
             continue
         if name is not None:
-            queues[agent.backend][name].agent_ids.append(agent.id)
+            key = (agent.backend, name)
+            queues.setdefault(key, _Queue(backend=backend)).agents[agent.id] = agent
+    return _with_messages(queues)
+
+
+def _with_messages(queues: Mapping[tuple[str, str], _Queue]) -> list[_Queue]:
+    """Return the queues whose brokers answer, with what they contain."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for backend, name in sorted(queues):
+        names[backend].append(name)
     answered = []
-    for backend, by_name in queues.items():
-        counts = get_backend(backend).count_messages(sorted(by_name))
+    for backend, known in names.items():
+        counts = get_backend(backend).count_messages(known)
         for name, messages in counts.items():
-            by_name[name].messages = messages
-            answered.append(by_name[name])
+            queue = queues[backend, name]
+            queue.messages = messages
+            hinted = queue.backend.find_hinted(queue.agents.values())
+            queue.hinted = sorted(hinted)
+            queue.agent_ids = sorted(queue.agents.keys() - hinted)
+            answered.append(queue)
     return answered
 
 
-def _missing(queue: _Queue, unstarted: Mapping[UUID, _Unstarted]) -> int:
+def _missing(
+    queue: _Queue,
+    unstarted: Mapping[UUID, _Unstarted],
+    slots: Mapping[UUID, TakenSlots],
+) -> int:
     tasks = sum(unstarted[i].count for i in queue.agent_ids if i in unstarted)
-    return tasks - queue.messages
+    hints = sum(slots[i].old for i in queue.hinted if i in slots)
+    return tasks + hints - queue.messages
+
+
+def _repeat_hints(queue: _Queue, missing: int) -> int:
+    """Publish as many of a queue's oldest hints again as it has lost messages."""
+    if missing <= 0 or not queue.hinted:
+        return 0
+    lost = take_slots_again(queue.hinted, grace=GRACE, limit=missing)
+    if not lost or not queue.backend.publish_hints(queue.agents, lost):
+        return 0
+    logger.info("The broker lost messages: %d hints were published again", len(lost))
+    return len(lost)
+
+
+def _send_first_hints(
+    queue: _Queue,
+    unstarted: Mapping[UUID, _Unstarted],
+    slots: Mapping[UUID, TakenSlots],
+) -> int:
+    """Send hints for agents whose tasks wait without any, for example because the
+    process that had the last one was killed.
+    """
+    wanted = {
+        agent_id: unstarted[agent_id].count
+        for agent_id in queue.hinted
+        if agent_id in unstarted and agent_id not in slots
+    }
+    hints = take_slots(wanted) if wanted else []
+    if hints and not queue.backend.publish_hints(queue.agents, hints):
+        free_slots(hints)
+        return 0
+    return len(hints)
 
 
 def _resubmit(
-    queue: _Queue, unstarted: Mapping[UUID, _Unstarted], scan: ScanRange
+    queue: _Queue,
+    unstarted: Mapping[UUID, _Unstarted],
+    scan: ScanRange,
+    missing: int,
 ) -> int:
     """Publish as many of a queue's oldest tasks again as it has lost messages."""
-    missing = _missing(queue, unstarted) - _given_up(queue, unstarted)
+    missing -= _given_up(queue, unstarted)
     accepted = 0
-    while missing > 0:
+    while missing > 0 and queue.agent_ids:
         limit = min(missing, BATCH)
         claimed = claim_and_submit(
             _LOST,
@@ -214,10 +288,13 @@ def _given_up(queue: _Queue, unstarted: Mapping[UUID, _Unstarted]) -> int:
 
 
 def _time_out(
-    queue: _Queue, unstarted: Mapping[UUID, _Unstarted], scan: ScanRange
+    queue: _Queue,
+    unstarted: Mapping[UUID, _Unstarted],
+    scan: ScanRange,
+    missing: int,
 ) -> None:
     """End tasks whose messages were taken from a queue again and again, unclaimed."""
-    missing = min(_missing(queue, unstarted), _given_up(queue, unstarted), BATCH)
+    missing = min(missing, _given_up(queue, unstarted), BATCH)
     if missing <= 0:
         return
     parameters = {
@@ -248,7 +325,7 @@ def _postpone(
     agent_ids = [
         agent_id
         for queue in queues
-        for agent_id in queue.agent_ids
+        for agent_id in queue.agents
         if agent_id in unstarted and unstarted[agent_id].oldest <= soon
     ]
     parameters: Parameters = {

@@ -13,9 +13,11 @@ from pytest_django import DjangoDbBlocker
 from rest_framework.test import APIClient
 
 from agents.services import workers
+from agents.services.chunks import claim_floors
 from agents.services.resubmit import submitted_floor
 from agents.services.run import running_floor
 from agents.services.submit import due_floor
+from agents.services.turns import first_floors
 from common import ids, rate_limits
 from common.redis import ask_redis
 from events.nudge import nudge
@@ -156,7 +158,13 @@ def _no_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _forget_floors() -> None:
     """Make the first query of each test look for tasks of any age."""
-    for floor in (due_floor, submitted_floor, running_floor):
+    for floor in (
+        due_floor,
+        submitted_floor,
+        running_floor,
+        first_floors,
+        claim_floors,
+    ):
         floor.forget()
 
 

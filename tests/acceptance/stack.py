@@ -122,6 +122,9 @@ class Stack:
     def start_broker(self) -> None:
         self._broker = start_valkey(self._broker_data)
 
+    def pid_of(self, name: str) -> int:
+        return self._running[name].pid
+
     @property
     def broker_socket(self) -> str:
         return urlsplit(self._broker.url).path

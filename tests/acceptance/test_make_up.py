@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import psycopg
@@ -31,6 +32,15 @@ def ask_flower(credentials: dict[str, str]) -> list[int]:
     logins = (None, (name, password))
     with httpx2.Client(trust_env=False) as client:
         return [client.get(url, auth=login).status_code for login in logins]
+
+
+def flower_task(credentials: dict[str, str], task_id: str) -> dict[str, Any]:
+    """Return what Flower shows of a task; nothing while it does not know it."""
+    login = credentials["flower_username"], credentials["flower_password"]
+    url = f"{credentials['flower_url']}/api/task/info/{task_id}"
+    with httpx2.Client(trust_env=False) as client:
+        answer = client.get(url, auth=login)
+    return dict(answer.json()) if answer.status_code == 200 else {}
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +78,7 @@ def celery_result(clone: Clone, task_id: str) -> tuple[str, str] | None:
         return connection.execute(
             "SELECT status, result FROM django_celery_results_taskresult "
             "WHERE task_id = %s",
-            [f"{task_id}:1"],
+            [task_id],
         ).fetchone()
 
 
@@ -120,7 +130,15 @@ def test_the_page_on_agents_can_be_followed(
     }
     wait_for(lambda: celery_result(clone, task["id"]), timeout_seconds=30)
     state, result = celery_result(clone, task["id"]) or ("", "")
-    assert (state, json.loads(result)) == ("SUCCESS", task["result"])
+    assert (state, json.loads(result)) == ("SUCCESS", task["id"])
+    credentials = clone.credentials()
+    wait_for(
+        lambda: flower_task(credentials, task["id"]).get("state") == "SUCCESS",
+        timeout_seconds=30,
+    )
+    shown = flower_task(credentials, task["id"])
+    assert shown["name"] == "shop.tasks.thank"
+    assert shown["args"] == repr((task["id"], task["title"]))
 
 
 def test_celerys_commands_find_the_programs_of_make_up(

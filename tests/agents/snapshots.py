@@ -11,7 +11,7 @@ import pytest
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from agents.models import AgentTask, TaskStatus
+from agents.models import Agent, AgentTask, TaskStatus
 from common.ids import uuid7
 
 DEAD = 50_000
@@ -41,13 +41,26 @@ def bury_tasks(like: AgentTask) -> None:
     worker = f"'{uuid7()}'::uuid"
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")  # no FK checks
-        _copy(cursor, like, status="'submitted'", next_attempt_at=_AGO)
+        _copy(cursor, like, status="'submitted'", next_attempt_at=_AGO, turn_at=_AGO)
         _copy(cursor, like, status="'running'", deadline_at=_AGO, claimed_by=worker)
         _copy(cursor, like, status="'succeeded'")
     dead = AgentTask.objects.exclude(pk=like.pk).exclude(status=TaskStatus.SUCCEEDED)
     dead._raw_delete("default")
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE agents_agenttask")
+
+
+def bury_slots(agent: Agent) -> None:
+    """Leave dead slots of the last hours."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO agents_hintslot (agent_id, period, slot, sent_at) "
+            "SELECT %s, extract(epoch FROM now())::bigint / 10 - n, slot, now() "
+            "FROM generate_series(10, 3000) n, generate_series(1, 8) slot",
+            [agent.pk],
+        )
+        cursor.execute("DELETE FROM agents_hintslot")
+        cursor.execute("ANALYZE agents_hintslot")
 
 
 def _copy(cursor: CursorWrapper, like: AgentTask, **changed: str) -> None:
@@ -64,7 +77,7 @@ def _copy(cursor: CursorWrapper, like: AgentTask, **changed: str) -> None:
 
 @contextmanager
 def counted_buffers() -> Iterator[list[int]]:
-    """Collect the number of buffers that each statement on tasks reads.
+    """Collect the number of buffers that each statement on tasks and hints reads.
 
     Each statement first runs with EXPLAIN in a transaction that is rolled back.
     """
@@ -73,7 +86,8 @@ def counted_buffers() -> Iterator[list[int]]:
     def explain(
         execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any
     ) -> Any:
-        if "agents_agenttask" in sql and not sql.startswith("EXPLAIN"):
+        is_counted = "agents_agenttask" in sql or "agents_hintslot" in sql
+        if is_counted and not sql.startswith("EXPLAIN"):
             buffers.append(_explain(sql, params))
         return execute(sql, params, many, context)
 

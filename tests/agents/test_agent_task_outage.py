@@ -6,25 +6,35 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import redis
 from celery.exceptions import Reject, SoftTimeLimitExceeded
-from django.db import OperationalError, connection
+from django.db import DataError, OperationalError, connection
 from django.db.models.functions import Now
 
-from agents import agent_task as module
-from agents.agent_task import TaskResult, agent_task
+from agents.agent_task import agent_task
 from agents.models import AgentTask, TaskStatus
+from agents.runner import hints, results
+from agents.runner.events import TaskEvents
+from agents.runner.results import Reporter
 from agents.services import workers
-from agents.services.run import claim_task, finish_task
+from agents.services.celery_results import CeleryRun
+from agents.services.chunks import EndedTask, end_tasks
+from agents.services.run import claim_task
 from agents.services.submit import submit_tasks
 from executions.sweep import watch_agents
 from tests.acceptance.waiting import wait_for
+from tests.agents.hinting import broker as broker
+from tests.agents.hinting import hinted_agent, length, take_messages, waiting_tasks
 from tests.factories import make_task
 from tests.outages import closed_database, end_connections, read_only_database
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 DONE = (TaskStatus.SUCCEEDED, {"done": True})
-FAILED = TaskResult(TaskStatus.FAILED)
+reporter = Reporter(
+    run=CeleryRun(name="shop.tasks.thank", worker="shop@test"),
+    events=TaskEvents(name="shop.tasks.thank", worker="shop@test"),
+)
 calls: list[int] = []
 
 
@@ -37,14 +47,15 @@ def answer(task: AgentTask) -> object:
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     calls.clear()
-    monkeypatch.setattr(module, "FIRST_PAUSES", ())
-    monkeypatch.setattr(module, "LONGEST_PAUSE", 0.01)
-    monkeypatch.setattr(module, "CLAIM_SECONDS", 10.0)
-    monkeypatch.setattr(module, "CLAIM_PAUSE_SECONDS", 0.01)
-    module._reporter.start()
+    monkeypatch.setattr(results, "FIRST_PAUSES", ())
+    monkeypatch.setattr(results, "LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(hints, "CLAIM_SECONDS", 10.0)
+    monkeypatch.setattr(hints, "CLAIM_PAUSE_SECONDS", 0.01)
+    results._storing.start()
     yield
-    module._reporter.stop()
-    module._reporter.join(60)
+    results._storing.stop()
+    results._storing.join(60)
+    results._pending.clear()
     connection.close()
 
 
@@ -65,16 +76,21 @@ def outcome(task: AgentTask) -> tuple[str, object]:
     return task.status, task.result
 
 
+def succeeded(task: AgentTask) -> EndedTask:
+    return EndedTask(task=task, status=TaskStatus.SUCCEEDED, result='{"done":true}')
+
+
 @pytest.mark.parametrize("outage", [read_only_database, closed_database])
-def test_a_result_is_stored_once_the_database_is_back(outage: Any) -> None:
-    task = claimed()
+def test_results_are_stored_once_the_database_is_back(outage: Any) -> None:
+    tasks = [claimed(), claimed()]
 
     with outage():
-        module._run(lambda _: {"done": True}, task)
-        assert task.pk in module._pending
+        reporter.report([succeeded(task) for task in tasks])
+        assert set(results._pending) == {task.pk for task in tasks}
 
-    wait_for(lambda: outcome(task) == DONE, timeout_seconds=60)
-    assert task.pk not in module._pending
+    wait_for(lambda: outcome(tasks[1]) == DONE, timeout_seconds=60)
+    assert outcome(tasks[0]) == DONE
+    assert not results._pending
 
 
 def test_a_result_survives_a_time_limit_while_it_is_stored(
@@ -83,44 +99,67 @@ def test_a_result_survives_a_time_limit_while_it_is_stored(
     task = claimed()
     interruptions: list[Exception] = [SoftTimeLimitExceeded()]
 
-    def interrupted(**fields: Any) -> bool:
+    def interrupted(*given: Any, **options: Any) -> Any:
         if interruptions:
             raise interruptions.pop()
-        return finish_task(**fields)
+        return end_tasks(*given, **options)
 
-    monkeypatch.setattr(module, "finish_task", interrupted)
+    monkeypatch.setattr(results, "end_tasks", interrupted)
 
-    module._run(lambda _: {"done": True}, task)
+    reporter.report([succeeded(task)])
 
     wait_for(lambda: outcome(task) == DONE, timeout_seconds=60)
+
+
+def test_a_result_that_cannot_be_stored_fails_its_task_and_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tasks = [claimed(), claimed(), claimed()]
+
+    def refuse(ended: Any, **options: Any) -> Any:
+        if any(one.task == tasks[1] and one.result for one in ended):
+            raise DataError("nested too deeply")
+        return end_tasks(ended, **options)
+
+    monkeypatch.setattr(results, "end_tasks", refuse)
+
+    reporter.report([succeeded(task) for task in tasks])
+
+    assert [outcome(task) for task in tasks] == [DONE, (TaskStatus.FAILED, None), DONE]
+    assert tasks[1].error == "The result cannot be stored: DataError"
 
 
 def test_a_worker_that_shuts_down_tries_once_more_to_store_its_results(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    task = claimed()
-    monkeypatch.setattr(module, "_pending", {task.pk: (task, FAILED)})
+    task, waiting = claimed(), claimed()
+    monkeypatch.setattr(results, "_pending", {task.pk: (reporter, succeeded(task))})
+    monkeypatch.setattr(results, "_unreleased", {waiting.pk: waiting})
 
-    module._store_pending()
+    results._store_pending()
 
-    assert outcome(task) == (TaskStatus.FAILED, None)
+    assert outcome(task) == DONE
+    assert outcome(waiting) == (TaskStatus.SUBMITTED, None)
 
 
 @pytest.mark.parametrize("outage", [read_only_database, closed_database])
-def test_a_message_returns_to_its_queue_if_its_task_cannot_be_claimed(
-    outage: Any, monkeypatch: pytest.MonkeyPatch
+def test_a_hint_returns_to_its_queue_if_no_task_can_be_claimed(
+    broker: redis.Redis, outage: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "CLAIM_SECONDS", 0.2)
-    task = submitted()
+    monkeypatch.setattr(hints, "CLAIM_SECONDS", 0.2)
+    [task] = waiting_tasks(hinted_agent(answer), 1)
+    submit_tasks([task.id])
+    [message] = take_messages(broker)
 
     with outage(), pytest.raises(Reject) as rejection:
-        answer(str(task.id))
+        answer(message)
 
     assert rejection.value.args == (None, True)  # to be queued again
     assert calls == []
-    monkeypatch.setattr(module, "CLAIM_SECONDS", 10.0)
-    answer(str(task.id))
+    monkeypatch.setattr(hints, "CLAIM_SECONDS", 10.0)
+    answer(message)
     assert outcome(task) == DONE
+    assert length(broker) == 0
 
 
 def test_a_claim_without_the_servers_answer_is_found(
@@ -134,7 +173,7 @@ def test_a_claim_without_the_servers_answer_is_found(
             return None
         raise OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr(module, "claim_task", claim_and_lose_the_answer)
+    monkeypatch.setattr(hints, "claim_task", claim_and_lose_the_answer)
 
     answer(str(task.id))
 
@@ -167,21 +206,12 @@ def test_no_time_limit_is_applied_right_after_an_outage(
     assert outcome(task) == (TaskStatus.TIMEOUT, None)
 
 
-def test_a_second_message_for_a_pending_result_runs_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    task = claimed()
-    monkeypatch.setattr(module, "_pending", {task.pk: (task, FAILED)})
-
-    assert module._find_unconfirmed_claim(task.pk) is None
-
-
 def test_a_process_with_many_pending_results_claims_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     task = submitted()
-    monkeypatch.setattr(module, "MAX_PENDING", 0)
-    monkeypatch.setattr(module, "CLAIM_SECONDS", 0.05)
+    monkeypatch.setattr(results, "MAX_PENDING", 0)
+    monkeypatch.setattr(hints, "CLAIM_SECONDS", 0.05)
 
     with pytest.raises(Reject):
         answer(str(task.id))

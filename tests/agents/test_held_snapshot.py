@@ -10,6 +10,14 @@ import pytest
 from django.db.models.functions import Now
 
 from agents.models import AgentTask, TaskStatus, Worker
+from agents.services import turns
+from agents.services.chunks import (
+    EndedTask,
+    claim_waiting,
+    end_tasks,
+    release_claimed,
+)
+from agents.services.hints import Hint, begin_hint, free_slots, take_slots
 from agents.services.resubmit import resubmit_lost_tasks
 from agents.services.run import (
     cancel_tasks,
@@ -22,7 +30,8 @@ from agents.services.run import (
 )
 from agents.services.submit import submit_due_tasks, submit_tasks
 from agents.services.workers import current_worker, delete_old_workers
-from tests.agents.snapshots import bury_tasks, counted_buffers
+from common.database.sql import database_now
+from tests.agents.snapshots import bury_slots, bury_tasks, counted_buffers
 from tests.agents.snapshots import held_snapshot as held_snapshot
 from tests.factories import make_agent, make_task
 
@@ -85,3 +94,41 @@ def test_a_task_is_found_by_its_id_not_by_its_status() -> None:
     assert buffers_of(partial(release_tasks, [held.id])) < FEW
     cancel = partial(cancel_tasks, task_ids=ids, error="")
     assert buffers_of(cancel) / len(ids) < FEW
+
+
+@pytest.mark.usefixtures("held_snapshot")
+def test_looks_for_waiting_tasks_do_not_read_dead_entries(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(turns, "SHORT_SECONDS", 0.0)
+    monkeypatch.setattr(turns, "REST_FACTOR", 10_000)
+    agent = make_agent()
+    bury_tasks(make_task(agent=agent))
+    claim = partial(claim_waiting, agent=agent, limit=20, now=database_now())
+    assert claim().tasks == []
+    tasks = [make_task(agent=agent) for _ in range(3)]
+    submit_tasks([task.id for task in tasks])
+
+    assert buffers_of(partial(make_task, agent=agent)) < FEW
+    assert buffers_of(claim) < FEW
+    claimed = list(AgentTask.objects.filter(status=TaskStatus.RUNNING))
+
+    assert {task.id for task in claimed} == {task.id for task in tasks}
+    assert buffers_of(partial(release_claimed, claimed)) < FEW
+    again = claim().tasks
+    assert len(again) == 3
+    ended = [EndedTask(task=task, status=TaskStatus.SUCCEEDED) for task in again]
+    assert buffers_of(partial(end_tasks, ended)) < FEW
+
+
+@pytest.mark.usefixtures("held_snapshot")
+def test_hints_do_not_read_dead_slots() -> None:
+    agent = make_agent()
+    bury_slots(agent)
+    taken: list[Hint] = []
+
+    assert buffers_of(lambda: taken.extend(take_slots({agent.id: 3}))) < FEW
+    assert [hint.slot for hint in taken] == [1, 2, 3]
+    assert buffers_of(partial(begin_hint, taken[1])) < FEW
+    assert buffers_of(partial(free_slots, taken[2:])) < FEW
+    assert [hint.slot for hint in take_slots({agent.id: 9})] == [2, 3, 4, 5, 6, 7, 8]

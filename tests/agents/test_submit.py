@@ -3,7 +3,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 import pytest
 from celery import current_app
@@ -218,23 +217,9 @@ def test_tasks_are_published_with_their_key_and_limits(
         "task_id": f"{task.id}:1",
         "argsrepr": f"('{task.id}', '{task.title}')",
         "headers": {"idempotency_key": str(task.idempotency_key)},
-        "ignore_result": False,
         "soft_time_limit": 3600,
         "time_limit": 3630,
     }
-
-
-def test_celery_stores_no_result_of_a_task_if_that_is_turned_off(
-    monkeypatch: pytest.MonkeyPatch, settings: Settings
-) -> None:
-    settings.TICKHOOK_CELERY_RESULTS = False
-    sent: list[Any] = []
-    monkeypatch.setattr(current_app, "send_task", lambda _, **given: sent.append(given))
-
-    submit_tasks([make_task(agent=celery_agent()).id])
-
-    [options] = sent
-    assert "ignore_result" not in options
 
 
 def test_an_agent_whose_secret_cannot_be_read_does_not_delay_the_others() -> None:

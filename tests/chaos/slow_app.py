@@ -18,8 +18,8 @@ import django
 
 django.setup()
 
-from agents import agent_task as claiming  # noqa: E402 - needs Django
-from agents.agent_task import agent_task  # noqa: E402
+from agents.agent_task import agent_task  # noqa: E402 - needs Django
+from agents.runner import hints  # noqa: E402
 
 if TYPE_CHECKING:
     from agents.models import AgentTask
@@ -30,7 +30,7 @@ NAP = "tests.chaos.slow_app.nap"
 # Names the file whose existence ends every nap.
 MAY_END = "TESTS_NAPS_MAY_END"
 MAX_SECONDS = 120.0
-claiming.CLAIM_SECONDS = 1.0
+hints.CLAIM_SECONDS = 1.0
 
 
 @agent_task

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 from tests.acceptance.installation import Installation
@@ -51,6 +52,13 @@ def kill_one(kind: str, installation: Installation, chance: random.Random) -> in
         return pid
 
     return wait_for(kill, timeout_seconds=_RETURN_SECONDS)
+
+
+def kill_child(pid: int, chance: random.Random) -> None:
+    """Send SIGKILL to one of the processes that a process has started."""
+    if children := _children_of(pid):
+        with suppress(ProcessLookupError):
+            os.kill(chance.choice(children), signal.SIGKILL)
 
 
 def _pids_of(kind: str, installation: Installation) -> list[int]:

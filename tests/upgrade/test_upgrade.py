@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from celery import Celery
 
 from local.watchdog import Watchdog
 from senders.signatures import sign_request
@@ -68,6 +69,20 @@ def push(stack: Stack, database: EarlierDatabase, delivery_id: str) -> Answer:
     return send(stack.url, Request(path=path, body=signed.body, headers=headers))
 
 
+def submit_as_before(stack: Stack) -> str:
+    """Make a task wait as one of an earlier version: with a message of its own."""
+    [[task_id]] = stack.rows(
+        "UPDATE agents_agenttask SET status = 'submitted', publications = 1, "
+        "submitted_at = now(), next_attempt_at = now() + interval '10 minutes' "
+        "WHERE id = (SELECT min(id::text)::uuid FROM agents_agenttask "
+        "WHERE status = 'succeeded') RETURNING id::text"
+    )
+    url = f"redis+socket://{stack.broker_socket}"
+    with Celery(broker=url, set_as_current=False) as app:
+        app.send_task("agents.tasks.echo", args=(task_id,), queue="agents")
+    return str(task_id)
+
+
 def test_an_earlier_database_migrates_and_goes_on(
     database: EarlierDatabase, stack: Stack
 ) -> None:
@@ -77,6 +92,7 @@ def test_an_earlier_database_migrates_and_goes_on(
     }
     assert kept == database.facts["rows"]
 
+    old_task = submit_as_before(stack)
     stack.start("web", "worker", "agents")
     api = Api(stack)
     trigger = database.facts["push_trigger"]
@@ -85,6 +101,7 @@ def test_an_earlier_database_migrates_and_goes_on(
     wait_until_equal(
         lambda: stack.number(SUCCEEDED_TASKS, trigger), 4, timeout_seconds=DONE_SECONDS
     )
+    assert api.get(f"/tasks/{old_task}")["status"] == "succeeded"
     assert push(stack, database, "push-1").status == 409, "same id, another body"
     assert push(stack, database, "push-30").json["status"] == "accepted"
     wait_until_equal(

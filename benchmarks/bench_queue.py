@@ -1,4 +1,4 @@
-"""Counts the messages of a backlog of agent tasks, also if Redis loses its data."""
+"""Measures a backlog of agent tasks: messages, fair share, memory."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 
+from benchmarks.report import as_table
 from benchmarks.servers import benchmark_servers
 
 TRIGGERS = 1000
@@ -27,13 +28,10 @@ def main() -> None:
         run = measure_backlog(events=events, triggers=TRIGGERS, flush=options.flush)
     print(
         f"{run.tasks:,} tasks of {TRIGGERS:,} triggers"
-        f"{', FLUSHALL halfway' if options.flush else ''}\n\n"
-        "| tasks | succeeded | messages | longest queue | seconds |\n"
-        "| --: | --: | --: | --: | --: |\n"
-        f"| {run.tasks:,} | {run.succeeded:,} | {run.messages:,} "
-        f"| {run.longest_queue:,} | {run.seconds:.0f} |\n"
+        f"{', FLUSHALL halfway' if options.flush else ''}\n"
     )
-    for target in backlog_targets(run, flush=options.flush):
+    print(as_table({"backlog": run}), "", sep="\n")
+    for target in backlog_targets(run):
         print(f"- {target}")
 
 

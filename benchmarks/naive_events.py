@@ -10,7 +10,7 @@ from celery import current_app
 from benchmarks.body import HOLDS, HOLDS_NOT, REQUEST_HEADERS, push
 from benchmarks.naive.models import Hook, HookExecution, HookTask, HookTrigger
 from benchmarks.naive.tasks import process_hook
-from benchmarks.reset import broker
+from benchmarks.reset import broker, queue_length
 
 HELD_BACK = "naive-held-back"
 
@@ -38,6 +38,10 @@ def waiting(count: int) -> Iterator[None]:
 
 def count_executions() -> int:
     return HookExecution.objects.count()
+
+
+def count_submitted() -> int:
+    return queue_length("naive-agents")
 
 
 def count_started() -> int:

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from django.db import transaction
 
-from agents.models import Agent, AgentTask
+from agents.models import Agent, AgentTask, TaskStatus
+from agents.services.hints import announce_tasks
 from benchmarks.body import HOLDS, HOLDS_NOT, REQUEST_HEADERS, Rule, push_body
 from common.fields import dump_json
 from events.models import EventSource
@@ -27,6 +28,8 @@ def make_triggers(agent: Agent | None = None) -> None:
     if agent is None:
         config = {"task": "agents.tasks.echo", "queue": "agents"}
         agent = Agent.objects.create(name="echo", backend="celery", config=config)
+        # As if the agent's worker had run before: one measurement has none.
+        announce_tasks(["agents"], hinted=["agents.tasks.echo"], others=[])
     endpoint = create_endpoint().endpoint
     for name, rule in (("holds", HOLDS), ("holds not", HOLDS_NOT)):
         _make_trigger(name, rule, agent, endpoint)
@@ -44,6 +47,10 @@ def waiting(count: int) -> Iterator[None]:
 
 def count_executions() -> int:
     return TriggerExecution.objects.count()
+
+
+def count_submitted() -> int:
+    return AgentTask.objects.filter(status=TaskStatus.SUBMITTED).count()
 
 
 def count_started() -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import redis
 from django.conf import settings
 from django.db import connection
+from django_celery_results.models import TaskResult
 
-from agents.models import AgentTask
+from agents.models import AgentTask, HintSlot
 from benchmarks.naive.models import Hook, HookExecution, HookTask
 from events.models import Event, Inbox
 from events.nudge import KEY as NUDGE
@@ -16,6 +17,7 @@ from triggers.models import StatsDelta
 _MODELS = (
     *(Hook, HookExecution, HookTask),
     *(Event, Inbox, TriggerExecution, ExecutionTrace, AgentTask, StatsDelta),
+    *(HintSlot, TaskResult),
 )
 _QUEUES = ("pipeline", "agents", "naive", "naive-agents")
 

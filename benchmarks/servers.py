@@ -101,9 +101,11 @@ def _web(words: Sequence[str], port: int) -> Iterator[WebServer]:
 
 
 @contextmanager
-def celery_worker(queue: str, *, concurrency: int = 1) -> Iterator[int]:
+def celery_worker(
+    queue: str, *, concurrency: int = 1, has_events: bool = False
+) -> Iterator[int]:
     """Run a Celery worker on a queue; yield its parent's process id."""
-    where = ("-Q", queue, "-n", f"{queue}@bench")
+    where = ("-Q", queue, "-n", f"{queue}@bench", *(["-E"] if has_events else []))
     options = ("-A", "config", "worker", *where, "-c", str(concurrency))
     with _running([str(PROGRAMS / "celery"), *options], name=queue) as process:
         yield process.pid

@@ -21,17 +21,25 @@ def tree_cpu_seconds(root: int) -> float:
 
     A child that ended counts for the parent that waited for it.
     """
+    return sum(process.ticks for process in _tree(root)) / _TICKS_PER_SECOND
+
+
+def largest_mb(root: int) -> float:
+    """Return the memory of the largest descendant of a process, in MB."""
+    return max((resident_mb(p.pid) for p in _tree(root) if p.pid != root), default=0.0)
+
+
+def _tree(root: int) -> Iterator[_Process]:
     children: dict[int, list[_Process]] = defaultdict(list)
-    ticks, waiting = 0, []
+    waiting = []
     for process in _processes():
         children[process.parent].append(process)
         if process.pid == root:
             waiting.append(process)
     while waiting:
         process = waiting.pop()
-        ticks += process.ticks
+        yield process
         waiting += children[process.pid]
-    return ticks / _TICKS_PER_SECOND
 
 
 def _processes() -> Iterator[_Process]:

@@ -80,6 +80,8 @@ class TaskEvents:
 
     def _send(self, events: list[tuple[str, dict[str, Any]]], producer: Any) -> None:
         try:
+            # By default, a channel waits 12 seconds for a broker that is down.
+            producer.connection.ensure_connection(max_retries=1, interval_start=0)
             dispatcher = current_app.events.Dispatcher(
                 producer.connection,
                 hostname=self._worker,

@@ -8,6 +8,7 @@ import socket
 import pytest
 import redis
 from celery import Celery, current_app
+from django.conf import settings
 
 from agents.agent_task import agent_task
 from agents.models import AgentTask
@@ -69,7 +70,11 @@ def test_events_that_the_broker_does_not_accept_are_dropped(
 
     with socket.socket() as unused, Celery(set_as_current=False) as app:
         unused.bind(("127.0.0.1", 0))
-        app.conf.update(broker_url=f"redis://127.0.0.1:{unused.getsockname()[1]}/0")
+        url = f"redis://127.0.0.1:{unused.getsockname()[1]}/0"
+        app.conf.update(
+            broker_url=url,
+            broker_transport_options=settings.CELERY_BROKER_TRANSPORT_OPTIONS,
+        )
         monkeypatch.setattr(module, "current_app", app)
         fail_the_second(message)
 

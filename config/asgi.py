@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 import os
 import signal
@@ -14,6 +13,7 @@ from config.wsgi import application as wsgi_application
 
 # isort: split
 # The imports below need a configured Django.
+from common.garbage import collect_less_garbage
 from common.pooling import StatementsMixedUp, refuse_wrong_pooler
 from config.celery import shorten_broker_timeouts
 from config.request_classes import WebhooksTogether, request_classes
@@ -40,11 +40,6 @@ application = BufferedApplication(
     answer_together=WebhooksTogether(),
 )
 
-# Create everything that lives as long as the process now, and exclude it from garbage
-# collection: otherwise each full collection would walk through all of it.
+# What lives as long as the process is created now, and no more collected as garbage.
 _ = get_resolver().url_patterns
-gc.collect()
-gc.freeze()
-# The parsed bodies of a batch are many objects that live until its end. With the
-# default of 700, collections would walk through them: a third of the CPU of a batch.
-gc.set_threshold(20_000)
+collect_less_garbage()

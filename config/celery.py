@@ -140,6 +140,14 @@ def start_watchdog(**_: object) -> None:
     from common import worker_watchdog  # noqa: F401
 
 
+@worker_init.connect
+def tune_garbage_collection(**_: object) -> None:
+    """Collect less in this process, and in those that it forks."""
+    from common.garbage import collect_less_garbage
+
+    collect_less_garbage()
+
+
 @task_prerun.connect
 def close_broken_connections(**_: object) -> None:
     from django.db import close_old_connections

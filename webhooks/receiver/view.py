@@ -142,6 +142,8 @@ class WebhookView(APIView):
 
     authentication_classes = ()
     permission_classes = ()
+    throttle_classes = ()
+    parser_classes = ()
     renderer_classes = (JSONRenderer,)
     content_negotiation_class = AlwaysJSON
     http_method_names = [m.lower() for m in (*METHODS, "HEAD", "OPTIONS")]  # noqa: RUF012 - its type in Django

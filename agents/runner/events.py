@@ -42,7 +42,7 @@ class TaskEvents:
     def receive(self, tasks: Iterable[AgentTask]) -> None:
         for task in tasks:
             # What Flower shows. The title names the trigger; parameters may be secret.
-            shown = repr((str(task.id), task.title))
+            shown = repr((str(task.id), task.agent.name, task.title))
             self._add("task-received", task, name=self._name, args=shown, kwargs="{}")
 
     def start(self, task: AgentTask) -> None:

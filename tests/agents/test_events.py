@@ -52,7 +52,7 @@ def test_each_task_has_its_events_and_the_message_none(broker: redis.Redis) -> N
         ("task-received", ids[1]),
         ("task-failed", ids[1]),
     ]
-    assert events[0]["args"] == repr((ids[0], "0"))
+    assert events[0]["args"] == repr((ids[0], agent.name, "0"))
     assert events[0]["name"] == fail_the_second.name
     assert events[-1]["exception"] == "LookupError"
     assert "customer" not in json.dumps(events)

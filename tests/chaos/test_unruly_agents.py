@@ -144,5 +144,5 @@ def assert_events_name_each_task(stack: Stack, events: list[dict[str, Any]]) -> 
         kinds = [event["type"] for event in by_task[task_id]]
         assert kinds[:1] == ["task-received"]
         assert "task-started" in kinds
-        assert by_task[task_id][0]["args"] == repr((task_id, title))
+        assert by_task[task_id][0]["args"] == repr((task_id, "unruly", title))
         assert ends.get(task_id, EVENTS[status]) == EVENTS[status]

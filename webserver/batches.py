@@ -1,6 +1,6 @@
 """A thread that answers the requests that wait at the same time together.
 
-A request that comes alone costs as much as in a thread of its own. Under load, those
+A request that comes alone costs as much as in its own thread. Under load, those
 that come while a batch is answered become the next batch, so the work that they share
 (a query, a commit, a wake-up of the event loop) is done once for all of them.
 """

@@ -47,7 +47,7 @@ class Call:
         """Wait for the answer; raise ServerBusy if it takes longer, unless None."""
         if seconds is None:
             return await self._answered
-        # A timer of its own: asyncio.timeout costs several times as much.
+        # A separate timer: asyncio.timeout costs several times as much.
         timer = self.loop.call_later(seconds, self._give_up)
         try:
             return await self._answered

@@ -1,6 +1,6 @@
 """The rows of agents' tasks in Celery's own table of results.
 
-Celery would store a row for each message, in a transaction of its own. Here a task has
+Celery would store a row for each message, in its own transaction. Here a task has
 one, which is stored in the transaction that ends the task. It has no arguments, and its
 `result` is the id of the task, where the result is stored.
 """

@@ -70,7 +70,7 @@ def push(stack: Stack, database: EarlierDatabase, delivery_id: str) -> Answer:
 
 
 def submit_as_before(stack: Stack) -> str:
-    """Make a task wait as one of an earlier version: with a message of its own."""
+    """Make a task wait as one of an earlier version: with its own message."""
     [[task_id]] = stack.rows(
         "UPDATE agents_agenttask SET status = 'submitted', publications = 1, "
         "submitted_at = now(), next_attempt_at = now() + interval '10 minutes' "

@@ -239,7 +239,7 @@ def test_after_a_restart_of_the_server_a_batch_is_accepted() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_batches_that_race_record_each_delivery_once() -> None:
-    """Each of 8 threads receives the same 12 deliveries, in an order of its own."""
+    """Each of 8 threads receives the same 12 deliveries, in its own order."""
     endpoint = make_endpoint()
     for round_ in range(ROUNDS):
         ids = [f"{round_}-{number}" for number in range(12)]

@@ -53,7 +53,7 @@ def may_take_long(request: WebhookRequest) -> bool:
 
 
 class BatchReceiver:
-    """Receives the requests of a batch, each with a view of its own."""
+    """Receives the requests of a batch, each with its own view."""
 
     def __init__(self) -> None:
         self._forwarded = ForwardedHeaders()

@@ -143,6 +143,7 @@ def assert_events_name_each_task(stack: Stack, events: list[dict[str, Any]]) -> 
     for task_id, title, status in rows:
         kinds = [event["type"] for event in by_task[task_id]]
         assert kinds[:1] == ["task-received"]
-        assert "task-started" in kinds
+        # A process that is killed loses what it had not sent: the start with the end.
+        assert "task-started" in kinds or task_id not in ends
         assert by_task[task_id][0]["args"] == repr((task_id, "unruly", title))
         assert ends.get(task_id, EVENTS[status]) == EVENTS[status]

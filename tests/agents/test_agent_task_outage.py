@@ -109,6 +109,7 @@ def test_a_result_survives_a_time_limit_while_it_is_stored(
     reporter.report([succeeded(task)])
 
     wait_for(lambda: outcome(task) == DONE, timeout_seconds=60)
+    assert interruptions == []
 
 
 def test_a_result_that_cannot_be_stored_fails_its_task_and_no_other(

@@ -138,7 +138,7 @@ def test_the_page_on_agents_can_be_followed(
     )
     shown = flower_task(credentials, task["id"])
     assert shown["name"] == "shop.tasks.thank"
-    assert shown["args"] == repr((task["id"], task["title"]))
+    assert shown["args"] == repr((task["id"], "Thanks", task["title"]))
 
 
 def test_celerys_commands_find_the_programs_of_make_up(

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Q
 
 from common.ids import uuid7
 
@@ -30,3 +32,59 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.prefix}…"
+
+
+class ApiKey(models.Model):
+    """A secret with which a program uses the API for its owner, within its scopes.
+
+    Only the SHA-256 of the key is stored; it has 160 random bits. The owner's rights
+    at the time of a call are its limit. A revoked key stays, so that the records of
+    what it did keep their meaning.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=100)
+    digest = models.CharField(max_length=64, editable=False)
+    prefix = models.CharField(max_length=12, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_keys"
+    )
+    scopes = ArrayField(models.CharField(max_length=30))
+    subject = models.CharField(max_length=255, blank=True, default="")
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = "API key"
+        ordering = ("-id",)
+        constraints = (
+            models.UniqueConstraint(fields=("digest",), name="access_key_digest"),
+        )
+        permissions = (("administer", "Can manage what belongs to no subject"),)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+
+class SubjectBinding(models.Model):
+    """A user who sees and starts only the rows of one subject."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="subject_binding",
+    )
+    subject = models.CharField(max_length=255)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=~Q(subject=""), name="access_binding_names_subject"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.subject

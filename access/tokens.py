@@ -45,7 +45,7 @@ def find_token(text: str) -> ApiToken | None:
 
     The database compares digests, so the time it takes does not reveal the token.
     """
-    tokens = ApiToken.objects.select_related("user")
+    tokens = ApiToken.objects.select_related("user__subject_binding")
     return tokens.filter(digest=digest_of(text)).first()
 
 

@@ -5,20 +5,22 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
+from access.admin.base import GuardedDeletionAdmin, HistoryAdmin, VisibleRowsFilter
+from access.callers import caller_of
+from agents.access import usable_agents
 from agents.backends import backends
 from agents.models import Agent, AgentTask, Worker
 from agents.services.agents import delete_agent, save_agent
 from agents.services.workers import HEARTBEAT_TIMEOUT
 from agents.wording import AGENT_KINDS, TASK_STATUSES
 from common import wording
-from common.admin.base import GuardedDeletionAdmin, HistoryAdmin
 from common.admin.columns import Words, WordsFilter
 from common.admin.display import (
     NOTHING,
@@ -128,6 +130,7 @@ class AgentAdmin(GuardedDeletionAdmin[Agent]):
 @admin.register(AgentTask)
 class AgentTaskAdmin(HistoryAdmin[AgentTask]):
     words: ClassVar[Mapping[str, Words]] = {"status": TASK_STATUSES}
+    payload_fields = ("parameters_json", "result_json")
     id_search_fields = ("pk", "idempotency_key")
     labels: ClassVar[Mapping[str, str]] = {
         "publications": "Times submitted",
@@ -139,12 +142,12 @@ class AgentTaskAdmin(HistoryAdmin[AgentTask]):
     time_column = "created_at"
     empty_text = "No tasks yet. An agent gets a task when a trigger runs."
     list_display = (
-        "title", "status", "agent", "task_type", "attempt", "created_at",
+        "title", "status", "agent_link", "task_type", "attempt", "created_at",
         "finished_at", "execution_link",
     )  # fmt: skip
     list_filter = (
         ("status", WordsFilter),
-        ("agent", AutocompleteSelectFilter),
+        ("agent", VisibleRowsFilter),
     )
     search_fields = ("title", "task_type", "external_id")
     list_select_related = ("agent",)
@@ -182,11 +185,14 @@ class AgentTaskAdmin(HistoryAdmin[AgentTask]):
     )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AgentTask]:
-        rows = super().get_queryset(request)
+        usable = usable_agents(caller_of(request)).filter(pk=OuterRef("agent_id"))
+        rows = super().get_queryset(request).annotate(is_agent_visible=Exists(usable))
         return rows.defer("parameters", "metadata", "result", "agent__config")
 
     @admin.display(description="Agent")
     def agent_link(self, task: AgentTask) -> SafeString:
+        if not getattr(task, "is_agent_visible", True):
+            return conditional_escape("not accessible to you")
         return page_link("agents_agent", task.agent_id, task.agent)
 
     @admin.display(description="History")

@@ -12,6 +12,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
 
+from access.callers import caller_of
+from access.policy import visible
+from access.serializers import PayloadSerializer
+from agents.access import AGENTS, TASK_PAYLOADS, TASKS, usable_agents
 from agents.models import Agent, AgentKind, AgentTask, TaskStatus
 from agents.services.agents import AgentNotFound, delete_agent, save_agent
 from common.api.lists import AnyCaseChoiceFilter, FlagFilter
@@ -49,7 +53,12 @@ class AgentSerializer(StrictSerializer):
     updated_at = serializers.DateTimeField(read_only=True)
 
 
-class AgentTaskSerializer(serializers.ModelSerializer[AgentTask]):
+class AgentTaskSerializer(PayloadSerializer[AgentTask]):
+    """A task; its parameters and its result are null without the right to payloads."""
+
+    payload_act = TASK_PAYLOADS
+    payload_members = ("parameters", "result")
+
     execution_id = serializers.UUIDField(source="idempotency_key", read_only=True)
     parameters = AnyJSONField(read_only=True)
     metadata = serializers.SerializerMethodField()
@@ -58,7 +67,7 @@ class AgentTaskSerializer(serializers.ModelSerializer[AgentTask]):
     class Meta:
         model = AgentTask
         fields = (
-            "id", "agent_id", "execution_id", "task_type", "title", "status",
+            "id", "agent_id", "subject", "execution_id", "task_type", "title", "status",
             "parameters", "metadata", "result", "error", "attempt", "external_id",
             "workflow_id", "run_id", "created_at", "submitted_at", "started_at",
             "finished_at",
@@ -95,9 +104,12 @@ class TaskFilter(filters.FilterSet):
 
 class AgentViewSet(StrictAPIView, GenericViewSet[Agent]):
     serializer_class = AgentSerializer
+    acts = AGENTS
     filterset_class = AgentFilter
     lookup_value_converter = "uuid"
-    queryset = Agent.objects.defer("config")
+
+    def get_queryset(self) -> QuerySet[Agent]:
+        return usable_agents(caller_of(self.request)).defer("config")
 
     def list(self, request: Request) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
@@ -124,7 +136,7 @@ class AgentViewSet(StrictAPIView, GenericViewSet[Agent]):
         return Response(self.get_serializer(agent).data)
 
     def destroy(self, request: Request, pk: UUID) -> Response:
-        delete_agent(agent_id=pk)
+        delete_agent(agent_id=self._find(pk).pk)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def _save(self, agent: Agent, request: Request, *, partial: bool = False) -> Agent:
@@ -133,16 +145,18 @@ class AgentViewSet(StrictAPIView, GenericViewSet[Agent]):
         return save_agent(agent, **serializer.validated_data)
 
     def _find(self, pk: UUID) -> Agent:
-        agent = Agent.objects.filter(pk=pk).first()
+        agent = usable_agents(caller_of(self.request)).filter(pk=pk).first()
         if agent is None:
             raise AgentNotFound
         return agent
 
 
 class AgentTaskViewSet(StrictAPIView, ReadOnlyModelViewSet[AgentTask]):
+    acts = TASKS
     serializer_class = AgentTaskSerializer
     filterset_class = TaskFilter
     lookup_value_converter = "uuid"
 
     def get_queryset(self) -> QuerySet[AgentTask]:
-        return AgentTask.objects.order_by("-id")
+        tasks = AgentTask.objects.order_by("-id")
+        return visible(tasks, caller_of(self.request))

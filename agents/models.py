@@ -74,13 +74,14 @@ class AgentTask(models.Model):
 
     Tasks of one `concurrency_key` exclude each other; their creator chooses the key. A
     held task (`pending`, with no next attempt) waits for its release and excludes no
-    other task.
+    other task. `subject` is that of its trigger when the task was created.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="tasks")
     task_type = models.CharField(max_length=100, default="", blank=True)
     title = models.CharField(max_length=255, default="", blank=True)
+    subject = models.CharField(max_length=255, default="", blank=True, db_default="")
     parameters = RawJSONField(default=dict)
     metadata = RawJSONField(default=dict)
     status = models.CharField(
@@ -142,6 +143,11 @@ class AgentTask(models.Model):
                 fields=("agent", "turn_at", "id"),
                 condition=Q(Exact(Lower("status"), TaskStatus.SUBMITTED)),
                 name="agent_task_waiting",
+            ),
+            models.Index(
+                fields=("subject", "id"),
+                condition=~Q(subject=""),
+                name="agent_task_subject",
             ),
         )
 

@@ -50,6 +50,13 @@ class InvalidInput(TickhookError):
     http_status = 400
 
 
+class Forbidden(TickhookError):
+    """You do not have permission to do this."""
+
+    code = "forbidden"
+    http_status = 403
+
+
 class NotFound(TickhookError):
     """Nothing exists under this name."""
 

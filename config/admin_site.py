@@ -14,7 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from unfold.sites import UnfoldAdminSite
 
-from config.navigation import is_superuser
+from config.navigation import administers
 
 INTERNAL_TABLES = (
     ("Inbox", "events.inbox", "Events that wait to be processed."),
@@ -56,13 +56,13 @@ class TickhookAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Redirect to the dashboard: an app means something to developers only."""
-        if not is_superuser(request):
+        if not administers(request):
             return redirect("admin:index")
         response: HttpResponse = super().app_index(request, app_label, extra_context)
         return response
 
     def internals(self, request: HttpRequest) -> HttpResponse:
-        if not is_superuser(request):
+        if not administers(request):
             raise PermissionDenied
         context = {
             **self.each_context(request),

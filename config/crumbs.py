@@ -11,7 +11,7 @@ from django.template import Context, Library
 from django.urls import resolve, reverse
 
 from config.admin_site import INTERNAL_TABLES
-from config.navigation import PARENTS, is_superuser
+from config.navigation import PARENTS, administers
 
 # By the end of a URL's name: what a page does with its row.
 PAGES = {
@@ -58,5 +58,5 @@ def _parents(request: HttpRequest, model: type[Model]) -> Iterator[dict[str, str
         app, _, name = above.partition(".")
         if request.user.has_perm(f"{app}.view_{name}"):
             yield {"title": title, "link": reverse(f"admin:{app}_{name}_changelist")}
-    elif label in {table for _, table, _ in INTERNAL_TABLES} and is_superuser(request):
+    elif label in {table for _, table, _ in INTERNAL_TABLES} and administers(request):
         yield {"title": "Internals", "link": reverse("admin:internals")}

@@ -62,6 +62,12 @@ class ThrottledBackend(ModelBackend):
     all of them.
     """
 
+    def get_user(self, user_id: int) -> User | None:
+        """Return an active user, together with the subject that binds it."""
+        users = User.objects.select_related("subject_binding")
+        user = users.filter(pk=user_id).first()
+        return user if user is not None and self.user_can_authenticate(user) else None
+
     def authenticate(
         self,
         request: HttpRequest | None,

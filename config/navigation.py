@@ -28,8 +28,11 @@ def _tabs(**models: str) -> dict[str, Any]:
     return {"models": list(models.values()), "items": items}
 
 
-def is_superuser(request: HttpRequest) -> bool:
-    return bool(getattr(request.user, "is_superuser", False))
+def administers(request: HttpRequest) -> bool:
+    """Return whether to show what belongs to no subject; the pages check it again."""
+    user: Any = request.user
+    is_bound = getattr(user, "subject_binding", None) is not None
+    return bool(user.has_perm("access.administer")) and not is_bound
 
 
 def _static(path: str) -> Callable[[HttpRequest], str]:
@@ -106,7 +109,8 @@ UNFOLD: dict[str, Any] = {
                     _item("Event types", "category", "events.eventtype"),
                     _item("Users", "person", "auth.user"),
                     _item("Groups", "group", "auth.group"),
-                    _item("API tokens", "key", "access.apitoken"),
+                    _item("API keys", "key", "access.apikey"),
+                    _item("API tokens", "password", "access.apitoken"),
                 ],
             },
             {
@@ -117,7 +121,7 @@ UNFOLD: dict[str, Any] = {
                         "title": "Tables and tools",
                         "icon": "database",
                         "link": reverse_lazy("admin:internals"),
-                        "permission": is_superuser,
+                        "permission": administers,
                     },
                 ],
             },

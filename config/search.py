@@ -11,8 +11,11 @@ from django.http import HttpRequest
 from django.urls import reverse
 from unfold.dataclasses import SearchResult
 
+from access.admin.base import BaseAdmin
+from access.callers import caller_of
+from access.policy import visible
+from agents.access import usable_agents
 from agents.models import Agent, AgentTask
-from common.admin.base import BaseAdmin
 from events.models import Event
 from executions.models import TriggerExecution
 from triggers.models import Trigger
@@ -45,8 +48,9 @@ def find_pages(request: HttpRequest, search_term: str) -> list[SearchResult]:
     try:
         found = _with_id(request, UUID(term))
     except ValueError:
-        found = _with_name(term)
-    rows = Delivery.objects.filter(delivery_id=term).only("event_type")[:MAX_OF_EACH]
+        found = _with_name(request, term)
+    rows = visible(Delivery.objects.filter(delivery_id=term), caller_of(request))
+    rows = rows.only("event_type")[:MAX_OF_EACH]
     deliveries = [(d, d.event_type or term, "Delivery", "move_to_inbox") for d in rows]
     return [
         SearchResult(
@@ -71,13 +75,15 @@ def _with_id(request: HttpRequest, wanted: UUID) -> Iterator[Found]:
             yield row, model_admin.title_of(row), kind, icon
 
 
-def _with_name(term: str) -> Iterator[Found]:
-    triggers = Trigger.objects.filter(name__icontains=term, deleted_at=None)
+def _with_name(request: HttpRequest, term: str) -> Iterator[Found]:
+    caller = caller_of(request)
+    triggers = visible(Trigger.objects.present(), caller).filter(name__icontains=term)
     for trigger in triggers.only("name").order_by("name")[:MAX_OF_EACH]:
         yield trigger, trigger.name, "Trigger", "bolt"
-    agents = Agent.objects.filter(name__icontains=term)
+    agents = usable_agents(caller).filter(name__icontains=term)
     for agent in agents.only("name")[:MAX_OF_EACH]:
         yield agent, agent.name, "Agent", "smart_toy"
-    endpoints = WebhookEndpoint.objects.filter(webhook_id__startswith=term)
+    endpoints = visible(WebhookEndpoint.objects.all(), caller)
+    endpoints = endpoints.filter(webhook_id__startswith=term)
     for endpoint in endpoints.only("type")[:MAX_OF_EACH]:
         yield endpoint, endpoint.type, "Webhook", "webhook"

@@ -137,9 +137,10 @@ WHITENOISE_USE_FINDERS = True
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "access.tokens.ApiTokenAuthentication",
+        "access.keys.ApiKeyAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["common.api.defaults.ModelPermissions"],
+    "DEFAULT_PERMISSION_CLASSES": ["access.permissions.PolicyPermission"],
     "DEFAULT_PAGINATION_CLASS": "common.api.lists.PageNumberPagination",
     "DEFAULT_FILTER_BACKENDS": ["common.api.lists.FilterBackend"],
     "DEFAULT_RENDERER_CLASSES": [

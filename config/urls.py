@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.routers import DefaultRouter
 
+from access.api import ApiKeyViewSet
 from agents.api import AgentTaskViewSet, AgentViewSet
 from common.api.errors import UnknownPathView
 from common.api.openapi import CachedSchemaView
@@ -37,6 +38,7 @@ from webhooks.types.api import WebhookTypeViewSet
 router = DefaultRouter(trailing_slash=False, use_regex_path=False)
 router.include_format_suffixes = False
 router.APIRootView = RootView
+router.register("keys", ApiKeyViewSet, basename="key")
 router.register("agents", AgentViewSet, basename="agent")
 router.register("tasks", AgentTaskViewSet, basename="task")
 router.register("event-types", EventTypeViewSet, basename="event-type")

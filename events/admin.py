@@ -12,8 +12,8 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
+from access.admin.base import HistoryAdmin
 from common import wording
-from common.admin.base import HistoryAdmin
 from common.admin.columns import Words, WordsFilter
 from common.admin.display import (
     NOTHING,
@@ -53,6 +53,7 @@ class EventTypeAdmin(HistoryAdmin[EventType]):
 @admin.register(Event)
 class EventAdmin(HistoryAdmin[Event]):
     words: ClassVar[Mapping[str, Words]] = {"source": EVENT_SOURCES}
+    payload_fields = ("body_text", "body_file", "request_json", "options_json")
     time_column = "received_at"
     empty_text = "No events yet. What is received, scheduled or emitted appears here."
     id_search_fields = (

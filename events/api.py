@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -17,13 +18,17 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
 
+from access.callers import caller_of
+from access.policy import Act, log_payload_read, own_subject, visible
+from access.serializers import PayloadSerializer
 from common.api.defaults import RawBytesRenderer
 from common.api.lists import AnyCaseChoiceFilter, SinceFilter, UntilFilter
 from common.api.serializers import JSONObjectField, StrictSerializer
 from common.api.views import StrictAPIView
+from events.access import EVENT_PAYLOADS, EVENT_TYPES, EVENTS
 from events.models import Event, EventSource, EventType
 from events.services.bodies import read_body
-from events.services.emit import emit
+from events.services.emit import UnknownCause, emit
 
 EVENT_FIELDS: tuple[str, ...] = (
     "id", "type", "source", "subject", "content_type", "body_size", "request",
@@ -95,11 +100,15 @@ class RequestField(serializers.JSONField):
     """The stored parts of a request: method, headers, query, remote address."""
 
 
-class EventSerializer(serializers.ModelSerializer[Event]):
+class EventSerializer(PayloadSerializer[Event]):
     """An event. `read_as` is `json` for JSON that was declared as something else.
 
-    `warnings` say how the body differs from its content type.
+    `warnings` say how the body differs from its content type. `request` is null without
+    the right to payloads.
     """
+
+    payload_act = EVENT_PAYLOADS
+    payload_members = ("request",)
 
     request = RequestField(read_only=True, allow_null=True)
     read_as = serializers.SerializerMethodField()
@@ -126,6 +135,7 @@ class EventTypeViewSet(
     mixins.RetrieveModelMixin,
     GenericViewSet[EventType],
 ):
+    acts = EVENT_TYPES
     queryset = EventType.objects.all()
     serializer_class = EventTypeSerializer
     filterset_fields = ("category",)
@@ -155,11 +165,13 @@ class EventFilter(filters.FilterSet):
 
 
 class EventViewSet(StrictAPIView, ReadOnlyModelViewSet[Event]):
+    acts: ClassVar[Mapping[str, Act]] = {**EVENTS, "body": EVENT_PAYLOADS}
     filterset_class = EventFilter
     lookup_value_converter = "uuid"
 
     def get_queryset(self) -> QuerySet[Event]:
-        return Event.objects.defer("body").order_by("-id")
+        events = Event.objects.defer("body").order_by("-id")
+        return visible(events, caller_of(self.request))
 
     def get_serializer_class(self) -> type[Serializer[Any]]:
         # OPTIONS and the form of the browsable API describe the request.
@@ -171,6 +183,10 @@ class EventViewSet(StrictAPIView, ReadOnlyModelViewSet[Event]):
         serializer = EmitSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         fields = serializer.validated_data
+        caller = caller_of(request)
+        fields["subject"] = own_subject(caller, fields.get("subject", ""))
+        if "cause_id" in fields and not self._sees(fields["cause_id"]):
+            raise UnknownCause
         emitted = emit(fields.pop("type"), fields.pop("payload", {}), **fields)
         location = request.build_absolute_uri(f"{request.path}/{emitted.event_id}")
         return Response(
@@ -179,6 +195,9 @@ class EventViewSet(StrictAPIView, ReadOnlyModelViewSet[Event]):
             headers={"Location": location},
         )
 
+    def _sees(self, event_id: UUID) -> bool:
+        return self.get_queryset().filter(pk=event_id).exists()
+
     @extend_schema(responses={(200, OCTET_STREAM): OpenApiTypes.BINARY})
     @action(detail=True, renderer_classes=(JSONRenderer, RawBytesRenderer))
     def body(self, request: Request, pk: UUID) -> HttpResponse:
@@ -186,7 +205,10 @@ class EventViewSet(StrictAPIView, ReadOnlyModelViewSet[Event]):
 
         Responds with 410 if retention has removed them.
         """
-        body = read_body(get_object_or_404(Event, pk=pk))
+        caller = caller_of(request)
+        event = get_object_or_404(visible(Event.objects.all(), caller), pk=pk)
+        log_payload_read(caller, "event", pk)
+        body = read_body(event)
         headers = {
             "Content-Disposition": f'attachment; filename="{pk}.bin"',
             "X-Content-Type-Options": "nosniff",

@@ -99,6 +99,9 @@ class Event(models.Model):
                 condition=Q(replay_of__isnull=False),
                 name="event_replays",
             ),
+            models.Index(
+                fields=("subject", "id"), condition=~Q(subject=""), name="event_subject"
+            ),
         )
 
     def __str__(self) -> str:

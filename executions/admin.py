@@ -4,18 +4,16 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import (
-    AutocompleteSelectFilter,
-    DropdownFilter,
-    RangeDateTimeFilter,
-)
+from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter
 
+from access.admin.base import HistoryAdmin, VisibleRowsFilter
+from access.callers import caller_of
+from access.policy import may, visible
 from agents.wording import TASK_STATUSES
-from common.admin.base import HistoryAdmin
 from common.admin.columns import Words, WordsFilter
 from common.admin.display import (
     NOTHING,
@@ -28,6 +26,7 @@ from common.admin.display import (
 from common.errors import TickhookError
 from events.admin import EventAdmin
 from events.models import Event
+from executions.access import RUN
 from executions.admin_tables import hourly_use, latest_executions, latest_ledger
 from executions.models import DrainLease, ExecutionTrace, TriggerExecution
 from executions.services.run import run_trigger
@@ -69,6 +68,7 @@ class TriggerExecutionAdmin(HistoryAdmin[TriggerExecution]):
         "error_type": "Kind of error",
         "trigger__trigger_type": "what starts the trigger",
     }
+    payload_fields = ("parameters_json",)
     time_column = "executed_at"
     empty_text = "Nothing has happened yet. Each run and each skip appears here."
     list_display = (
@@ -78,7 +78,7 @@ class TriggerExecutionAdmin(HistoryAdmin[TriggerExecution]):
     list_filter = (
         ("status", WordsFilter),
         ReasonFilter,
-        ("trigger", AutocompleteSelectFilter),
+        ("trigger", VisibleRowsFilter),
         ("trigger__trigger_type", WordsFilter),
         ("executed_at", RangeDateTimeFilter),
     )
@@ -195,6 +195,11 @@ class DrainLeaseAdmin(HistoryAdmin[DrainLease]):
         return len(lease.event_ids)
 
 
+def shown_executions(request: HttpRequest, **of: Model) -> QuerySet[TriggerExecution]:
+    """Return the executions of a row that the user of a page may see."""
+    return visible(TriggerExecution.objects.filter(**of), caller_of(request))
+
+
 admin.site.unregister(Event)
 
 
@@ -206,9 +211,18 @@ class EventWithExecutionsAdmin(EventAdmin):
         first, *rest = super().get_fieldsets(request, obj)
         return (first, ("Led to", {"fields": ("latest",)}), *rest)
 
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Event | None:
+        """Return an event with those of its executions that the user may see."""
+        event = super().get_object(request, object_id, from_field)
+        if event is not None:
+            event.shown_executions = shown_executions(request, event=event)  # type: ignore[attr-defined]  # for the page
+        return event
+
     @admin.display(description="Latest")
     def latest(self, event: Event) -> SafeString:
-        return latest_executions(TriggerExecution.objects.filter(event=event))
+        return latest_executions(event.shown_executions)  # type: ignore[attr-defined]  # see get_object
 
 
 admin.site.unregister(Trigger)
@@ -238,9 +252,18 @@ class RunnableTriggerAdmin(TriggerAdmin):
         own = ("latest", "ledger", "hourly_limit")
         return (*super().get_readonly_fields(request, obj), *own)
 
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Trigger | None:
+        """Return a trigger with those of its executions that the user may see."""
+        trigger = super().get_object(request, object_id, from_field)
+        if trigger is not None:
+            trigger.shown_executions = shown_executions(request, trigger=trigger)  # type: ignore[attr-defined]  # for the page
+        return trigger
+
     @admin.display(description="Latest")
     def latest(self, trigger: Trigger) -> SafeString:
-        return latest_executions(TriggerExecution.objects.filter(trigger=trigger))
+        return latest_executions(trigger.shown_executions)  # type: ignore[attr-defined]  # see get_object
 
     @admin.display(description="Hourly limit")
     def hourly_limit(self, trigger: Trigger) -> SafeString:
@@ -250,7 +273,19 @@ class RunnableTriggerAdmin(TriggerAdmin):
     def ledger(self, trigger: Trigger) -> SafeString:
         return latest_ledger(trigger)
 
-    @admin.action(description="Run now", permissions=["change"])
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], **kwargs: Any
+    ) -> HttpResponse:
+        trigger = kwargs.get("obj")
+        context["may_run"] = self.has_run_permission(request) and getattr(
+            trigger, "is_agent_visible", False
+        )
+        return super().render_change_form(request, context, **kwargs)
+
+    def has_run_permission(self, request: HttpRequest) -> bool:
+        return may(caller_of(request), RUN)
+
+    @admin.action(description="Run now", permissions=["run"])
     def run_now(self, request: HttpRequest, queryset: QuerySet[Trigger]) -> None:
         for trigger in self.usable_triggers(request, queryset):
             try:

@@ -53,7 +53,8 @@ class TriggerExecution(models.Model):
     """The result of one event for one trigger. Each pair has exactly one execution.
 
     Conditional updates that name the attempt move `pending` and `running` rows; every
-    other status is final, with a reason.
+    other status is final, with a reason. `subject` is that of the trigger and of the
+    event; it is empty where they differ, because then the row concerns both.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -66,6 +67,7 @@ class TriggerExecution(models.Model):
         db_constraint=False,
         related_name="executions",
     )
+    subject = models.CharField(max_length=255, default="", blank=True, db_default="")
     status = models.CharField(max_length=20, choices=ExecutionStatus.choices)
     reason = models.CharField(max_length=100, default="", blank=True)
     executed_at = models.DateTimeField()
@@ -123,6 +125,14 @@ class TriggerExecution(models.Model):
                 condition=WAITS_FOR_ITS_TURN,
                 name="execution_waits_for_its_turn",
             ),
+            models.Index(
+                fields=("subject", "executed_at"),
+                condition=~Q(subject=""),
+                name="execution_subject",
+            ),
+        )
+        permissions = (
+            ("view_payload", "Can view what senders sent and agents answered"),
         )
 
     def __str__(self) -> str:

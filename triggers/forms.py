@@ -7,20 +7,24 @@ from types import MappingProxyType
 from typing import Any
 
 from django import forms
-from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.auth.models import AnonymousUser
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
 )
 
-from agents.services.agents import usable_agents
+from access.callers import Caller
+from access.policy import own_subject
+from agents.access import usable_agents
 from common.admin.forms import LinesField, ServiceForm
+from common.errors import InvalidInput
 from triggers.models import Trigger, TriggerType
 from triggers.schedules import Dialect
-from triggers.services.endpoints import FOREIGN_ENDPOINT, is_open_to
+from triggers.services.endpoints import is_open_to
 from triggers.services.lifecycle import create_trigger, patterns_of, update_trigger
 from triggers.services.validation import explain_unsupported
+from webhooks.access import FOREIGN_ENDPOINT
 from webhooks.endpoints.lifecycle import EndpointFields
 from webhooks.forms import METHOD_CHOICES, SecretField, type_choices
 from webhooks.models import WebhookEndpoint
@@ -42,8 +46,8 @@ COLUMNS = (*BASICS, *SCHEDULE, "subject", *CONDITIONS, *TASK, *LIMITS, *PAUSE)
 NEW_WEBHOOK = ("endpoint", "webhook_type", "webhook_secret", "allowed_methods")
 READONLY_FIELDS = (
     "status", "disabled_reason", "next_run_time", "executions", "outcomes", "failures",
-    "versions", "endpoint_link", "url", "curl", "id", "version", "created_at",
-    "created_by", "updated_at",
+    "versions", "agent_name", "endpoint_link", "url", "curl", "id", "version",
+    "created_at", "created_by", "updated_at",
 )  # fmt: skip
 
 _COMMON = (
@@ -77,7 +81,7 @@ _BY_TYPE: Mapping[str, tuple[Any, ...]] = MappingProxyType(
 class TriggerForm(ServiceForm[Trigger]):
     """A trigger and, when it is created, the fields of its new endpoint.
 
-    Subclasses set `user`, the person who fills it in. `made_secret` is the new
+    Subclasses set `caller`, the person who fills it in. `made_secret` is the new
     endpoint's secret, if one was made: the page shows it once. `read_as` is the system
     whose rules the cron expression was read by.
     """
@@ -140,7 +144,7 @@ class TriggerForm(ServiceForm[Trigger]):
             ),
         }
 
-    user: User | AnonymousUser = AnonymousUser()
+    caller = Caller(AnonymousUser())
     made_secret: str | None = None
     read_as: Dialect | None = None
 
@@ -149,7 +153,7 @@ class TriggerForm(ServiceForm[Trigger]):
         if "agent" in self.fields:
             agent = self.fields["agent"]
             assert isinstance(agent, forms.ModelChoiceField)  # noqa: S101 - it names a row
-            agent.queryset = usable_agents(self.user)
+            agent.queryset = usable_agents(self.caller)
         if self.instance._state.adding:
             self.fields["count_task_failures"] = _new_counting_field()
         if not self.instance._state.adding:
@@ -159,9 +163,15 @@ class TriggerForm(ServiceForm[Trigger]):
 
     def clean_endpoint(self) -> WebhookEndpoint | None:
         endpoint: WebhookEndpoint | None = self.cleaned_data["endpoint"]
-        if endpoint is not None and not is_open_to(self.user, endpoint.pk):
+        if endpoint is not None and not is_open_to(self.caller, endpoint.pk):
             raise forms.ValidationError(FOREIGN_ENDPOINT)
         return endpoint
+
+    def clean_subject(self) -> str:
+        try:
+            return own_subject(self.caller, self.cleaned_data["subject"])
+        except InvalidInput as error:
+            raise forms.ValidationError(error.detail) from error
 
     def clean_event_types(self) -> list[str]:
         """Refuse new patterns that no event can match; stored ones may stay."""
@@ -184,7 +194,7 @@ class TriggerForm(ServiceForm[Trigger]):
             fields=fields,
             event_types=self.cleaned_data["event_types"],
             webhook=self._new_webhook(),
-            created_by=self.user.get_username(),
+            created_by=self.caller.user.get_username(),
         )
         self.made_secret = created.webhook_secret
         self.read_as = created.read_as

@@ -165,7 +165,7 @@ class Trigger(models.Model):
         ordering = ("-id",)
         constraints = (
             models.UniqueConstraint(
-                fields=("name",),
+                fields=("name", "subject"),
                 condition=Q(deleted_at__isnull=True),
                 name="trigger_name_unique",
             ),
@@ -202,6 +202,11 @@ class Trigger(models.Model):
                 fields=("next_run_time",),
                 condition=Q(is_active=True, next_run_time__isnull=False),
                 name="trigger_due",
+            ),
+            models.Index(
+                fields=("subject", "id"),
+                condition=~Q(subject=""),
+                name="trigger_subject",
             ),
         )
 

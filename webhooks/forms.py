@@ -74,7 +74,7 @@ class WebhookTypeForm(ServiceForm[WebhookType]):
     """An upload of a whole document, in the format of the API."""
 
     by: ClassVar[str] = ""
-    is_admin: ClassVar[bool] = False
+    may_fetch: ClassVar[bool] = False
 
     # A plain CharField, because the service validates the slug.
     slug = forms.CharField(
@@ -104,7 +104,7 @@ class WebhookTypeForm(ServiceForm[WebhookType]):
             slug=self.instance.pk or self.cleaned_data["slug"],
             document=self.cleaned_data["document"],
             by=self.by,
-            may_fetch=self.is_admin,
+            may_fetch=self.may_fetch,
         )
         return WebhookType.objects.select_related("current").get(pk=uploaded.slug)
 

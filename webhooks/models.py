@@ -44,6 +44,13 @@ class WebhookEndpoint(models.Model):
                 fields=("webhook_id",), name="webhook_endpoint_webhook_id_unique"
             ),
         )
+        indexes = (
+            models.Index(
+                fields=("subject",),
+                condition=~Q(subject=""),
+                name="webhook_endpoint_subject",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.type} {self.webhook_id[:8]}…"

@@ -3,9 +3,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
 
 from agents.backends import UnknownBackend, get_backend
 from agents.models import Agent
@@ -90,16 +88,3 @@ def _find_faults(agent: Agent) -> list[Fault]:
     found = find_schema_faults(agent.parameters_schema)
     faults += [Fault(f"/parameters_schema{f.pointer}", f.detail) for f in found]
     return faults
-
-
-def usable_agents(user: User | AbstractBaseUser | AnonymousUser) -> QuerySet[Agent]:
-    """Return the agents that a user may use in triggers.
-
-    Those without a group and those of the user's groups; for a superuser, all.
-    """
-    if not isinstance(user, User):
-        return Agent.objects.none()
-    if user.is_superuser:
-        return Agent.objects.all()
-    own = Agent.objects.filter(groups__in=user.groups.all())
-    return Agent.objects.filter(Q(groups=None) | Q(pk__in=own.values("pk")))

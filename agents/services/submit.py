@@ -87,6 +87,7 @@ _NAMES = (
     "concurrency_key",
     "task_type",
     "title",
+    "subject",
     "parameters",
     "metadata",
     "status",
@@ -117,6 +118,7 @@ class NewTask:
     title: str
     parameters: str
     metadata: str
+    subject: str = ""
     concurrency_key: UUID | None = None
     is_held: bool = False
     id: UUID = field(default_factory=uuid7)
@@ -162,6 +164,7 @@ def _row(task: NewTask, turn_at: datetime) -> tuple[object, ...]:
         task.concurrency_key,
         task.task_type,
         task.title,
+        task.subject,
         task.parameters,
         task.metadata,
         "pending",

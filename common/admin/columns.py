@@ -6,7 +6,7 @@ several times. Here each value is rendered once, before unfold sees it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any
 
 from django.contrib import admin
@@ -82,14 +82,17 @@ def list_column(
     return column
 
 
-def shown_fieldsets(model_admin: Any, adminform: Any, row: Model | None) -> list[Any]:
-    """Return the fieldsets of a page without the read-only values that are empty."""
+def shown_fieldsets(
+    model_admin: Any, adminform: Any, row: Model | None, hidden: Set[str]
+) -> list[Any]:
+    """Return the fieldsets of a page, without hidden and empty read-only fields."""
     readonly = set(adminform.readonly_fields)
     shown = []
     for title, options in adminform.fieldsets:
         lines = [
             _shown_line(line, readonly, model_admin, adminform.form, row)
             for line in options["fields"]
+            if line not in hidden
         ]
         if fields := [line for line in lines if line]:
             shown.append((title, {**options, "fields": fields}))

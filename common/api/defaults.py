@@ -11,7 +11,6 @@ from django.conf import settings
 from rest_framework.exceptions import MethodNotAllowed, ParseError
 from rest_framework.metadata import SimpleMetadata
 from rest_framework.parsers import BaseParser
-from rest_framework.permissions import DjangoModelPermissions
 from rest_framework.renderers import (
     BrowsableAPIRenderer,
     JSONRenderer,
@@ -84,38 +83,6 @@ class BrowsablePages(BrowsableAPIRenderer):
     """The browsable API without inline scripts."""
 
     template = "tickhook/api.html"
-
-
-_CHANGE = "%(app_label)s.change_%(model_name)s"
-_VIEW = "%(app_label)s.view_%(model_name)s"
-
-
-class ModelPermissions(DjangoModelPermissions):
-    """Django's model permissions; reading requires `view`, not only a login."""
-
-    perms_map = {  # noqa: RUF012 - DRF declares it on instances
-        **DjangoModelPermissions.perms_map,
-        "GET": [_VIEW],
-        "HEAD": [_VIEW],
-    }
-
-
-class ChangePermissions(ModelPermissions):
-    """The permission to change, for a POST that acts on an existing object."""
-
-    perms_map = {  # noqa: RUF012 - see above
-        **ModelPermissions.perms_map,
-        "POST": [_CHANGE],
-    }
-
-
-class ReadPermissions(ModelPermissions):
-    """The permission to view, for a POST that changes nothing."""
-
-    perms_map = {  # noqa: RUF012 - see above
-        **ModelPermissions.perms_map,
-        "POST": [_VIEW],
-    }
 
 
 class ViewMetadata(SimpleMetadata):

@@ -43,6 +43,7 @@ from common.database.errors import (
 )
 from common.errors import (
     Fault,
+    Forbidden,
     InvalidInput,
     NotFound,
     RateLimited,
@@ -75,13 +76,6 @@ TITLES = {
     500: "Something went wrong",
     503: "Unavailable for now",
 }
-
-
-class Forbidden(TickhookError):
-    """You do not have permission to do this."""
-
-    code = "forbidden"
-    http_status = 403
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

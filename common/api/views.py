@@ -13,6 +13,7 @@ from typing import Any
 
 import re2
 from django.http import QueryDict
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.renderers import BrowsableAPIRenderer
 from rest_framework.request import Request
 from rest_framework.routers import APIRootView
@@ -43,7 +44,9 @@ class StrictAPIView(APIView):
 
 
 class RootView(StrictAPIView, APIRootView):
-    """The addresses of the API's lists."""
+    """The addresses of the API's lists, for everyone with a login."""
+
+    permission_classes = (IsAuthenticated,)
 
 
 def refuse_unknown_parameters(query: QueryDict, known: Iterable[str]) -> None:

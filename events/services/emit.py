@@ -32,6 +32,14 @@ class UnknownEventType(InvalidInput):
     code = "unsupported_event_type"
 
 
+class UnknownCause(InvalidInput):
+    """The event that is named as the cause does not exist."""
+
+    def __init__(self) -> None:
+        detail = "There is no such event"
+        super().__init__(detail, faults=[Fault("/cause_id", detail)])
+
+
 class IdempotencyKeyConflict(Conflict):
     """Another event was emitted with this subject and idempotency key."""
 
@@ -74,8 +82,8 @@ def emit(
     A second call with the same subject and idempotency key records nothing and returns
     the id of the first event; it raises IdempotencyKeyConflict if the type or the
     payload differs. The cause is the event `cause_id`, or else that of the surrounding
-    `emit_because_of`. Raises InvalidInput if the subject cannot be stored or the
-    cause does not exist.
+    `emit_because_of`. Raises InvalidInput if the subject cannot be stored, and
+    UnknownCause.
     """
     require_known_type(type)
     if clean_text(subject, limit=LONGEST_SUBJECT) != subject:
@@ -148,8 +156,7 @@ def _with_cause(event: NewEvent, cause_id: UUID | None) -> NewEvent:
     if cause_id is not None:
         rows = Event.objects.filter(pk=cause_id).values("depth", "correlation_id")
         if (found := rows.first()) is None:
-            detail = "There is no such event"
-            raise InvalidInput(detail, faults=[Fault("/cause_id", detail)])
+            raise UnknownCause
         cause = Cause(event_id=cause_id, **found)
     if cause is None:
         return event

@@ -5,6 +5,8 @@ from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
 
+from access.callers import caller_of
+from access.policy import visible
 from executions.models import Reason, TriggerExecution
 from triggers.api.deliveries import (
     DeliveriesOfTriggersViewSet,
@@ -28,7 +30,9 @@ class DeliveryWithExecutionsFilter(DeliveryOfTriggerFilter):
         of_event = {"event_id": OuterRef("pk"), "reason": value}
         if trigger_id := self.form.cleaned_data.get("trigger_id"):
             of_event["trigger_id"] = trigger_id
-        return rows.filter(Exists(TriggerExecution.objects.filter(**of_event)))
+        caller = caller_of(self.request)
+        executions = visible(TriggerExecution.objects.filter(**of_event), caller)
+        return rows.filter(Exists(executions))
 
 
 class RedeliverManyWithExecutionsSerializer(RedeliverManyOfTriggerSerializer):

@@ -9,14 +9,17 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
+from access.callers import caller_of
+from access.policy import may, visible
+from access.serializers import PayloadSerializer
 from agents.models import TaskStatus
 from common.api.serializers import JSONObjectField, StrictSerializer
 from events.api import EVENT_FIELDS, EventSerializer
 from events.models import Event
+from executions.access import EXECUTION_PAYLOADS, VIEW_EXECUTIONS
 from executions.models import ExecutionTrace, TriggerExecution
 from triggers.models import TriggerType
 
-VIEW_EXECUTIONS = "executions.view_triggerexecution"
 LISTED: tuple[str, ...] = (
     "id", "trigger_id", "trigger_name", "trigger_type", "event_id", "status",
     "reason", "executed_at", "execution_time_ms", "attempt", "task_id",
@@ -38,8 +41,11 @@ def executions_as_listed() -> QuerySet[TriggerExecution]:
     return rows.defer(*UNSHOWN, *UNLISTED)
 
 
-class ExecutionSerializer(serializers.ModelSerializer[TriggerExecution]):
+class ExecutionSerializer(PayloadSerializer[TriggerExecution]):
     """An execution in a list."""
+
+    payload_act = EXECUTION_PAYLOADS
+    payload_members = ("parameters",)
 
     trigger_name = serializers.CharField(source="trigger.name")
     trigger_type = serializers.ChoiceField(
@@ -70,7 +76,10 @@ class ExecutionSerializer(serializers.ModelSerializer[TriggerExecution]):
 
 
 class ExecutionDetailSerializer(ExecutionSerializer):
-    """One execution with its parameters and the trace of its conditions."""
+    """One execution with its parameters and the trace of its conditions.
+
+    The parameters are null without the right to payloads.
+    """
 
     parameters = serializers.SerializerMethodField()
     trace = serializers.SerializerMethodField()
@@ -120,13 +129,16 @@ class EventDetailSerializer(EventSerializer):
     def get_executions(self, event: Event) -> list[dict[str, Any]] | None:
         if not self._may_view_executions:
             return None
-        rows = executions_as_listed().filter(event_id=event.pk).order_by("id")
-        return list(ExecutionSerializer(rows[:EXECUTIONS_SHOWN], many=True).data)
+        rows = self._executions(executions_as_listed(), event).order_by("id")
+        shown = ExecutionSerializer(
+            rows[:EXECUTIONS_SHOWN], many=True, context=self.context
+        )
+        return list(shown.data)
 
     def get_executions_count(self, event: Event) -> int | None:
         if not self._may_view_executions:
             return None
-        return TriggerExecution.objects.filter(event_id=event.pk).count()
+        return self._executions(TriggerExecution.objects.all(), event).count()
 
     @extend_schema_field({"type": "string", "format": "uri", "nullable": True})
     def get_executions_url(self, event: Event) -> str | None:
@@ -137,4 +149,10 @@ class EventDetailSerializer(EventSerializer):
 
     @cached_property
     def _may_view_executions(self) -> bool:
-        return bool(self.context["request"].user.has_perm(VIEW_EXECUTIONS))
+        return may(caller_of(self.context["request"]), VIEW_EXECUTIONS)
+
+    def _executions(
+        self, rows: QuerySet[TriggerExecution], event: Event
+    ) -> QuerySet[TriggerExecution]:
+        caller = caller_of(self.context["request"])
+        return visible(rows.filter(event_id=event.pk), caller)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import F, OrderBy, QuerySet
@@ -15,7 +15,9 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from common.api.defaults import ChangePermissions
+from access.callers import caller_of
+from access.permissions import PolicyPermission
+from access.policy import Act, may, visible
 from common.api.lists import (
     AnyCaseChoiceFilter,
     ExecutionPagination,
@@ -25,6 +27,7 @@ from common.api.lists import (
 from common.api.views import StrictAPIView
 from common.errors import Fault, InvalidInput
 from events.api import EmitSerializer, EmittedSerializer, EventViewSet
+from executions.access import EXECUTIONS, RUN, VIEW_EXECUTIONS, VIEW_HEALTH
 from executions.api.ledger_serializers import (
     BackfillRequestSerializer,
     BackfillSerializer,
@@ -35,7 +38,6 @@ from executions.api.ledger_serializers import (
 )
 from executions.api.serializers import (
     UNSHOWN,
-    VIEW_EXECUTIONS,
     EventDetailSerializer,
     ExecutionDetailSerializer,
     ExecutionSerializer,
@@ -45,10 +47,12 @@ from executions.api.serializers import (
 )
 from executions.models import ExecutionStatus, TriggerExecution
 from executions.services.ledger import read_ledger
-from executions.services.run import backfill_trigger, find_trigger, run_trigger
+from executions.services.run import backfill_trigger, run_trigger
 from executions.services.status import check_health, read_status
+from triggers.access import VIEW_TRIGGER
 from triggers.api.views import AgentPermission, TriggerTypeFilter
 from triggers.models import Trigger, TriggerType
+from triggers.services.lifecycle import TriggerNotFound
 
 SORTABLE = {
     "executed_at": "executed_at",
@@ -104,22 +108,32 @@ def _unsortable(name: str, choices: Iterable[str]) -> InvalidInput:
 
 
 def _listed(request: Request) -> QuerySet[TriggerExecution]:
-    """Return the executions of a list in the requested order."""
-    return executions_as_listed().order_by(*read_order(request.query_params))
+    """Return the executions that the caller may see, in the requested order."""
+    rows = visible(executions_as_listed(), caller_of(request))
+    return rows.order_by(*read_order(request.query_params))
+
+
+def _find_trigger(request: Request, trigger_id: UUID) -> Trigger:
+    """Return a trigger that the caller may see; raise TriggerNotFound."""
+    triggers = visible(Trigger.objects.present(), caller_of(request))
+    trigger = triggers.filter(pk=trigger_id).first()
+    if trigger is None:
+        raise TriggerNotFound
+    return trigger
 
 
 @extend_schema_view(list=extend_schema(parameters=ORDER_PARAMETERS))
 class ExecutionViewSet(StrictAPIView, ReadOnlyModelViewSet[TriggerExecution]):
+    acts = EXECUTIONS
     pagination_class = ExecutionPagination
     filterset_class = ExecutionFilter
     lookup_value_converter = "uuid"
-    queryset = TriggerExecution.objects.all()
 
     def get_queryset(self) -> QuerySet[TriggerExecution]:
         if self.action == "list":
             return _listed(self.request)
         rows = TriggerExecution.objects.select_related("trigger", "event", "task")
-        return rows.defer(*UNSHOWN)
+        return visible(rows.defer(*UNSHOWN), caller_of(self.request))
 
     def get_serializer_class(self) -> type[ExecutionSerializer]:
         is_list = self.action == "list"
@@ -129,7 +143,7 @@ class ExecutionViewSet(StrictAPIView, ReadOnlyModelViewSet[TriggerExecution]):
 class ExecutionsOfTriggerView(StrictAPIView, ListAPIView[TriggerExecution]):
     """The executions of one trigger."""
 
-    queryset = TriggerExecution.objects.all()
+    acts: ClassVar[Mapping[str, Act]] = {"get": VIEW_EXECUTIONS}
     serializer_class = ExecutionSerializer
     pagination_class = ExecutionPagination
     filterset_class = ExecutionFilter
@@ -139,7 +153,7 @@ class ExecutionsOfTriggerView(StrictAPIView, ListAPIView[TriggerExecution]):
 
     @extend_schema(parameters=ORDER_PARAMETERS)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        find_trigger(kwargs["pk"])
+        _find_trigger(request, kwargs["pk"])
         return super().get(request, *args, **kwargs)
 
 
@@ -149,7 +163,7 @@ class EventWithExecutionsViewSet(EventViewSet):
     @extend_schema(request=EmitSerializer, responses={201: EmittedSerializer})
     def create(self, request: Request) -> Response:
         response = super().create(request)
-        if not request.user.has_perm(VIEW_EXECUTIONS):
+        if not may(caller_of(request), VIEW_EXECUTIONS):
             response.data["triggered_workflows"] = None
         return response
 
@@ -162,12 +176,12 @@ class EventWithExecutionsViewSet(EventViewSet):
 class RunView(StrictAPIView):
     """Run a trigger now, by hand."""
 
-    queryset = Trigger.objects.all()
-    permission_classes = (ChangePermissions, AgentPermission)
+    acts: ClassVar[Mapping[str, Act]] = {"post": RUN}
+    permission_classes = (PolicyPermission, AgentPermission)
 
     @extend_schema(request=RunSerializer, responses={202: RunStartedSerializer})
     def post(self, request: Request, pk: UUID) -> Response:
-        self.check_object_permissions(request, find_trigger(pk))
+        self.check_object_permissions(request, _find_trigger(request, pk))
         serializer = RunSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         event_id = run_trigger(trigger_id=pk, **serializer.validated_data)
@@ -181,7 +195,7 @@ class RunView(StrictAPIView):
 class LedgerView(StrictAPIView):
     """The ledger: the result of each scheduled occurrence of a trigger."""
 
-    queryset = TriggerExecution.objects.all()
+    acts: ClassVar[Mapping[str, Act]] = {"get": VIEW_EXECUTIONS}
 
     @extend_schema(
         parameters=[LedgerQuerySerializer], responses={200: LedgerSerializer}
@@ -191,15 +205,16 @@ class LedgerView(StrictAPIView):
         parameters = {n: v for n, v in request.query_params.items() if n != "format"}
         query = LedgerQuerySerializer(data=parameters)
         query.is_valid(raise_exception=True)
-        ledger = read_ledger(trigger_id=pk, **query.validated_data)
+        trigger = _find_trigger(request, pk)
+        ledger = read_ledger(trigger_id=trigger.pk, **query.validated_data)
         return Response(LedgerSerializer(ledger).data)
 
 
 class BackfillView(StrictAPIView):
     """Run past occurrences that have no event."""
 
-    queryset = Trigger.objects.all()
-    permission_classes = (ChangePermissions, AgentPermission)
+    acts: ClassVar[Mapping[str, Act]] = {"post": RUN}
+    permission_classes = (PolicyPermission, AgentPermission)
 
     @extend_schema(
         request=BackfillRequestSerializer,
@@ -207,7 +222,7 @@ class BackfillView(StrictAPIView):
     )
     def post(self, request: Request, pk: UUID) -> Response:
         """Answer 202 with the recorded numbers, or 200 with those of a dry run."""
-        self.check_object_permissions(request, find_trigger(pk))
+        self.check_object_permissions(request, _find_trigger(request, pk))
         body = BackfillRequestSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         backfill = backfill_trigger(trigger_id=pk, **body.validated_data)
@@ -218,12 +233,12 @@ class BackfillView(StrictAPIView):
 class TriggerStatusView(StrictAPIView):
     """The status of a trigger; its errors are shown to users who may see executions."""
 
-    queryset = Trigger.objects.all()
+    acts: ClassVar[Mapping[str, Act]] = {"get": VIEW_TRIGGER}
 
     @extend_schema(responses={200: TriggerStatusSerializer})
     def get(self, request: Request, pk: UUID) -> Response:
-        state = read_status(trigger_id=pk)
-        if not request.user.has_perm(VIEW_EXECUTIONS):
+        state = read_status(trigger_id=_find_trigger(request, pk).pk)
+        if not may(caller_of(request), VIEW_EXECUTIONS):
             state = replace(state, last_failure=None)
         return Response(TriggerStatusSerializer(state).data)
 
@@ -231,7 +246,7 @@ class TriggerStatusView(StrictAPIView):
 class TriggerHealthView(StrictAPIView):
     """Whether triggers come due in time: 503 while the clock is not running."""
 
-    queryset = Trigger.objects.all()
+    acts: ClassVar[Mapping[str, Act]] = {"get": VIEW_HEALTH}
 
     @extend_schema(responses={200: HealthSerializer, 503: HealthSerializer})
     def get(self, request: Request) -> Response:

@@ -125,6 +125,7 @@ def build_task(
         idempotency_key=execution.id,
         task_type=trigger.task_type,
         title=clean_text(f"{trigger.name}: {event.type}", limit=255),
+        subject=execution.subject,
         parameters=build_parameters(execution.pair, document, body, shared.found),
         metadata=dump_json(_metadata(execution)),
         concurrency_key=trigger.id,

@@ -31,6 +31,7 @@ _NAMES = (
     "id",
     "trigger",
     "event",
+    "subject",
     "status",
     "reason",
     "executed_at",
@@ -66,6 +67,12 @@ class NewExecution:
 
     def __post_init__(self) -> None:
         self.id = derived_uuid7(self.pair.event.id, by=self.pair.trigger.id)
+
+    @property
+    def subject(self) -> str:
+        """Return the subject of trigger and event; empty if they differ."""
+        subject = self.pair.trigger.subject
+        return subject if subject == self.pair.event.subject else ""
 
     @property
     def is_final(self) -> bool:
@@ -113,6 +120,7 @@ def _row(execution: NewExecution, now: datetime) -> tuple[object, ...]:
         execution.id,
         trigger.id,
         event.id,
+        execution.subject,
         execution.status.value,
         execution.reason.value if execution.reason else "",
         execution.executed_at,

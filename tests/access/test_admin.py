@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 def bo(db: None) -> User:
     """A member of staff who may manage tokens, but is not a superuser."""
     user = User.objects.create_user("bo", password="secret", is_staff=True)  # noqa: S106
-    may = Permission.objects.filter(content_type__app_label="access")
+    may = Permission.objects.filter(codename__endswith="_apitoken")
     user.user_permissions.set(may)
     return user
 

@@ -11,8 +11,8 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
+from access.admin.base import HistoryAdmin
 from agents.models import AgentTask, Worker
-from common.admin.base import HistoryAdmin
 from common.admin.display import json_block, text_block
 from common.admin.forms import JSONObjectField, LinesField
 from events.models import Event, Inbox

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django_celery_results.models import TaskResult
 from pytest_django.asserts import assertContains, assertNotContains
 
-from common.admin.celery_results import TaskResultAdmin
+from access.admin.celery_results import TaskResultAdmin
 from executions.models import TriggerExecution
 from executions.pipeline.drain import drain
 from executions.services.run import run_trigger

@@ -14,7 +14,7 @@ from events.models import Event
 from tests.factories import AgentFactory, make_trigger
 from tests.triggers.test_admin import ADD, LIST, filled, messages_of, page_of
 from triggers.models import Trigger
-from triggers.services.endpoints import FOREIGN_ENDPOINT
+from webhooks.access import FOREIGN_ENDPOINT
 
 pytestmark = pytest.mark.django_db
 

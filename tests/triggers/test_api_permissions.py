@@ -10,7 +10,7 @@ from agents.models import Agent
 from events.models import Event
 from tests.factories import AgentFactory, make_trigger
 from triggers.models import Trigger
-from triggers.services.endpoints import FOREIGN_ENDPOINT
+from webhooks.access import FOREIGN_ENDPOINT
 
 pytestmark = pytest.mark.django_db
 

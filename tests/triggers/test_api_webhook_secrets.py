@@ -17,7 +17,7 @@ from tests.senders.requests import PUSH, hex_hmac
 from tests.triggers.test_api_permissions import client_of, group, restricted
 from tests.webhooks.deliveries import deliver
 from triggers.models import Trigger
-from triggers.services.endpoints import FOREIGN_ENDPOINT
+from webhooks.access import FOREIGN_ENDPOINT
 from webhooks.endpoints.secrets import live_secrets
 from webhooks.models import WebhookEndpoint
 

@@ -12,7 +12,7 @@ from tests.factories import AgentFactory, make_trigger, record
 from tests.triggers.test_api_permissions import client_of, group, restricted
 from tests.webhooks.deliveries import assert_nothing_happened, deliver
 from triggers.models import Trigger
-from triggers.services.endpoints import FOREIGN_ENDPOINT
+from webhooks.access import FOREIGN_ENDPOINT
 from webhooks.models import WebhookEndpoint
 
 __all__ = ["group", "restricted"]

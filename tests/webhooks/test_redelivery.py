@@ -293,7 +293,7 @@ def test_a_thousand_deliveries_are_redelivered_in_one_call(
     Event.objects.bulk_create(copies)
 
     chosen = select_accepted(deliveries=Delivery.objects.all(), limit=1000)
-    done = redeliver_many(delivery_ids=chosen.delivery_ids)
+    done = redeliver_many(delivery_ids=chosen.without(set()))
 
     assert len(done) == 1000
     assert chosen.next_from == event.received_at

@@ -14,7 +14,7 @@ from senders.definitions import (
 from tests.senders.test_signature_jwt import JWT
 from tests.webhooks.uploads import MINIMAL, PARCELS, SIGNED
 from webhooks.endpoints.lifecycle import create_endpoint
-from webhooks.models import WebhookType, WebhookTypeVersion
+from webhooks.models import WebhookEndpoint, WebhookType, WebhookTypeVersion
 from webhooks.types import (
     WebhookTypeInUse,
     current_type,
@@ -368,10 +368,11 @@ def test_all_types_are_listed_in_four_queries(
     upload_type(document=PARCELS)
     upload_type(slug="github", document=MINIMAL)
     create_endpoint(type_slug="github")
-    summarize_types(known_slugs())
+    summarize_types(known_slugs(), WebhookEndpoint.objects.all())
 
     with django_assert_num_queries(4):
-        listed = {summary.slug: summary for summary in summarize_types(known_slugs())}
+        summaries = summarize_types(known_slugs(), WebhookEndpoint.objects.all())
+        listed = {summary.slug: summary for summary in summaries}
 
     assert set(listed) == {*shipped_slugs(), "parcels"}
     parcels, github, generic = (listed[s] for s in ("parcels", "github", "generic"))

@@ -7,9 +7,8 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
-from common.admin.base import HistoryAdmin
+from access.admin.base import HistoryAdmin, VisibleRowsFilter
 from common.admin.display import json_block, page_link
 from triggers.models import (
     ScheduleVersion,
@@ -25,7 +24,7 @@ class ScheduleVersionAdmin(HistoryAdmin[ScheduleVersion]):
     labels: ClassVar[Mapping[str, str]] = {"is_active": "On"}
     time_column = "valid_from"
     list_display = ("valid_from", "valid_to", "trigger_link", "is_active")
-    list_filter = (("trigger", AutocompleteSelectFilter), "is_active")
+    list_filter = (("trigger", VisibleRowsFilter), "is_active")
     list_select_related = ("trigger",)
     search_fields = ("trigger__name",)
     fields = (
@@ -93,7 +92,7 @@ class StatsDeltaAdmin(HistoryAdmin[StatsDelta]):
 class SubscriptionAdmin(HistoryAdmin[Subscription]):
     id_search_fields = ("trigger_id",)
     list_display = ("pattern", "subject", "trigger_link")
-    list_filter = (("trigger", AutocompleteSelectFilter),)
+    list_filter = (("trigger", VisibleRowsFilter),)
     list_select_related = ("trigger",)
     search_fields = ("pattern__istartswith", "trigger__name")
     ordering = ("pattern", "pk")

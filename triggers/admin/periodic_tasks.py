@@ -16,7 +16,7 @@ from django_celery_beat.models import (
     SolarSchedule,
 )
 
-from common.admin.base import BaseAdmin
+from access.admin.base import BaseAdmin
 from triggers.clocks.mirror import HEARTBEAT_NAME, MIRROR_PREFIX, SWEEP_NAME
 from triggers.models import Trigger
 

@@ -5,14 +5,14 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
-from agents.services.agents import usable_agents
-from common.admin.base import BaseAdmin
+from access.admin.base import BaseAdmin, VisibleRowsFilter
+from access.callers import caller_of
+from agents.access import usable_agents
 from common.admin.columns import Words, WordsFilter
 from common.admin.display import (
     NOTHING,
@@ -67,14 +67,14 @@ class TriggerAdmin(BaseAdmin[Trigger]):
     empty_text = "No triggers yet. A trigger says what starts an agent, and when."
     id_search_fields = ("pk", "agent_id", "endpoint_id")
     list_display = (
-        "name", "status", "starts_by", "agent", "last_execution_at", "next_run_time",
-        "failures", "executions",
+        "name", "status", "starts_by", "agent_name", "last_execution_at",
+        "next_run_time", "failures", "executions",
     )  # fmt: skip
     list_filter = (
         StateFilter,
         ("trigger_type", WordsFilter),
-        ("agent", AutocompleteSelectFilter),
-        ("endpoint", AutocompleteSelectFilter),
+        ("agent", VisibleRowsFilter),
+        ("endpoint", VisibleRowsFilter),
     )
     list_select_related = ("agent", "endpoint", "stats")
     search_fields = ("name",)
@@ -86,10 +86,20 @@ class TriggerAdmin(BaseAdmin[Trigger]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Trigger]:
         rows = super().get_queryset(request).prefetch_related("subscriptions")
+        usable = usable_agents(caller_of(request)).filter(pk=OuterRef("agent_id"))
+        rows = rows.annotate(is_agent_visible=Exists(usable))
         return rows.defer("agent__config", "endpoint__secrets", "endpoint__config")
 
     def get_fieldsets(self, request: HttpRequest, obj: Trigger | None = None) -> Any:
-        return fieldsets_of(obj) if obj else NEW_FIELDSETS
+        if obj is None:
+            return NEW_FIELDSETS
+        if getattr(obj, "is_agent_visible", True):
+            return fieldsets_of(obj)
+        return [
+            (title, {"fields": ["agent_name" if n == "agent" else n for n in shown]})
+            for title, options in fieldsets_of(obj)
+            for shown in [options["fields"]]
+        ]
 
     def get_form(
         self,
@@ -99,7 +109,7 @@ class TriggerAdmin(BaseAdmin[Trigger]):
         **kwargs: Any,
     ) -> type[forms.ModelForm[Trigger]]:
         form = super().get_form(request, obj, change, **kwargs)
-        return type(form.__name__, (form,), {"user": request.user})
+        return type(form.__name__, (form,), {"caller": caller_of(request)})
 
     def has_change_permission(
         self, request: HttpRequest, obj: Trigger | None = None
@@ -107,7 +117,7 @@ class TriggerAdmin(BaseAdmin[Trigger]):
         """Return whether the user may change triggers and use this one's agent."""
         is_allowed = obj is None or (
             obj.deleted_at is None
-            and usable_agents(request.user).filter(pk=obj.agent_id).exists()
+            and usable_agents(caller_of(request)).filter(pk=obj.agent_id).exists()
         )
         return is_allowed and super().has_change_permission(request, obj)
 
@@ -186,7 +196,7 @@ class TriggerAdmin(BaseAdmin[Trigger]):
     ) -> list[Trigger]:
         """Return the triggers whose agents the user may use; show errors for others."""
         present = queryset.filter(deleted_at=None)
-        agents = usable_agents(request.user)
+        agents = usable_agents(caller_of(request))
         for trigger in present.exclude(agent__in=agents):
             text = f"{trigger.name}: you may not use the agent of this trigger"
             messages.error(request, text)
@@ -195,6 +205,11 @@ class TriggerAdmin(BaseAdmin[Trigger]):
     @admin.display(description="State", ordering="is_active")
     def status(self, trigger: Trigger) -> SafeString:
         return badge(STATES[state_of(trigger)])
+
+    @admin.display(description="Agent")
+    def agent_name(self, trigger: Trigger) -> str:
+        is_visible = getattr(trigger, "is_agent_visible", True)
+        return trigger.agent.name if is_visible else "not accessible to you"
 
     @admin.display(description="Started by")
     def starts_by(self, trigger: Trigger) -> str:

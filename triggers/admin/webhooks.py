@@ -9,8 +9,9 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 
+from access.callers import caller_of
 from triggers.models import Trigger
-from triggers.services.endpoints import are_open_to, is_open_to
+from triggers.services.endpoints import closed_endpoints, is_open_to
 from webhooks.admin import DeliveryAdmin, WebhookEndpointAdmin
 from webhooks.models import Delivery, WebhookEndpoint
 
@@ -39,7 +40,7 @@ class EndpointOfTriggersAdmin(WebhookEndpointAdmin):
     def has_change_permission(
         self, request: HttpRequest, obj: WebhookEndpoint | None = None
     ) -> bool:
-        is_allowed = obj is None or is_open_to(request.user, obj.pk)
+        is_allowed = obj is None or is_open_to(caller_of(request), obj.pk)
         return is_allowed and super().has_change_permission(request, obj)
 
 
@@ -47,5 +48,7 @@ class EndpointOfTriggersAdmin(WebhookEndpointAdmin):
 class DeliveryOfTriggersAdmin(DeliveryAdmin):
     """Deliveries; redelivery requires access to the agents of all their triggers."""
 
-    def is_open_to(self, request: HttpRequest, endpoint_ids: Set[UUID | None]) -> bool:
-        return are_open_to(request.user, endpoint_ids)
+    def closed_endpoints(
+        self, request: HttpRequest, endpoint_ids: Set[UUID | None]
+    ) -> Set[UUID | None]:
+        return closed_endpoints(caller_of(request), endpoint_ids)

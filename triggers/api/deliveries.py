@@ -7,10 +7,11 @@ from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
-from rest_framework.exceptions import PermissionDenied
 
+from access.callers import caller_of
+from access.policy import visible
 from triggers.models import Trigger
-from triggers.services.endpoints import FOREIGN_ENDPOINT, are_open_to
+from triggers.services.endpoints import closed_endpoints
 from webhooks.deliveries.serializers import (
     RedeliveredManySerializer,
     RedeliverManySerializer,
@@ -26,7 +27,8 @@ class DeliveryOfTriggerFilter(DeliveryFilter):
         self, rows: QuerySet[Delivery], name: str, value: UUID
     ) -> QuerySet[Delivery]:
         """Filter by the trigger's endpoint, which can serve other triggers, too."""
-        found = Trigger.objects.present().filter(pk=value, endpoint__isnull=False)
+        triggers = visible(Trigger.objects.present(), caller_of(self.request))
+        found = triggers.filter(pk=value, endpoint__isnull=False)
         endpoint_id = found.values_list("endpoint_id", flat=True).first()
         return rows.filter(endpoint_id=endpoint_id) if endpoint_id else rows.none()
 
@@ -49,7 +51,6 @@ class DeliveriesOfTriggersViewSet(DeliveryViewSet):
     filterset_class = DeliveryOfTriggerFilter
     many_serializer_class = RedeliverManyOfTriggerSerializer
 
-    def check_endpoints(self, endpoint_ids: Set[UUID | None]) -> None:
-        """Raise PermissionDenied unless the user may use the agents of all triggers."""
-        if not are_open_to(self.request.user, endpoint_ids):
-            raise PermissionDenied(FOREIGN_ENDPOINT)
+    def closed_endpoints(self, endpoint_ids: Set[UUID | None]) -> Set[UUID | None]:
+        """Return the endpoints of triggers whose agents the caller may not use."""
+        return closed_endpoints(caller_of(self.request), endpoint_ids)

@@ -6,8 +6,10 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
+from access.callers import caller_of
+from access.policy import visible
+from agents.access import usable_agents
 from agents.models import Agent
-from agents.services.agents import usable_agents
 from common.api.serializers import AnyCaseChoiceField
 from triggers.models import TriggerType
 from triggers.services.validation import explain_unsupported
@@ -30,7 +32,7 @@ class AgentField(serializers.UUIDField):
 
     def to_internal_value(self, data: Any) -> Any:
         agent_id = super().to_internal_value(data)
-        usable = usable_agents(self.context["request"].user)
+        usable = usable_agents(caller_of(self.context["request"]))
         agent: Agent | None = usable.filter(pk=agent_id).first()
         if agent is None:
             raise serializers.ValidationError(
@@ -64,7 +66,9 @@ class EndpointField(serializers.UUIDField):
 
     def to_internal_value(self, data: Any) -> Any:
         endpoint_id = super().to_internal_value(data)
-        endpoint = WebhookEndpoint.objects.filter(pk=endpoint_id).first()
+        caller = caller_of(self.context["request"])
+        endpoints = visible(WebhookEndpoint.objects.all(), caller)
+        endpoint = endpoints.filter(pk=endpoint_id).first()
         trigger = getattr(self.parent, "instance", None)
         is_own = trigger is not None and trigger.endpoint_id == endpoint_id
         if endpoint is None or not (endpoint.is_active or is_own):

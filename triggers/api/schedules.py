@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import ClassVar
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -11,9 +13,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from common.api.defaults import ReadPermissions
+from access.policy import Act
 from common.api.views import StrictAPIView
 from common.errors import NotFound
+from triggers.access import VIEW_TRIGGER
 from triggers.api.schedule_serializers import (
     BuiltCronSerializer,
     CronPartsSerializer,
@@ -50,8 +53,9 @@ class PresetNotFound(NotFound):
 
 
 class ScheduleViewSet(StrictAPIView, GenericViewSet[Trigger]):
-    queryset = Trigger.objects.all()  # never read: the permission names its model
-    permission_classes = (ReadPermissions,)
+    acts: ClassVar[Mapping[str, Act]] = dict.fromkeys(
+        ("preview", "describe", "validate", "presets", "preset", "build"), VIEW_TRIGGER
+    )
 
     @extend_schema(
         request=ScheduleSerializer, responses={200: SchedulePreviewSerializer}
@@ -142,8 +146,7 @@ class ScheduleViewSet(StrictAPIView, GenericViewSet[Trigger]):
 
 
 class ValidateCronView(StrictAPIView):
-    queryset = Trigger.objects.all()  # never read: the permission names its model
-    permission_classes = (ReadPermissions,)
+    acts: ClassVar[Mapping[str, Act]] = {"post": VIEW_TRIGGER}
 
     @extend_schema(
         request=CronToValidateSerializer,

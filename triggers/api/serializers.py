@@ -11,6 +11,8 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from access.callers import caller_of
+from access.policy import own_subject
 from common.api.errors import faults_of
 from common.api.serializers import (
     AnyCaseChoiceField,
@@ -35,7 +37,7 @@ from triggers.models import (
     TriggerType,
 )
 from triggers.schedules import Dialect
-from triggers.services.endpoints import FOREIGN_ENDPOINT, is_open_to
+from triggers.services.endpoints import is_open_to
 from triggers.services.validation import (
     InvalidTrigger,
     default_hourly_limit,
@@ -43,6 +45,7 @@ from triggers.services.validation import (
     set_columns,
     warn_of_hourly_limit,
 )
+from webhooks.access import FOREIGN_ENDPOINT
 from webhooks.endpoints.lifecycle import API_NAMES, METHODS, EndpointFields
 from webhooks.endpoints.masking import MASK, masked_config
 from webhooks.endpoints.urls import MAX_PATH_LENGTH, custom_path, webhook_url
@@ -176,6 +179,9 @@ class TriggerSerializer(StrictSerializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         self._check_endpoint(attrs)
+        if "subject" in attrs:
+            caller = caller_of(self.context["request"])
+            attrs["subject"] = own_subject(caller, attrs["subject"])
         if not self.partial:
             if "max_executions_per_hour" not in attrs:
                 trigger_type = attrs["trigger_type"]
@@ -199,7 +205,7 @@ class TriggerSerializer(StrictSerializer):
         is_change = any(attrs.get(name) is not None for name in API_NAMES.values())
         if endpoint == own and not removes_path and not is_change:
             return
-        if not is_open_to(self.context["request"].user, endpoint.pk):
+        if not is_open_to(caller_of(self.context["request"]), endpoint.pk):
             raise serializers.ValidationError({"endpoint_id": FOREIGN_ENDPOINT})
 
     def to_representation(self, instance: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet
@@ -15,11 +15,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
-from agents.services.agents import usable_agents
-from common.api.defaults import ChangePermissions, ModelPermissions
+from access.callers import Caller, caller_of
+from access.permissions import PolicyPermission
+from access.policy import Act, visible
+from agents.access import usable_agents
 from common.api.lists import AnyCaseChoiceFilter, AnyCaseField, FlagFilter
 from common.api.views import StrictAPIView
 from common.errors import Fault
+from triggers.access import CHANGE_TRIGGER, TRIGGERS
 from triggers.api.serializers import TriggerSerializer, complete_webhook, read_trigger
 from triggers.models import Trigger, TriggerType
 from triggers.services import lifecycle
@@ -63,15 +66,16 @@ class AgentPermission(BasePermission):
     ) -> bool:
         if request.method in SAFE_METHODS:
             return True
-        return usable_agents(request.user).filter(pk=obj.agent_id).exists()
+        return usable_agents(caller_of(request)).filter(pk=obj.agent_id).exists()
 
 
 HIDDEN = ("agent__config",)
 
 
-def shown_triggers() -> QuerySet[Trigger]:
-    """Return all triggers with the related rows that the API shows."""
-    rows = Trigger.objects.present().select_related("agent", "endpoint", "stats")
+def shown_triggers(caller: Caller) -> QuerySet[Trigger]:
+    """Return the triggers that a caller may see, with the related rows of the API."""
+    rows = visible(Trigger.objects.present(), caller)
+    rows = rows.select_related("agent", "endpoint", "stats")
     served = Trigger.objects.present().only("endpoint_id").order_by("id")
     return rows.defer(*HIDDEN).prefetch_related(
         "subscriptions", Prefetch("endpoint__triggers", served)
@@ -81,11 +85,16 @@ def shown_triggers() -> QuerySet[Trigger]:
 class TriggerViewSet(StrictAPIView, GenericViewSet[Trigger]):
     serializer_class = TriggerSerializer
     filterset_class = TriggerFilter
-    permission_classes = (ModelPermissions, AgentPermission)
+    permission_classes = (PolicyPermission, AgentPermission)
+    acts: ClassVar[Mapping[str, Act]] = {
+        **TRIGGERS,
+        "enable": CHANGE_TRIGGER,
+        "disable": CHANGE_TRIGGER,
+    }
     lookup_value_converter = "uuid"
 
     def get_queryset(self) -> QuerySet[Trigger]:
-        return shown_triggers()
+        return shown_triggers(caller_of(self.request))
 
     def list(self, request: Request) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
@@ -138,30 +147,32 @@ class TriggerViewSet(StrictAPIView, GenericViewSet[Trigger]):
 
     def destroy(self, request: Request, pk: UUID) -> Response:
         """Delete a trigger; like disabling, this requires no access to its agent."""
-        lifecycle.delete_trigger(trigger_id=pk)
+        lifecycle.delete_trigger(trigger_id=self._find(pk, with_agent=False).id)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=None)
-    @action(
-        detail=True,
-        methods=["post"],
-        permission_classes=(ChangePermissions, AgentPermission),
-    )
+    @action(detail=True, methods=["post"])
     def enable(self, request: Request, pk: UUID) -> Response:
         lifecycle.enable_trigger(trigger_id=self._find(pk).id)
         return self._answer(pk)
 
     @extend_schema(request=None)
-    @action(detail=True, methods=["post"], permission_classes=(ChangePermissions,))
+    @action(detail=True, methods=["post"])
     def disable(self, request: Request, pk: UUID) -> Response:
-        lifecycle.disable_trigger(trigger_id=pk)
+        trigger = self._find(pk, with_agent=False)
+        lifecycle.disable_trigger(trigger_id=trigger.id)
         return self._answer(pk)
 
-    def _find(self, pk: UUID) -> Trigger:
+    def _find(self, pk: UUID, *, with_agent: bool = True) -> Trigger:
+        """Return a visible trigger; `with_agent`: one whose agent the caller may use.
+
+        Raises TriggerNotFound or PermissionDenied.
+        """
         trigger = self.get_queryset().filter(pk=pk).first()
         if trigger is None:
             raise lifecycle.TriggerNotFound
-        self.check_object_permissions(self.request, trigger)
+        if with_agent:
+            self.check_object_permissions(self.request, trigger)
         return trigger
 
     def _serializer(
@@ -183,4 +194,5 @@ class TriggerViewSet(StrictAPIView, GenericViewSet[Trigger]):
             "read_as": saved.read_as if saved else None,
             "warnings": warnings,
         }
-        return Response(TriggerSerializer(self._find(pk), context=context).data)
+        trigger = self._find(pk, with_agent=False)
+        return Response(TriggerSerializer(trigger, context=context).data)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema, extend_schema_field
@@ -12,15 +13,19 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.api.defaults import ChangePermissions
+from access.callers import caller_of
+from access.permissions import PolicyPermission
+from access.policy import Act
 from common.api.serializers import AnyCaseChoiceField, StrictSerializer
 from common.api.views import StrictAPIView
 from common.errors import NotFound
+from triggers.access import CHANGE_TRIGGER, VIEW_TRIGGER
 from triggers.api.serializers import TriggerSerializer
 from triggers.api.views import AgentPermission, shown_triggers
 from triggers.models import Trigger
-from triggers.services.endpoints import FOREIGN_ENDPOINT, is_open_to
+from triggers.services.endpoints import is_open_to
 from triggers.services.lifecycle import TriggerNotFound
+from webhooks.access import FOREIGN_ENDPOINT
 from webhooks.endpoints import rotation
 from webhooks.endpoints.lifecycle import last_received_at
 from webhooks.endpoints.rotation import KEEP_SECONDS, MAX_KEEP_SECONDS
@@ -103,19 +108,19 @@ class NoWebhook(NotFound):
 class EndpointView(StrictAPIView):
     """Base of the views about the endpoint of one trigger."""
 
-    queryset = Trigger.objects.all()
-    permission_classes = (ChangePermissions, AgentPermission)
+    acts: ClassVar[Mapping[str, Act]] = {"get": VIEW_TRIGGER, "post": CHANGE_TRIGGER}
+    permission_classes = (PolicyPermission, AgentPermission)
 
     def find(self, pk: UUID) -> tuple[Trigger, WebhookEndpoint]:
         """Return a trigger and its endpoint; raise if the caller may not use both."""
-        trigger = shown_triggers().filter(pk=pk).first()
+        trigger = shown_triggers(caller_of(self.request)).filter(pk=pk).first()
         if trigger is None:
             raise TriggerNotFound
         self.check_object_permissions(self.request, trigger)
         if trigger.endpoint is None:
             raise NoWebhook(trigger)
         is_change = self.request.method not in SAFE_METHODS
-        if is_change and not is_open_to(self.request.user, trigger.endpoint.pk):
+        if is_change and not is_open_to(caller_of(self.request), trigger.endpoint.pk):
             raise PermissionDenied(FOREIGN_ENDPOINT)
         return trigger, trigger.endpoint
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Set
 from uuid import UUID
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-
-from agents.services.agents import usable_agents
+from access.callers import Caller
+from agents.access import usable_agents
 from common.errors import Fault
 from triggers.models import Trigger, TriggerType
 from triggers.services.validation import InvalidTrigger
@@ -18,8 +17,6 @@ from webhooks.endpoints.lifecycle import (
     update_endpoint,
 )
 from webhooks.models import WebhookEndpoint
-
-FOREIGN_ENDPOINT = "This endpoint serves triggers of agents that you may not use"
 
 
 def save_endpoint(trigger: Trigger, webhook: EndpointFields | None) -> str | None:
@@ -52,17 +49,18 @@ def update_endpoint_subject(trigger: Trigger) -> None:
     update_endpoint(endpoint_id=trigger.endpoint_id, subject=trigger.subject)
 
 
-def is_open_to(user: AbstractBaseUser | AnonymousUser, endpoint_id: UUID) -> bool:
-    """Return whether a user may use the agents of all triggers of an endpoint."""
-    return are_open_to(user, {endpoint_id})
+def is_open_to(caller: Caller, endpoint_id: UUID) -> bool:
+    """Return whether a caller may use the agents of all triggers of an endpoint."""
+    return not closed_endpoints(caller, {endpoint_id})
 
 
-def are_open_to(
-    user: AbstractBaseUser | AnonymousUser, endpoint_ids: Set[UUID | None]
-) -> bool:
-    """Return whether a user may use the agents of all triggers of these endpoints."""
+def closed_endpoints(
+    caller: Caller, endpoint_ids: Set[UUID | None]
+) -> Set[UUID | None]:
+    """Return those endpoints that serve a trigger whose agent a caller may not use."""
     served = Trigger.objects.present().filter(endpoint_id__in=endpoint_ids)
-    return not served.exclude(agent__in=usable_agents(user)).exists()
+    closed = served.exclude(agent__in=usable_agents(caller))
+    return set(closed.values_list("endpoint_id", flat=True).distinct())
 
 
 def close_unused_endpoint(endpoint_id: UUID | None) -> None:

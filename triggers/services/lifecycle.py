@@ -46,7 +46,7 @@ BY_HAND = "by hand"
 
 
 class TriggerNameTaken(Conflict):
-    """Another trigger already has this name."""
+    """Another trigger of the same subject already has this name."""
 
     code = "trigger_name_taken"
 

@@ -12,13 +12,11 @@ from django.http import HttpRequest
 from django.urls import URLPattern, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import (
-    AutocompleteSelectFilter,
-    DropdownFilter,
-    RangeDateTimeFilter,
-)
+from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter
 
-from common.admin.base import HistoryAdmin
+from access.admin.base import HistoryAdmin, VisibleRowsFilter
+from access.callers import caller_of
+from access.policy import may
 from common.admin.columns import Words, WordsFilter
 from common.admin.display import (
     NOTHING,
@@ -30,6 +28,7 @@ from common.admin.display import (
 )
 from common.errors import TickhookError
 from common.wording import bytes_text
+from webhooks.access import REDELIVER
 from webhooks.admin.inspectors import inspector_urls
 from webhooks.deliveries.redelivery import (
     MAX_REDELIVERED,
@@ -50,6 +49,7 @@ from webhooks.rejections.fixes import how_to_fix
 from webhooks.wording import CAUSES, DELIVERY_OUTCOMES
 
 MAX_SHOWN_BYTES = 20_000
+NOT_ALLOWED = "The event would go to agents that you are not allowed to use"
 
 
 class CauseFilter(DropdownFilter):  # type: ignore[misc]  # is untyped
@@ -84,13 +84,14 @@ class DeliveryAdmin(HistoryAdmin[Delivery]):
     list_filter = (
         ("outcome", WordsFilter),
         CauseFilter,
-        ("endpoint", AutocompleteSelectFilter),
+        ("endpoint", VisibleRowsFilter),
         ("received_at", RangeDateTimeFilter),
     )
     list_select_related = ("endpoint",)
     search_fields = ("delivery_id__exact", "event_type__startswith")
     search_help_text = "A delivery id, the start of an event type, or any id"
     ordering = ("-id",)
+    payload_fields = ("headers_json", "query_json", "body_text", "body_file")
     actions = ("redeliver",)
     change_form_outer_before_template = "admin/tickhook/delivery_actions.html"
     fieldsets = (
@@ -124,11 +125,13 @@ class DeliveryAdmin(HistoryAdmin[Delivery]):
         return [*inspector_urls(self), *super().get_urls()]
 
     def has_redeliver_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("webhooks.change_delivery")
+        return may(caller_of(request), REDELIVER)
 
-    def is_open_to(self, request: HttpRequest, endpoint_ids: Set[UUID | None]) -> bool:
-        """Return whether the user may deliver to all of these endpoints."""
-        return True
+    def closed_endpoints(
+        self, request: HttpRequest, endpoint_ids: Set[UUID | None]
+    ) -> Set[UUID | None]:
+        """Return those endpoints to which the user may not deliver."""
+        return set()
 
     @admin.action(description="Redeliver", permissions=["redeliver"])
     def redeliver(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
@@ -147,22 +150,24 @@ class DeliveryAdmin(HistoryAdmin[Delivery]):
         self, request: HttpRequest, queryset: QuerySet[Delivery]
     ) -> None:
         selection = select_accepted(deliveries=queryset, limit=MAX_REDELIVERED)
-        if not self._is_allowed(request, selection.endpoint_ids):
-            return
-        done = redeliver_many(delivery_ids=selection.delivery_ids)
+        endpoint_ids = set(selection.endpoints.values())
+        chosen = selection.without(self.closed_endpoints(request, endpoint_ids))
+        done = redeliver_many(delivery_ids=chosen)
         text = f"{len(done)} accepted deliveries were redelivered."
         messages.success(request, text)
+        if left_out := len(selection.endpoints) - len(chosen):
+            text = f"{left_out} were left out: {NOT_ALLOWED.lower()}."
+            messages.warning(request, text)
         if selection.next_from:
             start = f"{selection.next_from:%Y-%m-%d %H:%M:%S} UTC"
             text = f"The limit was reached; the remaining deliveries start at {start}."
             messages.warning(request, text)
 
     def _is_allowed(self, request: HttpRequest, endpoint_ids: Set[UUID | None]) -> bool:
-        is_open = self.is_open_to(request, endpoint_ids)
-        if not is_open:
-            text = "The event would go to agents that you are not allowed to use"
-            messages.error(request, text)
-        return is_open
+        is_closed = bool(self.closed_endpoints(request, endpoint_ids))
+        if is_closed:
+            messages.error(request, NOT_ALLOWED)
+        return not is_closed
 
     @admin.display(description="Webhook")
     def endpoint_link(self, delivery: Delivery) -> SafeString:

@@ -19,8 +19,8 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
+from access.admin.base import BaseAdmin
 from common import wording
-from common.admin.base import BaseAdmin
 from common.admin.display import (
     NOTHING,
     badge,

@@ -12,15 +12,18 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.views.decorators.http import require_GET, require_POST
 
+from access.callers import caller_of
+from access.policy import log_payload_read, may
 from common.admin.display import json_block, page_link, text_block, time_tag
 from common.errors import TickhookError
+from webhooks.access import DELIVERY_PAYLOADS, sees_endpoint
 from webhooks.endpoints.sending import SentTestEvent, send_test_event
 from webhooks.inspectors.store import find_inspector, list_requests, open_inspector
 from webhooks.wording import cause_text
@@ -35,9 +38,9 @@ class PageOwner(Protocol):
 
     def has_redeliver_permission(self, request: HttpRequest) -> bool: ...
 
-    def is_open_to(
+    def closed_endpoints(
         self, request: HttpRequest, endpoint_ids: Set[UUID | None]
-    ) -> bool: ...
+    ) -> Set[UUID | None]: ...
 
 
 def inspector_urls(owner: Any) -> list[URLPattern]:
@@ -69,7 +72,8 @@ class Pages:
         """Send a test event and show the answer on the endpoint's page."""
         owner = self._owner
         is_allowed = owner.has_redeliver_permission(request)
-        if not (is_allowed and owner.is_open_to(request, {endpoint_id})):
+        _require_visible(request, endpoint_id)
+        if not is_allowed or owner.closed_endpoints(request, {endpoint_id}):
             raise PermissionDenied
         try:
             sent = send_test_event(
@@ -85,6 +89,7 @@ class Pages:
 
     def open(self, request: HttpRequest, endpoint_id: UUID) -> HttpResponse:
         """Open a test-mode URL for an endpoint and show its page."""
+        _require_visible(request, endpoint_id)
         if not self._owner.has_redeliver_permission(request):
             raise PermissionDenied
         try:
@@ -95,13 +100,17 @@ class Pages:
         return redirect("admin:webhooks_delivery_inspector", token=inspector.token)
 
     def show(self, request: HttpRequest, token: str) -> HttpResponse:
-        if not self._owner.has_view_permission(request):
+        if not may(caller_of(request), DELIVERY_PAYLOADS):
             raise PermissionDenied
         try:
             inspector, requests = find_inspector(token), list_requests(token)
         except TickhookError as error:
             messages.error(request, error.detail)
             return redirect("admin:webhooks_delivery_changelist")
+        if inspector.endpoint_id:
+            _require_visible(request, inspector.endpoint_id)
+        kind = "inspector of endpoint"
+        log_payload_read(caller_of(request), kind, inspector.endpoint_id)
         context = {
             **self._owner.admin_site.each_context(request),
             "title": "Incoming requests",
@@ -110,6 +119,11 @@ class Pages:
             "requests": [_formatted(one) for one in requests],
         }
         return TemplateResponse(request, "admin/tickhook/inspector.html", context)
+
+
+def _require_visible(request: HttpRequest, endpoint_id: UUID) -> None:
+    if not sees_endpoint(caller_of(request), endpoint_id):
+        raise Http404
 
 
 def _page_of(endpoint_id: UUID) -> HttpResponseRedirect:

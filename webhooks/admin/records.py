@@ -8,9 +8,8 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
-from common.admin.base import HistoryAdmin
+from access.admin.base import HistoryAdmin, VisibleRowsFilter
 from common.admin.columns import Words, WordsFilter
 from common.admin.display import NOTHING, json_block, page_link, text_block
 from webhooks.admin.deliveries import CauseFilter
@@ -21,11 +20,12 @@ from webhooks.wording import CAUSES, FETCH_KINDS, FETCH_STATUSES
 @admin.register(Rejection)
 class RejectionAdmin(HistoryAdmin[Rejection]):
     words: ClassVar[Mapping[str, Words]] = {"cause": CAUSES}
+    payload_fields = ("headers_json", "body_text")
     time_column = "received_at"
     list_display = (
         "received_at", "cause", "status", "endpoint_link", "method", "remote_address",
     )  # fmt: skip
-    list_filter = (CauseFilter, ("endpoint", AutocompleteSelectFilter))
+    list_filter = (CauseFilter, ("endpoint", VisibleRowsFilter))
     search_fields = ("cause", "delivery_id__exact")
     list_select_related = ("endpoint",)
     fields = (

@@ -8,7 +8,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from common.admin.base import GuardedDeletionAdmin, HistoryAdmin
+from access.admin.base import GuardedDeletionAdmin, HistoryAdmin
+from access.callers import caller_of
 from common.admin.display import json_block, list_link
 from webhooks.forms import WebhookTypeForm
 from webhooks.models import WebhookType, WebhookTypeVersion
@@ -51,7 +52,7 @@ class WebhookTypeAdmin(GuardedDeletionAdmin[WebhookType]):
         """Return a form class for this request, which knows the user who uploads."""
         form = super().get_form(request, obj, change, **kwargs)
         form.by = request.user.get_username()  # type: ignore[attr-defined]  # of ours
-        form.is_admin = bool(getattr(request.user, "is_superuser", False))  # type: ignore[attr-defined]  # of ours
+        form.may_fetch = caller_of(request).administers  # type: ignore[attr-defined]  # of ours
         return form
 
     def save_model(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -40,11 +40,17 @@ class Redelivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptedSelection:
-    """The deliveries to redeliver; `next_from` is when the remaining ones begin."""
+    """The deliveries to redeliver with their endpoints, oldest first.
 
-    delivery_ids: Sequence[UUID]
-    endpoint_ids: Set[UUID | None]
+    `next_from` is when the remaining ones begin.
+    """
+
+    endpoints: Mapping[UUID, UUID | None]
     next_from: datetime | None
+
+    def without(self, closed: Set[UUID | None]) -> list[UUID]:
+        """Return the deliveries that did not arrive at one of these endpoints."""
+        return [pk for pk, endpoint in self.endpoints.items() if endpoint not in closed]
 
 
 def redeliver(*, delivery: Delivery, idempotency_key: str = "") -> Redelivery:
@@ -81,8 +87,7 @@ def select_accepted(*, deliveries: QuerySet[Delivery], limit: int) -> AcceptedSe
     found = list(ids[: limit + 1])
     wanted, rest = found[:limit], found[limit:]
     return AcceptedSelection(
-        delivery_ids=[pk for pk, _, _ in wanted],
-        endpoint_ids={endpoint_id for _, endpoint_id, _ in wanted},
+        endpoints={pk: endpoint_id for pk, endpoint_id, _ in wanted},
         next_from=rest[0][2] if rest else None,
     )
 

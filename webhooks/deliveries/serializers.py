@@ -7,7 +7,9 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
+from access.serializers import PayloadSerializer
 from common.api.serializers import StrictSerializer
+from webhooks.access import DELIVERY_PAYLOADS
 from webhooks.deliveries.redelivery import MAX_REDELIVERED
 from webhooks.deliveries.selectors import (
     Definitions,
@@ -22,7 +24,12 @@ from webhooks.models import Delivery, DeliveryOutcome
 from webhooks.rejections.fixes import how_to_fix
 
 
-class DeliverySerializer(serializers.ModelSerializer[Delivery]):
+class DeliverySerializer(PayloadSerializer[Delivery]):
+    """A delivery; `request` is null without the right to payloads."""
+
+    payload_act = DELIVERY_PAYLOADS
+    payload_members = ("request",)
+
     cause = serializers.SerializerMethodField()
     status = serializers.SerializerMethodField()
     method = serializers.SerializerMethodField()
@@ -173,6 +180,7 @@ class RedeliveredWithUrlSerializer(RedeliveredSerializer):
 
 class RedeliveredManySerializer(serializers.Serializer[Any]):
     count = serializers.IntegerField()
+    not_allowed = serializers.IntegerField()
     dry_run = serializers.BooleanField()
     delivery_ids = serializers.ListField(child=serializers.UUIDField())
     redeliveries = RedeliveredSerializer(many=True)

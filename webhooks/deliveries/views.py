@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.core.paginator import Paginator
@@ -14,14 +14,16 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from common.api.defaults import ChangePermissions, RawBytesRenderer
+from access.callers import caller_of
+from access.policy import Act, log_payload_read, visible
+from common.api.defaults import RawBytesRenderer
 from common.api.lists import (
     AnyCaseChoiceFilter,
     FlagFilter,
@@ -31,6 +33,14 @@ from common.api.lists import (
 )
 from common.api.views import StrictAPIView
 from events.services.bodies import BodyRemoved
+from webhooks.access import (
+    DELIVERIES,
+    DELIVERY_PAYLOADS,
+    FOREIGN_ENDPOINT,
+    REDELIVER,
+    TEST_ENDPOINTS,
+    sees_endpoint,
+)
 from webhooks.deliveries.redelivery import redeliver, redeliver_many, select_accepted
 from webhooks.deliveries.selectors import body_of
 from webhooks.deliveries.serializers import (
@@ -44,7 +54,7 @@ from webhooks.deliveries.serializers import (
     SentTestEventSerializer,
     TestEventSerializer,
 )
-from webhooks.endpoints.sending import send_test_event
+from webhooks.endpoints.sending import EndpointNotFound, send_test_event
 from webhooks.models import Delivery, DeliveryOutcome
 
 # Ids are made by the clock of a web process, `received_at` by that of the database.
@@ -131,15 +141,20 @@ class BoundedPagination(PageNumberPagination):
 class DeliveryViewSet(StrictAPIView, ReadOnlyModelViewSet[Delivery]):
     """The HTTP attempts of senders: accepted, duplicate, or rejected with a cause."""
 
-    queryset = Delivery.objects.all()
-    permission_classes = (ChangePermissions,)
+    acts: ClassVar[Mapping[str, Act]] = {
+        **DELIVERIES,
+        "body": DELIVERY_PAYLOADS,
+        "redeliver": REDELIVER,
+        "redeliver_many": REDELIVER,
+        "test": TEST_ENDPOINTS,
+    }
     pagination_class = BoundedPagination
     filterset_class = DeliveryFilter
     many_serializer_class = RedeliverManySerializer
     lookup_value_converter = "uuid"
 
     def get_queryset(self) -> QuerySet[Delivery]:
-        rows = Delivery.objects.order_by("-id")
+        rows = visible(Delivery.objects.order_by("-id"), caller_of(self.request))
         return rows.defer("body") if self.action == "list" else rows
 
     def get_serializer_class(self) -> type[DeliverySerializer]:
@@ -150,7 +165,9 @@ class DeliveryViewSet(StrictAPIView, ReadOnlyModelViewSet[Delivery]):
     @action(detail=True, renderer_classes=(JSONRenderer, RawBytesRenderer))
     def body(self, request: Request, pk: UUID) -> HttpResponse:
         """Return the raw bytes; of a rejected request, those that were stored."""
-        body = body_of(self.get_object())
+        delivery = self.get_object()
+        log_payload_read(caller_of(request), "delivery", delivery.pk)
+        body = body_of(delivery)
         if body is None:
             raise BodyRemoved
         headers = {
@@ -167,7 +184,7 @@ class DeliveryViewSet(StrictAPIView, ReadOnlyModelViewSet[Delivery]):
         """Record a new event with the request and body of this delivery."""
         fields = _read(RedeliverSerializer, request)
         delivery = self.get_object()
-        self.check_endpoints({delivery.endpoint_id})
+        self._require_open(delivery.endpoint_id)
         redelivery = redeliver(delivery=delivery, **fields)
         url = reverse(
             "event-detail", kwargs={"pk": redelivery.event_id}, request=request
@@ -183,17 +200,24 @@ class DeliveryViewSet(StrictAPIView, ReadOnlyModelViewSet[Delivery]):
     )
     @action(detail=False, methods=["post"], url_path="redeliver")
     def redeliver_many(self, request: Request) -> Response:
-        """Redeliver the accepted deliveries that the filters find."""
+        """Redeliver the accepted deliveries that the filters find.
+
+        Those for triggers of agents that the caller may not use are left out and
+        counted in `not_allowed`.
+        """
         fields = _read(self.many_serializer_class, request)
         limit, is_dry = fields.pop("limit"), fields.pop("dry_run")
         key = fields.pop("idempotency_key", "")
         selection = select_accepted(deliveries=self._filtered(fields), limit=limit)
-        self.check_endpoints(selection.endpoint_ids)
-        wanted = [] if is_dry else selection.delivery_ids
+        chosen = selection.without(
+            self.closed_endpoints(set(selection.endpoints.values()))
+        )
+        wanted = [] if is_dry else chosen
         answer = {
-            "count": len(selection.delivery_ids),
+            "count": len(chosen),
+            "not_allowed": len(selection.endpoints) - len(chosen),
             "dry_run": is_dry,
-            "delivery_ids": selection.delivery_ids,
+            "delivery_ids": chosen,
             "redeliveries": redeliver_many(delivery_ids=wanted, idempotency_key=key),
             "next_from": selection.next_from,
         }
@@ -208,18 +232,27 @@ class DeliveryViewSet(StrictAPIView, ReadOnlyModelViewSet[Delivery]):
     def test(self, request: Request) -> Response:
         """Send a test event to the receiver, as the endpoint's sender would."""
         fields = _read(TestEventSerializer, request, has_key=False)
-        self.check_endpoints({fields["endpoint_id"]})
+        endpoint_id = fields["endpoint_id"]
+        if not sees_endpoint(caller_of(request), endpoint_id):
+            raise EndpointNotFound
+        self._require_open(endpoint_id)
         address = request.META.get("REMOTE_ADDR", "")
         sent = send_test_event(remote_address=address, **fields)
         return Response(SentTestEventSerializer(sent).data)
 
-    def check_endpoints(self, endpoint_ids: Set[UUID | None]) -> None:
-        """Raise PermissionDenied if the user may not deliver to all these endpoints."""
+    def closed_endpoints(self, endpoint_ids: Set[UUID | None]) -> Set[UUID | None]:
+        """Return those endpoints to which the caller may not deliver."""
+        return set()
+
+    def _require_open(self, endpoint_id: UUID | None) -> None:
+        if self.closed_endpoints({endpoint_id}):
+            raise PermissionDenied(FOREIGN_ENDPOINT)
 
     def _filtered(self, given: dict[str, Any]) -> QuerySet[Delivery]:
         if not given:
             raise ValidationError("Give at least one filter, such as endpoint_id.")
-        filterset = self.filterset_class(given, queryset=Delivery.objects.all())
+        rows = visible(Delivery.objects.all(), caller_of(self.request))
+        filterset = self.filterset_class(given, queryset=rows, request=self.request)
         if not filterset.is_valid():
             raise ValidationError(dict(filterset.errors))
         return filterset.qs

@@ -47,6 +47,9 @@ class EndpointNotFound(InvalidInput):
 
     code = "endpoint_not_found"
 
+    def __init__(self) -> None:
+        super().__init__(faults=[Fault("/endpoint_id", "There is no such endpoint")])
+
 
 class InvalidOption(InvalidInput):
     """An option of `send_webhook` is not valid."""
@@ -121,8 +124,7 @@ def send_test_event(
     """
     endpoint = WebhookEndpoint.objects.filter(pk=endpoint_id).first()
     if endpoint is None:
-        fault = Fault("/endpoint_id", "There is no endpoint with this id")
-        raise EndpointNotFound(faults=[fault])
+        raise EndpointNotFound
     definition, mark = definition_for(endpoint), uuid7()
     auth = auth_of(definition, endpoint.config)
     request = build_request(

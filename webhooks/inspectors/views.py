@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
@@ -11,19 +12,21 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
-from common.api.defaults import ChangePermissions
+from access.callers import caller_of
+from access.policy import Act, log_payload_read
 from common.api.serializers import StrictSerializer
 from common.api.views import StrictAPIView
+from webhooks.access import DELIVERY_PAYLOADS, TEST_ENDPOINTS, sees_endpoint
 from webhooks.endpoints.lifecycle import METHODS
 from webhooks.inspectors.inspection import describe, read_request
 from webhooks.inspectors.store import (
+    InspectorNotFound,
     find_inspector,
     list_requests,
     open_inspector,
     require_space,
     store_request,
 )
-from webhooks.models import Delivery, WebhookEndpoint
 from webhooks.receiver.view import AlwaysJSON
 from webhooks.types import explain_unknown, find_named
 
@@ -35,7 +38,7 @@ class OpenInspectorSerializer(StrictSerializer):
     type = serializers.CharField(required=False, max_length=50)
 
     def validate_endpoint_id(self, value: UUID) -> UUID:
-        if not WebhookEndpoint.objects.filter(pk=value).exists():
+        if not sees_endpoint(caller_of(self.context["request"]), value):
             raise serializers.ValidationError("There is no endpoint with this id.")
         return value
 
@@ -63,14 +66,15 @@ class InspectedSerializer(InspectorSerializer):
 class InspectorsView(StrictAPIView):
     """Opens test-mode URLs, which show the requests sent to them for an hour."""
 
-    queryset = Delivery.objects.all()
-    permission_classes = (ChangePermissions,)
+    acts: ClassVar[Mapping[str, Act]] = {"post": TEST_ENDPOINTS}
 
     @extend_schema(
         request=OpenInspectorSerializer, responses={201: InspectorSerializer}
     )
     def post(self, request: Request) -> Response:
-        serializer = OpenInspectorSerializer(data=request.data)
+        serializer = OpenInspectorSerializer(
+            data=request.data, context={"request": request}
+        )
         serializer.is_valid(raise_exception=True)
         fields = serializer.validated_data
         inspector = open_inspector(
@@ -89,11 +93,16 @@ class InspectorsView(StrictAPIView):
 class InspectorOfTokenView(StrictAPIView):
     """Shows what a test-mode URL has received so far."""
 
-    queryset = Delivery.objects.all()
+    acts: ClassVar[Mapping[str, Act]] = {"get": DELIVERY_PAYLOADS}
 
     @extend_schema(responses=InspectedSerializer)
     def get(self, request: Request, token: str) -> Response:
-        inspector = InspectorSerializer(find_inspector(token)).data
+        found = find_inspector(token)
+        caller = caller_of(request)
+        if found.endpoint_id and not sees_endpoint(caller, found.endpoint_id):
+            raise InspectorNotFound
+        log_payload_read(caller, "inspector of endpoint", found.endpoint_id)
+        inspector = InspectorSerializer(found).data
         return Response({**inspector, "requests": list_requests(token)})
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
@@ -15,12 +15,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from common.api.defaults import ReadPermissions
+from access.callers import caller_of
+from access.policy import Act, visible
 from common.api.serializers import JSONObjectField, StrictSerializer
 from common.api.views import StrictAPIView
 from common.errors import Fault, InvalidInput
 from webhooks import types
-from webhooks.models import WebhookType
+from webhooks.access import VIEW_TYPE, WEBHOOK_TYPES
+from webhooks.models import WebhookEndpoint, WebhookType
 from webhooks.types import UploadedType
 
 
@@ -115,6 +117,12 @@ UPLOAD = extend_schema(
 class WebhookTypeViewSet(StrictAPIView, GenericViewSet[WebhookType]):
     """Descriptions of senders: the shipped types and the uploaded types."""
 
+    acts: ClassVar[Mapping[str, Act]] = {
+        **WEBHOOK_TYPES,
+        "versions": VIEW_TYPE,
+        "version": VIEW_TYPE,
+        "preview": VIEW_TYPE,
+    }
     queryset = WebhookType.objects.all()
     serializer_class = TypeSummarySerializer
     filter_backends = ()
@@ -124,7 +132,9 @@ class WebhookTypeViewSet(StrictAPIView, GenericViewSet[WebhookType]):
     def list(self, request: Request) -> Response:
         # The paginator slices a list like a queryset, so only this page is looked up.
         slugs: Any = types.known_slugs()
-        summaries = types.summarize_types(self.paginate_queryset(slugs) or [])
+        page = self.paginate_queryset(slugs) or []
+        endpoints = visible(WebhookEndpoint.objects.all(), caller_of(request))
+        summaries = types.summarize_types(page, endpoints)
         shown = TypeSummarySerializer(summaries, many=True)
         return self.get_paginated_response(shown.data)
 
@@ -176,13 +186,7 @@ class WebhookTypeViewSet(StrictAPIView, GenericViewSet[WebhookType]):
         return Response(shown.data)
 
     @extend_schema(request=TryRequestSerializer, responses=TypePreviewSerializer)
-    @action(
-        detail=True,
-        methods=["post"],
-        url_path="try",
-        url_name="try",
-        permission_classes=(ReadPermissions,),
-    )
+    @action(detail=True, methods=["post"], url_path="try", url_name="try")
     def preview(self, request: Request, slug: str) -> Response:
         """Return what the type extracts from a request; nothing is stored."""
         serializer = TryRequestSerializer(data=request.data)
@@ -199,8 +203,8 @@ def _upload(request: Request, slug: str | None = None) -> UploadedType:
 
 def _uploader(request: Request) -> dict[str, Any]:
     """Return who uploads a type, and whether it may name hosts to fetch from."""
-    is_admin = bool(getattr(request.user, "is_superuser", False))
-    return {"by": request.user.get_username(), "may_fetch": is_admin}
+    may_fetch = caller_of(request).administers
+    return {"by": request.user.get_username(), "may_fetch": may_fetch}
 
 
 def _respond(request: Request, uploaded: UploadedType, path: str) -> Response:

@@ -20,7 +20,7 @@ from senders.definitions import (
     shipped_slugs,
 )
 from senders.parsing.finding import UNKNOWN_EVENT_TYPE
-from webhooks.models import WebhookType, WebhookTypeVersion
+from webhooks.models import WebhookEndpoint, WebhookType, WebhookTypeVersion
 from webhooks.types.definitions import definitions_of
 from webhooks.types.in_use import count_endpoints
 
@@ -116,11 +116,16 @@ def explain_never_sent(pattern: str) -> str | None:
     )
 
 
-def summarize_types(slugs: Sequence[str]) -> list[TypeSummary]:
-    """Return a summary per slug, in this order, with three queries in total."""
+def summarize_types(
+    slugs: Sequence[str], endpoints: QuerySet[WebhookEndpoint]
+) -> list[TypeSummary]:
+    """Return a summary per slug, in this order, with three queries in total.
+
+    `in_use` counts those of the given endpoints that use the type.
+    """
     rows = WebhookType.objects.select_related("current").defer("current__document")
     uploaded = {row.slug: row for row in rows.filter(slug__in=list(slugs))}
-    definitions, endpoints = definitions_of(slugs), count_endpoints(slugs)
+    definitions, counts = definitions_of(slugs), count_endpoints(slugs, endpoints)
     shipped = set(shipped_slugs())
     return [
         TypeSummary(
@@ -129,7 +134,7 @@ def summarize_types(slugs: Sequence[str]) -> list[TypeSummary]:
             source=UPLOADED if slug in uploaded else SHIPPED,
             version=uploaded[slug].current.version if slug in uploaded else None,
             is_shipped_too=slug in uploaded and slug in shipped,
-            in_use=endpoints.get(slug, 0),
+            in_use=counts.get(slug, 0),
             updated_at=uploaded[slug].updated_at if slug in uploaded else None,
         )
         for slug in slugs

@@ -35,16 +35,18 @@ def lock_type_shared(slug: str) -> None:
     _lock("pg_advisory_xact_lock_shared", slug)
 
 
-def count_endpoints(slugs: Iterable[str]) -> dict[str, int]:
-    """Return how many endpoints use each of these types."""
-    rows = _endpoints_in_use().filter(type__in=list(slugs)).order_by()
+def count_endpoints(
+    slugs: Iterable[str], endpoints: QuerySet[WebhookEndpoint]
+) -> dict[str, int]:
+    """Return how many of these endpoints use each of these types."""
+    rows = _in_use(endpoints).filter(type__in=list(slugs)).order_by()
     counted = rows.values_list("type").annotate(Count("id", distinct=True))
     return dict(counted)
 
 
 def require_unused(slug: str, *, why: str) -> None:
     """Raise WebhookTypeInUse, naming the endpoints, if any endpoint uses this type."""
-    rows = _endpoints_in_use().filter(type=slug).order_by("id")
+    rows = _in_use(WebhookEndpoint.objects.all()).filter(type=slug).order_by("id")
     used = list(rows.values_list("id", flat=True).distinct())
     if not used:
         return
@@ -73,10 +75,10 @@ def _lock(function: str, slug: str) -> None:
         cursor.execute(sql, [_TYPE_LOCK, slug.lower()])
 
 
-def _endpoints_in_use() -> QuerySet[WebhookEndpoint]:
+def _in_use(endpoints: QuerySet[WebhookEndpoint]) -> QuerySet[WebhookEndpoint]:
     """Return endpoints that are open, or closed while triggers still name them."""
     is_named = Q(triggers__isnull=False, triggers__deleted_at__isnull=True)
-    return WebhookEndpoint.objects.filter(Q(is_active=True) | is_named)
+    return endpoints.filter(Q(is_active=True) | is_named)
 
 
 def _verification(definition: WebhookTypeDefinition) -> tuple[object, ...]:

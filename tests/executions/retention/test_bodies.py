@@ -118,7 +118,7 @@ def test_a_delivery_without_its_body_cannot_be_redelivered(api: APIClient) -> No
     )
     assert api.get(f"/api/v1/deliveries/{old.pk}/body").status_code == 410
     chosen = select_accepted(deliveries=Delivery.objects.all(), limit=10)
-    assert chosen.delivery_ids == [young.pk]
+    assert chosen.without(set()) == [young.pk]
     assert redeliver_many(delivery_ids=[old.pk]) == []
     assert Event.objects.count() == 2
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from uuid import UUID
 
@@ -15,8 +15,17 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from unfold import paginator
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from access.callers import caller_of
+from access.policy import (
+    VIEW_PAYLOAD,
+    log_payload_read,
+    may_write,
+    rule_of,
+    visible,
+)
 from common.admin.columns import Words, list_column, shown_fieldsets, text_of
 from common.admin.display import time_tag
 from common.admin.forms import JSONObjectField
@@ -54,13 +63,15 @@ class BaseAdmin(ModelAdmin[_M]):
     has the words for the stored values of a column, by the column's name; `labels` has
     the columns' own names, where the model's are not those of the pages. `list_title`
     is the name of the list, and `empty_text` says what would be in it. `time_column`
-    names the time that a row's title contains.
+    names the time that a row's title contains. `payload_fields` are shown only to users
+    who may see payloads, and each time is logged.
     """
 
     id_search_fields: ClassVar[tuple[str, ...]] = ("pk",)
     words: ClassVar[Mapping[str, Words]] = {}
     labels: ClassVar[Mapping[str, str]] = {}
     list_title = ""
+    payload_fields: ClassVar[tuple[str, ...]] = ()
     time_column = ""
     has_changes = True
     empty_text = "Nothing here yet."
@@ -148,11 +159,22 @@ class BaseAdmin(ModelAdmin[_M]):
         obj: _M | None = None,
     ) -> HttpResponse:
         adminform = context["adminform"]
-        adminform.fieldsets = shown_fieldsets(self, adminform, obj)
+        hidden = self._hidden_fields(request, obj)
+        adminform.fieldsets = shown_fieldsets(self, adminform, obj, hidden)
         context["has_changes"] = obj is not None and self.has_changes
         if obj is not None:
             context |= {"title": self.list_title, "subtitle": self.title_of(obj)}
         return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def _hidden_fields(self, request: HttpRequest, obj: _M | None) -> Set[str]:
+        """Return the fields that the user may not see; log that the others are read."""
+        if obj is None or not self.payload_fields:
+            return frozenset()
+        caller = caller_of(request)
+        if not caller.has_perm(VIEW_PAYLOAD):
+            return frozenset(self.payload_fields)
+        log_payload_read(caller, str(self.opts.model_name), obj.pk)
+        return frozenset()
 
     def render_delete_form(
         self, request: HttpRequest, context: dict[str, Any]
@@ -171,6 +193,41 @@ class BaseAdmin(ModelAdmin[_M]):
             title = self.title_of(response.context_data["object"])
             response.context_data |= {"title": "Changes", "subtitle": title}
         return response
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[_M]:
+        return visible(super().get_queryset(request), caller_of(request))
+
+    def has_view_permission(self, request: HttpRequest, obj: _M | None = None) -> bool:
+        is_open = not caller_of(request).subject or rule_of(self.model) is not None
+        return is_open and super().has_view_permission(request, obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        is_open = may_write(caller_of(request), self.model)
+        return is_open and super().has_add_permission(request)
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: _M | None = None
+    ) -> bool:
+        is_open = may_write(caller_of(request), self.model)
+        return is_open and super().has_change_permission(request, obj)
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: _M | None = None
+    ) -> bool:
+        is_open = may_write(caller_of(request), self.model)
+        return is_open and super().has_delete_permission(request, obj)
+
+    def formfield_for_foreignkey(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        kwargs.setdefault("queryset", _choices(db_field, request))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_manytomany(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        kwargs.setdefault("queryset", _choices(db_field, request))
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[_M], search_term: str
@@ -214,6 +271,25 @@ class BaseAdmin(ModelAdmin[_M]):
         return response
 
 
+def _choices(db_field: Any, request: HttpRequest) -> QuerySet[Any]:
+    """Return the rows that a form may offer for a relation."""
+    rows = db_field.remote_field.model._default_manager.all()
+    return visible(rows, caller_of(request))
+
+
+class VisibleRowsFilter(AutocompleteSelectFilter):  # type: ignore[misc]  # is untyped
+    """Filters by a related row, of those that the user may see.
+
+    unfold's filter would name any row whose id is in the URL.
+    """
+
+    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
+        for shown in super().choices(changelist):
+            for field in shown["form"].fields.values():
+                field.queryset = _choices(self.field, self.request)
+            yield shown
+
+
 class HistoryAdmin(BaseAdmin[_M]):
     """Rows that record what happened: people cannot add, change or delete them."""
 
@@ -225,12 +301,12 @@ class HistoryAdmin(BaseAdmin[_M]):
         return False
 
     def has_change_permission(
-        self, request: HttpRequest, obj: Model | None = None
+        self, request: HttpRequest, obj: _M | None = None
     ) -> bool:
         return False
 
     def has_delete_permission(
-        self, request: HttpRequest, obj: Model | None = None
+        self, request: HttpRequest, obj: _M | None = None
     ) -> bool:
         return False
 

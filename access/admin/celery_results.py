@@ -10,7 +10,7 @@ from django.contrib import admin
 from django_celery_results import admin as _registered  # noqa: F401 - by its import
 from django_celery_results.models import GroupResult, TaskResult
 
-from common.admin.base import HistoryAdmin
+from access.admin.base import HistoryAdmin
 from common.admin.columns import Words, WordsFilter
 from common.wording import (
     CANCELLED,
@@ -42,6 +42,7 @@ class TaskResultAdmin(HistoryAdmin[TaskResult]):
 
     list_title = "Celery results"
     words: ClassVar[Mapping[str, Words]] = {"status": STATES}
+    payload_fields = ("task_args", "result", "traceback")
     time_column = "date_done"
     id_search_fields = ()
     search_fields = ("task_id", "task_name")

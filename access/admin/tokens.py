@@ -4,13 +4,13 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
-from django.db.models import ForeignKey, Model, QuerySet
-from django.forms import ModelChoiceField, ModelForm
+from django.db.models import ForeignKey
+from django.forms import ModelForm
 from django.http import HttpRequest
 
+from access.admin.base import BaseAdmin
 from access.models import ApiToken
 from access.tokens import create_token
-from common.admin.base import BaseAdmin
 from common.admin.forms import ServiceForm
 
 
@@ -33,7 +33,8 @@ class ApiTokenForm(ServiceForm[ApiToken]):
 class ApiTokenAdmin(BaseAdmin[ApiToken]):
     """Tokens can be created and deleted (revoked), but not changed.
 
-    A token has all rights of its user, so only superusers see those of other users.
+    A token has all rights of its user, so only superusers make those of other users.
+    New programs should use API keys.
     """
 
     form = ApiTokenForm
@@ -49,25 +50,19 @@ class ApiTokenAdmin(BaseAdmin[ApiToken]):
     ) -> tuple[str, ...]:
         return ("user",) if obj is None else ("prefix", "user", "created_at")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
-        tokens = super().get_queryset(request)
-        if _may_see_all(request):
-            return tokens
-        return tokens.filter(user__username=request.user.get_username())
-
     def get_autocomplete_fields(self, request: HttpRequest) -> tuple[str, ...]:
-        return ("user",) if _may_see_all(request) else ()
+        return ("user",) if _is_superuser(request) else ()
 
     def formfield_for_foreignkey(
         self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
-    ) -> ModelChoiceField[Any] | None:
-        if not _may_see_all(request):
+    ) -> Any:
+        if not _is_superuser(request):
             own = User.objects.filter(username=request.user.get_username())
             kwargs["queryset"] = own
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def has_change_permission(
-        self, request: HttpRequest, obj: Model | None = None
+        self, request: HttpRequest, obj: ApiToken | None = None
     ) -> bool:
         return False
 
@@ -83,5 +78,5 @@ class ApiTokenAdmin(BaseAdmin[ApiToken]):
             messages.success(request, f"The token, shown this once: {form.text}")
 
 
-def _may_see_all(request: HttpRequest) -> bool:
+def _is_superuser(request: HttpRequest) -> bool:
     return isinstance(request.user, User) and request.user.is_superuser

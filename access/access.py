@@ -1,0 +1,24 @@
+"""Who may do what with API keys and tokens."""
+
+from __future__ import annotations
+
+from django.db.models import Q
+
+from access.callers import Caller
+from access.models import ApiKey, ApiToken
+from access.policy import Act, Rule, register
+
+# Each person manages the keys of their own. No key may make another one.
+OWN_KEYS = Act("", "")
+
+
+def _own_keys(caller: Caller) -> Q:
+    return Q() if caller.administers else Q(owner=caller.user.pk)
+
+
+def _own_tokens(caller: Caller) -> Q:
+    return Q() if caller.administers else Q(user=caller.user.pk)
+
+
+register(ApiKey, Rule(_own_keys, has_subject=True))
+register(ApiToken, Rule(_own_tokens, has_subject=True))

@@ -1,0 +1,50 @@
+"""The policy in views of the API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from access.callers import caller_of
+from access.policy import Act, log_refusal, why_not
+
+LOGGED_IN = Act("", "system:read")
+
+
+class PolicyPermission(BasePermission):
+    """Asks the policy for the act that a view declares for the request.
+
+    A view's `acts` maps the names of its actions, or the methods of a plain view in
+    lower case, to acts. What has no act is open to nobody.
+    """
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Return whether the caller may act; raise PermissionDenied with the reason."""
+        if not request.user.is_authenticated:
+            return False
+        caller = caller_of(request)
+        acts = acts_for(view, str(request.method).lower())
+        reasons = [why_not(caller, act) for act in acts]
+        if not acts:
+            return False
+        if all(reasons):
+            log_refusal(caller, acts[0])
+            raise PermissionDenied(reasons[0])
+        return True
+
+
+def acts_for(view: Any, method: str) -> list[Act]:
+    """Return the acts of which a caller must be allowed one.
+
+    To ask for the OPTIONS of a view, it is enough to be allowed anything there.
+    """
+    acts: Mapping[str, Act] = getattr(view, "acts", {})
+    if method == "options":
+        return list(acts.values())
+    actions = getattr(view, "action_map", None) or {}
+    name = actions.get(method) or ("get" if method == "head" else method)
+    return [acts[name]] if name in acts else []

@@ -1,0 +1,30 @@
+"""Make the names of triggers unique within their subject, and list them by it."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("agents", "0011_hints"),
+        ("triggers", "0006_condition_errors_are_skipped"),
+        ("webhooks", "0010_fetched_keys"),
+    ]
+    operations = [
+        migrations.RemoveConstraint(model_name="trigger", name="trigger_name_unique"),
+        migrations.AddConstraint(
+            model_name="trigger",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("deleted_at__isnull", True)),
+                fields=("name", "subject"),
+                name="trigger_name_unique",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="trigger",
+            index=models.Index(
+                condition=models.Q(("subject", ""), _negated=True),
+                fields=["subject", "id"],
+                name="trigger_subject",
+            ),
+        ),
+    ]

@@ -65,7 +65,7 @@ class ApiKey(models.Model):
         permissions = (("administer", "Can manage what belongs to no subject"),)
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.prefix}…)"
+        return self.name
 
 
 class SubjectBinding(models.Model):

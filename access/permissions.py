@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rest_framework.exceptions import PermissionDenied
+from rest_framework.exceptions import MethodNotAllowed, PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -23,12 +23,17 @@ class PolicyPermission(BasePermission):
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Return whether the caller may act; raise PermissionDenied with the reason."""
+        """Return whether the caller may act; raise PermissionDenied with the reason.
+
+        Raises MethodNotAllowed for a method that the view does not have.
+        """
         if not request.user.is_authenticated:
             return False
         caller = caller_of(request)
         acts = acts_for(view, str(request.method).lower())
         reasons = [why_not(caller, act) for act in acts]
+        if not acts and not hasattr(view, str(request.method).lower()):
+            raise MethodNotAllowed(str(request.method))
         if not acts:
             return False
         if all(reasons):

@@ -274,13 +274,17 @@ class RunnableTriggerAdmin(TriggerAdmin):
         return latest_ledger(trigger)
 
     def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], **kwargs: Any
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Trigger | None = None,
     ) -> HttpResponse:
-        trigger = kwargs.get("obj")
-        context["may_run"] = self.has_run_permission(request) and getattr(
-            trigger, "is_agent_visible", False
-        )
-        return super().render_change_form(request, context, **kwargs)
+        uses_agent = getattr(obj, "is_agent_visible", False)
+        context["may_run"] = uses_agent and self.has_run_permission(request)
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     def has_run_permission(self, request: HttpRequest) -> bool:
         return may(caller_of(request), RUN)

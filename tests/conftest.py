@@ -180,7 +180,8 @@ def _ample_time_for_code(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def admin(db: None) -> User:
-    return User.objects.create_superuser("ana", "ana@example.test", "secret")
+    made = User.objects.create_superuser("ana", "ana@example.test", "secret")
+    return User.objects.select_related("subject_binding").get(pk=made.pk)
 
 
 @pytest.fixture

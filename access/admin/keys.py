@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
@@ -74,9 +76,7 @@ class ApiKeyAdmin(BaseAdmin[ApiKey]):
         "status", "prefix", "owner", "last_used_at", "revoked_at", "created_at",
     )  # fmt: skip
 
-    def get_fieldsets(
-        self, request: HttpRequest, obj: ApiKey | None = None
-    ) -> list[tuple[str | None, dict[str, tuple[str, ...]]]]:
+    def get_fieldsets(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
         if obj is None:
             return [(None, {"fields": ("name", "scopes", "subject", "expires_at")})]
         facts = ("owner", "created_at", "last_used_at", "revoked_at", "expires_at")

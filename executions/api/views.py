@@ -143,6 +143,7 @@ class ExecutionViewSet(StrictAPIView, ReadOnlyModelViewSet[TriggerExecution]):
 class ExecutionsOfTriggerView(StrictAPIView, ListAPIView[TriggerExecution]):
     """The executions of one trigger."""
 
+    queryset = TriggerExecution.objects.all()
     acts: ClassVar[Mapping[str, Act]] = {"get": VIEW_EXECUTIONS}
     serializer_class = ExecutionSerializer
     pagination_class = ExecutionPagination

@@ -79,13 +79,9 @@ def make_roles(apps, schema_editor):
 class Migration(migrations.Migration):
     dependencies = [
         ("access", "0003_api_keys"),
-        ("agents", "0013_find_by_subject"),
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),
-        ("events", "0013_find_by_subject"),
         ("executions", "0012_find_by_subject"),
-        ("triggers", "0007_subject"),
-        ("webhooks", "0011_find_by_subject"),
     ]
     operations = [
         migrations.AlterModelOptions(

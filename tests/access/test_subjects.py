@@ -105,8 +105,7 @@ def bound(request: pytest.FixtureRequest) -> APIClient:
 
 
 def rows_of(page: dict[str, Any]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = page.get("results", page.get("executions"))
-    return found
+    return list(page["executions"] if "executions" in page else page["results"])
 
 
 @pytest.mark.usefixtures("other", "everyone")

@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 from agents.models import Agent
 from common.redis import ask_redis
 from events.models import Event
+from tests.factories import make_trigger
 from triggers.api.views import TriggerViewSet
 from triggers.services import lifecycle
 
@@ -156,7 +157,7 @@ def test_an_unexpected_error_shows_only_its_id(
     monkeypatch.setattr(lifecycle, "delete_trigger", fail)
     api.raise_request_exception = False
 
-    response = api.delete("/api/v1/triggers/00000000-0000-0000-0000-000000000000")
+    response = api.delete(f"/api/v1/triggers/{make_trigger().pk}")
 
     assert response.status_code == 500
     assert (

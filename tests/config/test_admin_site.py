@@ -75,7 +75,14 @@ def test_the_navigation_has_six_items_and_two_closed_groups(pages: Client) -> No
         ("", ["Dashboard", "Triggers", "History", "Webhooks", "Events", "Agents"]),
         (
             "Advanced",
-            ["Webhook types", "Event types", "Users", "Groups", "API tokens"],
+            [
+                "Webhook types",
+                "Event types",
+                "Users",
+                "Groups",
+                "API keys",
+                "API tokens",
+            ],
         ),
         ("Internals", ["Tables and tools"]),
     ]

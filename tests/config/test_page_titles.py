@@ -25,6 +25,7 @@ from django_celery_beat.models import (
 )
 from django_celery_results.models import TaskResult
 
+from access.keys import create_key
 from access.tokens import create_token
 from agents.models import AgentTask, Worker
 from common.ids import uuid7
@@ -99,6 +100,7 @@ def make_rows(admin: User) -> None:
     make_execution(make_event(days=1, is_waiting=True))
     upload_type(document=PARCELS)
     create_token(user=admin)
+    create_key(owner=admin, name="Report", scopes=["triggers:read"])
     every = IntervalSchedule.objects.create(every=1, period="days")
     solar = SolarSchedule.objects.create(event="sunrise", latitude=1, longitude=1)
     for name, schedule in (("daily", {"interval": every}), ("sun", {"solar": solar})):

@@ -67,7 +67,7 @@ def test_requests_without_credentials_are_rejected(path: str, method: str) -> No
         ("delete_trigger", "delete", "", 204),
         ("change_trigger", "post", "/enable", 200),
         ("change_trigger", "post", "/disable", 200),
-        ("change_trigger", "post", "/run", 202),
+        ("change_triggerexecution", "post", "/run", 202),
         ("view_triggerexecution", "get", "/executions", 200),
     ],
 )  # R305, R307
@@ -76,7 +76,7 @@ def test_each_action_requires_its_permission(
 ) -> None:
     trigger = make_trigger()
     every = {"view_trigger", "add_trigger", "change_trigger", "delete_trigger"}
-    every |= {"view_triggerexecution"}
+    every |= {"view_triggerexecution", "change_triggerexecution"}
 
     client = client_of(*(every - {permission}))
     refused = getattr(client, method)(f"{URL}/{trigger.pk}{path}", {})
@@ -127,9 +127,8 @@ def test_others_cannot_use_an_agent_through_its_triggers(
 ) -> None:  # R306
     trigger = make_trigger(agent=restricted)
 
-    response = getattr(client_of("change_trigger"), method)(
-        f"{URL}/{trigger.pk}{path}", {}
-    )
+    client = client_of("change_trigger", "change_triggerexecution")
+    response = getattr(client, method)(f"{URL}/{trigger.pk}{path}", {})
 
     assert response.status_code == 403
     assert response.json()["detail"] == (

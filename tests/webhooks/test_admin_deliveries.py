@@ -214,13 +214,15 @@ def test_a_user_cannot_deliver_to_agents_without_permission(client: Client) -> N
     trigger = make_created(agent=agent, trigger_type="webhook", webhook={}).trigger
     assert trigger.endpoint is not None
     events = [accept(trigger.endpoint), accept(trigger.endpoint)]
-    ben = staff(client, "view_delivery", "change_delivery")
+    ben = staff(client, "view_delivery", "change_triggerexecution")
 
     messages = redeliver(ben, events[0].pk) + redeliver(ben, *(e.pk for e in events))
     url = reverse("admin:webhooks_delivery_test", args=[trigger.endpoint_id])
 
-    assert (
-        messages == ["The event would go to agents that you are not allowed to use"] * 2
-    )
+    assert messages == [
+        "The event would go to agents that you are not allowed to use",
+        "0 accepted deliveries were redelivered.",
+        "2 were left out: the event would go to agents that you are not allowed to use.",
+    ]
     assert ben.post(url).status_code == 403
     assert Event.objects.count() == 2

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-pytestmark = pytest.mark.django_db
+# Some migrations that depend on these make indexes outside of a transaction.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 BEFORE, AFTER = "0003_drop_endpoint_limits", "0004_uploaded_types"
 DOCUMENT = {"slug": "shop", "name": "Shop"}
@@ -19,6 +21,14 @@ def migrate(name: str) -> Any:
     target = [("webhooks", name)]
     MigrationExecutor(connection).migrate(target)
     return MigrationExecutor(connection).loader.project_state(target).apps
+
+
+@pytest.fixture(autouse=True)
+def _migrated_again(transactional_db: None) -> Iterator[None]:
+    yield
+    connection.cursor().execute("DELETE FROM webhooks_webhooktype")
+    executor = MigrationExecutor(connection)
+    executor.migrate(executor.loader.graph.leaf_nodes())
 
 
 def test_an_existing_type_becomes_the_first_version() -> None:

@@ -53,6 +53,7 @@ class PresetNotFound(NotFound):
 
 
 class ScheduleViewSet(StrictAPIView, GenericViewSet[Trigger]):
+    queryset = Trigger.objects.none()  # for the browsable API, which asks for one
     acts: ClassVar[Mapping[str, Act]] = dict.fromkeys(
         ("preview", "describe", "validate", "presets", "preset", "build"), VIEW_TRIGGER
     )

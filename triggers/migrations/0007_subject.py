@@ -4,11 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("agents", "0011_hints"),
-        ("triggers", "0006_condition_errors_are_skipped"),
-        ("webhooks", "0010_fetched_keys"),
-    ]
+    dependencies = [("triggers", "0006_condition_errors_are_skipped")]
     operations = [
         migrations.RemoveConstraint(model_name="trigger", name="trigger_name_unique"),
         migrations.AddConstraint(

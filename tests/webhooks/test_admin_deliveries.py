@@ -222,8 +222,10 @@ def test_a_user_cannot_deliver_to_agents_without_permission(client: Client) -> N
     assert messages == [
         "The event would go to agents that you are not allowed to use",
         "0 accepted deliveries were redelivered.",
-        "2 were left out: "
-        "the event would go to agents that you are not allowed to use.",
+        (
+            "2 were left out: "
+            "the event would go to agents that you are not allowed to use."
+        ),
     ]
     assert ben.post(url).status_code == 403
     assert Event.objects.count() == 2

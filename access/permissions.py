@@ -19,7 +19,7 @@ class PolicyPermission(BasePermission):
     """Asks the policy for the act that a view declares for the request.
 
     A view's `acts` maps the names of its actions, or the methods of a plain view in
-    lower case, to acts. What has no act is open to nobody.
+    lower case, to acts. What has no act is closed to all.
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:

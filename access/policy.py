@@ -1,7 +1,7 @@
 """What a caller may do, and which rows it may see.
 
 Each app declares its acts and registers a rule for each of its models, in its module
-`access`. Whoever answers a call asks `require` or `may` for the act, and reads rows
+`access`. Code that answers a call asks `require` or `may` for the act, and reads rows
 only through `visible`: then filters, searches, counts and lists cannot show others.
 """
 

@@ -16,15 +16,15 @@ from tests.access.people import make_user
 pytestmark = pytest.mark.django_db
 
 ROLES = ("none", VIEWER, OPERATOR, EDITOR, ADMIN, "superuser")
-NOBODY = "nobody"
+NO_ROLE = "no role"
 
 # The least role that sees the list, and the least that may add a row.
 NEEDS = {
     "access.apikey": ("none", "none"),
     "access.apitoken": ("superuser", "superuser"),
     "agents.agent": (VIEWER, EDITOR),
-    "agents.agenttask": (VIEWER, NOBODY),
-    "agents.worker": (ADMIN, NOBODY),
+    "agents.agenttask": (VIEWER, NO_ROLE),
+    "agents.worker": (ADMIN, NO_ROLE),
     "auth.group": (ADMIN, ADMIN),
     "auth.user": (ADMIN, ADMIN),
     "django_celery_beat.clockedschedule": (ADMIN, "superuser"),
@@ -32,24 +32,24 @@ NEEDS = {
     "django_celery_beat.intervalschedule": (ADMIN, ADMIN),
     "django_celery_beat.periodictask": (ADMIN, ADMIN),
     "django_celery_beat.solarschedule": (ADMIN, "superuser"),
-    "django_celery_results.taskresult": (ADMIN, NOBODY),
-    "events.event": (VIEWER, NOBODY),
-    "events.eventtype": (VIEWER, NOBODY),
-    "events.inbox": (ADMIN, NOBODY),
-    "executions.drainlease": (ADMIN, NOBODY),
-    "executions.executiontrace": (VIEWER, NOBODY),
-    "executions.triggerexecution": (VIEWER, NOBODY),
-    "triggers.scheduleversion": (VIEWER, NOBODY),
-    "triggers.statsdelta": (ADMIN, NOBODY),
-    "triggers.subscription": (VIEWER, NOBODY),
+    "django_celery_results.taskresult": (ADMIN, NO_ROLE),
+    "events.event": (VIEWER, NO_ROLE),
+    "events.eventtype": (VIEWER, NO_ROLE),
+    "events.inbox": (ADMIN, NO_ROLE),
+    "executions.drainlease": (ADMIN, NO_ROLE),
+    "executions.executiontrace": (VIEWER, NO_ROLE),
+    "executions.triggerexecution": (VIEWER, NO_ROLE),
+    "triggers.scheduleversion": (VIEWER, NO_ROLE),
+    "triggers.statsdelta": (ADMIN, NO_ROLE),
+    "triggers.subscription": (VIEWER, NO_ROLE),
     "triggers.trigger": (VIEWER, EDITOR),
-    "triggers.triggerstats": (VIEWER, NOBODY),
-    "webhooks.delivery": (VIEWER, NOBODY),
-    "webhooks.pendingfetch": (ADMIN, NOBODY),
-    "webhooks.rejection": (VIEWER, NOBODY),
-    "webhooks.webhookendpoint": (VIEWER, NOBODY),
+    "triggers.triggerstats": (VIEWER, NO_ROLE),
+    "webhooks.delivery": (VIEWER, NO_ROLE),
+    "webhooks.pendingfetch": (ADMIN, NO_ROLE),
+    "webhooks.rejection": (VIEWER, NO_ROLE),
+    "webhooks.webhookendpoint": (VIEWER, NO_ROLE),
     "webhooks.webhooktype": (VIEWER, EDITOR),
-    "webhooks.webhooktypeversion": (VIEWER, NOBODY),
+    "webhooks.webhooktypeversion": (VIEWER, NO_ROLE),
 }
 # Bound users of every role make keys of their own and triggers of their subject.
 WRITABLE_WHEN_BOUND = {"access.apikey", "access.apitoken", "triggers.trigger"}
@@ -94,7 +94,7 @@ def _statuses(client: Client, label: str) -> tuple[int, int]:
 
 
 def _expected(role: str, need: str, *, is_open: bool) -> int:
-    may = need != NOBODY and ROLES.index(role) >= ROLES.index(need)
+    may = need != NO_ROLE and ROLES.index(role) >= ROLES.index(need)
     return 200 if may and is_open else 403
 
 

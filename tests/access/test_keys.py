@@ -233,7 +233,7 @@ def test_the_command_prints_a_key(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["nobody", "--scope", "triggers:read"], "There is no user 'nobody'"),
+        (["no-user", "--scope", "triggers:read"], "There is no user 'no-user'"),
         (["ana", "--scope", "triggers:fly"], "'triggers:fly' is no scope"),
         (["ana"], "Name at least one scope"),
         (["ana", "--scope", "triggers:read", "--expires-days", "-1"], "future"),

@@ -3,7 +3,10 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
+from access.sessions import Session
 from common.ids import uuid7
+
+__all__ = ["ApiToken", "Session"]
 
 
 class ApiToken(models.Model):

@@ -118,11 +118,6 @@ def pairs_key(of_name: Window) -> str:
     return f"tickhook:login-pairs:{of_name.subject}"
 
 
-def turn_key(pair: str) -> str:
-    """Return the key whose lifetime is the delay of a pair."""
-    return f"tickhook:login-turn:{pair}"
-
-
 def _remember_pair(client: redis.Redis, of_name: Window, pair: str) -> None:
     key, now = pairs_key(of_name), time.time()
     with client.pipeline(transaction=False) as pipeline:
@@ -223,7 +218,7 @@ delays = Delays()
 
 def _shared_wait(client: redis.Redis, caller: str) -> int:
     """Read the wait from the lifetime of a key: all processes share Redis's clock."""
-    key = turn_key(caller)
+    key = f"tickhook:login-turn:{caller}"
     left = int(client.pttl(key)) - DELAY_KEPT_SECONDS * 1000
     if left > 0:
         return math.ceil(left / 1000)

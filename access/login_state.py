@@ -9,14 +9,14 @@ import redis
 from access.login_limits import (
     FAILURES_OF_NAME_WITHOUT_DELAY,
     pairs_key,
-    turn_key,
     window_of_name,
     window_of_pair,
 )
 from common.rate_limits import NOT_LIMITED, Use, count_in_windows
 from common.redis import ask_redis
 
-_MOST_PAIRS = 1000
+# Of a name that more addresses try, the latest count.
+MOST_PAIRS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +41,13 @@ def read_login_state(name: str) -> LoginState | None:
         return None
     refused = 0
     if pairs:
-        looks = {window_of_pair(pair): Use.LOOK for pair in pairs[-_MOST_PAIRS:]}
+        looks = {window_of_pair(pair): Use.LOOK for pair in pairs[-MOST_PAIRS:]}
         found = count_in_windows(looks)
         refused = 0 if found.is_allowed else found.retry_after_seconds
     failures = window.limit - counted.remaining
     return LoginState(
         failures=failures,
-        is_delayed=failures > FAILURES_OF_NAME_WITHOUT_DELAY,
+        is_delayed=failures >= FAILURES_OF_NAME_WITHOUT_DELAY,
         refused_seconds=refused,
     )
 
@@ -65,7 +65,6 @@ def allow_logins(name: str) -> bool:
             of_name.key,
             pairs_key(of_name),
             *(window_of_pair(pair).key for pair in pairs),
-            *(turn_key(pair) for pair in pairs),
         )
         return True
 

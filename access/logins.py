@@ -96,7 +96,7 @@ class Refusals:
             count, self._count = self._count, 0
             self._silent_until = now + SECONDS_BETWEEN_LINES
         logger.warning(
-            "%d logins refused unchecked, the last of them: %s from %s",
+            "Logins refused without a check: %d, the last of %s from %s",
             count,
             *_who(request, name),
         )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     _UserAdmin = DjangoUserAdmin[User]
 else:
     _UserAdmin = DjangoUserAdmin
+
+logger = logging.getLogger(__name__)
 
 for model in (User, Group):
     admin.site.unregister(model)
@@ -107,6 +110,9 @@ class UserAdmin(_UserAdmin, BaseAdmin[User]):
             return HttpResponseNotAllowed(["POST"])
         if allow_logins(user.get_username()):
             self.log_change(request, user, "Logins allowed again.")
+            logger.info(
+                "Logins of user %s allowed again by user %s", user.pk, request.user.pk
+            )
             messages.success(request, "Failed logins are forgotten.")
         else:
             messages.error(request, "Redis does not answer. Try again later.")

@@ -1,6 +1,6 @@
 """Logins with a password: their limits, and a line in the log for each.
 
-The lines name users by their ids; a name that nobody has could be a mistyped password.
+The lines name users by their ids; a name without a user could be a mistyped password.
 """
 
 from __future__ import annotations

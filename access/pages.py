@@ -80,8 +80,8 @@ def _end(request: HttpRequest, user: User, named: str) -> HttpResponse:
 class OwnPasswordChangeView(PasswordChangeView):
     """The page on which people change their password.
 
-    Wrong old passwords count as failed logins: otherwise a session that somebody left
-    open could be used to find the password.
+    Wrong old passwords count as failed logins: otherwise a stolen session could be used
+    to find the password.
     """
 
     title = "Change password"

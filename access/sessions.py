@@ -35,7 +35,7 @@ class Session(AbstractBaseSession):
 
     public_id = models.UUIDField(default=uuid7, editable=False)
     # Without a constraint: a request that saves its session while the user is deleted
-    # must not fail. Such a session is nobody's, and ends at its next request.
+    # must not fail. Without its user, a session logs in no user.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.CASCADE,

@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.models import User
 from django.contrib.auth.views import PasswordChangeView
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -107,12 +108,14 @@ class OwnPasswordChangeView(PasswordChangeView):
         return self.form_valid(form) if is_valid else self.form_invalid(form)
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
-        response = super().form_valid(form)
-        request = self.request
-        record_password_change(
-            user=form.user, by=form.user.pk, kept_key=request.session.session_key
-        )
-        messages.success(
-            request, "Your password is changed, and your other sessions have ended."
-        )
+        """Change the password, unless the session is ended in the same moment."""
+        with transaction.atomic():
+            response = super().form_valid(form)
+            record_password_change(
+                user=form.user,
+                by=form.user.pk,
+                kept_key=self.request.session.session_key,
+            )
+        done = "Your password is changed, and your other sessions have ended."
+        messages.success(self.request, done)
         return response

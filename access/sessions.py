@@ -70,7 +70,11 @@ class Client:
     """Where a request came from."""
 
     address: str
-    browser: str
+    user_agent: str
+
+    @property
+    def browser(self) -> str:
+        return describe_browser(self.user_agent)
 
 
 class SessionStore(db.SessionStore):
@@ -172,7 +176,7 @@ class RecordedSessions:
         assert isinstance(session, SessionStore)  # noqa: S101 - settings.SESSION_ENGINE
         session.client = Client(
             address=address_of(request),
-            browser=describe_browser(request.headers.get("User-Agent", "")),
+            user_agent=request.headers.get("User-Agent", ""),
         )
         response = self._get_response(request)
         session.record_use()

@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from access.sessions import Session
+from access.sessions import Session, SessionStore
 from tests.access.test_sessions import is_logged_in, logged_in
 
 OWN = reverse("admin:sessions")
@@ -210,6 +210,25 @@ def test_a_new_password_ends_the_other_sessions_and_is_logged(
     assert (is_logged_in(here), is_logged_in(there)) == (True, False)
     assert f"Password of user {bo.pk} changed by user {bo.pk}" in caplog.messages
     assert NEW not in caplog.text
+
+
+def test_a_session_that_is_ended_meanwhile_changes_no_password(
+    bo: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = logged_in(bo)
+    cycle_key = SessionStore.cycle_key
+
+    def end_and_cycle(store: SessionStore) -> None:
+        Session.objects.all().delete()
+        cycle_key(store)
+
+    monkeypatch.setattr(SessionStore, "cycle_key", end_and_cycle)
+    form = {"old_password": "secret", "new_password1": NEW, "new_password2": NEW}
+    answer = here.post(CHANGE_PASSWORD, form)
+
+    assert answer.status_code == 401
+    bo.refresh_from_db()
+    assert bo.check_password("secret")
 
 
 @pytest.mark.parametrize(

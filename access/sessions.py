@@ -115,7 +115,8 @@ class SessionStore(db.SessionStore):
         row.user_id = None if user_id is None else int(user_id)
         before, client = self._row, self.client
         if before is not None:
-            row.public_id = before.public_id
+            if before.session_key == row.session_key:
+                row.public_id = before.public_id
             row.address, row.browser = before.address, before.browser
             if before.user_id == row.user_id:
                 row.began_at = before.began_at
@@ -138,6 +139,8 @@ class SessionStore(db.SessionStore):
         if not Session.objects.filter(session_key=old).update(session_key=new):
             raise SessionInterrupted("The session was ended during the request.")
         self._session_key = new
+        if self._row is not None:
+            self._row.session_key = new
         self.modified = True
 
     def flush(self) -> None:

@@ -126,6 +126,18 @@ def test_a_login_changes_the_key_of_a_session(admin: User) -> None:
     assert SessionStore(session.session_key)["visited"] is True
 
 
+def test_a_session_is_stored_under_a_second_key(admin: User) -> None:
+    store = SessionStore(logged_in(admin).cookies["sessionid"].value)
+    began_at = Session.objects.get().began_at
+    assert store["_auth_user_id"] == str(admin.pk)
+
+    store.create()
+
+    [first, second] = Session.objects.order_by("public_id")
+    assert second.session_key == store.session_key != first.session_key
+    assert (second.user, second.began_at) == (admin, began_at)
+
+
 def test_clearsessions_deletes_expired_sessions_only(admin: User) -> None:
     expired, valid = logged_in(admin), logged_in(admin)
     old = Session.objects.filter(session_key=expired.cookies["sessionid"].value)

@@ -5,7 +5,10 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
+from access.sessions import Session
 from common.ids import uuid7
+
+__all__ = ["ApiKey", "ApiToken", "Session", "SubjectBinding"]
 
 
 class ApiToken(models.Model):

@@ -72,14 +72,16 @@ def check_public_url(**_: Any) -> list[CheckMessage]:
 def check_trusted_proxies(**_: Any) -> list[CheckMessage]:
     """Require the proxy's address if PUBLIC_URL shows that there is a proxy.
 
-    Without it all clients count as one address: failed logins of one lock out all.
+    Without it all clients count as one address, so failed logins of one lock out all,
+    and the scheme of requests is unknown, so that webhooks accept plain HTTP.
     """
     if settings.TRUSTED_PROXIES or not settings.PUBLIC_URL.startswith("https://"):
         return []
     text = "PUBLIC_URL is https, so a proxy ends TLS, but TRUSTED_PROXIES is empty"
     hint = (
-        "Set TRUSTED_PROXIES to the proxy's address: until then all its clients count "
-        "as one address, and share the limits of webhooks and logins"
+        "Set TRUSTED_PROXIES to the proxy's address: until then HTTPS is not enforced "
+        "for webhooks, and all clients of the proxy count as one address and share the "
+        "limits of webhooks and logins"
     )
     return [checks.Warning(text, hint=hint, id="common.W002")]
 

@@ -121,7 +121,7 @@ if granted > 0 or unspent > 0 or unspent_bytes > 0 then
   end
 end
 
-if granted == 0 then
+if refusing > 0 then
   return {ok = string.format('0 %d 0 %d', refusing, longest)}
 end
 local left = tightest > 0 and least_left - granted or 0

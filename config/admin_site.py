@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.contrib.admin.apps import AdminConfig
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.cache import never_cache
 from unfold.sites import UnfoldAdminSite
 
+from access.pages import OwnPasswordChangeView, sessions_page
 from config.navigation import administers
 
 INTERNAL_TABLES = (
@@ -37,17 +41,21 @@ INTERNAL_TABLES = (
 )  # fmt: skip
 
 
-class TickhookAdminConfig(AdminConfig):
-    default_site = "config.admin_site.TickhookAdminSite"
-
-
 class TickhookAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
     index_template = "admin/tickhook/dashboard.html"
     index_title = "Dashboard"
 
     def extra_urls(self) -> list[URLPattern]:
-        view = self.admin_view(self.internals)
-        return [path("internals/", view, name="internals")]
+        """Return the URLs that Django's site lacks, or opens to staff only."""
+        return [
+            path("internals/", self.admin_view(self.internals), name="internals"),
+            path(
+                "password_change/",
+                _for_every_login(self.password_change),
+                name="password_change",
+            ),
+            path("sessions/", _for_every_login(self.sessions), name="sessions"),
+        ]
 
     def app_index(
         self,
@@ -79,3 +87,32 @@ class TickhookAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no
             "flower_port": settings.FLOWER_PORT,
         }
         return TemplateResponse(request, "admin/tickhook/internals.html", context)
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponseBase:
+        context = {**self._context_of_own(request), **(extra_context or {})}
+        view = OwnPasswordChangeView.as_view(
+            success_url=reverse("admin:sessions"), extra_context=context
+        )
+        return view(request)
+
+    def sessions(self, request: HttpRequest) -> HttpResponse:
+        assert isinstance(request.user, User)  # noqa: S101 - the view needs a login
+        context = {**self._context_of_own(request), "title": "Your sessions"}
+        return sessions_page(request, request.user, context)
+
+    def _context_of_own(self, request: HttpRequest) -> dict[str, Any]:
+        """Return the context of a person's own pages, without a side bar if not staff.
+
+        unfold shows the title only with "has_permission".
+        """
+        is_staff = self.has_permission(request)
+        context = {"has_permission": True, "is_nav_sidebar_enabled": is_staff}
+        return {**self.each_context(request), **context}
+
+
+def _for_every_login(
+    view: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    return login_required(never_cache(view), login_url="admin:login")

@@ -54,6 +54,12 @@ UNFOLD: dict[str, Any] = {
     "STYLES": [_static("tickhook/tickhook.css")],
     "SCRIPTS": [_static("tickhook/time.js"), _static("tickhook/dialog.js")],
     "COMMAND": {"search_callback": "config.search.find_pages", "search_models": False},
+    "ACCOUNT": {
+        "navigation": [
+            {"title": "Your sessions", "link": reverse_lazy("admin:sessions")},
+            {"title": "Change password", "link": reverse_lazy("admin:password_change")},
+        ]
+    },
     "TABS": [
         _tabs(Endpoints="webhooks.webhookendpoint", Deliveries="webhooks.delivery"),
         _tabs(Agents="agents.agent", Tasks="agents.agenttask"),

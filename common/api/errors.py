@@ -215,15 +215,30 @@ class UnknownPathView(APIView):
         raise NotFound("The API has no such address")
 
 
+class SessionEnded(TickhookError):
+    """Your session was ended; log in again, and check whether your change was made."""
+
+    code = "session_ended"
+    http_status = 401
+
+
 _PAGE = """<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><title>Database unavailable</title></head>
+<head><meta charset="utf-8"><title>{title}</title></head>
 <body>
-<h1>The database is not available</h1>
-<p>Your last change may be missing. Reload the page in a few seconds and check.</p>
+<h1>{title}</h1>
+<p>{text}</p>
 </body>
 </html>
 """
+_UNAVAILABLE = _PAGE.format(
+    title="The database is not available",
+    text="Your last change may be missing. Reload the page in a few seconds and check.",
+)
+_ENDED = _PAGE.format(
+    title="Your session was ended",
+    text='<a href="/admin/">Log in again</a> and check whether your change was made.',
+)
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
@@ -235,23 +250,32 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    """Return a 503 if a session could not be saved, and Django's page otherwise.
+    """Return a 503 if a session could not be saved, a 401 if it was ended meanwhile.
 
     Django turns any database error of saving a session into SessionInterrupted, whose
-    message says that the session was deleted.
+    message says that the session was deleted. Other requests get Django's page.
     """
-    if isinstance(exception, SessionInterrupted) and exception.__context__ is not None:
+    if not isinstance(exception, SessionInterrupted):
+        return defaults.bad_request(request, exception)
+    if exception.__context__ is not None:
         # The error that SessionStore.save() caught before it raised UpdateError.
         cause = exception.__context__.__context__
         if cause is not None and is_unavailable(cause):
             return _unavailable(request, cause)
-    return defaults.bad_request(request, exception)
+    response = _answer(request, SessionEnded(), page=_ENDED)
+    response["WWW-Authenticate"] = "Token"
+    return response
 
 
 def _unavailable(request: HttpRequest, error: BaseException) -> HttpResponse:
     outages.record(error)
     drop_connection()
-    problem = problem_of(ServiceUnavailable())
+    return _answer(request, ServiceUnavailable(), page=_UNAVAILABLE)
+
+
+def _answer(request: HttpRequest, error: TickhookError, *, page: str) -> HttpResponse:
+    """Return the problem document of an error to programs, and a page to people."""
+    problem = problem_of(error)
     if request.path.startswith("/api/"):
         request_id = request_id_of(request.headers.get("X-Request-Id", ""))
         body = problem_body(problem, request_id=request_id)
@@ -259,7 +283,7 @@ def _unavailable(request: HttpRequest, error: BaseException) -> HttpResponse:
             body | {"instance": request.path}, content_type=PROBLEM_JSON
         )
     else:
-        response = HttpResponse(_PAGE)
+        response = HttpResponse(page)
     response.status_code = problem.status
     for name, value in problem.headers.items():
         response[name] = value

@@ -29,7 +29,7 @@ def tables(database_url: str) -> Iterator[tuple[str, str]]:
         ).fetchall()
         for (name,) in names:
             query = f"SELECT t::text FROM {name} t"  # noqa: S608 - our own tables
-            rows = connection.execute(query).fetchall()  # type: ignore[call-overload]  # not a literal
+            rows = connection.execute(query).fetchall()
             yield f"table {name}", "\n".join(row for (row,) in rows)
 
 
@@ -44,7 +44,7 @@ def broker_keys(url: str) -> Iterator[tuple[str, str]]:
             b"zset": lambda k: client.zrange(k, 0, -1),
             b"hash": client.hgetall,
         }
-        read = readers.get(client.type(key), client.dump)
+        read = readers.get(bytes(client.type(key)), client.dump)
         yield f"key {key!r}", repr((key, read(key)))
 
 

@@ -11,6 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import Model
+from django.test import Client
 from django.urls import reverse
 from django_celery_beat.models import CrontabSchedule
 from playwright.sync_api import ConsoleMessage, Locator, Page, expect, sync_playwright
@@ -162,6 +163,20 @@ def test_a_secret_is_rotated_in_a_dialog_and_shown_once(page: Page) -> None:
     expect(page.get_by_text(current)).to_be_visible()
     page.reload()
     expect(page.get_by_text("Secret, shown this once")).to_be_hidden()
+
+
+def test_a_session_is_ended_from_the_menu_of_the_user(page: Page, admin: User) -> None:
+    Client().force_login(admin)
+    page.goto(reverse("admin:index"))
+
+    page.locator("#nav-sidebar").get_by_text("ana@example.test").click()
+    page.get_by_role("link", name="Your sessions").click()
+    expect(page.get_by_text("Chrome on Linux")).to_be_visible()
+    page.get_by_role("button", name="End", exact=True).click()
+
+    expect(page.get_by_text("The session ended.")).to_be_visible()
+    expect(page.get_by_role("button", name="End", exact=True)).to_be_hidden()
+    assert admin.sessions.count() == 1
 
 
 def test_a_dialog_keeps_the_focus_and_returns_it(page: Page) -> None:

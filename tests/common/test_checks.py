@@ -81,6 +81,7 @@ def test_an_undeclared_proxy_that_ends_tls_is_a_warning(
 
     assert warning.id == "common.W002"
     assert warning.msg.endswith("but TRUSTED_PROXIES is empty")
+    assert "HTTPS is not enforced for webhooks" in (warning.hint or "")
 
 
 @pytest.mark.parametrize(

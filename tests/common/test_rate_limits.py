@@ -132,6 +132,19 @@ def test_a_look_counts_nothing_and_still_refuses() -> None:
     assert not hit(one, at=0, use=Use.LOOK).is_allowed
 
 
+def test_what_is_left_is_read_without_counting() -> None:
+    one = window(5)
+    hits(one, 2, at=0)
+
+    read = [
+        count_in_windows({one: Use.COUNT_AND_REPORT}, wanted=0, now_us=START_US)
+        for _ in range(2)
+    ]
+
+    assert [result.remaining for result in read] == [3, 3]
+    assert hit(one, at=0).remaining == 2
+
+
 def test_setting_the_clock_back_allows_no_more_requests() -> None:
     one = window(3)
 

@@ -7,6 +7,7 @@ import gzip
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from pytest_django import Settings
 
 from tests.factories import make_trigger
 from tests.webhooks.deliveries import deliver
@@ -40,6 +41,32 @@ def test_every_page_has_a_policy_without_inline_scripts(
 
     expected = "'self' 'unsafe-eval'" if is_admin else "'self'"
     assert script_sources(client, path) == expected
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_no_page_may_be_framed_or_named_to_other_sites(
+    client: Client, path: str
+) -> None:
+    page = client.get(path)
+
+    assert page["X-Frame-Options"] == "DENY"
+    assert page["Referrer-Policy"] == "same-origin"
+    assert page["X-Content-Type-Options"] == "nosniff"
+
+
+def test_cookies_and_transport_are_strict_with_https(
+    client: Client, admin: User, settings: Settings
+) -> None:
+    settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = True
+    settings.SECURE_HSTS_SECONDS = 604_800
+    form = {"username": "ana", "password": "secret"}
+
+    answer = Client().post("/admin/login/", form, secure=True)
+
+    assert answer["Strict-Transport-Security"] == "max-age=604800"
+    session, csrf = answer.cookies["sessionid"], answer.cookies["csrftoken"]
+    assert (session["secure"], csrf["secure"], session["httponly"]) == (True,) * 3
+    assert session["samesite"] == "Lax"
 
 
 def test_pages_of_the_admin_are_compressed(client: Client, admin: User) -> None:

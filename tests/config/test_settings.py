@@ -135,16 +135,14 @@ def test_models_and_migrations_agree() -> None:
     assert said.getvalue() == "No changes detected\n"
 
 
-def test_a_deployment_passes_djangos_checks() -> None:
+def check_deployment(**variables: str) -> subprocess.CompletedProcess[str]:
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "config.settings",
-        "PUBLIC_URL": "https://hooks.example.test",
-        "TRUSTED_PROXIES": "10.0.0.0/8",
         "SECRET_KEY": "a-long-text-of-many-different-characters-0123456789-xyz",
+        **variables,
     }
-
-    answer = subprocess.run(
+    return subprocess.run(
         [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
         cwd=ROOT,
         env=environment,
@@ -153,4 +151,17 @@ def test_a_deployment_passes_djangos_checks() -> None:
         check=False,
     )
 
+
+def test_a_deployment_passes_djangos_checks() -> None:
+    answer = check_deployment(
+        PUBLIC_URL="https://hooks.example.test", TRUSTED_PROXIES="10.0.0.0/8"
+    )
+
     assert answer.returncode == 0, answer.stderr
+    assert "WARNINGS" not in answer.stdout + answer.stderr
+
+
+def test_a_deployment_without_https_has_one_warning() -> None:
+    answer = check_deployment(PUBLIC_URL="http://hooks.example.test")
+
+    assert re.findall(r"\(\w+\.[EW]\d+\)", answer.stderr) == ["(common.W001)"]

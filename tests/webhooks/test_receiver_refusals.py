@@ -217,6 +217,36 @@ def test_behind_a_proxy_only_https_is_accepted(
     assert answer.status_code == status
 
 
+def test_plain_http_is_refused_before_anything_else(settings: LazySettings) -> None:
+    case = Case(
+        status=403,
+        settings=PROXIED,
+        method="PUT",
+        body=b" " * (10 * 2**20 + 1),
+        is_forged=True,
+        rules={"allowed_addresses": ["192.0.2.0/24"]},
+    )
+
+    _, answer = refused(case, settings)
+
+    assert answer.json()["error_code"] == "https_required"
+    assert "send to its https:// URL" in answer.json()["detail"]
+    assert "TRUSTED_PROXIES" in answer.json()["detail"]
+    assert_nothing_happened()
+
+
+@pytest.mark.parametrize("is_https", [False, True])
+def test_without_declared_proxies_the_scheme_is_not_known(
+    is_https: bool, settings: LazySettings
+) -> None:
+    settings.HTTPS, settings.TRUSTED_PROXIES = is_https, []
+    endpoint = create_endpoint().endpoint
+
+    answer = Client().post(f"/webhooks/{endpoint.webhook_id}", BODY, "application/json")
+
+    assert answer.status_code == 200
+
+
 def test_a_body_is_checked_against_the_schema() -> None:
     schema = {"properties": {"a": {"type": "string"}}, "required": ["b"]}
     endpoint = create_endpoint(validation_rules={"json_schema": schema}).endpoint

@@ -44,8 +44,8 @@ from webhooks.types.validation import find_body_faults, find_config_faults
 
 def check_request(request: WebhookRequest) -> None:
     """Apply all checks, cheap ones and those that a forger cannot influence first."""
-    check_method(request)
     check_scheme(request)
+    check_method(request)
     request.body = read_body(request)
     request.body_size = len(request.body)
     check_address(request)
@@ -79,10 +79,17 @@ class MethodNotAllowed(TickhookError):
 
 
 class HTTPSRequired(TickhookError):
-    """This webhook accepts HTTPS only; the proxy must send X-Forwarded-Proto: https."""
+    """This webhook accepts HTTPS only."""
 
     code = "https_required"
     http_status = 403
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This webhook accepts HTTPS only: send to its https:// URL. If you did, "
+            "its operator must add the proxy that ends TLS to TRUSTED_PROXIES and make "
+            "it send X-Forwarded-Proto."
+        )
 
 
 class AddressNotAllowed(TickhookError):
@@ -116,6 +123,12 @@ def allow_header(endpoint: WebhookEndpoint) -> str:
     return ", ".join([*endpoint.allowed_methods, "OPTIONS"])
 
 
+def check_scheme(request: WebhookRequest) -> None:
+    """Raise HTTPSRequired for plain HTTP, if declared proxies can tell the scheme."""
+    if settings.HTTPS and settings.TRUSTED_PROXIES and not request.is_https:
+        raise HTTPSRequired
+
+
 def check_method(request: WebhookRequest) -> None:
     """Raise MethodNotAllowed unless deliveries or handshakes may use the method.
 
@@ -130,12 +143,6 @@ def check_method(request: WebhookRequest) -> None:
         return
     if not possible or find_unsigned_handshake(request) is None:
         raise MethodNotAllowed(request.endpoint)
-
-
-def check_scheme(request: WebhookRequest) -> None:
-    """Raise HTTPSRequired for plain HTTP, if declared proxies can tell the scheme."""
-    if settings.HTTPS and settings.TRUSTED_PROXIES and not request.is_https:
-        raise HTTPSRequired
 
 
 def check_address(request: WebhookRequest) -> None:

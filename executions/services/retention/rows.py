@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from django.contrib.sessions.models import Session
 from django.db.models import Model
 
+from access.models import Session
 from agents.models import AgentTask
 from common.ids import first_id_at, moment_of
 from events.models import EventKey

@@ -7,13 +7,13 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 from pytest_django.fixtures import Settings
 
+from access.models import Session
 from agents.models import AgentTask
 from events.models import Event, EventKey
 from executions.models import Retention, TriggerExecution

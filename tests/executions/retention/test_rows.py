@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
+from access.models import Session
 from events.models import EventKey
 from executions.models import ExecutionTrace, Retention
 from executions.services.retention import rows

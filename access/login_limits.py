@@ -14,16 +14,11 @@ import secrets
 import time
 import unicodedata
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
 
 import redis
-from django.contrib.auth.backends import ModelBackend
-from django.contrib.auth.models import User
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import render
 from django.utils.crypto import salted_hmac
 
 from common.addresses import parse_address, subject_of
@@ -40,6 +35,8 @@ FAILURES_OF_NAME_WITHOUT_DELAY = 20
 MAX_DELAY_SECONDS = 5
 # How long after its delay a caller may come back.
 DELAY_KEPT_SECONDS = 60
+# Somewhat longer than Redis keeps a window.
+PAIR_KEPT_SECONDS = 2 * WINDOW_SECONDS
 _MAX_WINDOWS = _MAX_DELAYS = 10_000
 _MAX_TIMES_PER_WINDOW = 1_000
 _UNLIMITED = 1_000_000_000
@@ -53,58 +50,6 @@ class LoginThrottled(RateLimited):
     def __init__(self, wait_seconds: int) -> None:
         detail = f"Too many logins failed; try again in {wait_seconds} seconds"
         super().__init__(detail, retry_after_seconds=wait_seconds)
-
-
-class ThrottledBackend(ModelBackend):
-    """Django's accounts, with a limit for passwords that come by HTTP.
-
-    Every form and API that checks a password calls the backends, so the limit holds for
-    all of them.
-    """
-
-    def get_user(self, user_id: int) -> User | None:
-        """Return an active user, together with the subject that binds it."""
-        users = User.objects.select_related("subject_binding")
-        user = users.filter(pk=user_id).first()
-        return user if user is not None and self.user_can_authenticate(user) else None
-
-    def authenticate(
-        self,
-        request: HttpRequest | None,
-        username: str | None = None,
-        password: str | None = None,
-        **kwargs: Any,
-    ) -> User | None:
-        """Return the user, None for a wrong password; raise LoginThrottled."""
-        if request is None or username is None or password is None:
-            return super().authenticate(request, username, password, **kwargs)
-        address = request.META.get("REMOTE_ADDR", "")
-        attempt = begin_attempt(address=address, name=username)
-        user = super().authenticate(request, username, password, **kwargs)
-        if user is not None:
-            attempt.undo()
-        return user
-
-
-class ThrottledLogins:
-    """Answer LoginThrottled with 429 and a page that says when to retry."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        self._get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return self._get_response(request)
-
-    def process_exception(
-        self, request: HttpRequest, exception: Exception
-    ) -> HttpResponse | None:
-        if not isinstance(exception, LoginThrottled):
-            return None
-        seconds = exception.retry_after_seconds
-        context = {"seconds": seconds, "page": request.get_full_path()}
-        response = render(request, "login_throttled.html", context, status=429)
-        response["Retry-After"] = str(seconds)
-        return response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,14 +70,13 @@ def begin_attempt(*, address: str, name: str) -> Attempt:
 
     Because it is counted first, the limits also hold for simultaneous attempts.
     """
-    name = unicodedata.normalize("NFKC", name)
     parsed = parse_address(address)
     subject = address if parsed is None else subject_of(parsed)
-    pair = _digest(subject, name)
-    of_name = _window("name", _digest(name), _UNLIMITED)
+    pair = _digest(subject, unicodedata.normalize("NFKC", name))
+    of_name = window_of_name(name)
     attempt = Attempt(
         windows=[
-            _window("pair", pair, MAX_FAILURES_OF_PAIR),
+            window_of_pair(pair),
             _window("address", _digest(subject), MAX_FAILURES_OF_ADDRESS),
             of_name,
         ]
@@ -154,7 +98,33 @@ def begin_attempt(*, address: str, name: str) -> Attempt:
     if is_delayed and (wait := delays.wait_seconds(pair)):
         attempt.undo()
         raise LoginThrottled(wait)
+    ask_redis(lambda client: _remember_pair(client, of_name, pair), otherwise=None)
     return attempt
+
+
+def window_of_name(name: str) -> Window:
+    """Return the window of all attempts to log in as a name, from any address."""
+    digest = _digest(unicodedata.normalize("NFKC", name))
+    return _window("name", digest, _UNLIMITED)
+
+
+def window_of_pair(pair: str) -> Window:
+    """Return the window of a name from one address; `pair` is the digest of both."""
+    return _window("pair", pair, MAX_FAILURES_OF_PAIR)
+
+
+def pairs_key(of_name: Window) -> str:
+    """Return the key of the pairs with a name that have a window, by their time."""
+    return f"tickhook:login-pairs:{of_name.subject}"
+
+
+def _remember_pair(client: redis.Redis, of_name: Window, pair: str) -> None:
+    key, now = pairs_key(of_name), time.time()
+    with client.pipeline(transaction=False) as pipeline:
+        pipeline.zadd(key, {pair: now})
+        pipeline.zremrangebyscore(key, "-inf", now - PAIR_KEPT_SECONDS)
+        pipeline.expire(key, PAIR_KEPT_SECONDS)
+        pipeline.execute()
 
 
 def _window(kind: str, subject: str, limit: int) -> Window:

@@ -13,10 +13,10 @@ from django.contrib.auth.models import User
 from django.test import Client, RequestFactory
 from pytest_django import Settings
 
+from access import login_limits
+from access.login_limits import LoginThrottled, delays, process_windows
 from common import rate_limits
 from common import redis as common_redis
-from config import logins
-from config.logins import LoginThrottled, delays, process_windows
 from tests.acceptance.waiting import wait_for
 from tests.races import race
 
@@ -159,7 +159,7 @@ def test_a_name_that_many_addresses_try_is_delayed(
 
 @pytest.fixture
 def _delays_of_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logins, "_random_delay", lambda: 1)
+    monkeypatch.setattr(login_limits, "_random_delay", lambda: 1)
 
 
 @pytest.mark.usefixtures("_delays_of_a_second")

@@ -44,7 +44,8 @@ def broker_keys(url: str) -> Iterator[tuple[str, str]]:
             b"zset": lambda k: client.zrange(k, 0, -1),
             b"hash": client.hgetall,
         }
-        read = readers.get(bytes(client.type(key)), client.dump)
+        kind: Any = client.type(key)
+        read = readers.get(kind, client.dump)
         yield f"key {key!r}", repr((key, read(key)))
 
 

@@ -12,9 +12,9 @@ pytestmark = pytest.mark.django_db
 
 
 def test_the_sessions_of_the_earlier_version_are_deleted() -> None:
-    module = import_module("access.migrations.0004_end_old_sessions")
+    module = import_module("access.migrations.0005_end_old_sessions")
     Session.objects.create(session_key="old", expire_date=timezone.now())
-    migration = module.Migration("0004_end_old_sessions", "access")
+    migration = module.Migration("0005_end_old_sessions", "access")
 
     with connection.schema_editor(atomic=False) as editor:
         for operation in migration.operations:

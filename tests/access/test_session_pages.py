@@ -302,6 +302,9 @@ def test_deactivating_a_user_in_the_admin_ends_the_sessions(
 ) -> None:
     here, there = logged_in(admin), logged_in(bo)
     form = {"username": "bo", "date_joined_0": "2026-01-01", "date_joined_1": "00:00"}
+    form |= dict.fromkeys(
+        ("subject_binding-TOTAL_FORMS", "subject_binding-INITIAL_FORMS"), "0"
+    )
 
     answer = here.post(reverse("admin:auth_user_change", args=[bo.pk]), form)
 

@@ -8,4 +8,5 @@ class AccessConfig(AppConfig):
     name = "access"
 
     def ready(self) -> None:
-        autodiscover_modules("access")  # the rules that each app registers
+        # The rules that each app registers, and what it holds of a subject.
+        autodiscover_modules("access", "erasure")

@@ -32,6 +32,7 @@ from events.wording import EVENT_SOURCES
 MAX_SHOWN_BYTES = 20_000
 PROCESSED = Status("processed", "✓", "green")
 REMOVED = "Removed: the event is older than EVENT_BODY_RETENTION_DAYS."
+ERASED = "Erased, with all that was stored of its subject."
 
 
 @admin.register(EventType)
@@ -86,7 +87,7 @@ class EventAdmin(HistoryAdmin[Event]):
             {
                 "fields": (
                     "scheduled_for", "cause_link", "depth", "replay_link", "id",
-                    "delivery_id", "correlation_id",
+                    "delivery_id", "correlation_id", "erased_at",
                 )
             },
         ),
@@ -127,7 +128,8 @@ class EventAdmin(HistoryAdmin[Event]):
         rows = Event.objects.filter(pk=event.replay_of or event.pk)
         start = bytes(rows.values_list(first_bytes, flat=True).first() or b"")
         if not start:
-            return SafeString(REMOVED) if event.body_size else NOTHING
+            removed = SafeString(ERASED if event.erased_at else REMOVED)
+            return removed if event.body_size else NOTHING
         try:
             # The cut may split a character; the decoder omits an incomplete last one.
             text, _ = utf_8_decode(start[:MAX_SHOWN_BYTES], "strict", False)

@@ -33,7 +33,8 @@ from events.services.emit import UnknownCause, emit
 EVENT_FIELDS: tuple[str, ...] = (
     "id", "type", "source", "subject", "content_type", "body_size", "request",
     "endpoint_id", "trigger_id", "delivery_id", "scheduled_for", "received_at",
-    "correlation_id", "cause_id", "depth", "replay_of", "read_as", "warnings",
+    "correlation_id", "cause_id", "depth", "replay_of", "erased_at", "read_as",
+    "warnings",
 )  # fmt: skip
 
 
@@ -104,7 +105,8 @@ class EventSerializer(PayloadSerializer[Event]):
     """An event. `read_as` is `json` for JSON that was declared as something else.
 
     `warnings` say how the body differs from its content type. `request` is null without
-    the right to payloads.
+    the right to payloads. With `erased_at`, the data of its subject was erased: the
+    event has no subject, body or request.
     """
 
     payload_act = EVENT_PAYLOADS
@@ -203,7 +205,7 @@ class EventViewSet(StrictAPIView, ReadOnlyModelViewSet[Event]):
     def body(self, request: Request, pk: UUID) -> HttpResponse:
         """Return the raw bytes of the body; for a replay, those of the original event.
 
-        Responds with 410 if retention has removed them.
+        Responds with 410 if they were removed by retention or an erasure.
         """
         caller = caller_of(request)
         event = get_object_or_404(visible(Event.objects.all(), caller), pk=pk)

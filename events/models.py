@@ -39,7 +39,8 @@ class Event(models.Model):
     `endpoint_id` (where it arrived) and `trigger_id` (its target) are plain ids: this
     app knows no upper app, and history outlives the rows it names. `body` is stored
     byte for byte; a replay has none, and readers follow its `replay_of`. Retention
-    removes old bodies, which are then shorter than `body_size`.
+    removes old bodies, which are then shorter than `body_size`. An event with
+    `erased_at` is what remains of one whose subject was erased.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -60,6 +61,7 @@ class Event(models.Model):
     cause_id = models.UUIDField(null=True)
     depth = models.PositiveSmallIntegerField(default=0)
     replay_of = models.UUIDField(null=True)
+    erased_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ("-id",)

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     RATE_LIMITED = "rate_limited"
     ERROR = "error"
     POISON = "poison"
+    BY_PERSON = "by_person"
 
 
 FAILED_STATUSES = (ExecutionStatus.FAILED, ExecutionStatus.TIMEOUT)

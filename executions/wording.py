@@ -37,6 +37,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         Reason.RATE_LIMITED: "the limit per hour was reached",
         Reason.ERROR: "an error",
         Reason.POISON: "the event stopped workers again and again",
+        Reason.BY_PERSON: "a person cancelled it",
     }
 )
 

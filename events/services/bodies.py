@@ -1,4 +1,4 @@
-"""Bodies of events. A replay has none of its own, and retention removes old ones.
+"""Bodies of events. A replay has none of its own; retention and erasures remove them.
 
 The stored body of an event is shorter than its `body_size` if it was removed.
 """
@@ -16,7 +16,7 @@ from events.models import Event
 
 _HOLD = """
 SELECT id FROM events_event WHERE id = ANY(%s) AND octet_length(body) = body_size
-ORDER BY id FOR KEY SHARE
+AND erased_at IS NULL ORDER BY id FOR KEY SHARE
 """
 
 
@@ -32,6 +32,22 @@ class BodyRemoved(TickhookError):
         super().__init__(f"The body of this event was removed{kept}.")
 
 
+class BodyErased(BodyRemoved):
+    """The body of this event was erased, with all that is stored of its subject."""
+
+    code = "body_erased"
+
+    def __init__(self) -> None:
+        TickhookError.__init__(self)
+
+
+def removed(event_id: UUID | None) -> BodyRemoved:
+    """Return the error that says why the body of an event is not stored."""
+    erased = Event.objects.filter(erased_at__isnull=False)
+    is_erased = event_id is not None and erased.filter(pk=event_id).exists()
+    return BodyErased() if is_erased else BodyRemoved()
+
+
 def is_stored(event: Event) -> bool:
     """Return whether an event, not a replay, still has its body."""
     return len(event.body) == event.body_size
@@ -43,15 +59,15 @@ def read_body(event: Event) -> bytes:
     if event.replay_of:
         source = Event.objects.filter(pk=event.replay_of).first()
     if source is None or not is_stored(source):
-        raise BodyRemoved
+        raise removed(event.replay_of or event.pk)
     return bytes(source.body)
 
 
 def hold_bodies(event_ids: Collection[UUID]) -> set[UUID]:
     """Return those of the events, none a replay, whose bodies are stored.
 
-    Retention does not remove them before the caller's transaction ends, because it
-    waits for the locks.
+    Retention and erasures do not remove them before the caller's transaction ends,
+    because they wait for the locks.
     """
     with connection.cursor() as cursor:
         cursor.execute(_HOLD, [list(event_ids)])

@@ -177,11 +177,11 @@ class TriggerAdmission:
         """Start in place of all earlier runs, unless a run of a later event exists."""
         event_id = execution.pair.event.id
         if any(run.event_id > event_id for run in self.earlier):
-            execution.cancel()
+            execution.cancel(Reason.OVERLAP)
             return
         self.cancelled += [run.task_id for run in self.earlier]
         for run in self.admitted:
-            run.cancel()
+            run.cancel(Reason.OVERLAP)
         self.earlier, self.admitted, self.waiting = [], [], 0
         self.start(execution)
 

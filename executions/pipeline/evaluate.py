@@ -57,7 +57,8 @@ def evaluate_events(
 ) -> Evaluated:
     """Evaluate one event after the other, at least one, until the time is up.
 
-    An event is deferred if the code of its webhook type cannot run now.
+    An event is deferred if the code of its webhook type cannot run now. The pairs of an
+    erased event are cancelled: nothing is left to evaluate.
     """
     bodies, missed = read_bodies(events), find_misfires(pairs)
     by_event: dict[UUID, list[Pair]] = defaultdict(list)
@@ -68,6 +69,10 @@ def evaluate_events(
     for event in events:
         if evaluated.event_ids and time.monotonic() > deadline:
             break
+        if event.erased_at is not None:
+            evaluated.executions += [_cancelled(pair) for pair in by_event[event.id]]
+            evaluated.event_ids.append(event.id)
+            continue
         try:
             if pairs := by_event[event.id]:  # else no reason to run the type's code
                 body, is_missed = bodies[event.id], event.id in missed
@@ -81,6 +86,14 @@ def evaluate_events(
         else:
             evaluated.event_ids.append(event.id)
     return evaluated
+
+
+def _cancelled(pair: Pair) -> NewExecution:
+    execution = NewExecution(
+        pair=pair, executed_at=timezone.now(), status=ExecutionStatus.SUCCESS
+    )
+    execution.cancel(Reason.BY_PERSON)
+    return execution
 
 
 def evaluate_pair(

@@ -115,6 +115,10 @@ WITH {_LEASED}, waiting AS (
 SELECT event_ids FROM taken
 """  # noqa: S608 - our own SQL
 
+_CLAIM_EVENTS = _CLAIM_SUSPECTS.replace(
+    "deaths {deaths}", "event_id = ANY(%(event_ids)s)"
+)
+
 # A prepared statement uses the partial index only if 0 is not a parameter, and only in
 # the order of that index.
 _FIRST_SUSPECT = """
@@ -160,6 +164,13 @@ def claim_suspects() -> Lease | None:
 def claim_poison() -> Lease | None:
     """Claim one event whose workers died three times."""
     return _claim_suspects(f">= {MAX_DEATHS}", limit=1)
+
+
+def claim_events(event_ids: Sequence[UUID]) -> Lease | None:
+    """Claim those of the events that wait and that no worker has claimed."""
+    lease_id = uuid7()
+    rows = _claim(_CLAIM_EVENTS, lease_id, limit=MAX_EVENTS, event_ids=list(event_ids))
+    return Lease(id=lease_id, event_ids=rows[0][0]) if rows else None
 
 
 def has_suspects() -> bool:

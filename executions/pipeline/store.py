@@ -92,10 +92,9 @@ class NewExecution:
         self.status, self.reason = ExecutionStatus.PENDING, Reason.OVERLAP
         self.task = replace(self.task, is_held=True)
 
-    def cancel(self) -> None:
-        """Drop the task, because a later run replaces this one."""
-        self.status, self.reason = ExecutionStatus.CANCELLED, Reason.OVERLAP
-        self.task = None
+    def cancel(self, reason: Reason) -> None:
+        """Drop the task, because a later run or a person has cancelled this one."""
+        self.status, self.reason, self.task = ExecutionStatus.CANCELLED, reason, None
 
 
 def store_executions(executions: Sequence[NewExecution]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -11,6 +12,7 @@ from django.db.models import QuerySet
 from agents.services.run import busy_keys, cancel_tasks, release_tasks
 from agents.services.submit import submit_tasks
 from executions.models import (
+    OPEN_STATUSES,
     WAITS_FOR_ITS_TURN,
     ExecutionStatus,
     Reason,
@@ -62,10 +64,19 @@ UPDATE executions_triggerexecution SET status = %s, reason = %s,
         extract(epoch FROM statement_timestamp() - executed_at) * 1000))
 WHERE id IN (
     SELECT id FROM executions_triggerexecution
-    WHERE id = ANY(%s) AND status = 'pending' ORDER BY id FOR NO KEY UPDATE
+    WHERE id = ANY(%s) AND status IN ('pending', 'running')
+    ORDER BY id FOR NO KEY UPDATE
 )
 RETURNING id, execution_time_ms
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """How many executions and tasks were open and are cancelled."""
+
+    executions: int
+    tasks: int
 
 
 def start_waiting(trigger_ids: Collection[UUID]) -> int:
@@ -109,6 +120,23 @@ def cancel_waiting(task_ids: Collection[UUID]) -> None:
     _end(waiting, ExecutionStatus.CANCELLED, Reason.OVERLAP)
 
 
+def cancel_executions(*, execution_ids: Collection[UUID], error: str) -> Cancelled:
+    """Cancel those of the executions that are open, and their open tasks.
+
+    A person requested it. A worker that runs one of the tasks is not stopped, but its
+    result is rejected.
+    """
+    found = TriggerExecution.objects.filter(pk__in=list(execution_ids))
+    open_ = found.filter(status__in=OPEN_STATUSES)
+    with transaction.atomic():
+        lock_admission(set(open_.values_list("trigger_id", flat=True)))
+        executions = list(_with_facts(open_))
+        _end(executions, ExecutionStatus.CANCELLED, Reason.BY_PERSON)
+        task_ids = found.filter(task__isnull=False).values_list("task_id", flat=True)
+        tasks = cancel_tasks(task_ids=list(task_ids), error=error)
+    return Cancelled(executions=len(executions), tasks=len(tasks))
+
+
 def _unblocked(trigger_ids: Collection[UUID]) -> set[UUID]:
     """Return the triggers whose next run may start now."""
     allowing = Trigger.objects.filter(pk__in=trigger_ids, overlap=Overlap.ALLOW)
@@ -117,8 +145,12 @@ def _unblocked(trigger_ids: Collection[UUID]) -> set[UUID]:
 
 
 def _waiting() -> QuerySet[TriggerExecution]:
-    rows = TriggerExecution.objects.filter(WAITS_FOR_ITS_TURN).order_by("event_id")
-    return rows.select_related("trigger", "event").only(
+    return _with_facts(TriggerExecution.objects.filter(WAITS_FOR_ITS_TURN))
+
+
+def _with_facts(rows: QuerySet[TriggerExecution]) -> QuerySet[TriggerExecution]:
+    """Return executions in event order, with the columns that their end needs."""
+    return rows.order_by("event_id").select_related("trigger", "event").only(
         "task_id", "executed_at", "trigger__is_active", "trigger__active_since",
         "trigger__deleted_at", "trigger__count_task_failures", "event__type",
         "event__source", "event__received_at",
@@ -148,7 +180,7 @@ def _end(
     status: ExecutionStatus,
     reason: Reason | None = None,
 ) -> list[UUID]:
-    """End waiting executions and count them; return their tasks."""
+    """End open executions and count them; return their tasks."""
     if not executions:
         return []
     with connection.cursor() as cursor:

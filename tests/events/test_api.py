@@ -140,6 +140,7 @@ def test_an_event_shows_its_fields(api: APIClient) -> None:
         "cause_id": None,
         "depth": 0,
         "replay_of": None,
+        "erased_at": None,
         "read_as": None,
         "warnings": [],
         "executions": [],

@@ -70,8 +70,8 @@ def redeliver(*, delivery: Delivery, idempotency_key: str = "") -> Redelivery:
         for redelivery in _record(events, idempotency_key):
             return replace(redelivery, delivery_id=delivery.pk)
     raise NotRedeliverable(
-        "The body of this delivery was deleted when its retention ended; let the "
-        "sender deliver it again"
+        "The body of this delivery is no longer stored: its retention ended, or its "
+        "subject was erased. Let the sender deliver it again"
     )
 
 
@@ -79,7 +79,7 @@ def select_accepted(*, deliveries: QuerySet[Delivery], limit: int) -> AcceptedSe
     """Select the accepted deliveries, oldest first.
 
     Redeliveries are left out, because the deliveries that they repeat are included. So
-    are deliveries whose body was deleted when its retention ended.
+    are deliveries whose body is no longer stored.
     """
     accepted = deliveries.filter(outcome=DeliveryOutcome.ACCEPTED, replay_of=None)
     rows = accepted.alias(stored=Length("body")).filter(stored=F("body_size"))

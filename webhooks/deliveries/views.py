@@ -32,7 +32,7 @@ from common.api.lists import (
     UntilFilter,
 )
 from common.api.views import StrictAPIView
-from events.services.bodies import BodyRemoved
+from events.services.bodies import removed
 from webhooks.access import (
     DELIVERIES,
     DELIVERY_PAYLOADS,
@@ -169,7 +169,7 @@ class DeliveryViewSet(StrictAPIView, ReadOnlyModelViewSet[Delivery]):
         log_payload_read(caller_of(request), "delivery", delivery.pk)
         body = body_of(delivery)
         if body is None:
-            raise BodyRemoved
+            raise removed(delivery.event_id)
         headers = {
             "Content-Disposition": f'attachment; filename="{pk}.bin"',
             "X-Content-Type-Options": "nosniff",

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
@@ -51,6 +52,13 @@ redis.call('ZADD', KEYS[1], ARGV[3], ARGV[4])
 redis.call('HSET', KEYS[2], 'about', ARGV[5])
 redis.call('EXPIRE', KEYS[2], ARGV[6])
 return 1
+"""
+
+_DELETE = """
+local received = redis.call('LLEN', KEYS[3])
+redis.call('ZREM', KEYS[1], ARGV[1])
+redis.call('DEL', KEYS[2], KEYS[3])
+return received
 """
 
 
@@ -160,6 +168,29 @@ def list_requests(token: str) -> list[dict[str, Any]]:
     """Return the descriptions of the requests, newest first."""
     texts = _ask(lambda r: r.lrange(_list_key(token), 0, -1))
     return [json.loads(text) for text in reversed(texts)]
+
+
+def count_received(endpoint_ids: Collection[UUID]) -> int:
+    """Return how many requests the test-mode URLs of these endpoints hold."""
+    return sum(len(list_requests(one.token)) for one in _of_endpoints(endpoint_ids))
+
+
+def delete_inspectors(endpoint_ids: Collection[UUID]) -> int:
+    """Delete the test-mode URLs of these endpoints; return how many requests went."""
+    return sum(_delete(one.token) for one in _of_endpoints(endpoint_ids))
+
+
+def _delete(token: str) -> int:
+    keys = (ALL_KEY, _hash_key(token), _list_key(token))
+    return int(_ask(lambda r: r.eval(_DELETE, len(keys), *keys, token)))
+
+
+def _of_endpoints(endpoint_ids: Collection[UUID]) -> list[Inspector]:
+    found = []
+    for token in _ask(lambda r: r.zrange(ALL_KEY, 0, -1)):
+        with suppress(InspectorNotFound):
+            found.append(find_inspector(token.decode()))
+    return [one for one in found if one.endpoint_id in endpoint_ids]
 
 
 def _ask(ask: Callable[[redis.Redis], Any]) -> Any:

@@ -27,6 +27,7 @@ from common.errors import InvalidInput, NotFound, clean_text
 logger = logging.getLogger(__name__)
 
 ROWS = 1_000
+MAX_PASSES = 3
 LONGEST_SUBJECT = 255
 
 
@@ -115,20 +116,29 @@ class ErasedData:
         """Compare as text, because PostgreSQL's `json` has no equality."""
         by_name = {one.name: one for one in self.model._meta.local_fields}
         empty = by_name[name].get_prep_value(self.empty[name])
-        stored = Coalesce(Cast(F(name), TextField()), Value(""))
-        return ~Q(Exact(stored, Value(empty or "")))
+        nothing = Value("", output_field=TextField())
+        stored = Coalesce(Cast(F(name), TextField()), nothing)
+        return ~Q(Exact(stored, empty or ""))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Erasure:
     """The rows that were erased or cancelled, by kind; in a dry run, those to be.
 
     `arrived` is how many events came while the others were erased; they are left.
     """
 
-    erased: Mapping[str, int]
-    cancelled: Mapping[str, int]
+    erased: Counter[str] = field(default_factory=Counter)
+    cancelled: Counter[str] = field(default_factory=Counter)
     arrived: int = 0
+
+    @property
+    def rows(self) -> int:
+        return self.erased.total() + self.cancelled.total()
+
+    def add(self, batch: Batch) -> None:
+        counts = self.cancelled if batch.is_cancelled else self.erased
+        counts[batch.kind] += batch.rows
 
 
 _definitions: dict[Owner, type[Model]] = {}
@@ -180,7 +190,8 @@ def erase_owned(owner: Owner, ids: Sequence[UUID], *, is_dry: bool) -> Iterator[
 def erase_subject(subject: str, *, is_dry: bool = False) -> Erasure:
     """Erase what is stored of a subject, in small transactions.
 
-    It may be stopped at any moment, and a second call continues. Raises InvalidInput,
+    It may be stopped at any moment, and a second call continues. Another pass erases
+    what arrived during the first one, such as a redelivery. Raises InvalidInput,
     UnknownSubject, and what a part raises.
     """
     if not subject or clean_text(subject, limit=LONGEST_SUBJECT) != subject:
@@ -189,20 +200,27 @@ def erase_subject(subject: str, *, is_dry: bool = False) -> Erasure:
             "subject belong to no subject in particular"
         )
     scope = _scope_of(subject)
-    erased, cancelled = Counter[str](), Counter[str]()
-    for _, part in sorted(_parts, key=lambda registered: registered[0]):
-        for batch in part(scope, is_dry):
-            (cancelled if batch.is_cancelled else erased)[batch.kind] += batch.rows
-    found = erased.total() + cancelled.total()
-    if not found and not any(scope.ids.values()):
+    erasure = Erasure()
+    for _ in range(1 if is_dry else MAX_PASSES):
+        for _, part in sorted(_parts, key=lambda registered: registered[0]):
+            for batch in part(scope, is_dry):
+                erasure.add(batch)
+        erasure.arrived = 0 if is_dry else _count_events(scope)
+        if not erasure.arrived:
+            break
+    if not erasure.rows and not any(scope.ids.values()):
         raise UnknownSubject
-    if is_dry:
-        return Erasure(erased=erased, cancelled=cancelled)
+    if not is_dry:
+        _log(subject, erasure)
+    return erasure
+
+
+def _log(subject: str, erasure: Erasure) -> None:
     # Not the subject itself: it may name a person, and logs outlive the erasure.
     digest = salted_hmac("access.erasure", subject).hexdigest()[:12]
-    counts = ", ".join(f"{rows} {kind}" for kind, rows in erased.items() if rows)
+    found = erasure.erased.items()
+    counts = ", ".join(f"{rows} {kind}" for kind, rows in found if rows)
     logger.info("Erased subject %s: %s", digest, counts or "nothing")
-    return Erasure(erased=erased, cancelled=cancelled, arrived=_count_events(scope))
 
 
 def _scope_of(subject: str) -> Scope:

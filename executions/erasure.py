@@ -94,16 +94,17 @@ def erase_results(scope: Scope, is_dry: bool) -> Iterator[Batch]:
 def _settle(event_ids: Sequence[UUID], *, is_dry: bool) -> Batch:
     """Process those of the events that wait; wait for those that workers process."""
     waiting = Inbox.objects.filter(pk__in=event_ids)
-    rows = waiting.count()
+    rows = left = waiting.count()
     deadline = time.monotonic() + MAX_WAIT_SECONDS
-    while not is_dry and waiting.exists():
+    while left and not is_dry:
         if lease := claim_events(event_ids):
             process_lease(lease)
-            continue
-        if time.monotonic() > deadline:
+        elif time.monotonic() > deadline:
             raise EventsInUse
-        reclaim_orphans()
-        time.sleep(PAUSE_SECONDS)
+        else:
+            reclaim_orphans()
+            time.sleep(PAUSE_SECONDS)
+        left = waiting.count()
     return Batch(kind="waiting events", rows=rows, is_cancelled=True)
 
 

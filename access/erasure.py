@@ -199,20 +199,32 @@ def erase_subject(subject: str, *, is_dry: bool = False) -> Erasure:
             f"A subject has 1 to {LONGEST_SUBJECT} characters. Rows with an empty "
             "subject belong to no subject in particular"
         )
-    scope = _scope_of(subject)
-    erasure = Erasure()
-    for _ in range(1 if is_dry else MAX_PASSES):
-        for _, part in sorted(_parts, key=lambda registered: registered[0]):
-            for batch in part(scope, is_dry):
-                erasure.add(batch)
-        erasure.arrived = 0 if is_dry else _count_events(scope)
-        if not erasure.arrived:
-            break
+    scope, erasure = _scope_of(subject), Erasure()
+    try:
+        for _ in range(1 if is_dry else MAX_PASSES):
+            _run_parts(scope, erasure, is_dry=is_dry)
+            if not erasure.arrived:
+                break
+    finally:
+        if erasure.rows and not is_dry:
+            _log(subject, erasure)
     if not erasure.rows and not any(scope.ids.values()):
         raise UnknownSubject
-    if not is_dry:
-        _log(subject, erasure)
     return erasure
+
+
+def _run_parts(scope: Scope, erasure: Erasure, *, is_dry: bool) -> None:
+    parts = sorted(_parts, key=lambda registered: registered[0])
+    for _, part in parts:
+        for batch in part(scope, is_dry):
+            erasure.add(batch)
+    if not is_dry:
+        erasure.arrived = sum(
+            batch.rows
+            for stage, part in parts
+            if stage == Stage.EVENTS
+            for batch in part(scope, True)
+        )
 
 
 def _log(subject: str, erasure: Erasure) -> None:
@@ -233,8 +245,3 @@ def _scope_of(subject: str) -> Scope:
         for owner, model in _definitions.items()
     }
     return Scope(subject=subject, ids=ids)
-
-
-def _count_events(scope: Scope) -> int:
-    parts = [part for stage, part in _parts if stage == Stage.EVENTS]
-    return sum(batch.rows for part in parts for batch in part(scope, True))

@@ -34,7 +34,7 @@ from events.models import Inbox
 from executions.models import OPEN_STATUSES, ExecutionTrace, TriggerExecution
 from executions.pipeline.drain import process_lease
 from executions.pipeline.leases import claim_events, reclaim_orphans
-from executions.services.waiting import cancel_executions
+from executions.services.waiting import cancel_by_person
 
 # Each of these events may have an execution for each of thousands of triggers.
 EVENTS = 200
@@ -150,7 +150,7 @@ def _erase(tasks: Tasks, *, is_dry: bool) -> Iterator[Batch]:
         )
         executions, cancelled = open_.count(), open_tasks.count()
     else:
-        done = cancel_executions(execution_ids=ids, error="")
+        done = cancel_by_person(execution_ids=ids)
         executions, cancelled = done.executions, done.tasks
     yield Batch(kind="open executions", rows=executions, is_cancelled=True)
     yield Batch(kind="open tasks", rows=cancelled, is_cancelled=True)

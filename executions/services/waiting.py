@@ -26,6 +26,7 @@ from triggers.services.stats import Run, record_runs
 MAX_TRIGGERS = 500
 MAX_SKIPPED = 500
 SKIPPED = "Cancelled: its trigger was disabled while it waited"
+BY_PERSON = "Cancelled by a person"
 
 _BEFORE_ALL = UUID(int=0)
 _checked_up_to = _BEFORE_ALL
@@ -120,11 +121,10 @@ def cancel_waiting(task_ids: Collection[UUID]) -> None:
     _end(waiting, ExecutionStatus.CANCELLED, Reason.OVERLAP)
 
 
-def cancel_executions(*, execution_ids: Collection[UUID], error: str) -> Cancelled:
-    """Cancel those of the executions that are open, and their open tasks.
+def cancel_by_person(*, execution_ids: Collection[UUID]) -> Cancelled:
+    """Cancel those of the executions that are open, and all of their open tasks.
 
-    A person requested it. A worker that runs one of the tasks is not stopped, but its
-    result is rejected.
+    A worker that runs one of the tasks is not stopped, but its result is rejected.
     """
     found = TriggerExecution.objects.filter(pk__in=list(execution_ids))
     open_ = found.filter(status__in=OPEN_STATUSES)
@@ -133,7 +133,7 @@ def cancel_executions(*, execution_ids: Collection[UUID], error: str) -> Cancell
         executions = list(_with_facts(open_))
         _end(executions, ExecutionStatus.CANCELLED, Reason.BY_PERSON)
         task_ids = found.filter(task__isnull=False).values_list("task_id", flat=True)
-        tasks = cancel_tasks(task_ids=list(task_ids), error=error)
+        tasks = cancel_tasks(task_ids=list(task_ids), error=BY_PERSON)
     return Cancelled(executions=len(executions), tasks=len(tasks))
 
 

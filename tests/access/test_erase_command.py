@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from io import StringIO
 
 import pytest
@@ -104,11 +105,18 @@ def test_events_that_arrive_faster_than_they_are_erased_are_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     say("acme")
-    monkeypatch.setattr(erasure, "_count_events", lambda scope: 7)
+
+    def arrive(scope: erasure.Scope, is_dry: bool) -> Iterator[erasure.Batch]:
+        record(subject="acme")
+        return iter(())
+
+    late = (erasure.Stage.REDIS, arrive)
+    monkeypatch.setattr(erasure, "_parts", [*erasure._parts, late])
 
     printed = erase("--subject", "acme")
 
-    assert "7 events arrived meanwhile: run the command again.\n" in printed
+    assert "         4  events\n" in printed
+    assert "1 events arrived meanwhile: run the command again.\n" in printed
 
 
 def test_everything_else_is_erased_while_redis_does_not_answer(
@@ -128,17 +136,22 @@ def test_everything_else_is_erased_while_redis_does_not_answer(
 
 
 def test_an_unavailable_database_stops_the_command_with_one_sentence(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def lose(scope: object) -> int:
+    def lose(scope: erasure.Scope, is_dry: bool) -> Iterator[erasure.Batch]:
         raise OperationalError("the connection is lost")
 
     say("acme")
-    monkeypatch.setattr(erasure, "_count_events", lose)
+    lost = (erasure.Stage.REDIS, lose)
+    monkeypatch.setattr(erasure, "_parts", [*erasure._parts, lost])
 
-    with pytest.raises(CommandError) as stopped:
+    with (
+        caplog.at_level(logging.INFO, "access.erasure"),
+        pytest.raises(CommandError) as stopped,
+    ):
         erase("--subject", "acme")
 
     assert str(stopped.value) == (
         "Stopped (OperationalError). Run the command again to continue"
     )
+    assert ": 2 events, 1 tasks" in caplog.text

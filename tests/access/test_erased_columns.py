@@ -39,6 +39,13 @@ COUNTED = "the cause or kind by which rows are counted, from a fixed list"
 ABROAD = "the id under which the agent's own system is asked to erase its part"
 
 NOT_OF_A_SUBJECT: dict[str, tuple[str, tuple[str, ...]]] = {
+    "access.ApiKey": (
+        DEFINITION, ("name", "digest", "prefix", "scopes", "subject"),
+    ),
+    "access.Session": (
+        "of people who log in", ("session_key", "session_data", "address", "browser"),
+    ),
+    "access.SubjectBinding": (DEFINITION, ("subject",)),
     "access.ApiToken": ("a secret's digest and beginning", ("digest", "prefix")),
     "agents.Agent": (DEFINITION, ("name", "backend", "config", "parameters_schema")),
     "agents.AgentTask": (

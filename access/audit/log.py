@@ -1,11 +1,10 @@
-"""Reads the audit log."""
+"""Selects changes of the audit log."""
 
 from __future__ import annotations
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from access.audit.records import audited
-from access.models import AuditLog
 
 
 def object_types() -> list[str]:
@@ -13,20 +12,16 @@ def object_types() -> list[str]:
     return sorted(records.kind for records in audited.values())
 
 
-def read_log(*, subject: str = "") -> QuerySet[AuditLog]:
-    """Return all changes, newest first.
+def of_subject(subject: str) -> Q:
+    """Select the changes of objects that belonged to a subject at that time.
 
-    With a subject, only those of objects that belong to it. The change by which an
-    object came to it is left out, because it names the other subject.
+    The change by which an object came to it is left out: it names the other subject.
     """
-    rows = AuditLog.objects.all()
-    if not subject:
-        return rows
     kinds = [records.kind for records in audited.values() if records.subject]
     moved = Q(change="changed", changes__contains=[{"field": "subject"}])
-    return rows.filter(object_type__in=kinds, object_subject=subject).exclude(moved)
+    return Q(object_type__in=kinds, object_subject=subject) & ~moved
 
 
-def changes_by(rows: QuerySet[AuditLog], name: str) -> QuerySet[AuditLog]:
-    """Return the changes by a user or command of this name, or by a key's prefix."""
-    return rows.filter(Q(actor=name) | Q(key_prefix=name))
+def by_actor(name: str) -> Q:
+    """Select the changes by a user or command of this name, or by a key's prefix."""
+    return Q(actor=name) | Q(key_prefix=name)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.contrib.postgres.fields import ArrayField
@@ -150,6 +152,9 @@ class AuditLog(models.Model):
     key_prefix = models.TextField()
     reason = models.TextField()
     changes = models.JSONField()
+
+    # The changes in words: labels and texts, which pages set.
+    lines: Sequence[tuple[str, str]] = ()
 
     class Meta:
         managed = False

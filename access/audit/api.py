@@ -10,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.generics import ListAPIView
 
 from access.actors import ActorKind
-from access.audit.log import by_actor, object_types
+from access.audit.log import VIEW_AUDIT_LOG, by_actor, object_types
 from access.callers import caller_of
 from access.models import AuditLog
 from access.policy import Act, visible
@@ -83,7 +83,7 @@ class AuditLogSerializer(serializers.ModelSerializer[AuditLog]):
 class AuditLogView(StrictAPIView, ListAPIView[AuditLog]):
     """Who changed what: the changes of all kinds of objects, newest first."""
 
-    acts = {"get": Act("access.view_auditlog", "system:read")}  # noqa: RUF012 - read only
+    acts = {"get": Act(VIEW_AUDIT_LOG, "system:read")}  # noqa: RUF012 - read only
     queryset = AuditLog.objects.all()
     serializer_class = AuditLogSerializer
     filterset_class = AuditLogFilter

@@ -6,6 +6,8 @@ from django.db.models import Q
 
 from access.audit.records import audited
 
+VIEW_AUDIT_LOG = "access.view_auditlog"
+
 
 def object_types() -> list[str]:
     """Return the words for the kinds of objects whose changes are recorded."""

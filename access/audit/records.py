@@ -315,11 +315,10 @@ class UserRecords(AuditRecords):
         **kwargs: Any,
     ) -> None:
         """Ignore a stronger hash of the same password, which a login stores."""
-        if update_fields is not None and set(update_fields) == {"password"}:
-            # Django's `set_password` keeps the new password here until it is stored.
-            if getattr(instance, "_password", None) is None:
-                return
-        super().pre_save(instance, raw, update_fields, **kwargs)
+        # Django's `set_password` keeps the new password here until it is stored.
+        is_new = getattr(instance, "_password", None) is not None
+        if is_new or set(update_fields or ()) != {"password"}:
+            super().pre_save(instance, raw, update_fields, **kwargs)
 
 
 audited: dict[type[Model], AuditRecords] = {}

@@ -10,59 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from django.db import models
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 from django.db.models.signals import m2m_changed, post_delete, pre_delete, pre_save
 from django.utils import timezone
 
 from access.actors import current_actor, current_reason, current_records
 from access.audit.states import AuditedColumns, Change, State, join_changes
-from common.ids import uuid7
-
-if TYPE_CHECKING:
-
-    class HistoricalRecords:
-        """django-simple-history has no types."""
-
-        manager_name: str
-        cls: type[Model]
-
-        def __init__(self, **options: Any) -> None: ...
-        def finalize(self, sender: type[Model], **kwargs: Any) -> None: ...
-        def copy_fields(self, model: type[Model]) -> dict[str, Any]: ...
-        def get_extra_fields(self, model: type[Model], fields: Any) -> Any: ...
-        def get_meta_options(self, model: type[Model]) -> dict[str, Any]: ...
-else:
-    from simple_history.models import HistoricalRecords
-
-CREATED, CHANGED, DELETED = "+", "~", "-"
+from access.audit.tables import CHANGED, CREATED, DELETED, HistoryTable
 
 # Attributes of rows between two signals.
 _BEFORE = "_audit_before"
 _MEMBERS = "_audit_members"
 
 
-class AuditRow(models.Model):
-    """The columns that all history tables share; the view of the log reads them.
-
-    `history_user_id` is a plain number, so that users can be deleted.
-    """
-
-    object_id = models.CharField(max_length=64)
-    object_name = models.TextField()
-    object_subject = models.CharField(max_length=255)
-    actor_kind = models.CharField(max_length=10)
-    actor = models.CharField(max_length=150)
-    key_prefix = models.CharField(max_length=20)
-    changes = models.JSONField()
-
-    class Meta:
-        abstract = True
-
-
-class AuditRecords(HistoricalRecords):
+class AuditRecords(HistoryTable):
     """The history of a model; a row of it is one change.
 
     `kind` is the word for the model in the log. `excluded` columns are not recorded: a
@@ -83,24 +46,19 @@ class AuditRecords(HistoricalRecords):
         subject: str = "",
         deleted_at: str = "",
     ) -> None:
-        self.kind = kind
-        self.subject = subject
         self.deleted_at = deleted_at
         self._secrets = secrets
         self._relations = relations or {}
-        unrecorded = [*excluded, *secrets, *([deleted_at] if deleted_at else [])]
         super().__init__(
-            bases=(AuditRow,),
-            excluded_fields=unrecorded,
-            history_id_field=models.UUIDField(default=uuid7),
-            history_change_reason_field=models.TextField(),
-            history_user_id_field=models.IntegerField(null=True),
+            kind=kind,
+            excluded=[*excluded, *secrets, *filter(None, [deleted_at])],
+            relations=list(self._relations),
+            subject=subject,
         )
 
     def register(self, model: type[Model], *, module: str) -> None:
         """Audit a model of another package; the history table belongs to `module`."""
         self.manager_name, self.module, self.cls = "history", module, model
-        self.table_name = None
         self.finalize(model)
 
     def finalize(self, sender: type[Model], **kwargs: Any) -> None:
@@ -121,42 +79,6 @@ class AuditRecords(HistoricalRecords):
         for field in sender._meta.local_many_to_many:
             if field.name in self._relations:
                 self._connect_relation(field)
-
-    def copy_fields(self, model: type[Model]) -> dict[str, Any]:
-        """Return the recorded columns, without the indexes that they have there."""
-        fields = super().copy_fields(model)
-        for column in fields.values():
-            column.db_index = False
-        return fields
-
-    def get_extra_fields(self, model: type[Model], fields: Any) -> Any:
-        relations = {name: models.JSONField(default=list) for name in self._relations}
-        extra = super().get_extra_fields(model, fields)
-        extra["history_date"].db_index = False  # `get_meta_options` has better ones
-        return {**extra, **relations}
-
-    def get_meta_options(self, model: type[Model]) -> dict[str, Any]:
-        newest = ("history_date", "history_id")
-        name = f"{self.kind}_audit_"
-        indexes = [
-            models.Index(fields=newest, name=f"{name}date"),
-            models.Index(fields=("object_id", *newest), name=f"{name}object"),
-            models.Index(fields=("actor", *newest), name=f"{name}actor"),
-            models.Index(
-                fields=("key_prefix", *newest),
-                condition=~Q(key_prefix=""),
-                name=f"{name}key",
-            ),
-        ]
-        if self.subject:
-            of_subject = models.Index(
-                fields=("object_subject", *newest),
-                condition=~Q(object_subject=""),
-                name=f"{name}subject",
-            )
-            indexes.append(of_subject)
-        options = super().get_meta_options(model)
-        return {**options, "indexes": indexes, "default_permissions": ()}
 
     def pre_save(
         self,

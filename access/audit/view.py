@@ -1,16 +1,21 @@
-"""The database view that is the audit log: all history tables as one."""
+"""The database view that is the audit log: all history tables as one.
+
+It is made after each migration from the models that are audited, so a model is added
+to the log by its history alone.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from django.db import connections
+from django.db import connections, transaction
 from psycopg import sql
 
 from access.audit.records import AuditRecords, audited
 
-VIEW = "access_auditlog"
-
+_VIEW = sql.Identifier("access_auditlog")
+_DROP = sql.SQL("DROP VIEW IF EXISTS {}").format(_VIEW)
 # All arms have columns of the same types, and none has a WHERE: only then PostgreSQL
 # walks the indexes side by side, newest first, and stops at the end of a page.
 _ARM = """
@@ -26,20 +31,23 @@ FROM {table}
 """
 
 
-def create_view(using: str, **_: Any) -> None:
-    """Create the view anew from the models that are audited; after each migration.
+def drop_view(using: str, plan: Sequence[Any], **_: Any) -> None:
+    """Remove the view before migrations, which cannot change columns that it shows."""
+    if plan:
+        with connections[using].cursor() as cursor:
+            cursor.execute(_DROP)
 
-    So a model is added to the log by its history alone.
-    """
+
+def create_view(using: str, **_: Any) -> None:
     connection = connections[using]
     tables = set(connection.introspection.table_names())
     arms = [_arm(one) for one in audited.values() if _table(one) in tables]
     if not arms:
         return
-    union = sql.SQL(" UNION ALL ").join(arms)
-    view = sql.Identifier(VIEW)
-    with connection.cursor() as cursor:
-        cursor.execute(sql.SQL("CREATE OR REPLACE VIEW {} AS {}").format(view, union))
+    view = sql.SQL("CREATE VIEW {} AS {}")
+    with transaction.atomic(using), connection.cursor() as cursor:
+        cursor.execute(_DROP)
+        cursor.execute(view.format(_VIEW, sql.SQL(" UNION ALL ").join(arms)))
 
 
 def _arm(records: AuditRecords) -> sql.Composed:

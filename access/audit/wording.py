@@ -86,7 +86,7 @@ class _Labels:
         old, new = change["old"], change["new"]
         if change["is_secret"]:
             return label, f"{SECRETS[kind]}; the value is not recorded"
-        if column is None and kind == "changed":
+        if isinstance(old, list) and isinstance(new, list) and column is None:
             return label, _difference(old, new)
         old, new = (self._text(value, column, words) for value in (old, new))
         if kind == "changed":
@@ -106,7 +106,7 @@ class _Labels:
             return time_text(datetime.fromisoformat(value))
         if isinstance(value, list) and all(isinstance(one, str) for one in value):
             return ", ".join(value)
-        if isinstance(value, int) and column.name.endswith("_seconds"):
+        if isinstance(value, int) and getattr(column, "name", "").endswith("_seconds"):
             return duration_text(value * 1000)
         return value if isinstance(value, str) else json.dumps(value)
 
@@ -121,7 +121,7 @@ def _difference(old: Sequence[str], new: Sequence[str]) -> str:
 
 
 def _column(model: type[Model], name: str) -> Any:
-    """Return a column; None for a relation, whose values are names."""
+    """Return a column; None for a relation or a column that there was once."""
     try:
         field = model._meta.get_field(name)
     except FieldDoesNotExist:

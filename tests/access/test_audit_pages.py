@@ -13,6 +13,7 @@ from django.urls import reverse
 from access.actors import Actor, ActorKind, acting_as
 from access.audit.wording import set_lines
 from access.models import AuditLog
+from agents.models import Agent
 from tests.access.audits import changes_of, last_of
 from tests.access.people import make_user
 from tests.factories import make_agent, make_created, make_listener, make_trigger
@@ -78,12 +79,10 @@ def test_new_and_deleted_objects_and_secrets_have_words() -> None:
     agent = make_agent(name="Reporter", config={"token": "x"})
     agent.config = {"token": "y"}
     agent.save()
-    agent_changes = changes_of(agent)
-    agent.delete()
+    Agent.objects.get(pk=agent.pk).delete()
 
     created, changed, deleted = changes_of(agent)
 
-    assert agent_changes == [created, changed]
     secret = "the value is not recorded"  # noqa: S105
     assert lines_of(created)[-1] == ("Config", f"set; {secret}")
     assert lines_of(changed) == [("Config", f"changed; {secret}")]
@@ -96,14 +95,13 @@ def test_new_and_deleted_objects_and_secrets_have_words() -> None:
 
 def test_what_a_change_refers_to_may_be_gone() -> None:
     agent, other = make_agent(), make_agent()
+    gone = str(agent.pk)
     trigger = make_trigger(agent=agent)
     update_trigger(trigger_id=trigger.pk, fields={"agent": other})
     agent.delete()
 
-    assert lines_of(last_of(trigger, number=2))[0] == (
-        "Agent",
-        f"{agent.pk} → {other.name}",
-    )
+    [first, *_] = lines_of(last_of(trigger, number=2))
+    assert first == ("Agent", f"{gone} → {other.name}")
 
 
 def test_a_column_that_no_longer_exists_is_still_shown() -> None:
@@ -151,8 +149,18 @@ def test_the_list_is_filtered_by_kind_name_and_time(pages: Client) -> None:
     assert shown(object_type__exact="role") == {"Writers"}
     assert shown(actor="bo") == {"Writer "}
     assert shown(actor_kind__exact="system") == {"Reporter", "Writers"}
-    assert shown(at_to_0="2020-01-01", at_to_1="00:00") == set()
     assert shown(q="Rep") == {"Reporter"}
+
+
+# unfold's filter passes times without a zone; Django reads them as UTC.
+@pytest.mark.filterwarnings("ignore:DateTimeField AuditLog.at")
+def test_the_list_is_filtered_by_time(pages: Client) -> None:
+    make_agent(name="Reporter")
+
+    html = pages.get(LIST, {"at_to_0": "2020-01-01", "at_to_1": "00:00"})
+
+    assert "Reporter" not in html.content.decode()
+    assert "Clear filters" in html.content.decode()
 
 
 def test_a_list_of_any_length_takes_the_same_queries(pages: Client) -> None:

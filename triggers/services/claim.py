@@ -195,7 +195,7 @@ def _disable_unplannable(trigger: Trigger, error: Exception) -> None:
         after = version_boundary(trigger.next_scheduled_for, database_now())
         write_inactive_version(trigger_id=trigger.id, after=after)
         get_clock().unschedule_trigger(trigger.id)
-        old = {"is_active": True, "disabled_reason": trigger.disabled_reason}
+        old = {"is_active": True, "disabled_reason": "", "version": trigger.version}
         with because(reason):
-            record_update(Trigger, trigger.pk, old={**old, "version": trigger.version})
+            record_update(Trigger, trigger.pk, old=old)
         record_events([announcement])

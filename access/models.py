@@ -103,7 +103,7 @@ class SubjectBinding(models.Model):
         )
 
     def __str__(self) -> str:
-        return self.subject
+        return f"{self.user}: {self.subject}"
 
 
 UserRecords(

@@ -55,9 +55,8 @@ class AuditLogAdmin(HistoryAdmin[AuditLog]):
     labels: ClassVar[Mapping[str, str]] = {
         "at": "Time",
         "change": "Action",
-        "object_type": "Kind of object",
-        "actor_kind": "Changed by",
-        "object_id": "Id of the object",
+        "object_type": "kind of object",
+        "actor_kind": "who changed it",
     }
     time_column = "at"
     empty_text = "No changes yet. Each change of a trigger, agent or user appears here."
@@ -72,8 +71,7 @@ class AuditLogAdmin(HistoryAdmin[AuditLog]):
     search_help_text = "The name or the id of an object"
     ordering = ("-at", "-id")
     fieldsets = (
-        (None, {"fields": ("at", "who", "what", "change", "reason")}),
-        ("Changes", {"fields": ("details",)}),
+        (None, {"fields": ("at", "who", "what", "change", "details", "reason")}),
         ("Facts", {"fields": ("object_id", "id")}),
     )
 

@@ -342,7 +342,7 @@ def test_a_subject_of_a_user_is_recorded(admin: User) -> None:
     changed = last_of(binding, number=2)
 
     assert values_of(changed) == {"subject": ("acme", "other")}
-    assert changed.object_id == str(admin.pk)
+    assert (changed.object_id, changed.object_name) == (str(admin.pk), "ana: other")
 
 
 def test_groups_of_a_user_are_one_record_of_a_form(client: Client, admin: User) -> None:

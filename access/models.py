@@ -13,7 +13,7 @@ from access.sessions import Session
 from common.ids import uuid7
 from common.wording import time_text
 
-__all__ = ["ApiKey", "ApiToken", "Session", "SubjectBinding"]
+__all__ = ["ApiKey", "ApiToken", "AuditLog", "Session", "SubjectBinding"]
 
 
 class ApiToken(models.Model):

@@ -12,7 +12,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('access', '0003_api_keys'),
+        ('access', '0005_end_old_sessions'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

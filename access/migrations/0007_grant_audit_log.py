@@ -11,7 +11,7 @@ def grant_audit_log(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("access", "0004_audit_history"),
+        ("access", "0006_audit_history"),
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),
     ]

@@ -9,12 +9,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import TokenAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 
+from access.actors import because
+from access.audit.records import record_update
 from access.callers import Caller, subject_of
 from access.models import ApiKey
 from access.policy import SCOPES, own_subject
@@ -61,21 +64,25 @@ def create_key(
     if faults:
         raise InvalidInput(join_faults(faults), faults=faults)
     text = KEY_PREFIX + secrets.token_hex(_RANDOM_BYTES)
-    row = ApiKey.objects.create(
-        owner=owner,
-        name=name,
-        digest=digest_of(text),
-        prefix=text[:_SHOWN_CHARACTERS],
-        scopes=list(dict.fromkeys(scopes)),
-        subject=own_subject(Caller(owner), subject),
-        expires_at=expires_at,
-    )
+    with transaction.atomic():
+        row = ApiKey.objects.create(
+            owner=owner,
+            name=name,
+            digest=digest_of(text),
+            prefix=text[:_SHOWN_CHARACTERS],
+            scopes=list(dict.fromkeys(scopes)),
+            subject=own_subject(Caller(owner), subject),
+            expires_at=expires_at,
+        )
     return NewKey(row=row, text=text)
 
 
 def revoke_key(key: ApiKey) -> None:
     """End a key now; no effect if it has been revoked."""
-    ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now())
+    live = ApiKey.objects.filter(pk=key.pk, revoked_at=None)
+    with transaction.atomic(), because("revoked"):
+        if live.update(revoked_at=timezone.now()):
+            record_update(ApiKey, key.pk, old={"revoked_at": None})
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # has no types

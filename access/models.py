@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.conf import settings
+from django.contrib.auth.models import Group, User
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
+from access.audit.records import AuditRecords, UserRecords
 from access.sessions import Session
 from common.ids import uuid7
+from common.wording import time_text
 
-__all__ = ["ApiKey", "ApiToken", "Session", "SubjectBinding"]
+__all__ = ["ApiKey", "ApiToken", "AuditLog", "Session", "SubjectBinding"]
 
 
 class ApiToken(models.Model):
@@ -25,6 +30,8 @@ class ApiToken(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens"
     )
     created_at = models.DateTimeField(auto_now_add=True)
+
+    history = AuditRecords(kind="api_token", excluded=("digest", "created_at"))
 
     class Meta:
         verbose_name = "API token"
@@ -59,6 +66,10 @@ class ApiKey(models.Model):
     revoked_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
+    history = AuditRecords(
+        kind="api_key", excluded=("digest", "last_used_at", "created_at")
+    )
+
     class Meta:
         verbose_name = "API key"
         ordering = ("-id",)
@@ -82,6 +93,8 @@ class SubjectBinding(models.Model):
     )
     subject = models.CharField(max_length=255)
 
+    history = AuditRecords(kind="subject_binding")
+
     class Meta:
         constraints = (
             models.CheckConstraint(
@@ -90,4 +103,65 @@ class SubjectBinding(models.Model):
         )
 
     def __str__(self) -> str:
-        return self.subject
+        return f"{self.user}: {self.subject}"
+
+
+UserRecords(
+    kind="user",
+    excluded=("last_login", "date_joined"),
+    secrets=("password",),
+    relations={
+        "groups": ("groups__name",),
+        "user_permissions": (
+            "user_permissions__content_type__app_label",
+            "user_permissions__codename",
+        ),
+    },
+).register(User, module="access.models")
+
+AuditRecords(
+    kind="role",
+    relations={
+        "permissions": (
+            "permissions__content_type__app_label",
+            "permissions__codename",
+        )
+    },
+).register(Group, module="access.models")
+
+
+class AuditLog(models.Model):
+    """One change of an object: a row of the view over all history tables.
+
+    `object_name` and `actor` are the names at that time. `actor` is the name of the
+    user or of the command; `key_prefix` is that of the key or token of a call.
+    `changes` is a list of `{"field", "old", "new", "is_secret"}`; of a secret it has no
+    values. A new row shows what differs from the defaults, a deleted one what it was.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    at = models.DateTimeField()
+    object_type = models.TextField()
+    object_id = models.TextField()
+    object_name = models.TextField()
+    object_subject = models.TextField()
+    change = models.TextField()
+    actor_kind = models.TextField()
+    actor_id = models.IntegerField(null=True)
+    actor = models.TextField()
+    key_prefix = models.TextField()
+    reason = models.TextField()
+    changes = models.JSONField()
+
+    # The changes in words: labels and texts, which pages set.
+    lines: Sequence[tuple[str, str]] = ()
+
+    class Meta:
+        managed = False
+        default_permissions = ("view",)
+        verbose_name = "change"
+        verbose_name_plural = "audit log"
+        ordering = ("-at", "-id")
+
+    def __str__(self) -> str:
+        return f"{self.object_name} · {time_text(self.at)}"

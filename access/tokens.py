@@ -7,6 +7,7 @@ import secrets
 from dataclasses import dataclass
 
 from django.contrib.auth.models import User
+from django.db import transaction
 from rest_framework.authentication import TokenAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 
@@ -34,9 +35,10 @@ def create_token(*, user: User) -> NewToken:
         )
         raise InvalidInput(detail, faults=[Fault("/user", detail)])
     text = secrets.token_hex(_RANDOM_BYTES)
-    row = ApiToken.objects.create(
-        user=user, digest=digest_of(text), prefix=text[:_PREFIX_CHARACTERS]
-    )
+    with transaction.atomic():
+        row = ApiToken.objects.create(
+            user=user, digest=digest_of(text), prefix=text[:_PREFIX_CHARACTERS]
+        )
     return NewToken(row=row, text=text)
 
 

@@ -6,6 +6,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower, Now
 from django.db.models.lookups import Exact
 
+from access.audit.records import AuditRecords
 from common.database.errors import drop_connection, is_unavailable
 from common.fields import EncryptedJSONField, RawJSONField
 from common.ids import uuid7
@@ -52,6 +53,13 @@ class Agent(models.Model):
     groups = models.ManyToManyField(Group, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+
+    history = AuditRecords(
+        kind="agent",
+        excluded=("created_at", "updated_at"),
+        secrets=("config",),
+        relations={"groups": ("groups__name",)},
+    )
 
     class Meta:
         ordering = ("name",)

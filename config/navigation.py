@@ -117,6 +117,12 @@ UNFOLD: dict[str, Any] = {
                     _item("Groups", "group", "auth.group"),
                     _item("API keys", "key", "access.apikey"),
                     _item("API tokens", "password", "access.apitoken"),
+                    _item(
+                        "Audit log",
+                        "manage_history",
+                        "access.auditlog",
+                        "Who changed what, and when.",
+                    ),
                 ],
             },
             {

@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.routers import DefaultRouter
 
 from access.api import ApiKeyViewSet
+from access.audit.api import AuditLogView
 from agents.api import AgentTaskViewSet, AgentViewSet
 from common.api.errors import UnknownPathView
 from common.api.openapi import CachedSchemaView
@@ -89,6 +90,7 @@ api_urlpatterns = [
         RevokeSecretView.as_view(),
         name="trigger-revoke-secret",
     ),
+    path("audit-log", AuditLogView.as_view(), name="audit-log"),
     path("deliveries/inspectors", InspectorsView.as_view(), name="delivery-inspectors"),
     path(
         "deliveries/inspectors/<str:token>",

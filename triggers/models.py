@@ -6,6 +6,7 @@ from typing import Self
 from django.db import models
 from django.db.models import Q
 
+from access.audit.records import AuditRecords
 from agents.models import Agent
 from common.ids import uuid7
 from common.wording import time_text
@@ -56,6 +57,16 @@ class Overlap(models.TextChoices):
     BUFFER_ONE = "buffer_one"
     BUFFER_ALL = "buffer_all"
     CANCEL_PREVIOUS = "cancel_previous"
+
+
+# What the clock and the services derive from the definition.
+CLOCK_COLUMNS = (
+    "next_run_time",
+    "next_scheduled_for",
+    "last_scheduled_for",
+    "scheduled_runs",
+    "active_since",
+)
 
 
 class TriggerQuerySet(models.QuerySet["Trigger"]):
@@ -160,6 +171,15 @@ class Trigger(models.Model):
     deleted_at = models.DateTimeField(null=True, blank=True)
 
     objects = TriggerQuerySet.as_manager()
+    history = AuditRecords(
+        kind="trigger",
+        excluded=(
+            *CLOCK_COLUMNS, "schedule_anchor", "created_at", "updated_at", "created_by",
+        ),
+        relations={"event_types": ("subscriptions__pattern",)},
+        subject="subject",
+        deleted_at="deleted_at",
+    )  # fmt: skip
 
     class Meta:
         ordering = ("-id",)

@@ -5,6 +5,7 @@ from uuid import UUID
 from django.db import models
 from django.db.models import Q
 
+from access.audit.records import AuditRecords
 from common.fields import EncryptedJSONField, RawJSONField
 from common.ids import uuid7
 from common.wording import time_text
@@ -35,6 +36,14 @@ class WebhookEndpoint(models.Model):
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+
+    # Without a secret, the id in the URL is all that a sender needs to know.
+    history = AuditRecords(
+        kind="webhook",
+        excluded=("created_at", "updated_at"),
+        secrets=("webhook_id", "secrets", "config"),
+        subject="subject",
+    )
 
     class Meta:
         verbose_name = "webhook"
@@ -91,6 +100,8 @@ class WebhookType(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+
+    history = AuditRecords(kind="webhook_type", excluded=("created_at", "updated_at"))
 
     class Meta:
         ordering = ("slug",)

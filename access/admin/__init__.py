@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from access.admin import celery_results, keys, tokens, users
+from access.admin import audit, celery_results, keys, tokens, users
 
-__all__ = ["celery_results", "keys", "tokens", "users"]
+__all__ = ["audit", "celery_results", "keys", "tokens", "users"]

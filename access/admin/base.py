@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.admin import AdminSite, ShowFacets
+from django.core.exceptions import PermissionDenied
 from django.db import DataError, models
 from django.db.models import Field, Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -18,7 +19,11 @@ from unfold import paginator
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from access.admin.changes import latest_changes
+from access.audit.log import VIEW_AUDIT_LOG
+from access.audit.records import audited
 from access.callers import caller_of
+from access.models import AuditLog
 from access.policy import (
     VIEW_PAYLOAD,
     log_payload_read,
@@ -77,6 +82,7 @@ class BaseAdmin(ModelAdmin[_M]):
     empty_text = "Nothing here yet."
     change_form_template = "admin/tickhook/change_form.html"
     change_list_template = "admin/tickhook/change_list.html"
+    object_history_template = "admin/tickhook/object_history.html"
     empty_value_display = ""
     list_per_page = PAGE_SIZE
     list_filter_submit = True
@@ -161,7 +167,8 @@ class BaseAdmin(ModelAdmin[_M]):
         adminform = context["adminform"]
         hidden = self._hidden_fields(request, obj)
         adminform.fieldsets = shown_fieldsets(self, adminform, obj, hidden)
-        context["has_changes"] = obj is not None and self.has_changes
+        may_see_changes = self.has_changes and self._may_see_changes(request)
+        context["has_changes"] = obj is not None and may_see_changes
         if obj is not None:
             context |= {"title": self.list_title, "subtitle": self.title_of(obj)}
         return super().render_change_form(request, context, add, change, form_url, obj)
@@ -188,11 +195,21 @@ class BaseAdmin(ModelAdmin[_M]):
         object_id: str,
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
+        """Show what the audit log has of a row, or else Django's own log of it."""
+        if not self._may_see_changes(request):
+            raise PermissionDenied
         response = super().history_view(request, object_id, extra_context)
         if isinstance(response, TemplateResponse) and response.context_data:
-            title = self.title_of(response.context_data["object"])
-            response.context_data |= {"title": "Changes", "subtitle": title}
+            row = response.context_data["object"]
+            context = {"title": "Changes", "subtitle": self.title_of(row)}
+            if self.model in audited:
+                log = visible(AuditLog.objects.all(), caller_of(request))
+                context |= latest_changes(log, row)
+            response.context_data |= context
         return response
+
+    def _may_see_changes(self, request: HttpRequest) -> bool:
+        return self.model not in audited or request.user.has_perm(VIEW_AUDIT_LOG)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[_M]:
         return visible(super().get_queryset(request), caller_of(request))

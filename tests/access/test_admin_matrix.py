@@ -22,6 +22,7 @@ NO_ROLE = "no role"
 NEEDS = {
     "access.apikey": ("none", "none"),
     "access.apitoken": ("superuser", "superuser"),
+    "access.auditlog": (ADMIN, NO_ROLE),
     "agents.agent": (VIEWER, EDITOR),
     "agents.agenttask": (VIEWER, NO_ROLE),
     "agents.worker": (ADMIN, NO_ROLE),

@@ -53,6 +53,7 @@ NEEDS = {
     ("key-list", "get"): Need("none"),
     ("key-list", "post"): Need("none"),
     ("key-detail", "delete"): Need("none", row="own"),
+    ("audit-log", "get"): Need(ADMIN),
     ("agent-list", "get"): Need(VIEWER),
     ("agent-list", "post"): Need(EDITOR, is_global=True),
     ("agent-detail", "get"): Need(VIEWER, row="agent"),

@@ -71,6 +71,7 @@ def test_the_search_of_this_test_finds_text_and_bytes(api: APIClient) -> None:
 
     assert found_in_tables("canary-name", "canary-body") == {
         ("agents_agent", "canary-name"),
+        ("agents_historicalagent", "canary-name"),
         ("events_event", "canary-body"),
     }
 

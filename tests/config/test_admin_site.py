@@ -82,6 +82,7 @@ def test_the_navigation_has_six_items_and_two_closed_groups(pages: Client) -> No
                 "Groups",
                 "API keys",
                 "API tokens",
+                "Audit log",
             ],
         ),
         ("Internals", ["Tables and tools"]),

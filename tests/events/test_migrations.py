@@ -10,6 +10,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from common.ids import uuid7
+from tests.tables import migrate_to_latest
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -22,8 +23,7 @@ DROPPED = "0008_drop_event_dedupe_key"
 def _latest() -> Any:
     """Migrate to the latest version again, also after a failure."""
     yield
-    executor = MigrationExecutor(connection)
-    executor.migrate(executor.loader.graph.leaf_nodes())
+    migrate_to_latest()
 
 
 def migrate(name: str) -> Any:

@@ -113,3 +113,6 @@ def test_an_earlier_database_migrates_and_goes_on(
     )
     assert api.get(f"/executions?trigger_id={trigger}")["executions"]
     assert api.post(f"/triggers/{database.facts['every_second']}/run")
+    api.post(f"/triggers/{database.facts['every_second']}/disable")
+    [change] = api.get("/audit-log?object_type=trigger")["results"]
+    assert change["reason"] == "by hand"

@@ -69,7 +69,8 @@ def test_a_generated_secret_is_shown_once_and_never_in_the_history(
     assert made in page
     assertNotContains(pages.get(page_of(endpoint)), made)
     history = reverse("admin:webhooks_webhookendpoint_history", args=[endpoint.pk])
-    assertContains(pages.get(history), "The endpoint has a new secret.")
+    assertContains(pages.get(history), "secret rotated")
+    assertNotContains(pages.get(history), made)
     assert made not in str(list(LogEntry.objects.values()))
 
 

@@ -18,6 +18,8 @@ from uuid import UUID
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection, transaction
 
+from access.actors import because
+from access.audit.records import record_update
 from common.database.sql import database_now
 from common.errors import clean_text
 from common.fields import dump_json
@@ -176,7 +178,7 @@ def _disable_unplannable(trigger: Trigger, error: Exception) -> None:
         source=EventSource.INTERNAL,
         body=dump_json(body).encode(),
     )
-    reason = f"its next run cannot be computed: {error}"
+    reason = clean_text(f"its next run cannot be computed: {error}", limit=255)
     with transaction.atomic():
         unchanged = Trigger.objects.filter(
             pk=trigger.pk, version=trigger.version, next_run_time=trigger.next_run_time
@@ -187,10 +189,13 @@ def _disable_unplannable(trigger: Trigger, error: Exception) -> None:
             next_run_time=None,
             next_scheduled_for=None,
             version=trigger.version + 1,
-            disabled_reason=clean_text(reason, limit=255),
+            disabled_reason=reason,
         ):
             return
         after = version_boundary(trigger.next_scheduled_for, database_now())
         write_inactive_version(trigger_id=trigger.id, after=after)
         get_clock().unschedule_trigger(trigger.id)
+        old = {"is_active": True, "disabled_reason": "", "version": trigger.version}
+        with because(reason):
+            record_update(Trigger, trigger.pk, old=old)
         record_events([announcement])

@@ -15,6 +15,8 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
+from access.actors import because, joining_changes
+from access.audit.records import record_update
 from common.database.sql import database_now
 from common.errors import Conflict, Fault, NotFound
 from triggers.clock import get_clock
@@ -86,7 +88,7 @@ def create_trigger(
     Raises InvalidTrigger, TriggerNameTaken.
     """
     fields = {"count_task_failures": None, **fields}
-    with transaction.atomic():
+    with transaction.atomic(), joining_changes():
         now = database_now()
         trigger = Trigger(
             created_by=created_by, created_at=now, updated_at=now, schedule_anchor=now
@@ -118,7 +120,7 @@ def update_trigger(
     A `count_task_failures` of None stands for its default.
     Raises TriggerNotFound, InvalidTrigger, TriggerNameTaken.
     """
-    with transaction.atomic():
+    with transaction.atomic(), joining_changes():
         trigger, now = _lock_trigger(trigger_id), database_now()
         was_active, old_endpoint_id = trigger.is_active, trigger.endpoint_id
         old_subject = trigger.subject
@@ -150,7 +152,7 @@ def enable_trigger(*, trigger_id: UUID) -> Trigger:
 
 def disable_trigger(*, trigger_id: UUID, reason: str = BY_HAND) -> Trigger:
     """Disable a trigger; no effect if it is disabled."""
-    with transaction.atomic():
+    with transaction.atomic(), because(reason):
         trigger, now = _lock_trigger(trigger_id), database_now()
         if trigger.is_active:
             _set_active(trigger, is_active=False, now=now, reason=reason)
@@ -255,11 +257,14 @@ def _save(trigger: Trigger, *, force_insert: bool = False) -> None:
 
 def _subscribe(trigger: Trigger, patterns: Sequence[str]) -> None:
     """Replace a trigger's subscriptions by these patterns, for its subject."""
+    before = patterns_of(trigger)
     Subscription.objects.filter(trigger=trigger).delete()
     Subscription.objects.bulk_create(
         Subscription(trigger=trigger, pattern=pattern, subject=trigger.subject)
         for pattern in dict.fromkeys(patterns)
     )
+    if set(before) != set(patterns):
+        record_update(Trigger, trigger.pk, old={"event_types": sorted(before)})
 
 
 def _set_active(

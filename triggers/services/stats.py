@@ -17,6 +17,8 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import F
 
+from access.actors import because
+from access.audit.records import record_update
 from common.database.sql import database_now, insert_rows
 from common.fields import dump_json
 from events.models import EventSource
@@ -80,7 +82,8 @@ UPDATE triggers_trigger t SET
     disabled_reason = 'auto-disabled after ' || f.consecutive_failures
         || ' consecutive failures'
 FROM failing f WHERE t.id = f.id
-RETURNING t.id, t.name, f.consecutive_failures, f.next_scheduled_for
+RETURNING t.id, t.name, f.consecutive_failures, f.next_scheduled_for, t.version,
+    t.disabled_reason
 """
 
 
@@ -146,11 +149,14 @@ def disable_failing(trigger_ids: Sequence[UUID]) -> list[UUID]:
     with connection.cursor() as cursor:
         cursor.execute(_DISABLE, [list(trigger_ids)])
         disabled = cursor.fetchall()
-    for trigger_id, _name, failures, unclaimed in disabled:
+    for trigger_id, _name, failures, unclaimed, version, reason in disabled:
         logger.error("Trigger %s auto-disabled after %d failures", trigger_id, failures)
         after = version_boundary(unclaimed, database_now())
         write_inactive_version(trigger_id=trigger_id, after=after)
         get_clock().unschedule_trigger(trigger_id)
+        old = {"is_active": True, "disabled_reason": "", "version": version - 1}
+        with because(reason):
+            record_update(Trigger, trigger_id, old=old)
     record_events([_auto_disabled_event(*row[:3]) for row in disabled])
     return [row[0] for row in disabled]
 

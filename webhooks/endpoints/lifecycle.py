@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
+from access.actors import because
 from common.errors import Fault, InvalidInput, join_faults
 from events.models import Event
 from senders.definitions import WebhookTypeDefinition
@@ -131,7 +132,8 @@ def close_endpoint(*, endpoint_id: UUID) -> None:
     endpoint = WebhookEndpoint.objects.only("webhook_id").get(pk=endpoint_id)
     endpoint.webhook_id = id_for_path(endpoint, None)
     endpoint.is_active = False
-    endpoint.save(update_fields=("webhook_id", "is_active", "updated_at"))
+    with because("no trigger uses it"):
+        endpoint.save(update_fields=("webhook_id", "is_active", "updated_at"))
 
 
 def last_received_at(endpoint_id: UUID) -> datetime | None:

@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from access.actors import because
 from common.errors import Conflict, Fault
 from senders.definitions import WebhookTypeDefinition
 from senders.signatures import new_secret
@@ -73,7 +74,8 @@ def rotate_secret(
         chosen = _choose_secret(endpoint, secret)
         now = timezone.now()
         ended = _prepend(endpoint, chosen, now=now, keep_seconds=keep_previous_seconds)
-        endpoint.save(update_fields=("secrets", "updated_at"))
+        with because("secret rotated"):
+            endpoint.save(update_fields=("secrets", "updated_at"))
     return RotatedEndpoint(endpoint=endpoint, secret=chosen, ended=ended)
 
 
@@ -92,7 +94,8 @@ def revoke_secret(*, endpoint_id: UUID, which: Which) -> RotatedEndpoint:
         if len(live) == 1:
             raise OnlySecret
         endpoint.secrets = [{**live[1 - index], "valid_until": None}]
-        endpoint.save(update_fields=("secrets", "updated_at"))
+        with because(f"{which} secret revoked"):
+            endpoint.save(update_fields=("secrets", "updated_at"))
     return RotatedEndpoint(endpoint=endpoint, ended=[states_of(live)[index]])
 
 
@@ -108,7 +111,8 @@ def replace_url(*, endpoint_id: UUID, rotate_secret: bool = False) -> RotatedEnd
         if rotate_secret:
             secret = _choose_secret(endpoint, None, pointer="/rotate_secret")
             ended = _prepend(endpoint, secret, now=timezone.now(), keep_seconds=0)
-        endpoint.save(update_fields=("webhook_id", "secrets", "updated_at"))
+        with because("URL replaced"):
+            endpoint.save(update_fields=("webhook_id", "secrets", "updated_at"))
     return RotatedEndpoint(endpoint=endpoint, secret=secret, ended=ended)
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Max
 
+from access.actors import because
 from common.errors import Conflict, Fault, join_faults
 from common.fields import dump_json
 from common.json_cost import is_deeper_than
@@ -243,7 +244,8 @@ def _store(
     version = WebhookTypeVersion.objects.create(
         slug=slug, version=last + 1, document=document, created_by=by
     )
-    WebhookType.objects.update_or_create(slug=slug, defaults={"current": version})
+    with because(f"version {version.version}"):
+        WebhookType.objects.update_or_create(slug=slug, defaults={"current": version})
     return UploadedType(
         slug=slug, version=version.version, document=document, is_new=row is None
     )

@@ -10,6 +10,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from executions.models import Retention
 from tests.executions.retention.old import make_event
+from tests.tables import migrate_to_latest
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -21,8 +22,7 @@ NOTED = ("executions", "0007_retention_of_upgrades")
 def _latest() -> Any:
     """Migrate to the latest version again, also after a failure."""
     yield
-    executor = MigrationExecutor(connection)
-    executor.migrate(executor.loader.graph.leaf_nodes())
+    migrate_to_latest()
     Retention.objects.all().delete()
 
 

@@ -58,7 +58,7 @@ class AuditedColumns:
         return {f.name for f in fields} | {f.attname for f in fields}
 
     def read(self, rows: QuerySet[Any], *, is_locked: bool = False) -> dict[Any, State]:
-        """Return the states of rows by their keys, in two queries plus the relations.
+        """Return the states of rows by their keys: one query, and one per relation.
 
         `is_locked` keeps others from changing the rows until the transaction ends.
         """

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
 
+from access.owner_fields import OwnerField, OwnerGroupsField
 from agents.models import Agent, AgentKind, AgentTask, TaskStatus
 from agents.services.agents import AgentNotFound, delete_agent, save_agent
 from common.api.lists import AnyCaseChoiceFilter, FlagFilter
@@ -31,8 +32,8 @@ class AnyJSONField(serializers.JSONField):
 class AgentSerializer(StrictSerializer):
     """An agent in requests and responses.
 
-    A field that a PUT omits gets its default; `config`, which no response contains,
-    keeps its stored value.
+    A field that a PUT omits gets its default; `config`, which no response contains, and
+    the owners keep their stored values.
     """
 
     id = serializers.UUIDField(read_only=True)
@@ -45,6 +46,9 @@ class AgentSerializer(StrictSerializer):
         default=3600, min_value=1, max_value=86_400
     )
     is_active = serializers.BooleanField(default=True)
+    owner = OwnerField()
+    owner_groups = OwnerGroupsField()
+    owner_lost_at = serializers.DateTimeField(read_only=True, allow_null=True)
     created_at = serializers.DateTimeField(read_only=True)
     updated_at = serializers.DateTimeField(read_only=True)
 
@@ -76,6 +80,7 @@ class AgentFilter(filters.FilterSet):
     kind = AnyCaseChoiceFilter(choices=AgentKind.choices)
     backend = filters.CharFilter()
     is_active = FlagFilter()
+    owner = filters.CharFilter(field_name="owner__username")
 
     class Meta:
         model = Agent
@@ -97,7 +102,11 @@ class AgentViewSet(StrictAPIView, GenericViewSet[Agent]):
     serializer_class = AgentSerializer
     filterset_class = AgentFilter
     lookup_value_converter = "uuid"
-    queryset = Agent.objects.defer("config")
+    queryset = (
+        Agent.objects.select_related("owner")
+        .prefetch_related("owner_groups")
+        .defer("config", "owner__password")
+    )
 
     def list(self, request: Request) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
@@ -130,7 +139,7 @@ class AgentViewSet(StrictAPIView, GenericViewSet[Agent]):
     def _save(self, agent: Agent, request: Request, *, partial: bool = False) -> Agent:
         serializer = self.get_serializer(data=request.data, partial=partial)
         serializer.is_valid(raise_exception=True)
-        return save_agent(agent, **serializer.validated_data)
+        return save_agent(agent, by=request.user, **serializer.validated_data)
 
     def _find(self, pk: UUID) -> Agent:
         agent = Agent.objects.filter(pk=pk).first()

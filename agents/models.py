@@ -6,6 +6,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower, Now
 from django.db.models.lookups import Exact
 
+from access.ownership import Owned
 from common.database.errors import drop_connection, is_unavailable
 from common.fields import EncryptedJSONField, RawJSONField
 from common.ids import uuid7
@@ -36,7 +37,7 @@ FINAL_TASK_STATUSES = (
 )
 
 
-class Agent(models.Model):
+class Agent(Owned):
     """A program that runs the tasks of triggers, and the backend that submits them."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -6,6 +6,7 @@ from typing import Self
 from django.db import models
 from django.db.models import Q
 
+from access.ownership import Owned
 from agents.models import Agent
 from common.ids import uuid7
 from common.wording import time_text
@@ -58,6 +59,13 @@ class Overlap(models.TextChoices):
     CANCEL_PREVIOUS = "cancel_previous"
 
 
+class OwnerReason(models.TextChoices):
+    """Why the check of owners has disabled a trigger; its `disabled_reason`."""
+
+    LOST_ACCESS = "owner_lost_access"
+    GONE = "owner_gone"
+
+
 class TriggerQuerySet(models.QuerySet["Trigger"]):
     def present(self) -> Self:
         """Return the triggers that are not deleted."""
@@ -73,7 +81,7 @@ class TriggerQuerySet(models.QuerySet["Trigger"]):
         )
 
 
-class Trigger(models.Model):
+class Trigger(Owned):
     """A stored definition: when this happens and that holds, run that agent.
 
     Rows are edited rarely. The clock is the only hot path that updates one: it moves

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -7,10 +8,14 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
+from access.handover import OWNER_FIELDS, Person, change_owner, save_owner_groups
 from agents.backends import UnknownBackend, get_backend
 from agents.models import Agent
+from agents.services.users import users_of_agent, users_of_groups
 from common.errors import Conflict, Fault, InvalidInput, NotFound, join_faults
 from common.json_schema import find_schema_faults
+
+_NO_COLUMNS = ("groups", *OWNER_FIELDS)
 
 
 class InvalidAgent(InvalidInput):
@@ -37,21 +42,30 @@ class AgentInUse(Conflict):
     code = "agent_in_use"
 
 
-def save_agent(agent: Agent, **fields: Any) -> Agent:
+def save_agent(agent: Agent, *, by: Person | None = None, **fields: Any) -> Agent:
     """Set fields of a new or stored agent and save it.
 
-    Raises InvalidAgent, AgentNameTaken or AgentNotFound.
+    `by` is the person who does it: the owner of a new agent, unless `fields` names
+    another. Raises InvalidAgent, AgentNameTaken or AgentNotFound.
     """
+    is_new = agent._state.adding
+    if is_new and isinstance(by, User):
+        fields.setdefault("owner", by)
     try:
         with transaction.atomic():
             _lock(agent)
-            for name, value in fields.items():
+            columns = {n: v for n, v in fields.items() if n not in _NO_COLUMNS}
+            for name, value in columns.items():
                 setattr(agent, name, value)
-            if faults := _find_faults(agent):
+            faults = _find_faults(agent) + _change_owner(agent, fields, by)
+            if faults:
                 detail = join_faults(faults, limit=None, with_pointers=False)
                 raise InvalidAgent(detail, faults=faults)
-            is_new = agent._state.adding
-            agent.save(update_fields=None if is_new else [*fields, "updated_at"])
+            changed = [*columns, "owner", "owner_lost_at", "updated_at"]
+            agent.save(update_fields=None if is_new else changed)
+            if "groups" in fields:
+                agent.groups.set(fields["groups"])
+            save_owner_groups(agent, fields)
     except IntegrityError as error:
         raise AgentNameTaken(
             faults=[Fault("/name", "Another agent has this name")]
@@ -68,6 +82,16 @@ def delete_agent(*, agent_id: UUID) -> None:
         if agent.triggers.exists() or agent.tasks.exists():
             raise AgentInUse
         agent.delete()
+
+
+def _change_owner(
+    agent: Agent, fields: Mapping[str, Any], by: Person | None
+) -> list[Fault]:
+    if "groups" in fields or agent._state.adding:
+        users = users_of_groups(fields.get("groups", ()))
+    else:
+        users = users_of_agent(agent.pk)
+    return change_owner(agent, fields, by=by, users=users)
 
 
 def _lock(agent: Agent) -> None:

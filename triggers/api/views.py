@@ -44,6 +44,7 @@ class TriggerFilter(filters.FilterSet):
     trigger_type = TriggerTypeFilter(choices=TriggerType.choices)
     subject = filters.CharFilter()
     is_active = FlagFilter()
+    owner = filters.CharFilter(field_name="owner__username")
 
     class Meta:
         model = Trigger
@@ -66,15 +67,16 @@ class AgentPermission(BasePermission):
         return usable_agents(request.user).filter(pk=obj.agent_id).exists()
 
 
-HIDDEN = ("agent__config",)
+HIDDEN = ("agent__config", "owner__password")
 
 
 def shown_triggers() -> QuerySet[Trigger]:
     """Return all triggers with the related rows that the API shows."""
-    rows = Trigger.objects.present().select_related("agent", "endpoint", "stats")
+    related = ("agent", "endpoint", "stats", "owner")
+    rows = Trigger.objects.present().select_related(*related)
     served = Trigger.objects.present().only("endpoint_id").order_by("id")
     return rows.defer(*HIDDEN).prefetch_related(
-        "subscriptions", Prefetch("endpoint__triggers", served)
+        "subscriptions", "owner_groups", Prefetch("endpoint__triggers", served)
     )
 
 
@@ -101,6 +103,7 @@ class TriggerViewSet(StrictAPIView, GenericViewSet[Trigger]):
             event_types=given.event_types or (),
             webhook=given.webhook,
             created_by=request.user.get_username(),
+            by=request.user,
         )
         answer = self._answer(saved.trigger.id, saved, given.warnings)
         answer.status_code = status.HTTP_201_CREATED
@@ -121,6 +124,7 @@ class TriggerViewSet(StrictAPIView, GenericViewSet[Trigger]):
             fields=given.columns,
             event_types=given.event_types,
             webhook=complete_webhook(given, trigger),
+            by=request.user,
         )
         return self._answer(pk, saved, given.warnings)
 
@@ -133,6 +137,7 @@ class TriggerViewSet(StrictAPIView, GenericViewSet[Trigger]):
             fields=given.columns,
             event_types=given.event_types,
             webhook=given.webhook,
+            by=request.user,
         )
         return self._answer(pk, saved, given.warnings)
 

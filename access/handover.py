@@ -1,0 +1,144 @@
+"""Changes the owners of one row, or hands over all rows of an account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+from django.db import transaction
+from django.db.models import QuerySet
+
+from access.ownership import BATCH, Owned, OwnedKind, owned_kinds, rows_of
+from common.errors import Fault, InvalidInput
+
+ADMINISTER = "access.administer"
+# The members of a row that name its owners.
+OWNER_FIELDS = ("owner", "owner_groups")
+
+Person = User | AbstractBaseUser | AnonymousUser
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandOver:
+    """How many rows have another owner now, and how many it may not own."""
+
+    moved: int
+    left_out: int
+
+
+class NotAnOwner(InvalidInput):
+    """The new owner must be another, active user."""
+
+    code = "not_an_owner"
+
+
+def may_administer(user: Person) -> bool:
+    """Return whether a user may manage what belongs to others."""
+    return isinstance(user, User) and user.has_perm(ADMINISTER)
+
+
+def may_hand_over(user: Person, row: Owned) -> bool:
+    """Return whether a user is one of the owners of a row, or an Admin."""
+    if may_administer(user):
+        return True
+    if not isinstance(user, User):
+        return False
+    return row.owner_id == user.pk or row.owner_groups.filter(user=user).exists()
+
+
+def change_owner(
+    row: Owned, given: Mapping[str, Any], *, by: Person | None, users: QuerySet[User]
+) -> list[Fault]:
+    """Set the owner that `given` names; return the faults of its OWNER_FIELDS.
+
+    The row is new, or locked by the caller, who saves it and then calls
+    `save_owner_groups`. `by` is the person who does it; a program may do all. `users`
+    are the active users who may use the row's agent.
+    """
+    changed = list(_changed(row, given))
+    is_new = row._state.adding
+    if changed and by is not None and not is_new and not may_hand_over(by, row):
+        return [Fault(f"/{name}", _explain_refusal(row)) for name in changed]
+    if "owner" not in changed:
+        return []
+    owner: User | None = given["owner"]
+    if owner is not None and (fault := _find_fault(owner, users)):
+        return [fault]
+    row.owner, row.owner_lost_at = owner, None
+    return []
+
+
+def save_owner_groups(row: Owned, given: Mapping[str, Any]) -> None:
+    if "owner_groups" in given:
+        row.owner_groups.set(given["owner_groups"])
+
+
+def hand_over(*, previous: User | None, new_owner: User) -> HandOver:
+    """Give all rows of an account to another user, except those it may not own.
+
+    `previous` is None for the rows of all deleted accounts. Commits in batches. Raises
+    NotAnOwner.
+    """
+    if new_owner == previous:
+        raise NotAnOwner(faults=[Fault("/new_owner", "Choose another user")])
+    moved = left_out = 0
+    for name, rows in rows_of(previous):
+        kind = owned_kinds[name]
+        while batch := _hand_over_batch(kind, rows, new_owner):
+            moved += batch
+        left_out += rows.count()
+    return HandOver(moved=moved, left_out=left_out)
+
+
+def _hand_over_batch(kind: OwnedKind, rows: QuerySet[Any], new_owner: User) -> int:
+    with transaction.atomic():
+        if not _lock_active(new_owner):
+            detail = f"The account {new_owner.get_username()!r} is not active"
+            raise NotAnOwner(detail, faults=[Fault("/new_owner", detail)])
+        open_rows = kind.open_to(rows, new_owner).order_by("pk")
+        held = open_rows.select_for_update(no_key=True, of=("self",))
+        ids = list(held.values_list("pk", flat=True)[:BATCH])
+        chosen = rows.model._default_manager.filter(pk__in=ids)
+        chosen.update(owner=new_owner, owner_lost_at=None, **kind.handed_over)
+        return len(ids)
+
+
+def _changed(row: Owned, given: Mapping[str, Any]) -> Iterator[str]:
+    if "owner" in given and getattr(given["owner"], "pk", None) != row.owner_id:
+        yield "owner"
+    if "owner_groups" in given:
+        is_new = row._state.adding
+        before = set() if is_new else set(row.owner_groups.values_list("pk", flat=True))
+        if {group.pk for group in given["owner_groups"]} != before:
+            yield "owner_groups"
+
+
+def _explain_refusal(row: Owned) -> str:
+    if row.owner is None:
+        return "Only an Admin, or a member of its owner groups, may change this"
+    return (
+        f"Only the owner, {row.owner.get_username()!r}, a member of the owner groups, "
+        "or an Admin may change this"
+    )
+
+
+def _find_fault(owner: User, users: QuerySet[User]) -> Fault | None:
+    name = owner.get_username()
+    if not _lock_active(owner):
+        detail = f"The account {name!r} is not active. Choose an active user"
+        return Fault("/owner", detail)
+    if not users.filter(pk=owner.pk).exists():
+        detail = (
+            f"The user {name!r} may not use the agent. Choose another user, or add "
+            "this one to a group that may use the agent"
+        )
+        return Fault("/owner", detail)
+    return None
+
+
+def _lock_active(user: User) -> bool:
+    """Lock an account until the commit, so that it is not closed at the same time."""
+    active = User.objects.select_for_update(no_key=True)
+    return bool(active.filter(pk=user.pk, is_active=True).values_list("pk"))

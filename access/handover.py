@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from access.ownership import BATCH, Owned, OwnedKind, owned_kinds, rows_of
@@ -16,6 +16,8 @@ from common.errors import Fault, InvalidInput
 ADMINISTER = "access.administer"
 # The members of a row that name its owners.
 OWNER_FIELDS = ("owner", "owner_groups")
+
+_LOCK_ACTIVE = "SELECT FROM auth_user WHERE id = %s AND is_active FOR SHARE"
 
 Person = User | AbstractBaseUser | AnonymousUser
 
@@ -82,7 +84,8 @@ def hand_over(*, previous: User | None, new_owner: User) -> HandOver:
     NotAnOwner.
     """
     if new_owner == previous:
-        raise NotAnOwner(faults=[Fault("/new_owner", "Choose another user")])
+        detail = f"{new_owner.get_username()!r} owns this already. Choose another user"
+        raise NotAnOwner(detail, faults=[Fault("/new_owner", detail)])
     moved = left_out = 0
     for name, rows in rows_of(previous):
         kind = owned_kinds[name]
@@ -139,6 +142,10 @@ def _find_fault(owner: User, users: QuerySet[User]) -> Fault | None:
 
 
 def _lock_active(user: User) -> bool:
-    """Lock an account until the commit, so that it is not closed at the same time."""
-    active = User.objects.select_for_update(no_key=True)
-    return bool(active.filter(pk=user.pk, is_active=True).values_list("pk"))
+    """Return whether an account is active; until the commit, it cannot be closed.
+
+    Several transactions can hold this lock at once.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK_ACTIVE, [user.pk])
+        return cursor.fetchone() is not None

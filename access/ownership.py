@@ -95,12 +95,12 @@ def count_owned(owner: User | None) -> dict[str, int]:
 
 
 def counts_text(counts: Mapping[str, int]) -> str:
-    """Return counts in words: 2 agents, 1 trigger."""
+    """Return counts in words: 2 agents and 1 trigger."""
     words = (
         f"{count:,} {name if count > 1 else name.removesuffix('s')}"
         for name, count in counts.items()
     )
-    return ", ".join(words)
+    return " and ".join(words)
 
 
 def refresh_lost_owners() -> None:

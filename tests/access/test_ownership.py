@@ -237,7 +237,7 @@ def test_nothing_is_handed_over_to_the_same_or_a_closed_account(
 
 
 def test_counts_have_words() -> None:
-    assert counts_text({"agents": 2, "triggers": 1}) == "2 agents, 1 trigger"
+    assert counts_text({"agents": 2, "triggers": 1}) == "2 agents and 1 trigger"
     assert counts_text({"triggers": 1200}) == "1,200 triggers"
 
 

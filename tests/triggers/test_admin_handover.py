@@ -73,7 +73,7 @@ def test_the_page_shows_who_cannot_use_which_agents(
 
     page = pages.get(url_of(ben))
 
-    assertContains(page, "ben owns 1 agent, 4 triggers.")
+    assertContains(page, "ben owns 1 agent and 4 triggers.")
     assert rows_of(page) == [
         ("ana", [], 0),
         ("cleo", ["Reports"], 1),
@@ -196,12 +196,10 @@ def test_closing_an_account_offers_the_hand_over(pages: Client, ben: User) -> No
     trigger = owned_by(ben)
 
     response = close(pages, ben)
-    again = close(pages, ben)
 
-    [message] = messages_of(response)
-    assert message.startswith("ben owns 1 trigger.")
-    assert url_of(ben) in message
-    assert messages_of(again)[1:] == messages_of(response)[1:]
+    [offer, _] = messages_of(response)
+    assert offer.startswith("ben owns 1 trigger.")
+    assert url_of(ben) in offer
     trigger.refresh_from_db()
     assert trigger.owner_lost_at is not None
 

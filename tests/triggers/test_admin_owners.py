@@ -184,7 +184,7 @@ def test_the_page_says_since_when_the_owner_is_lost(
 
     assertNotContains(before, "Without an active owner since")
     assertContains(page, "Without an active owner since")
-    assertContains(page, "after 7 days it switches off")
+    assertContains(page, "After 7 days it switches off, unless a member of its owner")
 
 
 @pytest.mark.parametrize(

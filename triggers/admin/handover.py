@@ -23,7 +23,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from access.handover import NotAnOwner, hand_over, may_administer
-from access.ownership import count_owned, counts_text, owned_kinds, rows_of
+from access.ownership import GRACE, count_owned, counts_text, owned_kinds, rows_of
 from agents.models import Agent
 from agents.services.users import users_of_agent
 from common.admin import UserAdmin
@@ -118,7 +118,7 @@ class OwnerAdmin(UserAdmin):
         if not counts:
             return NOTHING
         lists = format_html_join(
-            ", ",
+            " and ",
             "{}",
             (
                 (list_link(LISTS[n], counts_text({n: c}), owner__id__exact=user.pk),)
@@ -161,6 +161,7 @@ class OwnerAdmin(UserAdmin):
         context = {
             **self.admin_site.each_context(request),
             "title": "Hand over",
+            "subtitle": previous.get_username() if previous else "",
             "opts": self.opts,
             "object": previous,
             "owns": counts_text(count_owned(previous)),
@@ -199,8 +200,11 @@ class OwnerAdmin(UserAdmin):
     def _offer(self, request: HttpRequest, user: User | None) -> None:
         """Show what an account owns, with a link to the page that hands it over."""
         if counts := count_owned(user):
-            name = user.get_username() if user else "A deleted account"
-            text = f"{name} owns {counts_text(counts)}."
+            owner = f"{user.get_username()} owns" if user else "Deleted accounts owned"
+            text = (
+                f"{owner} {counts_text(counts)}. Triggers without an active owner "
+                f"switch off after {GRACE.days} days."
+            )
             action = link(_url(user), "Hand over")
             messages.warning(request, format_html("{} {}", text, action))
 

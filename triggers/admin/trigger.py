@@ -200,7 +200,14 @@ class TriggerAdmin(OwnedAdmin[Trigger]):
         if trigger.owner_lost_at is None:
             return NOTHING
         since = time_tag(trigger.owner_lost_at)
-        return format_html("{}; after {} days it switches off", since, GRACE.days)
+        if not trigger.is_active:
+            return since
+        return format_html(
+            "{}. After {} days it switches off, unless a member of its owner groups "
+            "may use its agent.",
+            since,
+            GRACE.days,
+        )
 
     @admin.display(description="Started by")
     def starts_by(self, trigger: Trigger) -> str:

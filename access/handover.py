@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+from django.contrib.auth.models import (
+    AbstractBaseUser,
+    AnonymousUser,
+    Group,
+    Permission,
+    User,
+)
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
-from access.ownership import BATCH, Owned, OwnedKind, owned_kinds, rows_of
+from access.ownership import Owned, OwnedKind, lock_batch, owned_kinds, rows_of
 from common.errors import Fault, InvalidInput
 
 ADMINISTER = "access.administer"
@@ -41,6 +47,25 @@ def may_administer(user: Person) -> bool:
     return isinstance(user, User) and user.has_perm(ADMINISTER)
 
 
+def administrators() -> QuerySet[Any]:
+    """Return the ids of the users who may manage what belongs to others.
+
+    Django's `with_perm` would search the members of all groups once for each user.
+    """
+    app_label, _, codename = ADMINISTER.partition(".")
+    permission = Permission.objects.filter(
+        content_type__app_label=app_label, codename=codename
+    )
+    own = User.user_permissions.through.objects.filter(permission__in=permission)
+    groups = Group.permissions.through.objects.filter(permission__in=permission)
+    members = User.groups.through.objects.filter(group__in=groups.values("group"))
+    return User.objects.filter(
+        Q(is_superuser=True)
+        | Q(pk__in=own.values("user"))
+        | Q(pk__in=members.values("user"))
+    ).values("pk")
+
+
 def may_hand_over(user: Person, row: Owned) -> bool:
     """Return whether a user is one of the owners of a row, or an Admin."""
     if may_administer(user):
@@ -51,13 +76,17 @@ def may_hand_over(user: Person, row: Owned) -> bool:
 
 
 def change_owner(
-    row: Owned, given: Mapping[str, Any], *, by: Person | None, users: QuerySet[User]
+    row: Owned,
+    given: Mapping[str, Any],
+    *,
+    by: Person | None,
+    may_use: Callable[[User], bool],
 ) -> list[Fault]:
     """Set the owner that `given` names; return the faults of its OWNER_FIELDS.
 
     The row is new, or locked by the caller, who saves it and then calls
-    `save_owner_groups`. `by` is the person who does it; a program may do all. `users`
-    are the active users who may use the row's agent.
+    `save_owner_groups`. `by` is the person who does it; a program may do all. `may_use`
+    returns whether a user may use the row's agent.
     """
     changed = list(_changed(row, given))
     is_new = row._state.adding
@@ -66,7 +95,7 @@ def change_owner(
     if "owner" not in changed:
         return []
     owner: User | None = given["owner"]
-    if owner is not None and (fault := _find_fault(owner, users)):
+    if owner is not None and (fault := _find_fault(owner, may_use)):
         return [fault]
     row.owner, row.owner_lost_at = owner, None
     return []
@@ -88,24 +117,24 @@ def hand_over(*, previous: User | None, new_owner: User) -> HandOver:
         raise NotAnOwner(detail, faults=[Fault("/new_owner", detail)])
     moved = left_out = 0
     for name, rows in rows_of(previous):
-        kind = owned_kinds[name]
-        while batch := _hand_over_batch(kind, rows, new_owner):
-            moved += batch
+        moved += _hand_over_rows(owned_kinds[name], rows, new_owner)
         left_out += rows.count()
     return HandOver(moved=moved, left_out=left_out)
 
 
-def _hand_over_batch(kind: OwnedKind, rows: QuerySet[Any], new_owner: User) -> int:
-    with transaction.atomic():
-        if not _lock_active(new_owner):
-            detail = f"The account {new_owner.get_username()!r} is not active"
-            raise NotAnOwner(detail, faults=[Fault("/new_owner", detail)])
-        open_rows = kind.open_to(rows, new_owner).order_by("pk")
-        held = open_rows.select_for_update(no_key=True, of=("self",))
-        ids = list(held.values_list("pk", flat=True)[:BATCH])
-        chosen = rows.model._default_manager.filter(pk__in=ids)
-        chosen.update(owner=new_owner, owner_lost_at=None, **kind.handed_over)
-        return len(ids)
+def _hand_over_rows(kind: OwnedKind, rows: QuerySet[Any], new_owner: User) -> int:
+    moved, after = 0, None
+    while True:
+        with transaction.atomic():
+            if not _lock_active(new_owner):
+                detail = f"The account {new_owner.get_username()!r} is not active"
+                raise NotAnOwner(detail, faults=[Fault("/new_owner", detail)])
+            batch = lock_batch(kind.open_to(rows, new_owner), after=after)
+            chosen = rows.model._default_manager.filter(pk__in=[pk for pk, _ in batch])
+            chosen.update(owner=new_owner, owner_lost_at=None, **kind.handed_over)
+        if not batch:
+            return moved
+        moved, after = moved + len(batch), batch[-1][0]
 
 
 def _changed(row: Owned, given: Mapping[str, Any]) -> Iterator[str]:
@@ -127,12 +156,12 @@ def _explain_refusal(row: Owned) -> str:
     )
 
 
-def _find_fault(owner: User, users: QuerySet[User]) -> Fault | None:
+def _find_fault(owner: User, may_use: Callable[[User], bool]) -> Fault | None:
     name = owner.get_username()
     if not _lock_active(owner):
         detail = f"The account {name!r} is not active. Choose an active user"
         return Fault("/owner", detail)
-    if not users.filter(pk=owner.pk).exists():
+    if not may_use(owner):
         detail = (
             f"The user {name!r} may not use the agent. Choose another user, or add "
             "this one to a group that may use the agent"

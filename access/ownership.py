@@ -103,6 +103,14 @@ def counts_text(counts: Mapping[str, int]) -> str:
     return " and ".join(words)
 
 
+def lock_batch(rows: QuerySet[Any], *, after: object = None) -> list[tuple[Any, int]]:
+    """Lock the next rows by their keys; return their ids, and those of their owners."""
+    held = rows.order_by("pk").select_for_update(no_key=True, of=("self",))
+    if after is not None:
+        held = held.filter(pk__gt=after)
+    return list(held.values_list("pk", "owner_id")[:BATCH])
+
+
 def refresh_lost_owners() -> None:
     """Correct `owner_lost_at` after changes of accounts that sent no signal."""
     _mark(owner__is_active=False)
@@ -155,16 +163,14 @@ def _clear(**owners: object) -> None:
 
 
 def _set_lost_at(rows: QuerySet[Any], at: Now | None) -> list[tuple[Any, int]]:
-    """Set a column of rows that the change removes from `rows`; lock them in key order.
-
-    Returns their ids, and those of their owners.
-    """
-    held = rows.order_by("pk").select_for_update(no_key=True, of=("self",))
+    """Set `owner_lost_at` of rows; return their ids, and those of their owners."""
     changed: list[tuple[Any, int]] = []
-    while batch := list(held.values_list("pk", "owner_id")[:BATCH]):
+    batch = lock_batch(rows)
+    while batch:
         chosen = rows.model._default_manager.filter(pk__in=[pk for pk, _ in batch])
         chosen.update(owner_lost_at=at)
         changed += batch
+        batch = lock_batch(rows, after=batch[-1][0])
     return changed
 
 

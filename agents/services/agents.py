@@ -8,10 +8,15 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
-from access.handover import OWNER_FIELDS, Person, change_owner, save_owner_groups
+from access.handover import (
+    OWNER_FIELDS,
+    Person,
+    change_owner,
+    may_administer,
+    save_owner_groups,
+)
 from agents.backends import UnknownBackend, get_backend
 from agents.models import Agent
-from agents.services.users import users_of_agent, users_of_groups
 from common.errors import Conflict, Fault, InvalidInput, NotFound, join_faults
 from common.json_schema import find_schema_faults
 
@@ -87,11 +92,17 @@ def delete_agent(*, agent_id: UUID) -> None:
 def _change_owner(
     agent: Agent, fields: Mapping[str, Any], by: Person | None
 ) -> list[Fault]:
-    if "groups" in fields or agent._state.adding:
-        users = users_of_groups(fields.get("groups", ()))
-    else:
-        users = users_of_agent(agent.pk)
-    return change_owner(agent, fields, by=by, users=users)
+    """Set the owner, who must be able to use the agent with its new groups."""
+
+    def may_use(user: User) -> bool:
+        if "groups" not in fields and not agent._state.adding:
+            return usable_agents(user).filter(pk=agent.pk).exists()
+        groups = fields.get("groups")
+        if not groups or may_administer(user):
+            return True
+        return user.groups.filter(pk__in=[group.pk for group in groups]).exists()
+
+    return change_owner(agent, fields, by=by, may_use=may_use)
 
 
 def _lock(agent: Agent) -> None:

@@ -1,53 +1,64 @@
+"""Who may use which agents, as conditions of queries about many users and agents.
+
+The rule is that of `usable_agents`, which answers for one user.
+"""
+
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any
-from uuid import UUID
+from typing import TypeVar
 
-from django.contrib.auth.models import Group, User
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.contrib.auth.models import User
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
-from access.handover import ADMINISTER
+from access.handover import administrators
 from access.ownership import OwnedKind, owned_kinds
 from agents.models import Agent
+from agents.services.agents import usable_agents
+
+_M = TypeVar("_M", bound=Model)
 
 
-def users_of_agent(agent_id: UUID | OuterRef) -> QuerySet[User]:
-    """Return the active users who may use an agent.
-
-    In a subquery, an OuterRef names the agent.
-    """
-    agent = OuterRef(agent_id) if isinstance(agent_id, OuterRef) else agent_id
-    links = Agent.groups.through.objects.filter(agent=agent)
+def users_of_agent(agent: OuterRef) -> QuerySet[User]:
+    """Return the active users who may use the agent of the outer query's row."""
+    links = Agent.groups.through.objects.filter(agent=OuterRef(agent))
     own = links.filter(group__user=OuterRef("pk"))
-    return _active_users().filter(~Exists(links) | Exists(own) | _administrators())
+    is_open = ~Exists(links) | Exists(own) | Q(pk__in=administrators())
+    return User.objects.filter(is_open, is_active=True)
 
 
-def users_of_groups(groups: Collection[Group]) -> QuerySet[User]:
-    """Return the active users who may use an agent that these groups may use."""
-    if not groups:
-        return _active_users()
-    members = User.groups.through.objects.filter(user=OuterRef("pk"), group__in=groups)
-    return _active_users().filter(Exists(members) | _administrators())
+def without_access(rows: QuerySet[_M], *, user: str) -> QuerySet[_M]:
+    """Return the rows whose user may not use their agent; `user` is the user's column.
+
+    The conditions are separate, so that PostgreSQL can join instead of looking at all
+    members of the groups for each row.
+    """
+    links = Agent.groups.through.objects.filter(agent=OuterRef("agent"))
+    own = links.filter(group__user=OuterRef(user))
+    limited = rows.filter(Exists(links), ~Exists(own))
+    return limited.exclude(**{f"{user}__in": administrators()})
 
 
-def _active_users() -> QuerySet[User]:
-    return User.objects.filter(is_active=True)
+def with_access(links: QuerySet[_M], *, agent: str) -> QuerySet[_M]:
+    """Return the rows of whose `group` an active member may use their agent.
 
-
-def _administrators() -> Q:
-    return Q(pk__in=User.objects.with_perm(ADMINISTER).values("pk"))
-
-
-def _open_to(agents: QuerySet[Any], user: User) -> QuerySet[Any]:
-    return agents.filter(Exists(users_of_agent(OuterRef("pk")).filter(pk=user.pk)))
+    `agent` is the path to the agent. Each condition finds its members by the group.
+    """
+    members = User.groups.through.objects.filter(
+        group=OuterRef("group"), user__is_active=True
+    )
+    limits = Agent.groups.through.objects.filter(agent=OuterRef(agent))
+    return links.filter(
+        (Exists(members) & ~Exists(limits))
+        | Exists(members.filter(user__groups__agent=OuterRef(agent)))
+        | Exists(members.filter(user__in=administrators()))
+    )
 
 
 owned_kinds.register("agents")(
     OwnedKind(
         present=Agent.objects.all,
-        open_to=_open_to,
+        open_to=lambda agents, user: agents.filter(pk__in=usable_agents(user)),
         agent_column="id",
         handed_over={"updated_at": Now()},
     )

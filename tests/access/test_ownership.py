@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from access import handover, ownership
+from access import ownership
 from access.handover import HandOver, NotAnOwner, hand_over, may_hand_over
 from access.ownership import count_owned, counts_text, refresh_lost_owners
 from agents.models import Agent
@@ -185,7 +187,7 @@ def test_a_row_that_never_had_an_owner_is_for_administrators(
 def test_all_rows_are_handed_over_except_those_of_closed_agents(
     ben: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handover, "BATCH", 2)
+    monkeypatch.setattr(ownership, "BATCH", 2)
     writers = make_group("writers")
     cleo = make_user("cleo")
     close(ben)
@@ -249,12 +251,15 @@ def test_a_hand_over_to_an_account_that_is_deleted_leaves_no_row_behind() -> Non
         Trigger.objects.update(owner=ben, owner_lost_at=None)
 
         def move(ben: User = ben, cleo: User = cleo) -> None:
-            try:
+            with suppress(NotAnOwner):
                 hand_over(previous=ben, new_owner=cleo)
-            except NotAnOwner:
-                return
 
-        race_all([move, lambda cleo=cleo: User.objects.filter(pk=cleo.pk).delete()])
+        acts: list[Callable[[], object]] = [
+            move,
+            User.objects.filter(pk=cleo.pk).delete,
+        ]
+
+        race_all(acts)
 
         trigger.refresh_from_db()
         lost = (trigger.owner is None, trigger.owner_lost_at is not None)

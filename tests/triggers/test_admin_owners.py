@@ -53,7 +53,7 @@ def form_of(response: Any) -> Any:
     return response.context["adminform"].form
 
 
-def listed(pages: Client, **query: object) -> list[str]:
+def listed(pages: Client, **query: str | int) -> list[str]:
     response = pages.get(reverse(LIST), query)
     return [trigger.name for trigger in response.context["cl"].result_list]
 

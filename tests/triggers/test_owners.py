@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from access.handover import administrators, may_administer
+from access.models import ApiToken
 from access.ownership import GRACE
-from agents.models import Turn
+from agents.models import Agent, Turn
 from agents.services.agents import usable_agents
-from agents.services.users import users_of_agent, users_of_groups
+from agents.services.users import users_of_agent, without_access
 from tests.factories import make_agent
 from tests.owners import agent_of, make_group, make_user, owned_by
 from tests.races import ROUNDS, race, race_all
@@ -234,25 +241,62 @@ def test_a_page_costs_the_same_queries_for_any_number_of_triggers_and_owners(
     count: int, ops: Group, django_assert_num_queries: Any
 ) -> None:
     agent = agent_of(ops)
+    make_user("member", ops)
     for number in range(count):
-        trigger = owned_by(make_user(f"ben{number}", ops), agent=agent)
+        trigger = owned_by(make_user(f"ben{number}"), agent=agent)
         trigger.owner_groups.set([ops])
         lost(owned_by(make_user(f"cleo{number}", is_active=False)), timedelta(0))
 
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(6):
         assert disable_ownerless() == 0
 
 
-def test_both_directions_of_who_may_use_an_agent_agree(admin: User) -> None:
+def test_all_queries_of_who_may_use_an_agent_agree(admin: User) -> None:
     groups = [make_group(name) for name in "abc"]
     subsets = [s for n in range(4) for s in itertools.combinations(groups, n)]
     agents = [agent_of(*subset) for subset in subsets]
     users = [make_user(f"user{n}", *subset) for n, subset in enumerate(subsets)]
+    shut = make_user("shut", *groups, is_active=False)
+    found = Agent.objects.annotate(
+        users=ArraySubquery(users_of_agent(OuterRef("pk")).values("pk"))
+    )
+    users_of = dict(found.values_list("pk", "users"))
 
     for agent in agents:
-        expected = {u for u in (admin, *users) if agent in usable_agents(u)}
-        assert set(users_of_agent(agent.pk)) == expected
-        assert set(users_of_groups(agent.groups.all())) == expected
+        expected = {u.pk for u in (admin, *users) if agent in usable_agents(u)}
+        owned = {u: owned_by(u, agent=agent) for u in (admin, *users)}
+        closed = set(without_access(Trigger.objects.all(), user="owner"))
+
+        assert set(users_of[agent.pk]) == expected
+        assert {u.pk for u, t in owned.items() if t not in closed} == expected
+        Trigger.objects.all().delete()
+    assert shut.pk not in itertools.chain(*users_of.values())
+
+
+@pytest.mark.parametrize("way", ["user", "group", "superuser"])
+def test_an_administrator_may_use_every_agent(ops: Group, way: str) -> None:
+    kind = ContentType.objects.get_for_model(ApiToken)
+    permission = Permission.objects.get_or_create(
+        content_type=kind, codename="administer"
+    )[0]
+    ben = make_user("ben", is_superuser=way == "superuser")
+    make_user("cleo")
+    if way == "user":
+        ben.user_permissions.add(permission)
+    if way == "group":
+        admins = make_group("admins")
+        admins.permissions.add(permission)
+        ben.groups.add(admins)
+    own, foreign = (owned_by(u, agent=agent_of(ops)) for u in User.objects.all())
+    together = owned_by(make_user("dan"), agent=agent_of(ops))
+    team = make_group("team")
+    ben.groups.add(team)
+    together.owner_groups.add(team)
+
+    assert may_administer(User.objects.get(pk=ben.pk))
+    assert set(administrators().values_list("pk", flat=True)) == {ben.pk}
+    assert disable_ownerless() == 1
+    assert [state(own), state(foreign), state(together)] == [ON, LOST_ACCESS, ON]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -295,21 +339,15 @@ def test_a_trigger_that_is_handed_over_during_the_check_stays_on(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_check_and_a_hand_over_at_once_leave_no_disabled_trigger_unversioned() -> (
-    None
-):
+def test_a_check_and_a_hand_over_at_once_lose_no_change() -> None:
     ben, cleo = make_user("ben", is_active=False), make_user("cleo")
     for _ in range(ROUNDS):
         trigger = lost(owned_by(ben))
+        fields = {"owner": cleo}
+        move = partial(update_trigger, trigger_id=trigger.pk, fields=fields)
+        acts: list[Callable[[], object]] = [disable_ownerless, move]
 
-        disabled, _ = race_all(
-            [
-                disable_ownerless,
-                lambda pk=trigger.pk: update_trigger(
-                    trigger_id=pk, fields={"owner": cleo}
-                ),
-            ]
-        )
+        disabled, _ = race_all(acts)
 
         assert state(trigger) == (GONE if disabled else ON)
         assert (trigger.owner, trigger.version) == (cleo, 3 if disabled else 2)

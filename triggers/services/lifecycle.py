@@ -17,7 +17,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from access.handover import Person, change_owner, save_owner_groups
-from agents.services.users import users_of_agent
+from agents.services.agents import usable_agents
 from common.database.sql import database_now
 from common.errors import Conflict, Fault, NotFound
 from triggers.clock import get_clock
@@ -201,8 +201,10 @@ def patterns_of(trigger: Trigger) -> list[str]:
 def _change_owner(
     trigger: Trigger, fields: Mapping[str, Any], by: Person | None
 ) -> list[Fault]:
-    users = users_of_agent(trigger.agent_id)
-    return change_owner(trigger, fields, by=by, users=users)
+    def may_use(user: User) -> bool:
+        return usable_agents(user).filter(pk=trigger.agent_id).exists()
+
+    return change_owner(trigger, fields, by=by, may_use=may_use)
 
 
 def _set_counting(trigger: Trigger, fields: Mapping[str, Any]) -> None:

@@ -8,16 +8,17 @@ groups may use its agent, a trigger goes on.
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections import defaultdict
+from collections.abc import Collection
 from uuid import UUID
 
-from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from access.ownership import GRACE, OwnedKind, owned_kinds, refresh_lost_owners
-from agents.services.users import users_of_agent
+from agents.services.agents import usable_agents
+from agents.services.users import with_access, without_access
 from agents.services.workers import finish_turn, take_turn
 from triggers.models import OwnerReason, Trigger, TriggerQuerySet
 from triggers.services.lifecycle import disable_trigger
@@ -64,32 +65,42 @@ def disable_ownerless() -> int:
     return disabled
 
 
-def ownerless(rows: TriggerQuerySet) -> dict[UUID, str]:
+def ownerless(rows: TriggerQuerySet) -> dict[UUID, OwnerReason]:
     """Return those of the triggers that have lost their owners, with the reason.
 
     Only active triggers that are not paused are looked at.
     """
-    users = users_of_agent(OuterRef("agent_id"))
-    groups = Trigger.owner_groups.through.objects.filter(
-        trigger=OuterRef(OuterRef("pk"))
-    )
-    is_lost = Q(owner__is_active=True) & ~Exists(users.filter(pk=OuterRef("owner_id")))
-    is_gone = (Q(owner=None) | Q(owner__is_active=False)) & Q(
-        owner_lost_at__lte=Now() - GRACE
-    )
-    found = (
-        rows.active()
-        .filter(Q(paused_until=None) | Q(paused_until__lte=Now()))
-        .filter(is_lost | is_gone)
-        .exclude(Exists(users.filter(groups__in=groups.values("group"))))
-        .annotate(
-            owner_reason=Case(
-                When(owner__is_active=True, then=Value(OwnerReason.LOST_ACCESS)),
-                default=Value(OwnerReason.GONE),
-            )
-        )
-    )
-    return dict(found.order_by("pk").values_list("pk", "owner_reason"))
+    going = rows.active().filter(Q(paused_until=None) | Q(paused_until__lte=Now()))
+    lost = without_access(going.filter(owner__is_active=True), user="owner")
+    gone = going.filter(Q(owner=None) | Q(owner__is_active=False))
+    gone = gone.filter(owner_lost_at__lte=Now() - GRACE)
+    found = {
+        **dict.fromkeys(lost.values_list("pk", flat=True), OwnerReason.LOST_ACCESS),
+        **dict.fromkeys(gone.values_list("pk", flat=True), OwnerReason.GONE),
+    }
+    kept = _kept_by_groups(found)
+    return {pk: found[pk] for pk in sorted(found.keys() - kept)}
+
+
+def _kept_by_groups(trigger_ids: Collection[UUID]) -> set[UUID]:
+    """Return the triggers of whose owner groups an active member may use the agent.
+
+    Many triggers have the same group and agent: each pair is looked at once.
+    """
+    if not trigger_ids:
+        return set()
+    links = Trigger.owner_groups.through.objects.filter(trigger__in=trigger_ids)
+    pairs: dict[tuple[int, UUID], list[tuple[int, UUID]]] = defaultdict(list)
+    columns = ("group", "trigger__agent", "pk", "trigger")
+    for group, agent, pk, trigger_id in links.values_list(*columns):
+        pairs[group, agent].append((pk, trigger_id))
+    firsts = links.filter(pk__in=[found[0][0] for found in pairs.values()])
+    opened = with_access(firsts, agent="trigger__agent")
+    return {
+        trigger_id
+        for pair in opened.values_list("group", "trigger__agent")
+        for _, trigger_id in pairs[pair]
+    }
 
 
 def _disable(trigger_id: UUID) -> bool:
@@ -106,15 +117,10 @@ def _disable(trigger_id: UUID) -> bool:
     return True
 
 
-def _open_to(triggers: QuerySet[Any], user: User) -> QuerySet[Any]:
-    users = users_of_agent(OuterRef("agent_id"))
-    return triggers.filter(Exists(users.filter(pk=user.pk)))
-
-
 owned_kinds.register("triggers")(
     OwnedKind(
         present=Trigger.objects.present,
-        open_to=_open_to,
+        open_to=lambda rows, user: rows.filter(agent__in=usable_agents(user)),
         agent_column="agent_id",
         handed_over={"version": F("version") + 1, "updated_at": Now()},
     )

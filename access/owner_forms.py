@@ -19,7 +19,6 @@ _M = TypeVar("_M", bound=Model)
 
 OWNER_LABELS = {
     "owner": "Owner",
-    "owner_groups": "Owned together with",
     "owner_lost_at": "Without an active owner since",
 }
 

@@ -49,7 +49,10 @@ class Owned(models.Model):
         related_name="owned_%(class)ss",
     )
     owner_groups = models.ManyToManyField(
-        Group, blank=True, related_name="owned_%(class)ss"
+        Group,
+        blank=True,
+        related_name="owned_%(class)ss",
+        verbose_name="owned together with",
     )
     owner_lost_at = models.DateTimeField(null=True, editable=False)
 

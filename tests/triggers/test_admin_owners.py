@@ -108,15 +108,19 @@ def test_who_does_not_own_a_trigger_sees_its_owner_and_changes_the_rest(
     pages: Client, ben: User, ops: Group
 ) -> None:
     cleo = make_user("cleo")
-    trigger = owned_by(cleo)
+    trigger, team = owned_by(cleo), make_group("team")
+    trigger.owner_groups.add(team)
     sent = filled(agent=trigger.agent_id, owner=ben.pk, owner_groups=[ops.pk])
 
     page = pages.get(page_of(trigger))
     pages.post(page_of(trigger), sent)
 
     assertContains(page, "cleo")
+    assertContains(page, "Owned together with")
+    assertContains(page, "team")
     assertNotContains(page, 'name="owner"')
-    assert owners_of(trigger) == (cleo, [])
+    assertNotContains(page, 'name="owner_groups"')
+    assert owners_of(trigger) == (cleo, [team])
     assert trigger.name == "nightly"
 
 

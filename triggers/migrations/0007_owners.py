@@ -28,7 +28,10 @@ class Migration(migrations.Migration):
             model_name="trigger",
             name="owner_groups",
             field=models.ManyToManyField(
-                blank=True, related_name="owned_%(class)ss", to="auth.group"
+                blank=True,
+                related_name="owned_%(class)ss",
+                to="auth.group",
+                verbose_name="owned together with",
             ),
         ),
         migrations.AddField(

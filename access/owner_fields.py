@@ -15,7 +15,12 @@ class OwnerField(serializers.CharField):
     """The name of the user that owns a row, or null."""
 
     def __init__(self, **options: Any) -> None:
-        defaults = {"required": False, "allow_null": True, "max_length": 150}
+        defaults = {
+            "required": False,
+            "allow_null": True,
+            "max_length": 150,
+            "help_text": "A user name. A creation without it makes the caller owner.",
+        }
         super().__init__(**{**defaults, **options})
 
     def run_validation(self, data: Any = empty) -> Any:
@@ -41,7 +46,11 @@ class OwnerGroupsField(serializers.ListField):
     child = serializers.CharField(max_length=150)
 
     def __init__(self, **options: Any) -> None:
-        defaults = {"required": False, "max_length": MAX_GROUPS}
+        defaults = {
+            "required": False,
+            "max_length": MAX_GROUPS,
+            "help_text": "Names of groups whose members own it, too.",
+        }
         super().__init__(**{**defaults, **options})
 
     def run_validation(self, data: Any = empty) -> Any:

@@ -307,7 +307,7 @@ def test_checks_at_the_same_time_disable_a_trigger_once(
     for _ in range(ROUNDS):
         trigger = lost(owned_by(ben))
 
-        counts = race(disable_ownerless, threads=4)
+        counts = race(disable_ownerless, threads=3)
 
         assert sum(counts) == 1
         assert state(trigger) == GONE

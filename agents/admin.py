@@ -14,6 +14,8 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from access.admin.base import GuardedDeletionAdmin, HistoryAdmin, VisibleRowsFilter
 from access.callers import caller_of
+from access.handover import OWNER_FIELDS
+from access.owner_forms import OWNER_LABELS, OwnedAdmin, OwnedForm
 from agents.access import usable_agents
 from agents.backends import backends
 from agents.models import Agent, AgentTask, Worker
@@ -30,7 +32,7 @@ from common.admin.display import (
     page_link,
     text_block,
 )
-from common.admin.forms import JSONObjectField, ServiceForm
+from common.admin.forms import JSONObjectField
 from common.wording import Status
 
 NO_HEARTBEAT = Status("no heartbeat", "✕", "red")
@@ -44,7 +46,7 @@ _COLUMNS = (
 )
 
 
-class AgentForm(ServiceForm[Agent]):
+class AgentForm(OwnedForm[Agent]):
     """The form of an agent; it never shows the stored configuration."""
 
     field_of = {"config": "new_config"}  # noqa: RUF012 - read only
@@ -60,7 +62,7 @@ class AgentForm(ServiceForm[Agent]):
 
     class Meta:
         model = Agent
-        fields = (*_COLUMNS, "groups")
+        fields = (*_COLUMNS, "groups", *OWNER_FIELDS)
         help_texts = {"task_timeout_seconds": "In seconds."}  # noqa: RUF012 - read only
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -70,14 +72,14 @@ class AgentForm(ServiceForm[Agent]):
             self.fields["backend"].choices = [(n, n) for n in names]  # type: ignore[attr-defined]  # a ChoiceField
 
     def store(self) -> Agent:
-        columns = self.given(*_COLUMNS)
+        columns = {**self.given(*_COLUMNS, "groups"), **self.given_owners()}
         if self.cleaned_data["new_config"]:
             columns["config"] = self.cleaned_data["new_config"]
-        return save_agent(self.instance, **columns)
+        return save_agent(self.instance, by=self.caller.user, **columns)
 
 
 @admin.register(Agent)
-class AgentAdmin(GuardedDeletionAdmin[Agent]):
+class AgentAdmin(OwnedAdmin[Agent], GuardedDeletionAdmin[Agent]):
     form = AgentForm
     words: ClassVar[Mapping[str, Words]] = {"kind": AGENT_KINDS}
     labels: ClassVar[Mapping[str, str]] = {
@@ -85,6 +87,7 @@ class AgentAdmin(GuardedDeletionAdmin[Agent]):
         "parameters_schema": "JSON schema of the parameters",
         "task_timeout_seconds": "Tasks end after",
         "groups": "Groups that may use it",
+        **OWNER_LABELS,
     }
     empty_text = "No agents yet. An agent does the work that triggers start."
     list_display = (
@@ -93,13 +96,14 @@ class AgentAdmin(GuardedDeletionAdmin[Agent]):
     list_filter = ("is_active", ("kind", WordsFilter))
     search_fields = ("name",)
     filter_horizontal = ("groups",)
-    readonly_fields = ("id", "tasks", "created_at", "updated_at")
+    autocomplete_fields = OWNER_FIELDS
+    readonly_fields = ("id", "tasks", "owner_lost_at", "created_at", "updated_at")
     actions = None
     fieldsets = (
         (None, {"fields": ("name", "kind", "is_active")}),
         ("Backend", {"fields": ("backend", "new_config")}),
         ("Tasks", {"fields": ("parameters_schema", "task_timeout_seconds")}),
-        ("Access", {"fields": ("groups",)}),
+        ("Access", {"fields": ("groups", *OWNER_FIELDS, "owner_lost_at")}),
         ("Facts", {"fields": ("tasks", "created_at", "updated_at", "id")}),
     )
 

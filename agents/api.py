@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
 
 from access.callers import caller_of
+from access.owner_fields import OwnerField, OwnerGroupsField
 from access.policy import visible
 from access.serializers import PayloadSerializer
 from agents.access import AGENTS, TASK_PAYLOADS, TASKS, usable_agents
@@ -35,8 +36,8 @@ class AnyJSONField(serializers.JSONField):
 class AgentSerializer(StrictSerializer):
     """An agent in requests and responses.
 
-    A field that a PUT omits gets its default; `config`, which no response contains,
-    keeps its stored value.
+    A field that a PUT omits gets its default; `config`, which no response contains, and
+    the owners keep their stored values.
     """
 
     id = serializers.UUIDField(read_only=True)
@@ -49,6 +50,9 @@ class AgentSerializer(StrictSerializer):
         default=3600, min_value=1, max_value=86_400
     )
     is_active = serializers.BooleanField(default=True)
+    owner = OwnerField()
+    owner_groups = OwnerGroupsField()
+    owner_lost_at = serializers.DateTimeField(read_only=True, allow_null=True)
     created_at = serializers.DateTimeField(read_only=True)
     updated_at = serializers.DateTimeField(read_only=True)
 
@@ -85,6 +89,7 @@ class AgentFilter(filters.FilterSet):
     kind = AnyCaseChoiceFilter(choices=AgentKind.choices)
     backend = filters.CharFilter()
     is_active = FlagFilter()
+    owner = filters.CharFilter(field_name="owner__username")
 
     class Meta:
         model = Agent
@@ -109,7 +114,9 @@ class AgentViewSet(StrictAPIView, GenericViewSet[Agent]):
     lookup_value_converter = "uuid"
 
     def get_queryset(self) -> QuerySet[Agent]:
-        return usable_agents(caller_of(self.request)).defer("config")
+        agents = usable_agents(caller_of(self.request)).select_related("owner")
+        agents = agents.prefetch_related("owner_groups")
+        return agents.defer("config", "owner__password")
 
     def list(self, request: Request) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
@@ -142,7 +149,7 @@ class AgentViewSet(StrictAPIView, GenericViewSet[Agent]):
     def _save(self, agent: Agent, request: Request, *, partial: bool = False) -> Agent:
         serializer = self.get_serializer(data=request.data, partial=partial)
         serializer.is_valid(raise_exception=True)
-        return save_agent(agent, **serializer.validated_data)
+        return save_agent(agent, by=request.user, **serializer.validated_data)
 
     def _find(self, pk: UUID) -> Agent:
         agent = usable_agents(caller_of(self.request)).filter(pk=pk).first()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 from common.registry import import_modules
@@ -10,3 +12,4 @@ class AgentsConfig(AppConfig):
 
     def ready(self) -> None:
         import_modules("agents.backends")
+        import_module("agents.services.users")  # registers agents as owned rows

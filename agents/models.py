@@ -7,6 +7,7 @@ from django.db.models.functions import Lower, Now
 from django.db.models.lookups import Exact
 
 from access.audit.records import AuditRecords
+from access.ownership import Owned
 from common.database.errors import drop_connection, is_unavailable
 from common.fields import EncryptedJSONField, RawJSONField
 from common.ids import uuid7
@@ -37,7 +38,7 @@ FINAL_TASK_STATUSES = (
 )
 
 
-class Agent(models.Model):
+class Agent(Owned):
     """A program that runs the tasks of triggers, and the backend that submits them."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -56,9 +57,12 @@ class Agent(models.Model):
 
     history = AuditRecords(
         kind="agent",
-        excluded=("created_at", "updated_at"),
+        excluded=("created_at", "updated_at", "owner_lost_at"),
         secrets=("config",),
-        relations={"groups": ("groups__name",)},
+        relations={
+            "groups": ("groups__name",),
+            "owner_groups": ("owner_groups__name",),
+        },
     )
 
     class Meta:

@@ -19,6 +19,7 @@ PAGES = {
     "_delete": "Delete",
     "_history": "Changes",
     "_password_change": "Change password",
+    "_hand_over": "Hand over",
 }
 
 register = Library()

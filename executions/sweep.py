@@ -33,6 +33,7 @@ from common.threads import BackgroundThread
 from executions.pipeline.drain import drain
 from executions.pipeline.leases import reclaim_orphans
 from executions.services.waiting import start_unblocked
+from triggers.services.owners import check_owners
 from triggers.services.stats import fold_stats
 
 logger = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ INSTALLATION_STEPS: tuple[Step, ...] = (
     resubmit_lost_tasks,
     submit_due_tasks,
     fold_stats,
+    check_owners,
 )
 
 _held_since: float | None = None

@@ -7,17 +7,17 @@ from types import MappingProxyType
 from typing import Any
 
 from django import forms
-from django.contrib.auth.models import AnonymousUser
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
 )
 
-from access.callers import Caller
+from access.handover import OWNER_FIELDS
+from access.owner_forms import OwnedForm
 from access.policy import own_subject
 from agents.access import usable_agents
-from common.admin.forms import LinesField, ServiceForm
+from common.admin.forms import LinesField
 from common.errors import InvalidInput
 from triggers.models import Trigger, TriggerType
 from triggers.schedules import Dialect
@@ -45,8 +45,9 @@ LIMITS = (
 COLUMNS = (*BASICS, *SCHEDULE, "subject", *CONDITIONS, *TASK, *LIMITS, *PAUSE)
 NEW_WEBHOOK = ("endpoint", "webhook_type", "webhook_secret", "allowed_methods")
 READONLY_FIELDS = (
-    "status", "disabled_reason", "next_run_time", "executions", "outcomes", "failures",
-    "versions", "agent_name", "endpoint_link", "url", "curl", "id", "version",
+    "status", "why_off", "next_run_time", "executions", "outcomes", "failures",
+    "versions", "agent_name", "endpoint_link", "url", "curl", "owner_lost", "id",
+    "version",
     "created_at", "created_by", "updated_at",
 )  # fmt: skip
 
@@ -56,6 +57,8 @@ _COMMON = (
     ("Limits", {"fields": LIMITS}),
     ("Pause", {"fields": PAUSE}),
 )
+_OWNERS = ("Owner", {"fields": OWNER_FIELDS})
+_STORED_OWNERS = ("Owner", {"fields": (*OWNER_FIELDS, "owner_lost")})
 
 NEW_FIELDSETS = (
     (None, {"fields": (*BASICS, "is_active")}),
@@ -64,6 +67,7 @@ NEW_FIELDSETS = (
         {"fields": (*SCHEDULE, "event_types", *NEW_WEBHOOK, "subject")},
     ),
     *_COMMON,
+    _OWNERS,
 )
 
 _BY_TYPE: Mapping[str, tuple[Any, ...]] = MappingProxyType(
@@ -78,7 +82,7 @@ _BY_TYPE: Mapping[str, tuple[Any, ...]] = MappingProxyType(
 )
 
 
-class TriggerForm(ServiceForm[Trigger]):
+class TriggerForm(OwnedForm[Trigger]):
     """A trigger and, when it is created, the fields of its new endpoint.
 
     Subclasses set `caller`, the person who fills it in. `made_secret` is the new
@@ -119,7 +123,7 @@ class TriggerForm(ServiceForm[Trigger]):
 
     class Meta:
         model = Trigger
-        fields = (*COLUMNS, "endpoint", "is_active")
+        fields = (*COLUMNS, "endpoint", "is_active", *OWNER_FIELDS)
         help_texts = {  # noqa: RUF012 - read only
             "conditions": "JSON. {} matches every event.",
             "parameter_mapping": 'JSON: {"invoice": "body.id"}',
@@ -144,7 +148,6 @@ class TriggerForm(ServiceForm[Trigger]):
             ),
         }
 
-    caller = Caller(AnonymousUser())
     made_secret: str | None = None
     read_as: Dialect | None = None
 
@@ -186,7 +189,10 @@ class TriggerForm(ServiceForm[Trigger]):
         return self._create() if self.instance._state.adding else self._update()
 
     def _create(self) -> Trigger:
-        fields = self.given(*COLUMNS, "endpoint", "is_active")
+        fields = {
+            **self.given(*COLUMNS, "endpoint", "is_active"),
+            **self.given_owners(),
+        }
         for name in ("max_executions_per_hour", "endpoint"):
             if fields.get(name) is None:
                 fields.pop(name, None)
@@ -195,6 +201,7 @@ class TriggerForm(ServiceForm[Trigger]):
             event_types=self.cleaned_data["event_types"],
             webhook=self._new_webhook(),
             created_by=self.caller.user.get_username(),
+            by=self.caller.user,
         )
         self.made_secret = created.webhook_secret
         self.read_as = created.read_as
@@ -204,8 +211,9 @@ class TriggerForm(ServiceForm[Trigger]):
         is_given = self.add_prefix("event_types") in self.data
         saved = update_trigger(
             trigger_id=self.instance.pk,
-            fields=self.given(*COLUMNS),
+            fields={**self.given(*COLUMNS), **self.given_owners()},
             event_types=self.cleaned_data["event_types"] if is_given else None,
+            by=self.caller.user,
         )
         self.read_as = saved.read_as
         return saved.trigger
@@ -243,7 +251,7 @@ def fieldsets_of(trigger: Trigger) -> tuple[Any, ...]:
     """Return the fieldsets of a stored trigger's page."""
     state = ["status", "executions", "outcomes", "failures"]
     if trigger.disabled_reason:
-        state.insert(1, "disabled_reason")
+        state.insert(1, "why_off")
     if trigger.has_schedule:
         state.insert(1, "next_run_time")
     facts = ("version", "created_at", "created_by", "updated_at", "id")
@@ -252,6 +260,7 @@ def fieldsets_of(trigger: Trigger) -> tuple[Any, ...]:
         ("Trigger", {"fields": BASICS}),
         *_BY_TYPE[trigger.trigger_type],
         *_COMMON,
+        _STORED_OWNERS,
         ("Facts", {"fields": facts}),
     )
 

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from access.audit.records import AuditRecords
+from access.ownership import Owned
 from agents.models import Agent
 from common.ids import uuid7
 from common.wording import time_text
@@ -69,6 +70,13 @@ CLOCK_COLUMNS = (
 )
 
 
+class OwnerReason(models.TextChoices):
+    """Why the check of owners has disabled a trigger; its `disabled_reason`."""
+
+    LOST_ACCESS = "owner_lost_access"
+    GONE = "owner_gone"
+
+
 class TriggerQuerySet(models.QuerySet["Trigger"]):
     def present(self) -> Self:
         """Return the triggers that are not deleted."""
@@ -84,7 +92,7 @@ class TriggerQuerySet(models.QuerySet["Trigger"]):
         )
 
 
-class Trigger(models.Model):
+class Trigger(Owned):
     """A stored definition: when this happens and that holds, run that agent.
 
     Rows are edited rarely. The clock is the only hot path that updates one: it moves
@@ -175,8 +183,12 @@ class Trigger(models.Model):
         kind="trigger",
         excluded=(
             *CLOCK_COLUMNS, "schedule_anchor", "created_at", "updated_at", "created_by",
+            "owner_lost_at",
         ),
-        relations={"event_types": ("subscriptions__pattern",)},
+        relations={
+            "event_types": ("subscriptions__pattern",),
+            "owner_groups": ("owner_groups__name",),
+        },
         subject="subject",
         deleted_at="deleted_at",
     )  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
+from access.ownership import GRACE
 from common import wording
 from common.wording import Status
 from triggers.models import (
@@ -14,6 +15,7 @@ from triggers.models import (
     DstGap,
     DstOverlap,
     Overlap,
+    OwnerReason,
     ScheduleType,
     TriggerType,
 )
@@ -26,6 +28,7 @@ class State(StrEnum):
     PAUSED = "paused"
     DISABLED = "disabled"
     AUTO_DISABLED = "auto-disabled"
+    OWNER_LOST = "owner-lost"
     DELETED = "deleted"
 
 
@@ -35,6 +38,7 @@ STATES: Mapping[str, Status] = MappingProxyType(
         State.PAUSED: Status("paused", "⏸", "amber"),
         State.DISABLED: wording.OFF,
         State.AUTO_DISABLED: Status("switched itself off", "✕", "red"),
+        State.OWNER_LOST: Status("off, lost its owner", "✕", "red"),
         State.DELETED: Status("deleted", "✕", "outline"),
     }
 )
@@ -67,6 +71,19 @@ LABELS: Mapping[str, str] = MappingProxyType(
         "disabled_reason": "Why it is off",
         "next_run_time": "Next run",
         "endpoint": "Webhook",
+    }
+)
+
+OWNER_REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        OwnerReason.LOST_ACCESS: (
+            "Its owner may not use the agent any more. Set an owner who may, then turn "
+            "it on."
+        ),
+        OwnerReason.GONE: (
+            f"It had no active owner for {GRACE.days} days. Set another owner, then "
+            "turn it on."
+        ),
     }
 )
 

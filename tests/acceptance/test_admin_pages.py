@@ -21,6 +21,7 @@ from events.models import Event
 from executions.models import TriggerExecution
 from executions.pipeline.drain import drain
 from tests.factories import AgentFactory, make_created, record
+from tests.owners import agent_of, make_group, make_user, owned_by
 from triggers.models import Trigger
 from webhooks.endpoints.secrets import live_secrets
 
@@ -87,7 +88,7 @@ def choose_agent(page: Page, name: str) -> None:
     page.locator(
         ".field-agent .select2-selection, #select2-id_agent-container"
     ).first.click()
-    page.locator(".select2-search__field").fill(name)
+    page.locator(".select2-dropdown .select2-search__field").fill(name)
     page.locator(".select2-results__option", has_text=name).click()
 
 
@@ -309,3 +310,24 @@ def test_a_crontab_is_shown_in_words(page: Page) -> None:
     page.locator("#id_crontab").select_option(str(crontab.pk))
 
     expect(page.get_by_text("Translation: At 09:00")).to_be_visible()
+
+
+def test_the_triggers_of_a_closed_account_are_handed_over(page: Page) -> None:
+    ben, cleo = make_user("ben"), make_user("cleo")
+    make_user("dan")
+    ops = make_group("ops")
+    cleo.groups.add(ops)
+    trigger = owned_by(ben, agent=agent_of(ops))
+    page.goto(reverse("admin:auth_user_change", args=[ben.pk]))
+
+    page.get_by_label("Active").uncheck()
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_role("link", name="Hand over").click()
+
+    refused = page.get_by_role("row", name="dan")
+    expect(refused).to_contain_text(trigger.agent.name)
+    page.get_by_label("cleo").check()
+    page.get_by_role("button", name="Hand over").click()
+    expect(page.get_by_text("Moved 1.")).to_be_visible()
+    trigger.refresh_from_db()
+    assert (trigger.owner, trigger.owner_lost_at) == (cleo, None)

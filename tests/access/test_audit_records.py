@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
@@ -415,7 +416,7 @@ def test_a_new_password_is_recorded_without_its_hash(admin: User) -> None:
     assert (secrets_of(changed), values_of(changed)) == ({"password"}, {})
 
 
-def save_and_fail(agent: Agent, **fields: object) -> None:
+def save_and_fail(agent: Agent, **fields: Any) -> None:
     with transaction.atomic():
         save_agent(agent, **fields)
         raise ValueError("no")

@@ -88,7 +88,8 @@ def test_several_unknown_parameters_are_named_at_once(api: APIClient) -> None:
         {
             "pointer": "/a~0~1b",
             "detail": "Unknown query parameter 'a~/b'. Known are: agent_id, "
-            "endpoint_id, is_active, name, page, page_size, subject, trigger_type.",
+            "endpoint_id, is_active, name, owner, page, page_size, subject, "
+            "trigger_type.",
         },
         {
             "pointer": "/pagesize",

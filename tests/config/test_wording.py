@@ -41,6 +41,7 @@ Words = Mapping[str, Status] | Mapping[str, str]
         (triggers.DST_OVERLAPS, trigger_models.DstOverlap),
         (triggers.CATCHUPS, trigger_models.Catchup),
         (triggers.OVERLAPS, trigger_models.Overlap),
+        (triggers.OWNER_REASONS, trigger_models.OwnerReason),
         (webhooks.DELIVERY_OUTCOMES, DeliveryOutcome),
         (webhooks.SECRETS, Which),
         (webhooks.FETCH_KINDS, PendingFetchKind),

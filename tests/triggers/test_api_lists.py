@@ -70,7 +70,7 @@ def test_a_list_makes_the_same_queries_for_any_length(
         make_trigger(trigger_type="webhook")
         make_trigger(trigger_type="event", event_types=["invoice.*", "quote.*"])
 
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         page = api.get(URL).json()
 
     assert page["total_count"] == 10

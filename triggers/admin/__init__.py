@@ -1,8 +1,8 @@
-"""The admin of triggers, their history, and the tables of Celery beat."""
+"""The admin of triggers, their history and owners, and the tables of Celery beat."""
 
 from __future__ import annotations
 
-from triggers.admin import history, periodic_tasks, webhooks
+from triggers.admin import handover, history, periodic_tasks, webhooks
 from triggers.admin.trigger import TriggerAdmin
 
-__all__ = ["TriggerAdmin", "history", "periodic_tasks", "webhooks"]
+__all__ = ["TriggerAdmin", "handover", "history", "periodic_tasks", "webhooks"]

@@ -11,7 +11,7 @@ from django.utils import timezone
 from unfold.contrib.filters.admin import DropdownFilter
 
 from common.wording import duration_text
-from triggers.models import ScheduleType, Trigger, TriggerType
+from triggers.models import OwnerReason, ScheduleType, Trigger, TriggerType
 from triggers.schedules import DEFAULT_DAY, DEFAULT_SECONDS, DEFAULT_TIME
 from triggers.wording import STATES, State
 
@@ -22,6 +22,8 @@ def state_of(trigger: Trigger) -> State:
     if trigger.is_active:
         is_paused = trigger.is_paused(timezone.now())
         return State.PAUSED if is_paused else State.ACTIVE
+    if trigger.disabled_reason in OwnerReason:
+        return State.OWNER_LOST
     is_auto = trigger.disabled_reason.startswith("auto-disabled")
     return State.AUTO_DISABLED if is_auto else State.DISABLED
 
@@ -69,6 +71,7 @@ class StateFilter(DropdownFilter):  # type: ignore[misc]  # is untyped
         self, request: HttpRequest, queryset: QuerySet[Trigger]
     ) -> QuerySet[Trigger]:
         auto = {"disabled_reason__startswith": "auto-disabled"}
+        owner_lost = {"disabled_reason__in": OwnerReason.values}
         paused = {"paused_until__gt": timezone.now()}
         present = queryset.filter(deleted_at=None)
         match self.value():
@@ -77,7 +80,10 @@ class StateFilter(DropdownFilter):  # type: ignore[misc]  # is untyped
             case State.PAUSED:
                 return present.filter(is_active=True, **paused)
             case State.DISABLED:
-                return present.filter(is_active=False).exclude(**auto)
+                off = present.filter(is_active=False)
+                return off.exclude(**auto).exclude(**owner_lost)
+            case State.OWNER_LOST:
+                return present.filter(is_active=False, **owner_lost)
             case State.AUTO_DISABLED:
                 return present.filter(is_active=False, **auto)
             case State.DELETED:

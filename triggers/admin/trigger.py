@@ -8,10 +8,14 @@ from django.contrib import admin, messages
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from access.admin.base import BaseAdmin, VisibleRowsFilter
+from access.admin.base import VisibleRowsFilter
 from access.callers import caller_of
+from access.handover import OWNER_FIELDS
+from access.owner_forms import OWNER_LABELS, OwnedAdmin
+from access.ownership import GRACE
 from agents.access import usable_agents
 from common.admin.columns import Words, WordsFilter
 from common.admin.display import (
@@ -41,6 +45,7 @@ from triggers.wording import (
     DST_OVERLAPS,
     LABELS,
     OVERLAPS,
+    OWNER_REASONS,
     SCHEDULE_TYPES,
     STATES,
     TRIGGER_TYPES,
@@ -52,7 +57,7 @@ READ_AS = {Dialect.AWS: "AWS", Dialect.QUARTZ: "Quartz"}
 
 
 @admin.register(Trigger)
-class TriggerAdmin(BaseAdmin[Trigger]):
+class TriggerAdmin(OwnedAdmin[Trigger]):
     form = TriggerForm
     words: ClassVar[Mapping[str, Words]] = {
         "trigger_type": TRIGGER_TYPES,
@@ -63,7 +68,7 @@ class TriggerAdmin(BaseAdmin[Trigger]):
         "overlap": OVERLAPS,
         "on_condition_error": CONDITION_ERROR_POLICIES,
     }
-    labels = LABELS
+    labels: ClassVar[Mapping[str, str]] = {**LABELS, **OWNER_LABELS}
     empty_text = "No triggers yet. A trigger says what starts an agent, and when."
     id_search_fields = ("pk", "agent_id", "endpoint_id")
     list_display = (
@@ -78,7 +83,7 @@ class TriggerAdmin(BaseAdmin[Trigger]):
     )
     list_select_related = ("agent", "endpoint", "stats")
     search_fields = ("name",)
-    autocomplete_fields = ("agent", "endpoint")
+    autocomplete_fields = ("agent", "endpoint", *OWNER_FIELDS)
     readonly_fields = READONLY_FIELDS
     conditional_fields = CONDITIONAL_FIELDS
     actions: tuple[str, ...] = ("enable", "disable")
@@ -100,16 +105,6 @@ class TriggerAdmin(BaseAdmin[Trigger]):
             for title, options in fieldsets_of(obj)
             for shown in [options["fields"]]
         ]
-
-    def get_form(
-        self,
-        request: HttpRequest,
-        obj: Trigger | None = None,
-        change: bool = False,
-        **kwargs: Any,
-    ) -> type[forms.ModelForm[Trigger]]:
-        form = super().get_form(request, obj, change, **kwargs)
-        return type(form.__name__, (form,), {"caller": caller_of(request)})
 
     def has_change_permission(
         self, request: HttpRequest, obj: Trigger | None = None
@@ -210,6 +205,25 @@ class TriggerAdmin(BaseAdmin[Trigger]):
     def agent_name(self, trigger: Trigger) -> str:
         is_visible = getattr(trigger, "is_agent_visible", True)
         return trigger.agent.name if is_visible else "not accessible to you"
+
+    @admin.display(description="Why it is off")
+    def why_off(self, trigger: Trigger) -> str:
+        reason = trigger.disabled_reason
+        return OWNER_REASONS.get(reason, reason)
+
+    @admin.display(description="Without an active owner since")
+    def owner_lost(self, trigger: Trigger) -> SafeString:
+        if trigger.owner_lost_at is None:
+            return NOTHING
+        since = time_tag(trigger.owner_lost_at)
+        if not trigger.is_active:
+            return since
+        return format_html(
+            "{}. After {} days it switches off, unless a member of its owner groups "
+            "may use its agent.",
+            since,
+            GRACE.days,
+        )
 
     @admin.display(description="Started by")
     def starts_by(self, trigger: Trigger) -> str:

@@ -12,6 +12,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from access.callers import caller_of
+from access.owner_fields import OwnerField, OwnerGroupsField
 from access.policy import own_subject
 from common.api.errors import faults_of
 from common.api.serializers import (
@@ -65,7 +66,7 @@ class TriggerSerializer(StrictSerializer):
 
     In a full body, a missing field gets the default that is named here. A missing field
     of the endpoint gets its default only if the endpoint serves no other trigger. The
-    config of a webhook and its secret are never reset.
+    config of a webhook, its secret and the owners are never reset.
     """
 
     found_warnings: Sequence[Fault] = ()
@@ -146,6 +147,10 @@ class TriggerSerializer(StrictSerializer):
     )
     # Without it, `default_counting` decides once the endpoint is known.
     count_task_failures = serializers.BooleanField(required=False)
+
+    owner = OwnerField()
+    owner_groups = OwnerGroupsField()
+    owner_lost_at = serializers.DateTimeField(read_only=True, allow_null=True)
 
     version = serializers.IntegerField(read_only=True)
     disabled_reason = serializers.CharField(read_only=True)

@@ -47,6 +47,7 @@ class TriggerFilter(filters.FilterSet):
     trigger_type = TriggerTypeFilter(choices=TriggerType.choices)
     subject = filters.CharFilter()
     is_active = FlagFilter()
+    owner = filters.CharFilter(field_name="owner__username")
 
     class Meta:
         model = Trigger
@@ -69,16 +70,16 @@ class AgentPermission(BasePermission):
         return usable_agents(caller_of(request)).filter(pk=obj.agent_id).exists()
 
 
-HIDDEN = ("agent__config",)
+HIDDEN = ("agent__config", "owner__password")
 
 
 def shown_triggers(caller: Caller) -> QuerySet[Trigger]:
     """Return the triggers that a caller may see, with the related rows of the API."""
     rows = visible(Trigger.objects.present(), caller)
-    rows = rows.select_related("agent", "endpoint", "stats")
+    rows = rows.select_related("agent", "endpoint", "stats", "owner")
     served = Trigger.objects.present().only("endpoint_id").order_by("id")
     return rows.defer(*HIDDEN).prefetch_related(
-        "subscriptions", Prefetch("endpoint__triggers", served)
+        "subscriptions", "owner_groups", Prefetch("endpoint__triggers", served)
     )
 
 
@@ -110,6 +111,7 @@ class TriggerViewSet(StrictAPIView, GenericViewSet[Trigger]):
             event_types=given.event_types or (),
             webhook=given.webhook,
             created_by=request.user.get_username(),
+            by=request.user,
         )
         answer = self._answer(saved.trigger.id, saved, given.warnings)
         answer.status_code = status.HTTP_201_CREATED
@@ -130,6 +132,7 @@ class TriggerViewSet(StrictAPIView, GenericViewSet[Trigger]):
             fields=given.columns,
             event_types=given.event_types,
             webhook=complete_webhook(given, trigger),
+            by=request.user,
         )
         return self._answer(pk, saved, given.warnings)
 
@@ -142,6 +145,7 @@ class TriggerViewSet(StrictAPIView, GenericViewSet[Trigger]):
             fields=given.columns,
             event_types=given.event_types,
             webhook=given.webhook,
+            by=request.user,
         )
         return self._answer(pk, saved, given.warnings)
 

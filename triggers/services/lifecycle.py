@@ -13,10 +13,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from access.actors import because, joining_changes
 from access.audit.records import record_update
+from access.callers import Caller, subject_of
+from access.handover import Person, change_owner, save_owner_groups
+from agents.access import usable_agents
 from common.database.sql import database_now
 from common.errors import Conflict, Fault, NotFound
 from triggers.clock import get_clock
@@ -82,12 +86,15 @@ def create_trigger(
     event_types: Sequence[str] = (),
     webhook: EndpointFields | None = None,
     created_by: str = "",
+    by: Person | None = None,
 ) -> SavedTrigger:
     """Create a trigger, and an endpoint for a webhook trigger that names none.
 
+    `by` is the person who does it: the owner, unless `fields` names another.
     Raises InvalidTrigger, TriggerNameTaken.
     """
-    fields = {"count_task_failures": None, **fields}
+    owner = {"owner": by} if isinstance(by, User) else {}
+    fields = {"count_task_failures": None, **owner, **fields}
     with transaction.atomic(), joining_changes():
         now = database_now()
         trigger = Trigger(
@@ -95,12 +102,19 @@ def create_trigger(
         )
         trigger.max_executions_per_hour = default_hourly_limit(fields["trigger_type"])
         read_as = set_columns(trigger, fields)
-        check_trigger(trigger, event_types=event_types, webhook=webhook, now=now)
+        check_trigger(
+            trigger,
+            event_types=event_types,
+            webhook=webhook,
+            now=now,
+            more=_change_owner(trigger, fields, by),
+        )
         secret = save_endpoint(trigger, webhook)
         _set_counting(trigger, fields)
         trigger.active_since = now if trigger.is_active else None
         plan_next(trigger, after=now)
         _save(trigger, force_insert=True)
+        save_owner_groups(trigger, fields)
         TriggerStats.objects.create(trigger=trigger)
         _subscribe(trigger, event_types)
         _write_history(trigger, now, now)
@@ -114,10 +128,12 @@ def update_trigger(
     fields: Mapping[str, Any],
     event_types: Sequence[str] | None = None,
     webhook: EndpointFields | None = None,
+    by: Person | None = None,
 ) -> SavedTrigger:
     """Change columns of a trigger and of its endpoint, for events from now on.
 
-    A `count_task_failures` of None stands for its default.
+    A `count_task_failures` of None stands for its default. `by` is the person who does
+    it, and needs to own the trigger to change its owners.
     Raises TriggerNotFound, InvalidTrigger, TriggerNameTaken.
     """
     with transaction.atomic(), joining_changes():
@@ -126,7 +142,13 @@ def update_trigger(
         old_subject = trigger.subject
         read_as = set_columns(trigger, fields)
         patterns = event_types if event_types is not None else patterns_of(trigger)
-        check_trigger(trigger, event_types=patterns, webhook=webhook, now=now)
+        check_trigger(
+            trigger,
+            event_types=patterns,
+            webhook=webhook,
+            now=now,
+            more=_change_owner(trigger, fields, by),
+        )
         if trigger.endpoint_id == old_endpoint_id and trigger.subject != old_subject:
             update_endpoint_subject(trigger)
         secret = save_endpoint(trigger, webhook)
@@ -134,6 +156,7 @@ def update_trigger(
         if trigger.is_active != was_active:
             _set_active(trigger, is_active=trigger.is_active, now=now)
         _save_change(trigger, now)
+        save_owner_groups(trigger, fields)
         _subscribe(trigger, patterns)
         if trigger.endpoint_id != old_endpoint_id:
             close_unused_endpoint(old_endpoint_id)
@@ -176,6 +199,17 @@ def patterns_of(trigger: Trigger) -> list[str]:
     """Return the patterns of event types that a trigger subscribes to."""
     rows = Subscription.objects.filter(trigger=trigger).order_by("pattern")
     return list(rows.values_list("pattern", flat=True))
+
+
+def _change_owner(
+    trigger: Trigger, fields: Mapping[str, Any], by: Person | None
+) -> list[Fault]:
+    def may_use(user: User) -> bool:
+        is_open = subject_of(user) in ("", trigger.subject)
+        agents = usable_agents(Caller(user))
+        return is_open and agents.filter(pk=trigger.agent_id).exists()
+
+    return change_owner(trigger, fields, by=by, may_use=may_use)
 
 
 def _set_counting(trigger: Trigger, fields: Mapping[str, Any]) -> None:

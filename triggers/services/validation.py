@@ -8,6 +8,7 @@ from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
 
+from access.handover import OWNER_FIELDS
 from common.errors import Fault, InvalidInput, join_faults
 from common.json_schema import UnusableSchema, find_value_faults
 from conditions.document import UnreadableFieldError, parse_field
@@ -67,14 +68,15 @@ def warn_of_hourly_limit(trigger_type: str) -> list[Fault]:
 
 
 def set_columns(trigger: Trigger, fields: Mapping[str, Any]) -> Dialect | None:
-    """Set columns of an unsaved trigger, and those that follow from them.
+    """Set columns of an unsaved trigger, and those that follow; not its owners.
 
     A cron expression, in its column or in the config, makes this a cron schedule, and
     `interval_seconds` in the config an interval. Returns the system whose rules its
     expression was read by, if they are not cron's.
     """
     for name, value in fields.items():
-        setattr(trigger, name, value)
+        if name not in OWNER_FIELDS:
+            setattr(trigger, name, value)
     if trigger.trigger_type != TriggerType.WEBHOOK and "endpoint" not in fields:
         trigger.endpoint = None
     if not trigger.has_schedule:
@@ -110,9 +112,11 @@ def check_trigger(
     event_types: Sequence[str],
     webhook: EndpointFields | None = None,
     now: datetime,
+    more: Sequence[Fault] = (),
 ) -> None:
-    """Raise InvalidTrigger with all faults of an unsaved trigger."""
+    """Raise InvalidTrigger with all faults of an unsaved trigger, and `more`."""
     faults = find_faults(trigger, event_types=event_types, webhook=webhook, now=now)
+    faults += more
     if faults:
         detail = join_faults(faults, with_pointers=False)
         raise InvalidTrigger(detail, faults=faults)

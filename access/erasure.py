@@ -165,7 +165,7 @@ def register_part(stage: Stage, part: Part) -> None:
 
 def register_columns(model: type[Model], columns: Sequence[str]) -> None:
     """Register columns that a part erases without `ErasedData`."""
-    _columns[model] = (*_columns.get(model, ()), *columns)
+    _columns[model] = columns
 
 
 def erased_columns(model: type[Model]) -> Sequence[str]:

@@ -32,7 +32,13 @@ register_data(
         model=AgentTask,
         owner=Owner.TASK,
         key="id",
-        empty={"title": "Erased", "parameters": {}, "result": None, "error": ""},
+        empty={
+            "title": "Erased",
+            "subject": "",
+            "parameters": {},
+            "result": None,
+            "error": "",
+        },
     )
 )
 register_data(

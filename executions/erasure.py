@@ -24,7 +24,6 @@ from access.erasure import (
     Scope,
     Stage,
     erase_owned,
-    register_columns,
     register_data,
     register_part,
 )
@@ -157,12 +156,6 @@ def _erase(tasks: Tasks, *, is_dry: bool) -> Iterator[Batch]:
     yield Batch(kind="open tasks", rows=cancelled, is_cancelled=True)
     yield from erase_owned(Owner.EXECUTION, ids, is_dry=is_dry)
     yield from erase_owned(Owner.TASK, task_ids, is_dry=is_dry)
-    if not is_dry:
-        for rows in (
-            TriggerExecution.objects.filter(pk__in=ids),
-            AgentTask.objects.filter(pk__in=task_ids),
-        ):
-            rows.exclude(subject="").update(subject="")
 
 
 register_data(
@@ -171,7 +164,7 @@ register_data(
         model=TriggerExecution,
         owner=Owner.EXECUTION,
         key="id",
-        empty={"parameters": None, "error_message": ""},
+        empty={"subject": "", "parameters": None, "error_message": ""},
     )
 )
 register_data(
@@ -182,6 +175,4 @@ register_data(
         key="execution_id",
     )
 )
-register_columns(TriggerExecution, ("subject",))
-register_columns(AgentTask, ("subject",))
 register_part(Stage.RESULTS, erase_results)

@@ -70,9 +70,13 @@ class NewExecution:
 
     @property
     def subject(self) -> str:
-        """Return the subject of trigger and event; empty if they differ."""
-        subject = self.pair.trigger.subject
-        return subject if subject == self.pair.event.subject else ""
+        """Return the subject of trigger and event; empty if they differ.
+
+        It is also empty for an erased event, which will lose its subject.
+        """
+        subject, event = self.pair.trigger.subject, self.pair.event
+        is_shared = subject == event.subject and event.erased_at is None
+        return subject if is_shared else ""
 
     @property
     def is_final(self) -> bool:

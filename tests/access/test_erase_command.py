@@ -27,11 +27,11 @@ TABLE = """\
          0  open executions, cancelled
          1  open tasks, cancelled
          2  events
-         0  executions
+         1  executions
          0  traces
          1  tasks
          0  results in Celery's table
-         3  rows in total
+         4  rows in total
 """
 
 
@@ -61,7 +61,7 @@ def test_the_command_prints_what_it_erased_and_what_it_cannot_reach(
     [line] = [r.getMessage() for r in caplog.records if r.name == "access.erasure"]
     digest = line.split()[2]
     assert len(digest) == 13
-    assert line == f"Erased subject {digest} 2 events, 1 tasks"
+    assert line == f"Erased subject {digest} 2 events, 1 executions, 1 tasks"
     assert "ana" not in caplog.text
 
 
@@ -154,4 +154,4 @@ def test_an_unavailable_database_stops_the_command_with_one_sentence(
     assert str(stopped.value) == (
         "Stopped (OperationalError). Run the command again to continue"
     )
-    assert ": 2 events, 1 tasks" in caplog.text
+    assert ": 2 events, 1 executions, 1 tasks" in caplog.text

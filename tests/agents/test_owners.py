@@ -93,6 +93,7 @@ def test_an_owner_must_be_able_to_use_the_agent(
     client_of_ben: APIClient, ben: User, ops: Group
 ) -> None:
     agent = agent_of(ops)
+    ben.groups.add(ops)
     Agent.objects.update(owner=ben)
     make_user("cleo")
     make_user("dan", ops)

@@ -55,6 +55,8 @@ def close(pages: Client, user: User) -> Any:
         "username": user.username,
         "date_joined_0": "2026-01-01",
         "date_joined_1": "00:00:00",
+        "subject_binding-TOTAL_FORMS": "0",
+        "subject_binding-INITIAL_FORMS": "0",
     }
     return pages.post(url_of(user, "change"), sent)
 

@@ -1,4 +1,4 @@
-"""Places where a secret could be readable, read as text: each with its contents."""
+"""Uses secrets in all ways, and reads all places where one could be readable."""
 
 from __future__ import annotations
 
@@ -7,18 +7,74 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 import psycopg
 import redis
 
 from local.environment import read_json
+from tests.acceptance.waiting import wait_for
+from tests.senders.requests import hex_hmac
 
 API = "/api/v1"
 LISTS = (
     *("agents", "tasks", "events", "event-types", "deliveries", "triggers"),
     *("webhook-types", "executions", "keys", "audit-log"),
 )
+
+
+def use_secrets(credentials: Mapping[str, str]) -> dict[str, str]:
+    """Use passwords, tokens, keys and signatures; return them by what they are."""
+    names = ("api_token", "admin_password", "flower_password")
+    secrets = {name: credentials[name] for name in names}
+    for name in ("header", "query", "given"):
+        secrets[name] = f"canary-{name}-{uuid4().hex}"
+    login = {"Authorization": f"Token {credentials['api_token']}"}
+    with httpx2.Client(
+        base_url=credentials["url"], headers=login, trust_env=False
+    ) as client:
+        hook = _make_hook(client, secret=secrets["given"])
+        url = f"{API}/triggers/{hook['id']}"
+        for secret in (secrets["given"], "a forged one"):
+            _deliver(client, hook["webhook_url"], secret, secrets)
+        rotated = client.post(f"{url}/rotate-secret", json={})
+        secrets["rotated"] = rotated.json()["webhook_secret"]
+        key = {"name": "canary", "scopes": ["triggers:read"]}
+        secrets["key"] = client.post(f"{API}/keys", json=key).json()["key"]
+        bearer = {"Authorization": f"Bearer {secrets['key']}"}
+        assert client.get(url, headers=bearer).status_code == 200
+        ran = f"{url}/executions"
+        wait_for(lambda: "succeeded" in client.get(ran).text, timeout_seconds=30)
+    return secrets
+
+
+def _make_hook(client: httpx2.Client, *, secret: str) -> dict[str, Any]:
+    agents = client.get(f"{API}/agents").json()["results"]
+    made = client.post(
+        f"{API}/triggers",
+        json={
+            "name": "canaries",
+            "agent_id": next(a["id"] for a in agents if a["name"] != "Thanks"),
+            "trigger_type": "webhook",
+            "webhook_config": {"secret": secret},
+        },
+    )
+    assert made.status_code == 201, made.text
+    return dict(made.json())
+
+
+def _deliver(
+    client: httpx2.Client, url: str, secret: str, secrets: Mapping[str, str]
+) -> None:
+    body = b'{"a": 1}'
+    headers = {
+        "Content-Type": "application/json",
+        "X-Webhook-Signature": hex_hmac(body, secret),
+        "Authorization": f"Bearer {secrets['header']}",
+        "Cookie": f"session={secrets['header']}",
+    }
+    client.post(f"{url}?access_token={secrets['query']}", content=body, headers=headers)
 
 
 def tables(database_url: str) -> Iterator[tuple[str, str]]:

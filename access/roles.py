@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.apps import apps as current_apps
+
 VIEWER = "Viewer"
 OPERATOR = "Operator"
 EDITOR = "Editor"
@@ -33,25 +35,22 @@ def grant_holders(apps: Any, of: str, permission: str) -> None:
 def permission_row(apps: Any, permission: str) -> Any:
     """Return the row of a permission, which is made if there is none."""
     app, _, codename = permission.partition(".")
-    kind = _content_type(apps, app, codename)
-    rows = apps.get_model("auth", "Permission").objects
-    row, _ = rows.get_or_create(
-        content_type=kind,
-        codename=codename,
-        defaults={"name": f"Can {codename.replace('_', ' ')}"},
+    model, name = _model_and_name(app, codename)
+    kind, _ = apps.get_model("contenttypes", "ContentType").objects.get_or_create(
+        app_label=app, model=model
+    )
+    row, _ = apps.get_model("auth", "Permission").objects.get_or_create(
+        content_type=kind, codename=codename, defaults={"name": name}
     )
     return row
 
 
-# The models in whose options other permissions than Django's four are declared.
-_DECLARED_BY = {
-    ("executions", "view_payload"): "triggerexecution",
-    ("access", "administer"): "apikey",
-}
-
-
-def _content_type(apps: Any, app: str, codename: str) -> Any:
-    model = _DECLARED_BY.get((app, codename)) or codename.partition("_")[2]
-    rows = apps.get_model("contenttypes", "ContentType").objects
-    kind, _ = rows.get_or_create(app_label=app, model=model)
-    return kind
+def _model_and_name(app: str, codename: str) -> tuple[str, str]:
+    """Return the model of a permission, and the name that Django gives it."""
+    for model in current_apps.get_app_config(app).get_models():
+        declared = dict(model._meta.permissions)
+        if codename in declared:
+            return str(model._meta.model_name), declared[codename]
+    verb, _, name = codename.partition("_")
+    words = current_apps.get_model(app, name)._meta.verbose_name_raw
+    return name, f"Can {verb} {words}"

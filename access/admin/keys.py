@@ -16,10 +16,30 @@ from unfold.widgets import (
 from access.admin.base import BaseAdmin
 from access.keys import create_key, revoke_key
 from access.models import ApiKey
-from access.policy import SCOPES
 from common.admin.display import badge
 from common.admin.forms import ServiceForm
 from common.wording import ON, Status
+
+# The scopes that some call of the API needs, in the words of the page.
+SCOPE_TEXTS = {
+    "triggers:read": "see triggers, and try schedules",
+    "triggers:write": "create, change, enable and delete triggers",
+    "triggers:run": "run and backfill triggers",
+    "executions:read": "see the history",
+    "executions:payload": "see the parameters of executions",
+    "events:read": "see events and their types",
+    "events:payload": "see bodies and requests of events",
+    "events:write": "emit events",
+    "tasks:read": "see the tasks of agents",
+    "tasks:payload": "see parameters and results of tasks",
+    "endpoints:read": "see deliveries and webhook types",
+    "endpoints:payload": "see bodies and requests of deliveries",
+    "endpoints:write": "upload, change and delete webhook types",
+    "endpoints:run": "redeliver, and send test events",
+    "agents:read": "see agents",
+    "agents:write": "create, change and delete agents",
+    "system:read": "see the health, and the audit log",
+}
 
 REVOKED = Status("revoked", "✕", "outline")
 EXPIRED = Status("expired", "✕", "outline")
@@ -33,7 +53,7 @@ class ApiKeyForm(ServiceForm[ApiKey]):
 
     scopes = forms.MultipleChoiceField(
         label="What it may do",
-        choices=[(scope, scope) for scope in SCOPES],
+        choices=[(scope, f"{scope}: {text}") for scope, text in SCOPE_TEXTS.items()],
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text="Never more than you may do yourself at the time of a call.",
     )

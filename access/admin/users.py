@@ -27,8 +27,10 @@ from access.pages import sessions_page
 
 if TYPE_CHECKING:
     _UserAdmin = DjangoUserAdmin[User]
+    _SubjectForm = ModelForm[SubjectBinding]
 else:
     _UserAdmin = DjangoUserAdmin
+    _SubjectForm = ModelForm
 
 logger = logging.getLogger(__name__)
 
@@ -36,12 +38,21 @@ for model in (User, Group):
     admin.site.unregister(model)
 
 
+class SubjectForm(_SubjectForm):
+    class Meta:
+        model = SubjectBinding
+        fields = ("subject",)
+        help_texts = {  # noqa: RUF012 - read only
+            "subject": "The user sees and starts only rows of it. Empty: of all.",
+        }
+
+
 class SubjectInline(StackedInline):  # type: ignore[misc]  # unfold has no types
     """The subject to which a user is bound."""
 
     model = SubjectBinding
-    verbose_name = "subject"
-    verbose_name_plural = "Bound to a subject: sees and starts only its rows"
+    form = SubjectForm
+    verbose_name = "Bound to a subject"
 
 
 @admin.register(User)

@@ -18,6 +18,7 @@ from django.urls import URLPattern, get_resolver
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.test import APIClient
 
+from access.admin.keys import SCOPE_TEXTS
 from access.permissions import acts_for
 from access.policy import SCOPES
 from access.roles import ADMIN, EDITOR, OPERATOR, VIEWER
@@ -159,6 +160,18 @@ def test_each_view_declares_its_acts(call: tuple[str, str, URLPattern]) -> None:
 
     assert bool(acts) != bool(is_open)
     assert all(act.scope in (*SCOPES, "") for act in acts)
+
+
+def test_the_page_of_keys_offers_the_scopes_that_calls_need() -> None:
+    needed = set()
+    for _, method, pattern in CALLS:
+        view = pattern.callback.cls()  # type: ignore[attr-defined]  # DRF's
+        view.action_map = getattr(pattern.callback, "actions", None)
+        needed |= {act.scope for act in acts_for(view, method)} - {""}
+
+    of_members = {"executions:payload", "tasks:payload"}
+    assert set(SCOPE_TEXTS) == needed | of_members
+    assert needed <= set(SCOPES)
 
 
 @pytest.fixture

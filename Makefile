@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up worker test test-unit test-db test-acceptance test-engines lint format bench \
+.PHONY: help up worker test test-unit test-db test-acceptance test-engines test-long lint format bench \
 	chaos chaos-short
 
 # With it, each of the many programs that tests start would compile all modules again.
@@ -49,6 +49,9 @@ test-engines: $(VENV)/.installed-dev ## Run the acceptance tests behind PgBounce
 		--ignore tests/acceptance/test_make_up.py
 
 # The type checker's Django plugin loads the settings, which want a key.
+test-long: $(VENV)/.installed-dev ## Run tests with as many rows as a large installation has
+	MANY_TRIGGERS=100000 $(RUN) -m pytest tests/access/test_many_rows.py
+
 lint: export SECRET_KEY = for-the-type-checker-only
 lint: $(VENV)/.installed-dev ## Check style, types, imports and words
 	$(RUN) -m ruff check .

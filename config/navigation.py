@@ -115,7 +115,9 @@ UNFOLD: dict[str, Any] = {
                     _item("Event types", "category", "events.eventtype"),
                     _item("Users", "person", "auth.user"),
                     _item("Groups", "group", "auth.group"),
-                    _item("API keys", "key", "access.apikey"),
+                    # Everyone manages keys of their own.
+                    _item("API keys", "key", "access.apikey")
+                    | {"permission": lambda _: True},
                     _item("API tokens", "password", "access.apitoken"),
                     _item(
                         "Audit log",

@@ -93,7 +93,7 @@ def test_the_navigation_has_six_items_and_two_closed_groups(pages: Client) -> No
 def test_the_navigation_shows_only_what_a_person_may_view(viewer: Client) -> None:
     assert navigation(viewer) == [
         ("", ["Dashboard", "Triggers"]),
-        ("Advanced", []),
+        ("Advanced", ["API keys"]),
         ("Internals", []),
     ]
 

@@ -10,9 +10,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from access.callers import caller_of
-from access.policy import Act, log_refusal, why_not
-
-LOGGED_IN = Act("", "system:read")
+from access.policy import Act, why_not
 
 
 class PolicyPermission(BasePermission):
@@ -29,17 +27,13 @@ class PolicyPermission(BasePermission):
         """
         if not request.user.is_authenticated:
             return False
-        caller = caller_of(request)
-        acts = acts_for(view, str(request.method).lower())
-        reasons = [why_not(caller, act) for act in acts]
-        if not acts and not hasattr(view, str(request.method).lower()):
-            raise MethodNotAllowed(str(request.method))
-        if not acts:
-            return False
-        if all(reasons):
-            log_refusal(caller, acts[0])
+        method, caller = str(request.method).lower(), caller_of(request)
+        if not hasattr(view, method):
+            raise MethodNotAllowed(method.upper())
+        reasons = [why_not(caller, act) for act in acts_for(view, method)]
+        if reasons and all(reasons):
             raise PermissionDenied(reasons[0])
-        return True
+        return bool(reasons)
 
 
 def acts_for(view: Any, method: str) -> list[Act]:

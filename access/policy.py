@@ -1,8 +1,8 @@
 """What a caller may do, and which rows it may see.
 
 Each app declares its acts and registers a rule for each of its models, in its module
-`access`. Code that answers a call asks `require` or `may` for the act, and reads rows
-only through `visible`: then filters, searches, counts and lists cannot show others.
+`access`. Code that answers a call asks `may` for the act, and reads rows only through
+`visible`: then filters, searches, counts and lists cannot show others.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from django.contrib.auth.models import User
 from django.db.models import Model, Q, QuerySet
 
 from access.callers import Caller
-from common.errors import Fault, Forbidden, InvalidInput
+from common.errors import Fault, InvalidInput
 
 logger = logging.getLogger(__name__)
 
@@ -86,23 +86,6 @@ def why_not(caller: Caller, act: Act) -> str:
 
 def may(caller: Caller, act: Act) -> bool:
     return not why_not(caller, act)
-
-
-def require(caller: Caller, act: Act) -> None:
-    """Raise Forbidden, with the reason, if a caller may not do something."""
-    if reason := why_not(caller, act):
-        log_refusal(caller, act)
-        raise Forbidden(reason)
-
-
-def log_refusal(caller: Caller, act: Act) -> None:
-    logger.info(
-        "Refused: user %s, key %s, permission %s, scope %s",
-        caller.user.pk,
-        caller.key.pk if caller.key else None,
-        act.permission or None,
-        act.scope or None,
-    )
 
 
 def log_payload_read(caller: Caller, kind: str, pk: object) -> None:

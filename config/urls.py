@@ -103,6 +103,7 @@ api_urlpatterns = [
 
 
 handler400 = "common.api.errors.bad_request"
+handler403 = "common.api.errors.forbidden"
 handler500 = "common.api.errors.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [

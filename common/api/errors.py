@@ -100,6 +100,8 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response:
         problem = problem_of(
             TickhookError("An error was logged under this request_id.")
         )
+    if problem.status == 403:
+        _log_refusal(request, problem.detail)
     set_rollback()
     body = problem_body(problem, request_id=request_id)
     body["instance"] = request.path if request is not None else ""
@@ -247,6 +249,32 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
     if error is not None and is_unavailable(error):
         return _unavailable(request, error)
     return defaults.server_error(request)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """Log what a person was refused, and return Django's page."""
+    _log_refusal(request, str(exception))
+    return defaults.permission_denied(request, exception)
+
+
+def _log_refusal(request: Any, detail: str) -> None:
+    """Log what a person or a key was refused, by ids: `detail` names no values.
+
+    Requests without a login are not logged: anyone could fill the log with them.
+    """
+    user = getattr(request, "user", None)
+    match = getattr(getattr(request, "_request", request), "resolver_match", None)
+    if match is None or user is None or not user.is_authenticated:
+        return
+    logger.info(
+        "Refused: user %s, key %s, %s %s, row %s: %s",
+        user.pk,
+        getattr(getattr(request, "auth", None), "pk", None),
+        request.method,
+        match.view_name,
+        match.kwargs.get("pk") or match.kwargs.get("object_id"),
+        detail,
+    )
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:

@@ -455,3 +455,93 @@ def test_a_bound_administrator_cannot_unbind(pages: Client) -> None:
     url = reverse("admin:auth_user_change", args=[user.pk])
 
     assert pages.get(url).status_code == 403
+
+
+def test_a_trigger_cannot_have_the_endpoint_of_another_subject(
+    api: APIClient, acme: Rows
+) -> None:
+    body = {
+        "name": "second",
+        "agent_id": str(make_agent().pk),
+        "trigger_type": "webhook",
+        "endpoint_id": str(acme.endpoint.pk),
+    }
+
+    refused = api.post(f"{API}/triggers", {**body, "subject": "other"})
+    same = api.post(f"{API}/triggers", {**body, "subject": "acme"})
+    moved = api.patch(f"{API}/triggers/{same.json()['id']}", {"subject": "other"})
+
+    assert refused.status_code == 400
+    assert refused.json()["errors"][0]["pointer"] == "/endpoint_id"
+    assert same.status_code == 201
+    assert moved.json()["errors"][0]["pointer"] == "/subject"
+
+
+def test_triggers_of_all_subjects_on_an_endpoint_are_not_named(
+    api: APIClient, acme: Rows
+) -> None:
+    hidden = make_created(
+        name="of all", trigger_type="webhook", endpoint=acme.endpoint
+    ).trigger
+    client = client_of(make_user(ADMIN, subject="acme"))
+    url = f"{API}/triggers/{acme.trigger.pk}"
+
+    shown = [client.get(url), client.get(f"{url}/webhook-url")]
+
+    assert [answer.json()["shared_with"] for answer in shown] == [[], []]
+    assert api.get(url).json()["shared_with"] == [str(hidden.pk)]
+
+
+def test_refusals_are_logged_with_ids_only(
+    acme: Rows, caplog: pytest.LogCaptureFixture
+) -> None:
+    viewer = make_user("Viewer")
+    url = f"{API}/triggers/{acme.trigger.pk}"
+
+    client_of(viewer).patch(url, {"description": "a secret"})
+
+    assert f"Refused: user {viewer.pk}, key None, PATCH trigger-detail" in caplog.text
+    assert f"row {acme.trigger.pk}" in caplog.text
+    assert "a secret" not in caplog.text
+    assert viewer.username not in caplog.text
+
+
+def test_readings_of_payloads_are_logged(
+    acme: Rows, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader = make_user(ADMIN)
+
+    client_of(reader).get(f"{API}/events/{acme.event.pk}/body")
+    client_of(make_user("Viewer")).get(f"{API}/tasks/{acme.task.pk}")
+
+    lines = [r.getMessage() for r in caplog.records if "Payload read" in r.getMessage()]
+    assert lines == [f"Payload read: user {reader.pk}, key None, event {acme.event.pk}"]
+
+
+def test_payloads_are_null_without_the_right_to_them(acme: Rows) -> None:
+    client = client_of(make_user("Editor"))
+
+    task = client.get(f"{API}/tasks/{acme.task.pk}").json()
+    execution = client.get(f"{API}/executions/{acme.execution.pk}").json()
+    event = client.get(f"{API}/events/{acme.event.pk}").json()
+    delivery = client.get(f"{API}/deliveries/{acme.event.pk}").json()
+
+    assert (task["parameters"], task["result"]) == (None, None)
+    assert execution["parameters"] is None
+    assert event["request"] is None
+    assert delivery["request"] is None
+    assert execution["status"] == "success"
+
+
+@pytest.mark.parametrize("name", ["events_event", "agents_agenttask"])
+def test_pages_leave_out_payloads(client: Client, acme: Rows, name: str) -> None:
+    row = acme.event if name == "events_event" else acme.task
+    url = reverse(f"admin:{name}_change", args=[row.pk])
+
+    client.force_login(make_user("Editor"))
+    without = client.get(url).content.decode()
+    client.force_login(make_user(ADMIN))
+    whole = client.get(url).content.decode()
+
+    assert "acme-body" not in without
+    assert "acme-body" in whole

@@ -75,9 +75,7 @@ def test_users_outside_the_group_cannot_enable_or_run_a_trigger(
     trigger.refresh_from_db()
     assert not trigger.is_active
     assert not Event.objects.exists()
-    assert messages_of(response) == [
-        f"{trigger.name}: you may not use the agent of this trigger"
-    ]
+    assert messages_of(response) == ["1 left out: you may not use their agents."]
 
 
 def test_users_outside_the_group_may_disable_a_trigger(

@@ -189,13 +189,14 @@ class TriggerAdmin(OwnedAdmin[Trigger]):
     def usable_triggers(
         self, request: HttpRequest, queryset: QuerySet[Trigger]
     ) -> list[Trigger]:
-        """Return the triggers whose agents the user may use; show errors for others."""
+        """Return the triggers whose agents the user may use; say how many are not."""
         present = queryset.filter(deleted_at=None)
-        agents = usable_agents(caller_of(request))
-        for trigger in present.exclude(agent__in=agents):
-            text = f"{trigger.name}: you may not use the agent of this trigger"
-            messages.error(request, text)
-        return list(present.filter(agent__in=agents))
+        usable = list(present.filter(agent__in=usable_agents(caller_of(request))))
+        if left_out := present.count() - len(usable):
+            messages.error(
+                request, f"{left_out} left out: you may not use their agents."
+            )
+        return usable
 
     @admin.display(description="State", ordering="is_active")
     def status(self, trigger: Trigger) -> SafeString:

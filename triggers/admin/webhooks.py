@@ -25,7 +25,9 @@ class EndpointOfTriggersAdmin(WebhookEndpointAdmin):
     def title_of(self, row: WebhookEndpoint) -> str:
         """Return the sender and what it starts: GitHub for Nightly push."""
         sender = super().title_of(row)
-        triggers = Trigger.objects.present().filter(endpoint_id=row.pk)
+        triggers = Trigger.objects.present().filter(
+            endpoint_id=row.pk, subject=row.subject
+        )
         names = list(triggers.values_list("name", flat=True))
         if not names:
             return sender

@@ -11,7 +11,7 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from access.callers import caller_of
+from access.callers import Caller, caller_of
 from access.owner_fields import OwnerField, OwnerGroupsField
 from access.policy import own_subject
 from common.api.errors import faults_of
@@ -247,8 +247,18 @@ class TriggerSerializer(StrictSerializer):
         """The other triggers of the same endpoint."""
         if trigger.endpoint is None:
             return []
-        served = trigger.endpoint.triggers.all()
-        return [str(t.pk) for t in served if t.pk != trigger.pk]
+        return shown_neighbors(trigger, caller_of(self.context["request"]))
+
+
+def shown_neighbors(trigger: Trigger, caller: Caller) -> list[str]:
+    """Return the ids of the other triggers of an endpoint that a caller may see."""
+    assert trigger.endpoint is not None  # noqa: S101 - the callers check it
+    served = trigger.endpoint.triggers.all()
+    return [
+        str(other.pk)
+        for other in served
+        if other.pk != trigger.pk and caller.subject in ("", other.subject)
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,7 +77,7 @@ def shown_triggers(caller: Caller) -> QuerySet[Trigger]:
     """Return the triggers that a caller may see, with the related rows of the API."""
     rows = visible(Trigger.objects.present(), caller)
     rows = rows.select_related("agent", "endpoint", "stats", "owner")
-    served = Trigger.objects.present().only("endpoint_id").order_by("id")
+    served = Trigger.objects.present().only("endpoint_id", "subject").order_by("id")
     return rows.defer(*HIDDEN).prefetch_related(
         "subscriptions", "owner_groups", Prefetch("endpoint__triggers", served)
     )

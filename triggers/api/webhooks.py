@@ -20,7 +20,7 @@ from common.api.serializers import AnyCaseChoiceField, StrictSerializer
 from common.api.views import StrictAPIView
 from common.errors import NotFound
 from triggers.access import CHANGE_TRIGGER, VIEW_TRIGGER
-from triggers.api.serializers import TriggerSerializer
+from triggers.api.serializers import TriggerSerializer, shown_neighbors
 from triggers.api.views import AgentPermission, shown_triggers
 from triggers.models import Trigger
 from triggers.services.endpoints import is_open_to
@@ -142,7 +142,6 @@ class WebhookUrlView(EndpointView):
         """Show where a trigger receives webhooks."""
         trigger, endpoint = self.find(pk)
         live = states_of(live_entries(endpoint))
-        served = [t.pk for t in endpoint.triggers.all() if t.pk != trigger.pk]
         shown = {
             "webhook_url": webhook_url(endpoint),
             "webhook_id": endpoint.webhook_id,
@@ -151,7 +150,7 @@ class WebhookUrlView(EndpointView):
             "allowed_methods": endpoint.allowed_methods,
             "has_secret": bool(live),
             "webhook_secrets": live,
-            "shared_with": served,
+            "shared_with": shown_neighbors(trigger, caller_of(request)),
             "last_received_at": last_received_at(endpoint.pk),
         }
         return Response(WebhookUrlSerializer(shown).data)

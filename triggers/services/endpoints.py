@@ -32,6 +32,21 @@ def save_endpoint(trigger: Trigger, webhook: EndpointFields | None) -> str | Non
     return update_endpoint(endpoint_id=trigger.endpoint_id, **webhook).secret
 
 
+def require_same_subject(trigger: Trigger) -> None:
+    """Raise InvalidTrigger if a trigger's endpoint belongs to another subject.
+
+    A trigger without a subject may receive the events of any endpoint.
+    """
+    endpoint = trigger.endpoint
+    if endpoint is None or trigger.subject in ("", endpoint.subject):
+        return
+    detail = (
+        f"The endpoint has the subject '{endpoint.subject}', the trigger "
+        f"'{trigger.subject}'. Leave endpoint_id out: the trigger gets its own"
+    )
+    raise InvalidTrigger(detail, faults=[Fault("/endpoint_id", detail)])
+
+
 def update_endpoint_subject(trigger: Trigger) -> None:
     """Copy a trigger's subject to its endpoint.
 

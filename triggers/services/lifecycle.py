@@ -29,6 +29,7 @@ from triggers.schedules import Dialect
 from triggers.services.claim import record_due
 from triggers.services.endpoints import (
     close_unused_endpoint,
+    require_same_subject,
     save_endpoint,
     update_endpoint_subject,
 )
@@ -109,6 +110,7 @@ def create_trigger(
             now=now,
             more=_change_owner(trigger, fields, by),
         )
+        require_same_subject(trigger)
         secret = save_endpoint(trigger, webhook)
         _set_counting(trigger, fields)
         trigger.active_since = now if trigger.is_active else None
@@ -149,7 +151,9 @@ def update_trigger(
             now=now,
             more=_change_owner(trigger, fields, by),
         )
-        if trigger.endpoint_id == old_endpoint_id and trigger.subject != old_subject:
+        if trigger.endpoint_id != old_endpoint_id:
+            require_same_subject(trigger)
+        elif trigger.subject != old_subject:
             update_endpoint_subject(trigger)
         secret = save_endpoint(trigger, webhook)
         _set_counting(trigger, fields)

@@ -265,7 +265,7 @@ def _check_patterns(trigger: Trigger, event_types: Sequence[str]) -> Iterator[Fa
 
 def _check_webhook(trigger: Trigger, webhook: EndpointFields) -> Iterator[Fault]:
     if trigger.trigger_type == TriggerType.WEBHOOK:
-        endpoint = trigger.endpoint or WebhookEndpoint(subject=trigger.subject)
+        endpoint = trigger.endpoint or WebhookEndpoint()
         yield from find_endpoint_faults(endpoint, **webhook)
         return
     detail = (

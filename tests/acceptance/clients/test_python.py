@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tests.acceptance.client import Request, send
+from tests.acceptance.client import Api, Request, send
 from tests.acceptance.stack import Stack
 from tests.acceptance.waiting import wait_for
 
@@ -22,9 +22,9 @@ pytestmark = pytest.mark.acceptance
 
 PACKAGE = "generated_tickhook"
 LISTS = {
-    "agents_list", "deliveries_list", "event_types_list", "events_list",
-    "executions_list", "schedules_presets_list", "tasks_list", "triggers_list",
-    "webhook_types_list",
+    "agents_list", "audit_log_list", "deliveries_list", "event_types_list",
+    "events_list", "executions_list", "keys_list", "schedules_presets_list",
+    "tasks_list", "triggers_list", "webhook_types_list",
 }  # fmt: skip
 
 
@@ -196,6 +196,8 @@ def test_every_list_is_parsed(
 ) -> None:
     path = urlsplit(make_trigger(generated, agent, "webhook").webhook_url).path
     assert send(shared_stack.url, Request(path=path, body=b"{}")).status == 200
+    key = {"name": "python", "scopes": ["triggers:read"]}
+    Api(shared_stack).post("/keys", key)
     files = {file.stem for file in generated.folder.glob("api/*/*_list.py")}
     assert files == LISTS | {"triggers_executions_list", "webhook_types_versions_list"}
 

@@ -86,13 +86,22 @@ def revoke_key(key: ApiKey) -> None:
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # has no types
-    """How the OpenAPI document describes the keys."""
+    """How the OpenAPI document describes the keys: like tokens, by the header's text.
+
+    Some generated clients would put `Bearer` before the text of a token, too, if keys
+    were described as bearer tokens.
+    """
 
     target_class = "access.keys.ApiKeyAuthentication"
     name = "apiKey"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {"type": "http", "scheme": "bearer", "bearerFormat": f"{KEY_PREFIX}…"}
+        return {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Authorization",
+            "description": f'An API key with the required prefix "Bearer": {KEY_PREFIX}…',
+        }
 
 
 class ApiKeyAuthentication(TokenAuthentication):

@@ -100,7 +100,7 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
             "type": "apiKey",
             "in": "header",
             "name": "Authorization",
-            "description": f'An API key with the required prefix "Bearer": {KEY_PREFIX}…',
+            "description": f"An API key after `Bearer `: {KEY_PREFIX}…",
         }
 
 

@@ -188,6 +188,8 @@ SPECTACULAR_SETTINGS = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "ExecutionStatus": "executions.models.ExecutionStatus",
+        "OutcomeEnum": "webhooks.models.DeliveryOutcome",
+        "RunOutcome": "executions.services.outcomes.RunOutcome",
         "TaskStatus": "agents.models.TaskStatus",
     },
 }

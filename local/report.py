@@ -122,7 +122,7 @@ def wait_for_demo(
 
 
 def _count_succeeded(executions: Sequence[Mapping[str, Any]]) -> int:
-    return sum(e.get("task_status") == "succeeded" for e in executions)
+    return sum(e.get("outcome") == "succeeded" for e in executions)
 
 
 class RequestFailedError(RuntimeError):

@@ -46,8 +46,17 @@ class FilterBackend(filters.DjangoFilterBackend):
 
 
 class AnyCaseField(fields.ChoiceField):
+    """A choice in upper or lower case; the error names the choices."""
+
     def to_python(self, value: Any) -> str:
         return str(super().to_python(value)).lower()
+
+    def validate(self, value: Any) -> None:
+        if value and not self.valid_value(value):
+            choices: Any = self.choices  # the stubs also allow a function
+            names = [str(name) for name, _ in choices if name]
+            raise forms.ValidationError(f"Must be one of: {', '.join(names)}.")
+        super().validate(value)
 
 
 class AnyCaseChoiceFilter(filters.ChoiceFilter):

@@ -18,12 +18,13 @@ from events.api import EVENT_FIELDS, EventSerializer
 from events.models import Event
 from executions.access import EXECUTION_PAYLOADS, VIEW_EXECUTIONS
 from executions.models import ExecutionTrace, TriggerExecution
+from executions.services.outcomes import RunOutcome, run_outcome
 from triggers.models import TriggerType
 
 LISTED: tuple[str, ...] = (
     "id", "trigger_id", "trigger_name", "trigger_type", "event_id", "status",
     "reason", "executed_at", "execution_time_ms", "attempt", "task_id",
-    "task_status", "error_type", "error_message", "trigger_data",
+    "task_status", "outcome", "error_type", "error_message", "trigger_data",
     "trigger_version", "workflow_id", "run_id", "replay_of",
 )  # fmt: skip
 
@@ -54,12 +55,19 @@ class ExecutionSerializer(PayloadSerializer[TriggerExecution]):
     task_status = serializers.ChoiceField(
         source="task.status", choices=TaskStatus.choices, default=None, allow_null=True
     )
+    outcome = serializers.SerializerMethodField()
     trigger_data = serializers.SerializerMethodField()
 
     class Meta:
         model = TriggerExecution
         fields = LISTED
         read_only_fields = fields
+
+    @extend_schema_field(serializers.ChoiceField(choices=RunOutcome.choices))
+    def get_outcome(self, execution: TriggerExecution) -> str:
+        """Return how the run ended, its task included."""
+        task = execution.task
+        return run_outcome(execution.status, task.status if task else None)
 
     @extend_schema_field(OpenApiTypes.OBJECT)
     def get_trigger_data(self, execution: TriggerExecution) -> dict[str, Any]:

@@ -47,6 +47,7 @@ from executions.api.serializers import (
 )
 from executions.models import ExecutionStatus, TriggerExecution
 from executions.services.ledger import read_ledger
+from executions.services.outcomes import RunOutcome, has_outcome
 from executions.services.run import backfill_trigger, run_trigger
 from executions.services.status import check_health, read_status
 from triggers.access import VIEW_TRIGGER
@@ -67,6 +68,7 @@ class ExecutionFilter(filters.FilterSet):
     event_id = filters.UUIDFilter()
     agent_id = filters.UUIDFilter(field_name="trigger__agent_id")
     status = AnyCaseChoiceFilter(choices=ExecutionStatus.choices)
+    outcome = AnyCaseChoiceFilter(choices=RunOutcome.choices, method="with_outcome")
     trigger_type = TriggerTypeFilter(
         field_name="trigger__trigger_type", choices=TriggerType.choices
     )
@@ -80,6 +82,11 @@ class ExecutionFilter(filters.FilterSet):
     class Meta:
         model = TriggerExecution
         fields = ()
+
+    def with_outcome(
+        self, rows: QuerySet[TriggerExecution], name: str, value: str
+    ) -> QuerySet[TriggerExecution]:
+        return rows.filter(has_outcome(RunOutcome(value)))
 
 
 ORDER_PARAMETERS = [

@@ -14,7 +14,8 @@ from agents.models import TaskStatus
 from common.tasks import enqueue
 from events.models import Inbox
 from executions import tasks
-from executions.models import OPEN_STATUSES, TriggerExecution
+from executions.models import OPEN_STATUSES, ExecutionStatus, TriggerExecution
+from executions.services.outcomes import FAILURES, RunOutcome, run_outcome
 from executions.services.waiting import cancel_waiting
 from triggers.services.stats import count_failures, lock_stats, reset_failures
 
@@ -82,11 +83,12 @@ def tasks_finished(*, task_ids: Sequence[UUID], status: TaskStatus) -> None:
 
 
 def _count(runs: Sequence[_FinishedRun], status: TaskStatus) -> None:
-    if status in (TaskStatus.FAILED, TaskStatus.TIMEOUT):
+    outcome = run_outcome(ExecutionStatus.SUCCESS, status)
+    if outcome in FAILURES:
         failed = Counter(run.trigger_id for run in runs)
         if len(failed) > 1:
             lock_stats(failed)
         for trigger_id in sorted(failed):
             count_failures(trigger_id, failures=failed[trigger_id])
-    elif status == TaskStatus.SUCCEEDED:
+    elif outcome == RunOutcome.SUCCEEDED:
         reset_failures([run.trigger_id for run in runs if run.failures])

@@ -9,11 +9,12 @@ from uuid import UUID
 
 from django.conf import settings
 
-from agents.models import AgentKind, TaskStatus
+from agents.models import AgentKind
 from common.database.sql import database_now
 from common.snapshots import SnapshotHolder, find_snapshot_holder
 from events.models import Event, Inbox
 from executions.models import FAILED_STATUSES, ExecutionStatus, TriggerExecution
+from executions.services.outcomes import FAILURES, has_outcome
 from triggers.clock import get_clock
 from triggers.models import Trigger
 from triggers.schedules import occurrences
@@ -32,7 +33,6 @@ _NO_RUN = (
     ExecutionStatus.SKIPPED,
     ExecutionStatus.CANCELLED,
 )
-_FAILED_TASKS = (TaskStatus.FAILED, TaskStatus.TIMEOUT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +148,7 @@ def _failed_task(trigger: Trigger) -> Failure | None:
     )
     newest = runs.order_by("-executed_at").values("pk")[:MAX_TASKS_SEARCHED]
     failed = TriggerExecution.objects.filter(
-        pk__in=newest, task__status__in=_FAILED_TASKS
+        has_outcome(*FAILURES), pk__in=newest, task__isnull=False
     )
     rows = failed.select_related("task").order_by("-executed_at")
     execution = rows.defer("task__parameters", "task__metadata", "task__result").first()

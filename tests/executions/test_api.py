@@ -86,6 +86,7 @@ def test_an_execution_shows_its_fields(api: APIClient) -> None:  # R234, R246
         "attempt": 1,
         "task_id": str(task.pk),
         "task_status": "running",
+        "outcome": "running",
         "error_type": "",
         "error_message": "",
         "trigger_data": {
@@ -157,6 +158,58 @@ def test_executions_are_filtered(api: APIClient, query: dict[str, str]) -> None:
     page = api.get(URL, query).json()
 
     assert ids(page) == [str(failed.pk)]
+
+
+@pytest.mark.parametrize("outcome", ["failed", "FAILED"])
+def test_executions_are_filtered_by_outcome(api: APIClient, outcome: str) -> None:
+    make_task(make_execution(), status="succeeded")
+    make_execution(status="skipped")
+    failed = make_execution(status="failed")
+    with_failed_task = make_execution(executed_at=NOON + timedelta(seconds=1))
+    make_task(with_failed_task, status="failed")
+
+    page = api.get(URL, {"outcome": outcome}).json()
+
+    assert ids(page) == [str(with_failed_task.pk), str(failed.pk)]
+    assert [shown["outcome"] for shown in page["executions"]] == ["failed"] * 2
+    assert page["total_count"] == 2
+
+
+def test_the_executions_of_a_trigger_are_filtered_by_outcome(api: APIClient) -> None:
+    execution = make_execution()
+    make_task(execution, status="timeout")
+    make_task(make_execution(), status="timeout")
+    url = f"/api/v1/triggers/{execution.trigger_id}/executions"
+
+    found = api.get(url, {"outcome": "timeout"}).json()
+    others = api.get(url, {"outcome": "succeeded"}).json()
+
+    assert (ids(found), ids(others)) == ([str(execution.pk)], [])
+
+
+@pytest.mark.parametrize(
+    ("name", "choices"),
+    [
+        (
+            "outcome",
+            "waiting, running, succeeded, failed, timeout, skipped, cancelled",
+        ),
+        (
+            "status",
+            "pending, running, success, failed, timeout, skipped, cancelled",
+        ),
+        ("trigger_type", "cron, webhook, event, manual"),
+    ],
+)
+def test_an_unknown_choice_is_answered_with_the_choices(
+    api: APIClient, name: str, choices: str
+) -> None:
+    response = api.get(URL, {name: "success!"})
+
+    assert response.status_code == 400
+    assert response.json()["errors"] == [
+        {"pointer": f"/{name}", "detail": f"Must be one of: {choices}."}
+    ]
 
 
 @pytest.mark.parametrize("name", ["trigger_id", "event_id", "agent_id"])

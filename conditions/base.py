@@ -23,8 +23,8 @@ from typing import NamedTuple
 
 from common.errors import Fault, json_pointer
 from common.registry import Registry
+from common.values import did_you_mean, quoted, storable, unknown_name
 from conditions.document import Document
-from conditions.values import did_you_mean, quoted, storable, unknown_name
 
 MAX_DEPTH = 16
 MAX_RULES = 200

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import re2
 
-from conditions.values import MISSING, quoted, unknown_name
+from common.values import MISSING, quoted, unknown_name
 
 MAX_FIELD_LENGTH = 500
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from common.registry import Registry
-from conditions.values import MISSING, kind_of, read_datetime
+from common.values import MISSING, kind_of, read_datetime
 
 MAX_VALUE_DEPTH = 16
 

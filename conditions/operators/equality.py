@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from operator import eq, gt, lt
 
+from common.values import is_number
 from conditions.operators.base import (
     Test,
     UnsupportedKindError,
@@ -14,7 +15,7 @@ from conditions.operators.base import (
     check_list,
     operator,
 )
-from conditions.values import are_numbers, is_equal, is_number
+from conditions.values import are_numbers, is_equal
 
 
 @operator(

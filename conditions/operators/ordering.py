@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import partial
 from operator import ge, gt, le, lt
 
+from common.values import is_number, read_datetime
 from conditions.operators.base import (
     Test,
     UnsupportedKindError,
@@ -15,7 +16,7 @@ from conditions.operators.base import (
     check_range,
     operator,
 )
-from conditions.values import are_numbers, is_number, read_datetime
+from conditions.values import are_numbers
 
 Compare = Callable[[int | float, int | float], bool]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re2
 
+from common.values import well_formed
 from conditions.operators.base import (
     Test,
     UnsupportedKindError,
@@ -11,7 +12,7 @@ from conditions.operators.base import (
     check_text,
     operator,
 )
-from conditions.values import is_equal, well_formed
+from conditions.values import is_equal
 
 MAX_PATTERN_LENGTH = 1000
 MAX_PATTERN_BYTES = 1 << 20

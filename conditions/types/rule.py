@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from common.values import MISSING, read_number, unknown_name
 from conditions.base import (
     ERROR,
     MET,
@@ -23,7 +24,7 @@ from conditions.base import (
 )
 from conditions.document import Document, Field, UnreadableFieldError, parse_field
 from conditions.operators.base import Operator, UnsupportedKindError, operators
-from conditions.values import MISSING, bounded, read_number, unknown_name
+from conditions.values import bounded
 
 KEYS = frozenset({"type", "rules", "logic"})
 RULE_KEYS = frozenset({"field", "operator", "value"})

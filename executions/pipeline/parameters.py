@@ -22,8 +22,8 @@ import orjson
 from agents.services.submit import NewTask
 from common.errors import clean_text
 from common.fields import dump_json
+from common.values import MISSING
 from conditions.document import Document, Find, TextPath, parse_field
-from conditions.values import MISSING
 from events.models import Event, EventSource
 from executions.pipeline.match import Pair, options_of
 from executions.pipeline.parse import Body, Parsed

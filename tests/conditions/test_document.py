@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from common.values import MISSING
 from conditions.document import Document, UnreadableFieldError, parse_field
-from conditions.values import MISSING
 
 VALUES: dict[str, object] = {
     "request": {

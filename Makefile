@@ -51,7 +51,7 @@ test-engines: $(VENV)/.installed-dev ## Run the acceptance tests behind PgBounce
 # The type checker's Django plugin loads the settings, which want a key.
 test-long: $(VENV)/.installed-dev ## Run tests with 100,000 triggers, templates and documents
 	MANY_TRIGGERS=100000 $(RUN) -m pytest tests/access/test_many_rows.py
-	MANY_TEMPLATES=100000 $(RUN) -m pytest tests/common/templating/test_properties.py
+	MANY_TEMPLATES=20000 $(RUN) -m pytest tests/common/templating/test_properties.py
 
 lint: export SECRET_KEY = for-the-type-checker-only
 lint: $(VENV)/.installed-dev ## Check style, types, imports and words

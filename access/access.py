@@ -9,7 +9,7 @@ from access.callers import Caller
 from access.models import ApiKey, ApiToken, AuditLog
 from access.policy import Act, Rule, register
 
-# Each person manages the keys of their own. No key may make another one.
+# Each person manages own keys. No key may make another one.
 OWN_KEYS = Act("", "")
 
 

@@ -81,7 +81,7 @@ class ApiKeyForm(ServiceForm[ApiKey]):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(BaseAdmin[ApiKey]):
-    """Everyone makes and revokes keys of their own; administrators see those of all."""
+    """Everyone makes and revokes own keys; administrators see the keys of all users."""
 
     form = ApiKeyForm
     actions = None
@@ -132,7 +132,7 @@ class ApiKeyAdmin(BaseAdmin[ApiKey]):
     def has_delete_permission(
         self, request: HttpRequest, obj: ApiKey | None = None
     ) -> bool:
-        """Return whether the user may revoke a key: of their own, or as administrator.
+        """Return whether the user may revoke a key: an own one, or as administrator.
 
         Everyone sees only the keys that they may revoke.
         """

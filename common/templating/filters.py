@@ -29,7 +29,7 @@ def _build_default(arguments: Sequence[object]) -> Filter:
     def apply_default(value: object, rendering: Rendering) -> object:
         if value is not MISSING and value is not None:
             return value
-        # Each caller gets a list or an object of its own.
+        # Each caller gets another list or object.
         return instead.copy() if isinstance(instead, list | dict) else instead
 
     return apply_default

@@ -1,4 +1,4 @@
-"""Bodies of events. A replay has none of its own; retention and erasures remove them.
+"""Bodies of events. A replay has no body; retention and erasures remove them.
 
 The stored body of an event is shorter than its `body_size` if it was removed.
 """

@@ -2,91 +2,30 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import reverse
 from rest_framework.test import APIClient
 
 from access.roles import ADMIN, EDITOR, OPERATOR
-from agents.models import AgentTask
 from common.ids import uuid7
 from events.models import Event
 from executions.models import TriggerExecution
 from executions.pipeline.drain import drain
 from tests.access.people import client_of, key_client, make_user
+from tests.access.subjects import Rows
+from tests.access.subjects import acme as acme
+from tests.access.subjects import everyone as everyone
+from tests.access.subjects import other as other
 from tests.factories import make_agent, make_created, record
-from tests.webhooks.received import accept, reject
 from triggers.models import Trigger
-from webhooks.models import Rejection, WebhookEndpoint
 
 pytestmark = pytest.mark.django_db
 
 API = "/api/v1"
 LISTS = ("triggers", "executions", "events", "tasks", "deliveries")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
-    """What one subject has: a webhook trigger, and what a delivery to it became."""
-
-    trigger: Trigger
-    endpoint: WebhookEndpoint
-    event: Event
-    execution: TriggerExecution
-    task: AgentTask
-    rejection: Rejection
-
-    @property
-    def ids(self) -> set[str]:
-        rows = (
-            *(self.trigger, self.event, self.execution, self.task, self.endpoint),
-            self.rejection,
-        )
-        return {str(row.pk) for row in rows}
-
-
-def make_rows(subject: str) -> Rows:
-    trigger = make_created(
-        name=f"name of {subject}",
-        trigger_type="webhook",
-        subject=subject,
-        webhook={},
-    ).trigger
-    assert trigger.endpoint is not None
-    event = accept(trigger.endpoint, b'{"secret":"' + subject.encode() + b'-body"}')
-    drain()
-    execution = TriggerExecution.objects.get(trigger=trigger)
-    assert execution.task is not None
-    return Rows(
-        trigger=trigger,
-        endpoint=trigger.endpoint,
-        event=event,
-        execution=execution,
-        task=execution.task,
-        rejection=reject(trigger.endpoint),
-    )
-
-
-@pytest.fixture
-def acme() -> Rows:
-    return make_rows("acme")
-
-
-@pytest.fixture
-def other() -> Rows:
-    return make_rows("other")
-
-
-@pytest.fixture
-def everyone() -> Rows:
-    return make_rows("")
 
 
 @pytest.fixture(params=["user", "key", "key of a bound user"])
@@ -342,121 +281,6 @@ def test_the_use_of_types_counts_the_endpoints_of_the_subject(
     assert generic["in_use"] == 1
 
 
-ADMIN_LISTS = (
-    *("triggers_trigger", "executions_triggerexecution", "events_event"),
-    *("agents_agenttask", "webhooks_webhookendpoint", "webhooks_delivery"),
-    *("webhooks_rejection", "triggers_triggerstats"),
-)
-
-
-@pytest.fixture
-def pages(client: Client) -> Client:
-    client.force_login(make_user(ADMIN, subject="acme"))
-    return client
-
-
-@pytest.mark.usefixtures("everyone")
-@pytest.mark.parametrize("name", ADMIN_LISTS)
-def test_pages_list_only_the_subject(
-    pages: Client, acme: Rows, other: Rows, name: str
-) -> None:
-    page = pages.get(reverse(f"admin:{name}_changelist"), {"q": ""}).content.decode()
-
-    shown = set(re.findall(r"([0-9a-f-]{36})/change/", page))
-    assert shown <= {*acme.ids, str(acme.trigger.agent_id)}
-    assert shown
-    assert other.trigger.name not in page
-
-
-@pytest.mark.parametrize(
-    ("name", "attribute"),
-    [
-        ("triggers_trigger", "trigger"),
-        ("executions_triggerexecution", "execution"),
-        ("events_event", "event"),
-        ("agents_agenttask", "task"),
-        ("webhooks_webhookendpoint", "endpoint"),
-        ("webhooks_delivery", "event"),
-        ("webhooks_rejection", "rejection"),
-    ],
-)
-@pytest.mark.parametrize("page", ["change", "history"])
-def test_pages_of_foreign_rows_do_not_exist(
-    pages: Client, acme: Rows, other: Rows, name: str, attribute: str, page: str
-) -> None:
-    def status_of(rows: Rows) -> int:
-        pk = getattr(rows, attribute).pk
-        return pages.get(reverse(f"admin:{name}_{page}", args=[pk])).status_code
-
-    assert status_of(acme) == 200
-    assert status_of(other) == 302  # to the index, with a message
-
-
-def test_pages_of_internal_tables_are_closed(pages: Client) -> None:
-    for name in ("events_inbox", "agents_worker", "auth_user", "executions_drainlease"):
-        assert pages.get(reverse(f"admin:{name}_changelist")).status_code == 403
-
-
-@pytest.mark.parametrize(
-    ("app", "model", "field"),
-    [
-        ("executions", "triggerexecution", "trigger"),
-        ("webhooks", "delivery", "endpoint"),
-        ("triggers", "trigger", "endpoint"),
-    ],
-)
-def test_autocompletion_offers_only_the_subject(
-    pages: Client, acme: Rows, other: Rows, app: str, model: str, field: str
-) -> None:
-    query = {"app_label": app, "model_name": model, "field_name": field, "term": ""}
-
-    found = pages.get(reverse("admin:autocomplete"), query).json()["results"]
-
-    assert {one["id"] for one in found} <= acme.ids
-    assert found
-
-
-def test_a_filter_does_not_name_a_foreign_row(pages: Client, other: Rows) -> None:
-    url = reverse("admin:executions_triggerexecution_changelist")
-
-    page = pages.get(url, {"trigger__id__exact": str(other.trigger.pk)})
-
-    assert other.trigger.name not in page.content.decode()
-
-
-@pytest.mark.parametrize("term", ["name of", "id"])
-def test_the_search_of_all_pages_finds_only_the_subject(
-    pages: Client, acme: Rows, other: Rows, term: str
-) -> None:
-    term = str(other.trigger.pk) if term == "id" else term
-
-    query = {"s": term, "extended": "1"}
-    found = pages.get(reverse("admin:search"), query).content.decode()
-
-    assert other.trigger.name not in found
-    assert (acme.trigger.name in found) == (term == "name of")
-
-
-def test_actions_skip_foreign_rows(pages: Client, acme: Rows, other: Rows) -> None:
-    body = {
-        "action": "disable",
-        "_selected_action": [str(acme.trigger.pk), str(other.trigger.pk)],
-    }
-
-    pages.post(reverse("admin:triggers_trigger_changelist"), body)
-
-    states = Trigger.objects.order_by("name").values_list("subject", "is_active")
-    assert list(states) == [("acme", False), ("other", True)]
-
-
-def test_a_bound_administrator_cannot_unbind(pages: Client) -> None:
-    user = User.objects.get(subject_binding__subject="acme")
-
-    url = reverse("admin:auth_user_change", args=[user.pk])
-
-    assert pages.get(url).status_code == 403
-
-
 def test_a_trigger_cannot_have_the_endpoint_of_another_subject(
     api: APIClient, acme: Rows
 ) -> None:
@@ -531,17 +355,3 @@ def test_payloads_are_null_without_the_right_to_them(acme: Rows) -> None:
     assert event["request"] is None
     assert delivery["request"] is None
     assert execution["status"] == "success"
-
-
-@pytest.mark.parametrize("name", ["events_event", "agents_agenttask"])
-def test_pages_leave_out_payloads(client: Client, acme: Rows, name: str) -> None:
-    row = acme.event if name == "events_event" else acme.task
-    url = reverse(f"admin:{name}_change", args=[row.pk])
-
-    client.force_login(make_user("Editor"))
-    without = client.get(url).content.decode()
-    client.force_login(make_user(ADMIN))
-    whole = client.get(url).content.decode()
-
-    assert "acme-body" not in without
-    assert "acme-body" in whole

@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from access.actors import because
-from access.audit.records import record_update
+from access.audit.records import record_updates
 from access.callers import ADMINISTER, Caller
 from access.ownership import Owned, OwnedKind, lock_batch, owned_kinds, rows_of
 from common.errors import Fault, InvalidInput
@@ -135,8 +135,8 @@ def _hand_over_rows(kind: OwnedKind, rows: QuerySet[Any], new_owner: User) -> in
             chosen = rows.model._default_manager.filter(pk__in=[pk for pk, _ in batch])
             chosen.update(owner=new_owner, owner_lost_at=None, **kind.handed_over)
             with because("handed over"):
-                for pk, owner_id in batch:
-                    record_update(rows.model, pk, old={"owner_id": owner_id})
+                old = {pk: {"owner_id": owner_id} for pk, owner_id in batch}
+                record_updates(rows.model, old)
         if not batch:
             return moved
         moved, after = moved + len(batch), batch[-1][0]

@@ -14,7 +14,8 @@ _M = TypeVar("_M", bound=Model)
 class PayloadSerializer(serializers.ModelSerializer[_M]):
     """Rows with members that only callers with `payload_act` see; else they are null.
 
-    Each reading of such members is logged.
+    Each reading of such members is logged: one line for a row, or for a page of a list
+    whose serializer has `PayloadListSerializer`.
     """
 
     payload_act: ClassVar[Act]
@@ -28,5 +29,19 @@ class PayloadSerializer(serializers.ModelSerializer[_M]):
             return shown
         if not may(caller, self.payload_act):
             return {**shown, **hidden}
-        log_payload_read(caller, instance._meta.model_name, instance.pk)
+        if not isinstance(self.parent, PayloadListSerializer):
+            log_payload_read(caller, instance._meta.model_name, instance.pk)
         return shown
+
+
+class PayloadListSerializer(serializers.ListSerializer[Any]):
+    """A page of rows with payloads; reading it is one line in the log."""
+
+    def to_representation(self, data: Any) -> list[Any]:
+        rows = list(data)
+        child, caller = self.child, caller_of(self.context["request"])
+        assert isinstance(child, PayloadSerializer)  # noqa: S101 - its serializers name this class
+        if rows and may(caller, child.payload_act):
+            pages = f"{len(rows)} rows from {rows[0].pk} to {rows[-1].pk}"
+            log_payload_read(caller, rows[0]._meta.model_name, pages)
+        return super().to_representation(rows)

@@ -15,7 +15,7 @@ from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
 from access.callers import caller_of
 from access.owner_fields import OwnerField, OwnerGroupsField
 from access.policy import visible
-from access.serializers import PayloadSerializer
+from access.serializers import PayloadListSerializer, PayloadSerializer
 from agents.access import AGENTS, TASK_PAYLOADS, TASKS, usable_agents
 from agents.models import Agent, AgentKind, AgentTask, TaskStatus
 from agents.services.agents import AgentNotFound, delete_agent, save_agent
@@ -70,6 +70,7 @@ class AgentTaskSerializer(PayloadSerializer[AgentTask]):
 
     class Meta:
         model = AgentTask
+        list_serializer_class = PayloadListSerializer
         fields = (
             "id", "agent_id", "subject", "execution_id", "task_type", "title", "status",
             "parameters", "metadata", "result", "error", "attempt", "external_id",

@@ -20,7 +20,7 @@ from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
 
 from access.callers import caller_of
 from access.policy import Act, log_payload_read, own_subject, visible
-from access.serializers import PayloadSerializer
+from access.serializers import PayloadListSerializer, PayloadSerializer
 from common.api.defaults import RawBytesRenderer
 from common.api.lists import AnyCaseChoiceFilter, SinceFilter, UntilFilter
 from common.api.serializers import JSONObjectField, StrictSerializer
@@ -118,6 +118,7 @@ class EventSerializer(PayloadSerializer[Event]):
 
     class Meta:
         model = Event
+        list_serializer_class = PayloadListSerializer
         fields = EVENT_FIELDS
         read_only_fields = fields
 

@@ -104,12 +104,11 @@ class AuditRecords(HistoryTable):
         for state in _unstash(instance, _BEFORE).values():
             self._record(state, None)
 
-    def record_update(self, pk: Any, old: Mapping[str, Any]) -> None:
+    def record_updates(self, old: Mapping[Any, Mapping[str, Any]]) -> None:
         """Record what a statement has changed; `old` are the values it replaced."""
-        for after in self._read([pk]).values():
-            before = State(
-                row=after.row, values={**after.values, **old}, secrets=after.secrets
-            )
+        for pk, after in self._read(list(old)).items():
+            values = {**after.values, **old[pk]}
+            before = State(row=after.row, values=values, secrets=after.secrets)
             self._record(before, after)
 
     def _connect_relation(self, field: Any) -> None:
@@ -251,7 +250,12 @@ def record_update(model: type[Model], pk: Any, *, old: Mapping[str, Any]) -> Non
 
     `old` are the values that it replaced, by the names of columns.
     """
-    audited[model].record_update(pk, old)
+    record_updates(model, {pk: old})
+
+
+def record_updates(model: type[Model], old: Mapping[Any, Mapping[str, Any]]) -> None:
+    """Record the changes of several rows: `old` maps their keys to replaced values."""
+    audited[model].record_updates(old)
 
 
 def _stash(instance: Model, name: str, states: Mapping[Any, State]) -> None:

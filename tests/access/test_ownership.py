@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import transaction
+from rest_framework.test import APIClient
 
 from access import ownership
 from access.handover import HandOver, NotAnOwner, hand_over, may_hand_over
 from access.ownership import count_owned, counts_text, refresh_lost_owners
 from agents.models import Agent
+from tests.access.audits import changes_of, values_of
 from tests.factories import make_agent, make_trigger
 from tests.owners import agent_of, make_group, make_user, owned_by
 from tests.races import ROUNDS, race_all
@@ -264,3 +266,21 @@ def test_a_hand_over_to_an_account_that_is_deleted_leaves_no_row_behind() -> Non
         trigger.refresh_from_db()
         lost = (trigger.owner is None, trigger.owner_lost_at is not None)
         assert lost == (True, True) or trigger.owner == ben
+
+
+def test_a_hand_over_and_a_change_of_the_groups_are_in_the_audit_log(
+    ben: User, api: APIClient
+) -> None:
+    triggers, cleo = [owned_by(ben), owned_by(ben)], make_user("cleo")
+    make_group("ops")
+
+    hand_over(previous=ben, new_owner=cleo)
+    url = f"/api/v1/triggers/{triggers[0].pk}"
+    assert api.patch(url, {"owner_groups": ["ops"]}).status_code == 200
+
+    handed = [changes_of(trigger)[1] for trigger in triggers]
+    assert [values_of(change)["owner_id"] for change in handed] == [
+        (ben.pk, cleo.pk)
+    ] * 2
+    assert {change.reason for change in handed} == {"handed over"}
+    assert values_of(changes_of(triggers[0])[2])["owner_groups"] == ([], ["ops"])

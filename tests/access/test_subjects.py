@@ -337,9 +337,15 @@ def test_readings_of_payloads_are_logged(
 
     client_of(reader).get(f"{API}/events/{acme.event.pk}/body")
     client_of(make_user("Viewer")).get(f"{API}/tasks/{acme.task.pk}")
+    client_of(make_user("Viewer")).get(f"{API}/tasks")
+    client_of(reader).get(f"{API}/tasks")
 
     lines = [r.getMessage() for r in caplog.records if "Payload read" in r.getMessage()]
-    assert lines == [f"Payload read: user {reader.pk}, key None, event {acme.event.pk}"]
+    start, task = f"Payload read: user {reader.pk}, key None", acme.task.pk
+    assert lines == [
+        f"{start}, event {acme.event.pk}",
+        f"{start}, agenttask 1 rows from {task} to {task}",
+    ]
 
 
 def test_payloads_are_null_without_the_right_to_them(acme: Rows) -> None:
